@@ -1,0 +1,31 @@
+// The seam to time. Everything that needs "now" or a wait takes a Clock, so tests can move it by hand.
+
+export interface Clock {
+  /** Wall time. */
+  now(): Date;
+  /** Milliseconds that only go forward; for durations. */
+  monotonicMs(): number;
+  /** Resolves after `ms`, or rejects with the signal's reason when it is aborted first. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+}
+
+export const systemClock: Clock = {
+  now: () => new Date(),
+  monotonicMs: () => performance.now(),
+  sleep: (ms, signal) =>
+    new Promise((resolve, reject) => {
+      if (signal?.aborted) {
+        reject(signal.reason as Error);
+        return;
+      }
+      const timer = setTimeout(() => {
+        signal?.removeEventListener('abort', onAbort);
+        resolve();
+      }, ms);
+      function onAbort(): void {
+        clearTimeout(timer);
+        reject(signal?.reason as Error);
+      }
+      signal?.addEventListener('abort', onAbort, { once: true });
+    }),
+};

@@ -1,0 +1,212 @@
+// What the store holds about a job: the acknowledged spec, HEAD, manifests, attempts, results, markers.
+// Layout and rules: lib/jobs/names.ts and lib/jobs/head.ts.
+import Type, { type Static } from 'typebox';
+import { closed, Count, nullable, oneOf, Sha256, Timestamp } from './common.js';
+import { JobEvent } from './rows.js';
+import type { JobSpec } from './spec.js';
+
+export const STATUS_REASONS = [
+  'preempted_notice', 'preempted_kill', 'lease_lost', 'oom', 'nonfinite_loss', 'checkpoint_corrupt', 'data_missing', 'data_changed', 'invalid_data',
+  'engine_unavailable', 'trainer_crashed', 'crash_loop', 'max_duration', 'max_failures', 'max_preemptions', 'start_expired', 'user', 'sweep_pruned',
+  'sweep_paused', 'server_shutdown', 'schedule', 'internal_error',
+] as const;
+export type StatusReason = (typeof STATUS_REASONS)[number];
+const Reason = oneOf(STATUS_REASONS);
+
+export const HEAD_STATES = ['open', 'paused', 'succeeded', 'failed', 'cancelled', 'expired'] as const;
+export type HeadState = (typeof HEAD_STATES)[number];
+export const TERMINAL_STATES = ['succeeded', 'failed', 'cancelled', 'expired'] as const satisfies readonly HeadState[];
+export const WANT_VERBS = ['run', 'pause', 'cancel', 'kill'] as const;
+export type WantVerb = (typeof WANT_VERBS)[number];
+
+/** What the job's user (or sweep, or schedule) asked for last; the owner carries it out. */
+export const Want = Type.Object({ verb: oneOf(WANT_VERBS), seq: Count, cause: Reason }, closed);
+export type Want = Static<typeof Want>;
+
+/** Whoever may write HEAD. Null once released. */
+export const Owner = Type.Object({ attempt: Type.String(), number: Count, worker: Type.String(), started_at: Timestamp, resumed_from: nullable(Type.String()) }, closed);
+export type Owner = Static<typeof Owner>;
+
+export const BlobRef = Type.Object({ role: oneOf(['weights', 'slots', 'window', 'state']), key: Type.String(), bytes: Count, sha256: Sha256 }, closed);
+export type BlobRef = Static<typeof BlobRef>;
+
+/** A commit that HEAD still promises to be able to restore. */
+export const RetainedCommit = Type.Object(
+  {
+    id: Type.String(),
+    seq: Count,
+    manifest: Type.String(),
+    manifest_sha256: Sha256,
+    micro_batches: Count,
+    updates: Count,
+    window_position: Count,
+    committed_at: Timestamp,
+    bytes: Count,
+    blobs: Type.Array(BlobRef),
+  },
+  closed,
+);
+export type RetainedCommit = Static<typeof RetainedCommit>;
+
+export const JobFailure = Type.Object({ code: Type.String(), message: Type.String(), param: nullable(Type.String()) }, closed);
+export type JobFailure = Static<typeof JobFailure>;
+
+const Figures = Type.Unsafe<Record<string, number | null>>({ type: 'object', additionalProperties: { anyOf: [{ type: 'number' }, { type: 'null' }] } });
+export const JobResult = Type.Object(
+  {
+    weights_sha256: Sha256,
+    state_sha256: Sha256,
+    metrics: Figures,
+    validation: nullable(Figures),
+    updates: Count,
+    unused_micro_batches: Count,
+    stopped_by: oneOf(['epochs', 'max_updates', 'early_stopping']),
+    engine: Type.String(),
+    numerics_class: Type.String(),
+    numerics: oneOf(['strict', 'fast', 'mixed']),
+  },
+  closed,
+);
+export type JobResult = Static<typeof JobResult>;
+
+export const Counters = Type.Object(
+  {
+    /** Claims since the last commit: a claim adds one, a commit clears it, an orderly end takes its own back. */
+    kills_since_commit: Count,
+    failures: Count,
+    preemptions: Count,
+    /** Attempts ever; never cleared, so attempt numbers go on after a retry. */
+    attempts: Count,
+    /** The last event id used. Each claim lets it jump. */
+    events: Count,
+    attempt_seconds: Type.Number({ minimum: 0 }),
+    executed_micro_batches: Count,
+    wasted_micro_batches: Count,
+    wasted_seconds: Type.Number({ minimum: 0 }),
+  },
+  closed,
+);
+export type Counters = Static<typeof Counters>;
+
+export const Inputs = Type.Object({ data_sha256: Sha256, init_sha256: nullable(Sha256), numerics_class: Type.String(), engine: Type.String(), /** A later attempt ran in another class. */ mixed: Type.Boolean() }, closed);
+export type Inputs = Static<typeof Inputs>;
+
+export const Head = Type.Object(
+  {
+    /** Grows with every write, so that no two HEADs of a job are equal bytes (and no tag comes back). */
+    version: Count,
+    gen: Count,
+    fence: Count,
+    seq: Count,
+    state: oneOf(HEAD_STATES),
+    want: Want,
+    /** Random, new at each claim, kept after release: who may adopt an unanswered write. */
+    attempt: nullable(Type.String()),
+    /** Random, new at each write of a claimant and untouched by others: whether an unanswered write took effect. */
+    write: nullable(Type.String()),
+    owner: nullable(Owner),
+    /** Why it is as it is: the last attempt's end, or the reason of a terminal state. */
+    reason: nullable(Reason),
+    message: nullable(Type.String()),
+    manifest: nullable(Type.String()),
+    manifest_sha256: nullable(Sha256),
+    retained: Type.Array(RetainedCommit),
+    /** Ids of checkpoints that retention must keep. */
+    pins: Type.Array(Type.String()),
+    /** Manifests that failed verification: passed over, their blobs left for inspection. */
+    quarantined: Type.Array(Type.String()),
+    inputs: nullable(Inputs),
+    counters: Counters,
+    /** Events since the last commit that claims, releases and endings wrote; the next commit moves them into its segment. */
+    events: Type.Array(JobEvent),
+    started_at: nullable(Timestamp),
+    finished_at: nullable(Timestamp),
+    result: nullable(JobResult),
+    error: nullable(JobFailure),
+  },
+  closed,
+);
+export type Head = Static<typeof Head>;
+
+/** Rows or events as JSON lines; `first` and `last` are their updates, epochs or event ids. */
+export const Segment = Type.Object({ key: Type.String(), bytes: Count, sha256: Sha256, first: Count, last: Count, count: Count, /** Merges so far: 8 of one level become one of the next. */ level: Count }, closed);
+export type Segment = Static<typeof Segment>;
+
+const Sums = Type.Object({ samples: Count, micro_batches: Count, loss: Type.Number(), correct: Count }, closed);
+export const Manifest = Type.Object(
+  {
+    manifest_version: Type.Literal(1),
+    id: Type.String(),
+    job: Type.String(),
+    gen: Count,
+    seq: Count,
+    fence: Count,
+    attempt: Type.String(),
+    prev: nullable(Type.Object({ id: Type.String(), manifest: Type.String(), manifest_sha256: Sha256 }, closed)),
+    committed_at: Timestamp,
+    state: Type.Object(
+      {
+        cursor: Type.Object({ epoch: Count, position: Count, window_position: Count, micro_batches: Count, updates: Count, validation_pending: Type.Boolean() }, closed),
+        window: Sums,
+        epoch: Sums,
+      },
+      closed,
+    ),
+    blobs: Type.Array(BlobRef),
+    rows: Type.Object({ update: Type.Array(Segment), epoch: Type.Array(Segment) }, closed),
+    events: Type.Array(Segment),
+    spec_sha256: Sha256,
+    data_sha256: Sha256,
+    numerics_class: Type.String(),
+    /** Of a final state: what the result will say. */
+    final: nullable(JobResult),
+  },
+  closed,
+);
+export type Manifest = Static<typeof Manifest>;
+
+/** jobs/<id>/job.json: its existence is the acknowledgement. */
+export interface JobRecord {
+  id: string;
+  created_at: string;
+  spec: JobSpec;
+}
+/** open/<id>.<gen>: the job wants attention. */
+export interface OpenMarker {
+  name: string | null;
+  tags: Record<string, string>;
+  created_at: string;
+  priority: number;
+  start_after: string | null;
+}
+/** keys/<sha256>: which request created what. */
+export interface IdempotencyRecord {
+  id: string;
+  body_sha256: string;
+  created_at: string;
+}
+
+const Timings = Type.Object({ queue_ms: Count, load_ms: Count, warmup_ms: Count, train_ms: Count, save_ms: Count }, closed);
+/** attempts/<n>.json: written by the claimant before it starts. */
+export const AttemptStart = Type.Object({ number: Count, attempt: Type.String(), worker: Type.String(), fence: Count, started_at: Timestamp, queue_ms: Count }, closed);
+export type AttemptStart = Static<typeof AttemptStart>;
+/** attempts/<n>.end.json: written once, by the attempt itself or else by the next claimant. */
+export const AttemptEnd = Type.Object(
+  {
+    number: Count,
+    attempt: Type.String(),
+    closed_by: Type.String(),
+    ended_at: Timestamp,
+    end_reason: Type.String(),
+    engine: nullable(Type.String()),
+    device: nullable(Type.String()),
+    resumed_from: nullable(Type.String()),
+    executed_micro_batches: Count,
+    wasted_micro_batches: Count,
+    peak_memory_mib: nullable(Type.Number()),
+    numerics_class: nullable(Type.String()),
+    timings: Timings,
+  },
+  closed,
+);
+export type AttemptEnd = Static<typeof AttemptEnd>;

@@ -1,0 +1,51 @@
+// What follows when HEAD is terminal: the derived result, the closed marker, the open marker gone, garbage collected.
+// Idempotent; done by whoever ended the job, and again by the controller where that one died half-way.
+import type { JobListItem } from '../contract/job.js';
+import type { Head, JobRecord } from '../contract/records.js';
+import type { Store } from '../store/index.js';
+import { isTerminal } from './lifecycle.js';
+import { closedKey, jobFolder, openKey, resultKey } from './names.js';
+import { loadManifest } from './restore.js';
+import { jobListItem } from './view.js';
+
+const json = (value: unknown): Buffer => Buffer.from(`${JSON.stringify(value)}\n`);
+
+/** The summary that `closed/` holds. */
+export function closedSummary(record: JobRecord, head: Head, now: Date): JobListItem {
+  return jobListItem(record, head, { signs: 'silent', progress: null }, now);
+}
+
+/** Writes what a terminal HEAD implies. The open marker goes last: until then the reconciler comes back to it. */
+export async function closeJob(store: Store, record: JobRecord, head: Head, now: Date): Promise<void> {
+  if (!isTerminal(head.state) || head.finished_at === null) return;
+  await store.put(resultKey(record.id, head.gen), json({ job: record.id, gen: head.gen, state: head.state, reason: head.reason, finished_at: head.finished_at, result: head.result, error: head.error }));
+  await store.put(closedKey(head.finished_at.slice(0, 10), record.id, head.gen), json(closedSummary(record, head, now)));
+  await collectGarbage(store, record.id, head);
+  await store.delete(openKey(record.id, head.gen));
+}
+
+/**
+ * Deletes blobs that no retained commit needs and that were written under a fence that can commit no more: older than
+ * HEAD's, or HEAD's own once the job is terminal. Blobs of quarantined commits stay while the job is open.
+ */
+export async function collectGarbage(store: Store, job: string, head: Head): Promise<number> {
+  const needed = new Set<string>();
+  for (const commit of head.retained) {
+    for (const blob of commit.blobs) needed.add(blob.key);
+    // A manifest that cannot be read protects everything: nothing is deleted on a guess.
+    const manifest = await loadManifest(store, job, commit).catch(() => null);
+    if (!manifest) return 0;
+    for (const segment of [...manifest.rows.update, ...manifest.rows.epoch, ...manifest.events]) needed.add(segment.key);
+  }
+  if (head.quarantined.length > 0 && !isTerminal(head.state)) return 0;
+  const prefix = `${jobFolder(job)}data/`;
+  let deleted = 0;
+  for await (const info of store.list(prefix)) {
+    const fence = Number(info.key.slice(prefix.length).split('/')[0]);
+    const over = isTerminal(head.state) ? fence <= head.fence : fence < head.fence;
+    if (!over || needed.has(info.key)) continue;
+    await store.delete(info.key);
+    deleted++;
+  }
+  return deleted;
+}

@@ -1,0 +1,204 @@
+// One commit: blobs, then the manifest, then the swap of HEAD, then the garbage of what retention dropped.
+// The protocol is told in head.ts; this file does its steps for a claim and knows nothing of training.
+import { createHash } from 'node:crypto';
+import type { Clock } from '../clock.js';
+import { encodeLines, decodeLines, mergedLevel, segmentsToMerge } from '../checkpoints/segments.js';
+import { unreferencedBlobs } from '../checkpoints/retention.js';
+import type { BlobRef, Head, Inputs, JobResult, Manifest, Segment } from '../contract/records.js';
+import type { EpochRow, JobEvent, UpdateRow } from '../contract/rows.js';
+import { AppError, isAppError } from '../errors.js';
+import type { Store } from '../store/index.js';
+import type { StateCounters } from '../training/state.js';
+import type { Claim } from './head.js';
+import { committed } from './lifecycle.js';
+import { blobKey, manifestKey } from './names.js';
+import { retainedCommit, sha256Of } from './rebuild.js';
+
+/** Bytes hashed before other work of the process gets its turn. */
+const HASH_SLICE = 4 << 20;
+
+export interface CommitRequest {
+  state: StateCounters;
+  blobs: readonly { role: BlobRef['role']; read: () => Promise<Buffer> }[];
+  updateRows: readonly UpdateRow[];
+  epochRows: readonly EpochRow[];
+  /** Besides those that HEAD carries. */
+  events: readonly JobEvent[];
+  inputs: Inputs;
+  specSha256: string;
+  keepLast: number;
+  final: JobResult | null;
+  checkpointId: string;
+  /** Applied in the same swap, after the commit: the attempt's end, if this is its last. */
+  ending?: (head: Head) => Head;
+}
+
+export interface Committer {
+  /**
+   * @returns HEAD after the swap, and the new checkpoint
+   * @throws AppError fenced; store_full, store_unavailable (nothing changed; HEAD still names the commit before); the signal's reason
+   */
+  commit(request: CommitRequest, signal?: AbortSignal): Promise<{ head: Head; manifest: Manifest; bytesWritten: number }>;
+}
+
+export interface CommitterDeps {
+  store: Store;
+  clock: Pick<Clock, 'now' | 'sleep'>;
+  log: { warn(fields: object, message: string): void };
+}
+
+export async function sha256Slowly(body: Uint8Array): Promise<string> {
+  const hash = createHash('sha256');
+  for (let at = 0; at < body.length; at += HASH_SLICE) {
+    hash.update(body.subarray(at, at + HASH_SLICE));
+    if (at + HASH_SLICE < body.length) await new Promise((resolve) => setImmediate(resolve));
+  }
+  return hash.digest('hex');
+}
+
+/** Commits for one claim, one at a time. `base` is the manifest it resumed from, if any. */
+export function makeCommitter(deps: CommitterDeps, claim: Claim, base: Manifest | null): Committer {
+  const { store, clock } = deps;
+  let previous = base;
+  let lastSeq = claim.head().seq;
+  /** Blobs this attempt wrote: only these may be taken as good without reading them back. */
+  const written = new Set<string>();
+  /** A delete that got no answer may land later, so its key is never written again. */
+  const deleted = new Set<string>();
+
+  async function persist(what: () => Promise<unknown>, signal?: AbortSignal): Promise<void> {
+    for (let tries = 0; ; tries++) {
+      signal?.throwIfAborted();
+      try {
+        await what();
+        return;
+      } catch (error) {
+        if (!isAppError(error, 'store_unavailable')) throw error;
+        await clock.sleep(Math.min(2_000, 50 * 2 ** Math.min(tries, 7)), signal);
+      }
+    }
+  }
+
+  async function putBlob(role: BlobRef['role'], body: Buffer, signal?: AbortSignal): Promise<{ ref: BlobRef; fresh: boolean }> {
+    const sha256 = await sha256Slowly(body);
+    let key = blobKey(claim.job, claim.fence, sha256);
+    for (let n = 1; deleted.has(key); n++) key = `${blobKey(claim.job, claim.fence, sha256)}.${n}`;
+    const ref: BlobRef = { role, key, bytes: body.length, sha256 };
+    const reachable = claim.head().retained.some((commit) => commit.blobs.some((blob) => blob.key === key));
+    if (written.has(key) && reachable) return { ref, fresh: false };
+    await persist(() => store.put(key, body, signal ? { signal } : {}), signal);
+    written.add(key);
+    return { ref, fresh: true };
+  }
+
+  async function addSegment(segments: readonly Segment[], values: readonly unknown[], idOf: (value: never) => number, signal?: AbortSignal): Promise<Segment[]> {
+    if (values.length === 0) return [...segments];
+    const ids = values.map((value) => idOf(value as never));
+    const body = encodeLines(values);
+    const { ref } = await putBlob('state', body, signal);
+    const added: Segment = { key: ref.key, bytes: ref.bytes, sha256: ref.sha256, first: ids[0]!, last: ids.at(-1)!, count: values.length, level: 0 };
+    const all = [...segments, added];
+    const merging = segmentsToMerge(all);
+    if (merging.length === 0) return all;
+    const bodies: Buffer[] = [];
+    for (const segment of merging) bodies.push(segment === added ? body : await readSegment(store, segment, signal));
+    const merged = Buffer.concat(bodies);
+    const { ref: mergedRef } = await putBlob('state', merged, signal);
+    return [
+      ...all.slice(0, all.length - merging.length),
+      { key: mergedRef.key, bytes: mergedRef.bytes, sha256: mergedRef.sha256, first: merging[0]!.first, last: merging.at(-1)!.last, count: merging.reduce((n, s) => n + s.count, 0), level: mergedLevel(merging) },
+    ];
+  }
+
+  return {
+    commit: async (request, signal) => {
+      let bytesWritten = 0;
+      const blobs: BlobRef[] = [];
+      for (const blob of request.blobs) {
+        const body = await blob.read();
+        const { ref, fresh } = await putBlob(blob.role, body, signal);
+        blobs.push(ref);
+        if (fresh) bytesWritten += body.length;
+      }
+      const events = [...claim.head().events, ...request.events].sort((a, b) => a.id - b.id);
+      const update = await addSegment(previous?.rows.update ?? [], request.updateRows, (row: UpdateRow) => row.update, signal);
+      const epoch = await addSegment(previous?.rows.epoch ?? [], request.epochRows, (row: EpochRow) => row.epoch, signal);
+      const eventSegments = await addSegment(previous?.events ?? [], events, (event: JobEvent) => event.id, signal);
+
+      const seq = Math.max(claim.head().seq, lastSeq) + 1;
+      lastSeq = seq;
+      const manifest: Manifest = {
+        manifest_version: 1,
+        id: request.checkpointId,
+        job: claim.job,
+        gen: claim.gen,
+        seq,
+        fence: claim.fence,
+        attempt: claim.attempt,
+        prev: previousRef(claim.head(), previous),
+        committed_at: clock.now().toISOString(),
+        state: request.state,
+        blobs,
+        rows: { update, epoch },
+        events: eventSegments,
+        spec_sha256: request.specSha256,
+        data_sha256: request.inputs.data_sha256,
+        numerics_class: request.inputs.numerics_class,
+        final: request.final,
+      };
+      const body = Buffer.from(`${JSON.stringify(manifest)}\n`);
+      const key = manifestKey(claim.job, seq, claim.fence, claim.attempt);
+      await persist(async () => {
+        const outcome = await store.putIfAbsent(key, body, signal ? { signal } : {});
+        if (outcome.created) return;
+        const there = await store.get(key);
+        if (!there || sha256Of(there.body) !== sha256Of(body)) throw new AppError('internal_error', `${key} exists with other bytes`);
+      }, signal);
+
+      let before = claim.head().retained;
+      const head = await claim.write((current) => {
+        before = current.retained;
+        const after = committed(current, { commit: retainedCommit(key, body, manifest), keepLast: request.keepLast, lastEvent: events.at(-1)?.id ?? 0 });
+        return request.ending ? request.ending(after) : after;
+      }, signal);
+      previous = manifest;
+      await dropGarbage(before, head);
+      return { head, manifest, bytesWritten };
+    },
+  };
+
+  /** Blobs of commits that left HEAD.retained in the swap just made. A failure leaves garbage, never a hole. */
+  async function dropGarbage(before: Head['retained'], head: Head): Promise<void> {
+    for (const blob of unreferencedBlobs(before, head.retained)) {
+      if (head.quarantined.length > 0 && before.some((commit) => head.quarantined.includes(commit.manifest) && commit.blobs.some((b) => b.key === blob.key))) continue;
+      deleted.add(blob.key);
+      written.delete(blob.key);
+      try {
+        await store.delete(blob.key);
+      } catch (error) {
+        deps.log.warn({ key: blob.key, error: error instanceof Error ? error.message : String(error) }, 'a dropped blob could not be deleted');
+      }
+    }
+  }
+}
+
+function previousRef(head: Head, previous: Manifest | null): Manifest['prev'] {
+  if (!previous) return null;
+  const commit = head.retained.find((retained) => retained.id === previous.id);
+  return commit ? { id: commit.id, manifest: commit.manifest, manifest_sha256: commit.manifest_sha256 } : null;
+}
+
+/** A segment's lines, verified. @throws AppError checkpoint_corrupt */
+export async function readSegment(store: Pick<Store, 'get'>, segment: Segment, signal?: AbortSignal): Promise<Buffer> {
+  const stored = await store.get(segment.key, signal ? { signal } : {});
+  if (!stored) throw new AppError('checkpoint_corrupt', `segment ${segment.key} is missing`);
+  if (stored.body.length !== segment.bytes || (await sha256Slowly(stored.body)) !== segment.sha256) throw new AppError('checkpoint_corrupt', `segment ${segment.key} is damaged`);
+  return stored.body;
+}
+
+/** The rows or events of segments, in order, only those whose ids can be above `after`. */
+export async function readSegments<T>(store: Pick<Store, 'get'>, segments: readonly Segment[], after = -1): Promise<T[]> {
+  const values: T[] = [];
+  for (const segment of segments) if (segment.last > after) values.push(...decodeLines<T>(await readSegment(store, segment)));
+  return values;
+}

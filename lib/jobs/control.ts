@@ -1,0 +1,50 @@
+// The verbs of the API: each is a swap of `want` (or of gen, for retry) in HEAD before its acknowledgement. What follows
+// (nudging the owner, the ticket, finishing what nobody owns) is best effort; the controller sees to the rest.
+import type { Head, StatusReason } from '../contract/records.js';
+import { closeJob } from './closing.js';
+import { type HandoverDeps, issueTicket } from './handover.js';
+import { editHead, type HeadDeps, readHead } from './head.js';
+import { afterVerb, isTerminal, retried, withPin } from './lifecycle.js';
+import { openKey } from './names.js';
+import { requireRecord, toJson } from './record.js';
+import { openMarker } from './submit.js';
+
+export interface ControlDeps extends HandoverDeps {
+  clock: HeadDeps['clock'];
+}
+
+export type Verb = 'pause' | 'resume' | 'cancel' | 'kill';
+
+/**
+ * Says what is wanted of a job; repeating a verb is a no-op. HEAD holds it when this returns.
+ * @throws AppError not_found, invalid_state, store_unavailable
+ */
+export async function sayVerb(deps: ControlDeps, job: string, verb: Verb, cause: StatusReason): Promise<Head> {
+  const record = await requireRecord(deps.store, job);
+  const head = await editHead(deps, job, (current) => afterVerb(current, verb, cause));
+  if (verb === 'resume') await issueTicket(deps, record, head, { reissue: head.started_at !== null });
+  return head;
+}
+
+/**
+ * Starts a failed, cancelled or expired job again from its last checkpoint, under the same id.
+ * @throws AppError not_found, invalid_state, store_unavailable
+ */
+export async function retryJob(deps: ControlDeps, job: string): Promise<Head> {
+  const record = await requireRecord(deps.store, job);
+  const { head: seen } = await readHead(deps, job);
+  const fromGen = seen.gen;
+  // Nobody will come to close this gen once the next one has begun.
+  if (isTerminal(seen.state)) await closeJob(deps.store, record, seen, deps.clock.now());
+  // Checked before the marker is written, so that a refused retry leaves nothing behind.
+  retried(seen, fromGen, deps.clock.now());
+  await deps.store.put(openKey(job, fromGen + 1), toJson(openMarker(record)));
+  const head = await editHead(deps, job, (current) => retried(current, fromGen, deps.clock.now()));
+  await issueTicket(deps, record, head, { reissue: false });
+  return head;
+}
+
+/** Keeps a checkpoint from retention for ever. @throws AppError not_found, store_unavailable */
+export async function pinCheckpoint(deps: HeadDeps, job: string, checkpoint: string): Promise<Head> {
+  return editHead(deps, job, (current) => withPin(current, checkpoint));
+}

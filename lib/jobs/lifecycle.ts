@@ -1,0 +1,360 @@
+// The life of a job as pure functions: how each write changes HEAD, and what status HEAD and the live facts add up to.
+// No store, no clock: head.ts does the writing.
+//
+//                          ┌────────── resume ──────────┐
+//   submit                 │                            │
+//     │       claim        │    pause + commit          │          HEAD.state   open      scheduled queued starting
+//     ▼   ┌───────────► starting ──► running ──► pausing ──► paused                         running preempting recovering
+//   queued┤                │           │                                                    pausing cancelling
+//     ▲   └─ release ◄─ preempting ◄───┤ notice                     paused    paused
+//     │                                │                            succeeded succeeded
+//     ├── recovering ◄── owner dead ◄──┤                            failed    failed
+//     │                                ├──► succeeded               cancelled cancelled
+//     │                                ├──► failed ── retry (gen+1) ─┐  expired   expired
+//     │                                └──► cancelled ── retry ─────┤
+//     └─────────────────────────────────────────────────────────────┘
+//
+// `status` is stored nowhere: statusOf() computes it from HEAD, the ticket and the owner's heartbeat.
+import type { Counters, Head, HeadState, Inputs, JobFailure, JobResult, RetainedCommit, StatusReason, Want, WantVerb } from '../contract/records.js';
+import { TERMINAL_STATES } from '../contract/records.js';
+import type { EventType, JobEvent } from '../contract/rows.js';
+import type { JobStatus } from '../contract/job.js';
+import { chooseRetained } from '../checkpoints/retention.js';
+import { AppError } from '../errors.js';
+
+/** Claims without a commit in between, after which a job is given up. */
+export const CRASH_LOOP_LIMIT = 5;
+/** Each claim starts its event ids at the next multiple, so that ids a dead attempt used live are never used again. */
+export const EVENT_ID_STRIDE = 1_000_000;
+/** Events kept in HEAD itself between commits; older ones are dropped when a job is claimed again and again without a commit. */
+const HEAD_EVENTS_MAX = 64;
+
+const NO_COUNTERS: Counters = {
+  kills_since_commit: 0, failures: 0, preemptions: 0, attempts: 0, events: 0, attempt_seconds: 0, executed_micro_batches: 0, wasted_micro_batches: 0, wasted_seconds: 0,
+};
+
+/** What a job without a HEAD object has: fence 0, open, wanted. */
+export function emptyHead(): Head {
+  return {
+    version: 0, gen: 0, fence: 0, seq: 0, state: 'open', want: { verb: 'run', seq: 0, cause: 'user' }, attempt: null, write: null, owner: null,
+    reason: null, message: null, manifest: null, manifest_sha256: null, retained: [], pins: [], quarantined: [], inputs: null,
+    counters: { ...NO_COUNTERS }, events: [], started_at: null, finished_at: null, result: null, error: null,
+  };
+}
+
+export function isTerminal(state: HeadState): boolean {
+  return (TERMINAL_STATES as readonly HeadState[]).includes(state);
+}
+
+// ── claiming ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+export interface Ticket {
+  job: string;
+  gen: number;
+  fence: number;
+}
+
+/** Of the spec, what decides about claiming and ending. */
+export interface RunLimits {
+  maxFailures: number;
+  maxPreemptions: number | null;
+  /** ISO time; a job that never started by then expires. */
+  startBefore: string | null;
+}
+
+export type ClaimDecision =
+  | { kind: 'claim' }
+  | { kind: 'terminal' }
+  | { kind: 'stale' }
+  | { kind: 'held' }
+  /** Nobody carries out what is wanted: the claimant writes this state in the same swap. */
+  | { kind: 'finish'; state: HeadState; reason: StatusReason; message: string; error: JobFailure | null };
+
+/** What a claimant may do with this HEAD. `ownerLive` is the heartbeat's answer; without an owner it is ignored. */
+export function decideClaim(head: Head, ticket: Ticket | null, ownerLive: boolean, limits: RunLimits, now: Date): ClaimDecision {
+  if (isTerminal(head.state)) return { kind: 'terminal' };
+  if (ticket && (ticket.gen !== head.gen || ticket.fence < head.fence)) return { kind: 'stale' };
+  if (head.owner && ownerLive) return { kind: 'held' };
+  switch (head.want.verb) {
+    case 'cancel':
+    case 'kill':
+      return { kind: 'finish', state: 'cancelled', reason: head.want.cause, message: 'cancelled while no worker had it', error: null };
+    case 'pause':
+      return head.state === 'paused' && !head.owner ? { kind: 'held' } : { kind: 'finish', state: 'paused', reason: head.want.cause, message: 'paused while no worker had it', error: null };
+    case 'run':
+      break;
+  }
+  if (head.started_at === null && limits.startBefore !== null && now.toISOString() > limits.startBefore)
+    return { kind: 'finish', state: 'expired', reason: 'start_expired', message: `not started before ${limits.startBefore}`, error: { code: 'start_expired', message: `the job did not start before ${limits.startBefore}`, param: 'run.start_before' } };
+  if (head.counters.kills_since_commit >= CRASH_LOOP_LIMIT) {
+    const message = `${CRASH_LOOP_LIMIT} attempts in a row died without a commit`;
+    return { kind: 'finish', state: 'failed', reason: 'crash_loop', message, error: { code: 'crash_loop', message, param: null } };
+  }
+  return { kind: 'claim' };
+}
+
+export interface Claimant {
+  attempt: string;
+  worker: string;
+  now: Date;
+  /** What is known of a dead owner whom this claim displaces. */
+  displaced: AttemptAccount;
+}
+
+/** What an attempt adds to the counters when it ends. */
+export interface AttemptAccount {
+  executedMicroBatches: number;
+  wastedMicroBatches: number;
+  wastedSeconds: number;
+  attemptSeconds: number;
+}
+export const NOTHING_DONE: AttemptAccount = { executedMicroBatches: 0, wastedMicroBatches: 0, wastedSeconds: 0, attemptSeconds: 0 };
+
+function withAccount(counters: Counters, account: AttemptAccount): Counters {
+  return {
+    ...counters,
+    attempt_seconds: counters.attempt_seconds + account.attemptSeconds,
+    executed_micro_batches: counters.executed_micro_batches + account.executedMicroBatches,
+    wasted_micro_batches: counters.wasted_micro_batches + account.wastedMicroBatches,
+    wasted_seconds: counters.wasted_seconds + account.wastedSeconds,
+  };
+}
+
+/** Appends events with the next ids and moves the counter on. */
+function withEvents(head: Head, now: Date, ...events: { type: EventType; attempt: number | null; message: string; data?: Record<string, unknown> }[]): Head {
+  let id = head.counters.events;
+  const added: JobEvent[] = events.map((event) => ({ id: ++id, type: event.type, at: now.toISOString(), attempt: event.attempt, message: event.message, data: event.data ?? {} }));
+  return { ...head, events: [...head.events, ...added].slice(-HEAD_EVENTS_MAX), counters: { ...head.counters, events: id } };
+}
+
+/** The end of an owner that vanished, as far as it is known. */
+function closeDeadOwner(head: Head, claimant: Claimant): Head {
+  if (!head.owner) return head;
+  const ended = { ...head, counters: withAccount({ ...head.counters, preemptions: head.counters.preemptions + 1 }, claimant.displaced) };
+  return withEvents(ended, claimant.now, { type: 'attempt.ended', attempt: head.owner.number, message: `attempt ${head.owner.number} vanished`, data: { end_reason: 'lease_lost' } });
+}
+
+const jumpEvents = (head: Head): Head => ({ ...head, counters: { ...head.counters, events: (Math.floor(head.counters.events / EVENT_ID_STRIDE) + 1) * EVENT_ID_STRIDE } });
+
+/** HEAD after a claim: a higher fence, a new attempt, a new owner. */
+export function claimed(head: Head, claimant: Claimant): Head {
+  const closed = closeDeadOwner(jumpEvents(head), claimant);
+  const number = closed.counters.attempts + 1;
+  const at = claimant.now.toISOString();
+  return withEvents(
+    {
+      ...closed,
+      fence: head.fence + 1,
+      attempt: claimant.attempt,
+      owner: { attempt: claimant.attempt, number, worker: claimant.worker, started_at: at, resumed_from: head.retained.at(-1)?.id ?? null },
+      state: 'open',
+      reason: head.owner ? 'lease_lost' : head.reason,
+      message: head.owner ? `attempt ${head.owner.number} vanished` : head.message,
+      counters: { ...closed.counters, attempts: number, kills_since_commit: closed.counters.kills_since_commit + 1 },
+      started_at: head.started_at ?? at,
+      finished_at: null,
+    },
+    claimant.now,
+    ...(head.state === 'paused' ? [{ type: 'job.resumed' as const, attempt: number, message: 'resumed' }] : []),
+    { type: 'attempt.started', attempt: number, message: `attempt ${number} on ${claimant.worker}`, data: { worker: claimant.worker } },
+  );
+}
+
+/** HEAD after a claim that only carries out what is wanted: state and fence in one swap, no owner. */
+export function finishedUnowned(head: Head, decision: Extract<ClaimDecision, { kind: 'finish' }>, claimant: Claimant): Head {
+  const closed = closeDeadOwner(jumpEvents(head), claimant);
+  return ended({ ...closed, fence: head.fence + 1, attempt: claimant.attempt }, decision.state, decision.reason, decision.message, decision.error, null, claimant.now, null);
+}
+
+// ── working ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Fixes what every attempt must find the same, before the first micro-batch. */
+export function pinned(head: Head, inputs: Inputs, resumedFrom: string | null): Head {
+  return { ...head, inputs, owner: head.owner && { ...head.owner, resumed_from: resumedFrom } };
+}
+
+export interface CommitFacts {
+  commit: RetainedCommit;
+  keepLast: number;
+  /** The last event id in the commit's segment. */
+  lastEvent: number;
+}
+
+/** HEAD after a commit: manifest, retention and counters in one swap. Dropped commits leave `retained` before a blob is deleted. */
+export function committed(head: Head, facts: CommitFacts): Head {
+  return {
+    ...head,
+    seq: facts.commit.seq,
+    manifest: facts.commit.manifest,
+    manifest_sha256: facts.commit.manifest_sha256,
+    retained: chooseRetained([...head.retained.filter((commit) => commit.seq < facts.commit.seq), facts.commit], facts.keepLast, head.pins),
+    events: head.events.filter((event) => event.id > facts.lastEvent),
+    counters: { ...head.counters, kills_since_commit: 0, events: Math.max(head.counters.events, facts.lastEvent) },
+  };
+}
+
+/** A commit that failed verification: passed over from now on, its blobs left for inspection. */
+export function quarantined(head: Head, manifests: readonly string[]): Head {
+  return {
+    ...head,
+    retained: head.retained.filter((commit) => !manifests.includes(commit.manifest)),
+    quarantined: [...new Set([...head.quarantined, ...manifests])],
+    reason: 'checkpoint_corrupt',
+    message: `${manifests.length} checkpoint(s) failed verification`,
+  };
+}
+
+// ── ending ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+export type Ending =
+  /** In order, at a micro-batch: by notice, verb or shutdown. */
+  | { kind: 'stopped'; reason: StatusReason; message: string }
+  /** The trainer died; the supervisor is there to say so. */
+  | { kind: 'killed'; reason: StatusReason; message: string }
+  | { kind: 'completed'; result: JobResult }
+  | { kind: 'failed'; reason: StatusReason; error: JobFailure; retryable: boolean };
+
+function ended(head: Head, state: HeadState, reason: StatusReason | null, message: string | null, error: JobFailure | null, result: JobResult | null, now: Date, attempt: number | null): Head {
+  const terminal = isTerminal(state);
+  const next: Head = { ...head, owner: null, state, reason, message, error, result, finished_at: terminal ? now.toISOString() : null };
+  switch (state) {
+    case 'open':
+      return withEvents(next, now, { type: 'job.queued', attempt, message: message ?? 'queued' });
+    case 'paused':
+      return withEvents(next, now, { type: 'job.paused', attempt, message: 'paused' });
+    case 'succeeded':
+      return withEvents(next, now, { type: 'job.succeeded', attempt, message: 'succeeded', data: { result } });
+    case 'failed':
+      return withEvents(next, now, { type: 'job.failed', attempt, message: message ?? 'failed', data: { error } });
+    case 'cancelled':
+      return withEvents(next, now, { type: 'job.cancelled', attempt, message: 'cancelled' });
+    case 'expired':
+      return withEvents(next, now, { type: 'job.expired', attempt, message: message ?? 'expired' });
+  }
+}
+
+/** HEAD after an attempt's end, in the same swap as its last commit if it has one. What is wanted decides the state. */
+export function attemptEnded(head: Head, ending: Ending, account: AttemptAccount, limits: RunLimits, now: Date): Head {
+  const number = head.owner?.number ?? head.counters.attempts;
+  let counters = withAccount(head.counters, account);
+  if (ending.kind !== 'killed') counters = { ...counters, kills_since_commit: Math.max(0, counters.kills_since_commit - 1) };
+  if (ending.kind === 'failed') counters = { ...counters, failures: counters.failures + 1 };
+  const preempted = ending.kind === 'killed' || (ending.kind === 'stopped' && ending.reason === 'preempted_notice');
+  if (preempted) counters = { ...counters, preemptions: counters.preemptions + 1 };
+  const endReason = ending.kind === 'completed' ? 'completed' : ending.reason;
+  const base = withEvents({ ...head, counters }, now, { type: 'attempt.ended', attempt: number, message: `attempt ${number} ended: ${endReason}`, data: { end_reason: endReason } });
+
+  switch (head.want.verb) {
+    case 'cancel':
+    case 'kill':
+      return ended(base, 'cancelled', head.want.cause, 'cancelled', null, null, now, number);
+    case 'pause':
+      if (ending.kind === 'failed' && !ending.retryable) break;
+      return ended(base, 'paused', head.want.cause, 'paused', null, null, now, number);
+    case 'run':
+      break;
+  }
+  switch (ending.kind) {
+    case 'completed':
+      return ended(base, 'succeeded', null, null, null, ending.result, now, number);
+    case 'failed': {
+      const exhausted = counters.failures > limits.maxFailures;
+      if (ending.retryable && !exhausted) return ended(base, 'open', ending.reason, ending.error.message, null, null, now, number);
+      return ended(base, 'failed', ending.retryable ? 'max_failures' : ending.reason, ending.error.message, ending.error, null, now, number);
+    }
+    case 'killed':
+    case 'stopped': {
+      if (ending.reason === 'max_duration') return ended(base, 'failed', 'max_duration', ending.message, { code: 'max_duration', message: ending.message, param: 'run.max_duration_seconds' }, null, now, number);
+      if (preempted && limits.maxPreemptions !== null && counters.preemptions > limits.maxPreemptions) {
+        const message = `preempted ${counters.preemptions} times, more than run.max_preemptions allows (${limits.maxPreemptions})`;
+        return ended(base, 'failed', 'max_preemptions', message, { code: 'max_preemptions', message, param: 'run.max_preemptions' }, null, now, number);
+      }
+      return ended(base, 'open', ending.reason, ending.message, null, null, now, number);
+    }
+  }
+}
+
+// ── verbs of the API ───────────────────────────────────────────────────────────────────────────────────────────────
+
+const wanted = (head: Head, verb: WantVerb, cause: StatusReason): Head => ({ ...head, want: { verb, seq: head.want.seq + 1, cause } });
+
+function refuse(verb: string, head: Head): never {
+  const now = head.state === 'open' ? `wanted: ${head.want.verb}` : head.state;
+  throw new AppError('invalid_state', `cannot ${verb} a job that is ${now}`);
+}
+
+/**
+ * HEAD after a verb, or null where it already holds. Cancel absorbs pause; resume undoes only pause.
+ * @throws AppError invalid_state where the verb does not apply
+ */
+export function afterVerb(head: Head, verb: 'pause' | 'resume' | 'cancel' | 'kill', cause: StatusReason): Head | null {
+  const is: Want['verb'] = head.want.verb;
+  switch (verb) {
+    case 'pause':
+      if (isTerminal(head.state)) refuse(verb, head);
+      if (is === 'pause') return null;
+      if (is === 'run') return wanted(head, 'pause', cause);
+      return refuse(verb, head);
+    case 'resume':
+      if (isTerminal(head.state)) refuse(verb, head);
+      if (is === 'pause') return wanted(head, 'run', cause);
+      if (is === 'run') return null;
+      return refuse(verb, head);
+    case 'cancel':
+      if (head.state === 'cancelled' || (!isTerminal(head.state) && (is === 'cancel' || is === 'kill'))) return null;
+      if (isTerminal(head.state)) refuse(verb, head);
+      return wanted(head, 'cancel', cause);
+    case 'kill':
+      if (head.state === 'cancelled' || (!isTerminal(head.state) && is === 'kill')) return null;
+      if (isTerminal(head.state)) refuse(verb, head);
+      return wanted(head, 'kill', cause);
+  }
+}
+
+/** HEAD after a retry of generation `fromGen`, or null where that has happened. Attempt numbers, event ids and sums go on. */
+export function retried(head: Head, fromGen: number, now: Date): Head | null {
+  if (head.gen > fromGen) return null;
+  if (head.state !== 'failed' && head.state !== 'cancelled' && head.state !== 'expired') refuse('retry', head);
+  const next: Head = {
+    ...wanted(jumpEvents(head), 'run', 'user'),
+    gen: head.gen + 1,
+    state: 'open',
+    reason: null,
+    message: null,
+    error: null,
+    result: null,
+    finished_at: null,
+    counters: { ...jumpEvents(head).counters, kills_since_commit: 0, failures: 0, preemptions: 0, attempt_seconds: 0 },
+  };
+  return withEvents(next, now, { type: 'job.retried', attempt: null, message: `retry ${next.gen}` });
+}
+
+/** HEAD that keeps a checkpoint, or null if it does. @throws AppError not_found if HEAD no longer holds it */
+export function withPin(head: Head, checkpoint: string): Head | null {
+  if (head.pins.includes(checkpoint)) return null;
+  if (!head.retained.some((commit) => commit.id === checkpoint)) throw new AppError('not_found', `checkpoint ${checkpoint} is not retained`);
+  return { ...head, pins: [...head.pins, checkpoint] };
+}
+
+// ── status ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+export const OWNER_PHASES = ['starting', 'running', 'preempting'] as const;
+export type OwnerPhase = (typeof OWNER_PHASES)[number];
+
+/** What Redis knows of the owner: its phase, silence, or nothing because Redis is away. */
+export type OwnerSigns = OwnerPhase | 'silent' | 'unknown';
+
+/** The status users see. `signs` is only asked about when HEAD has an owner. */
+export function statusOf(head: Head, signs: OwnerSigns, startAfter: string | null, now: Date): JobStatus {
+  if (head.state !== 'open' && head.state !== 'paused') return head.state;
+  const verb = head.want.verb;
+  if (!head.owner) {
+    if (verb === 'cancel' || verb === 'kill') return 'cancelled';
+    if (verb === 'pause') return 'paused';
+    return head.started_at === null && startAfter !== null && now.toISOString() < startAfter ? 'scheduled' : 'queued';
+  }
+  if (verb === 'cancel' || verb === 'kill') return 'cancelling';
+  if (signs === 'silent') return verb === 'pause' ? 'paused' : 'recovering';
+  if (verb === 'pause') return 'pausing';
+  return signs === 'unknown' ? 'running' : signs;
+}

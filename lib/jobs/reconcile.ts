@@ -1,0 +1,89 @@
+// One open job looked at by a controller: what HEAD calls for and nobody does, it does. Any number of controllers may
+// run it at once; claiming decides, and tickets are idempotent.
+import type { Head, JobRecord, Owner } from '../contract/records.js';
+import type { Store } from '../store/index.js';
+import { readHead, claimJob, type HeadDeps } from './head.js';
+import { type HandoverDeps, handOver, issueTicket } from './handover.js';
+import { closeJob } from './closing.js';
+import { type AttemptAccount, decideClaim, type RunLimits } from './lifecycle.js';
+import { openKey } from './names.js';
+import { loadRecord } from './record.js';
+
+export interface ReconcileDeps extends HandoverDeps {
+  store: Store;
+  clock: HeadDeps['clock'];
+  /** For `owner.worker` of a claim that only finishes. */
+  name: string;
+  isLive: (job: string, owner: Owner) => Promise<boolean>;
+  account: (job: string, owner: Owner) => Promise<AttemptAccount>;
+}
+
+export type ReconcileOutcome = 'unacknowledged' | 'closed' | 'ticketed' | 'owned' | 'finished' | 'paused' | 'superseded';
+
+export function runLimits(record: JobRecord): RunLimits {
+  const { run } = record.spec;
+  return { maxFailures: run.max_failures, maxPreemptions: run.max_preemptions, startBefore: run.start_before };
+}
+
+/**
+ * @param gen of the open marker it was found by
+ * @throws AppError store_unavailable
+ */
+export async function reconcileJob(deps: ReconcileDeps, job: string, gen: number): Promise<ReconcileOutcome> {
+  const record = await loadRecord(deps.store, job);
+  if (!record) return 'unacknowledged';
+  const { head } = await readHead(deps, job);
+  if (gen < head.gen) {
+    // A retry closed this gen first; only its marker was left behind.
+    await deps.store.delete(openKey(job, gen));
+    return 'superseded';
+  }
+  // A marker ahead of HEAD belongs to a retry that is still under way, or died before its swap: not acknowledged.
+  if (gen > head.gen) return 'unacknowledged';
+  const live = head.owner !== null && (await deps.isLive(job, head.owner));
+  const decision = decideClaim(head, null, live, runLimits(record), deps.clock.now());
+  switch (decision.kind) {
+    case 'terminal':
+      await closeJob(deps.store, record, head, deps.clock.now());
+      return 'closed';
+    case 'held':
+    case 'stale':
+      return head.owner ? 'owned' : 'paused';
+    case 'finish':
+      return finish(deps, record);
+    case 'claim':
+      await ticketFor(deps, record, head);
+      return 'ticketed';
+  }
+}
+
+/** A dead owner's job gets the ticket that its end would have issued: HEAD's fence is the dead owner's own. */
+async function ticketFor(deps: ReconcileDeps, record: JobRecord, head: Head): Promise<void> {
+  await issueTicket(deps, record, { ...head, owner: null }, { reissue: head.started_at !== null });
+}
+
+async function finish(deps: ReconcileDeps, record: JobRecord): Promise<ReconcileOutcome> {
+  const outcome = await claimJob(deps, {
+    job: record.id,
+    worker: deps.name,
+    ticket: null,
+    limits: runLimits(record),
+    isLive: (owner) => deps.isLive(record.id, owner),
+    account: (owner) => deps.account(record.id, owner),
+    finishOnly: true,
+  });
+  switch (outcome.kind) {
+    case 'finished':
+    case 'terminal':
+      await handOver(deps, record, outcome.head);
+      return 'finished';
+    case 'held':
+      return 'owned';
+    case 'wanted':
+      await ticketFor(deps, record, outcome.head);
+      return 'ticketed';
+    case 'stale':
+    case 'claimed':
+      return 'owned';
+  }
+}

@@ -1,0 +1,46 @@
+// The acknowledged spec of a job and the records of its attempts, as the store holds them.
+import type { AttemptEnd, AttemptStart, JobRecord } from '../contract/records.js';
+import { AppError } from '../errors.js';
+import type { Store } from '../store/index.js';
+import { attemptEndKey, attemptKey, attemptsPrefix, jobKey } from './names.js';
+
+export const toJson = (value: unknown): Buffer => Buffer.from(`${JSON.stringify(value)}\n`);
+export const fromJson = <T>(body: Buffer): T => JSON.parse(body.toString('utf8')) as T;
+
+/** Null where no such job was acknowledged. @throws AppError store_unavailable */
+export async function loadRecord(store: Pick<Store, 'get'>, job: string): Promise<JobRecord | null> {
+  const stored = await store.get(jobKey(job));
+  return stored ? fromJson<JobRecord>(stored.body) : null;
+}
+
+/** @throws AppError not_found */
+export async function requireRecord(store: Pick<Store, 'get'>, job: string): Promise<JobRecord> {
+  const record = await loadRecord(store, job);
+  if (!record) throw new AppError('not_found', `no job ${job}`, { param: 'id' });
+  return record;
+}
+
+/** Opens an attempt: its claimant says that it is there. */
+export async function openAttempt(store: Store, job: string, start: AttemptStart): Promise<void> {
+  await store.putIfAbsent(attemptKey(job, start.number), toJson(start));
+}
+
+/** Closes an attempt; the first to do so wins, so a thawed zombie cannot rewrite what its successor wrote. */
+export async function closeAttempt(store: Store, job: string, end: AttemptEnd): Promise<void> {
+  await store.putIfAbsent(attemptEndKey(job, end.number), toJson(end));
+}
+
+/** All attempts of a job, oldest first; `end` is null while one runs (or until its successor closes it). */
+export async function loadAttempts(store: Pick<Store, 'get' | 'list'>, job: string): Promise<{ start: AttemptStart; end: AttemptEnd | null }[]> {
+  const starts = new Map<string, AttemptStart>();
+  const ends = new Map<number, AttemptEnd>();
+  for await (const info of store.list(attemptsPrefix(job))) {
+    const stored = await store.get(info.key);
+    if (!stored) continue;
+    if (info.key.endsWith('.end.json')) {
+      const end = fromJson<AttemptEnd>(stored.body);
+      ends.set(end.number, end);
+    } else starts.set(info.key, fromJson<AttemptStart>(stored.body));
+  }
+  return [...starts.values()].sort((a, b) => a.number - b.number).map((start) => ({ start, end: ends.get(start.number) ?? null }));
+}

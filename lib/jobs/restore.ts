@@ -1,0 +1,90 @@
+// Finding the state to continue from: the newest retained commit that verifies to the last byte, else the one before,
+// loudly. Quarantines what does not verify, overwrites nothing.
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Head, Manifest, RetainedCommit } from '../contract/records.js';
+import { AppError, isAppError, messageOf } from '../errors.js';
+import type { Store } from '../store/index.js';
+import { STATE_ROLES, type StateRole } from '../training/state.js';
+import { readSegment, sha256Slowly } from './commit.js';
+import { parseManifest, sha256Of } from './rebuild.js';
+
+/** What the job says a state of it must be; `check` throws naming what is wrong with a file's names, shapes or types. */
+export interface StateExpectation {
+  job: string;
+  specSha256: string;
+  /** Null before the first attempt pinned it. */
+  dataSha256: string | null;
+  accumIters: number;
+  check: (files: Partial<Record<StateRole, string>>, windowOpen: boolean) => Promise<void>;
+}
+
+export interface RestoredState {
+  commit: RetainedCommit;
+  manifest: Manifest;
+  /** Verified copies, in the folder given. */
+  files: Partial<Record<StateRole, string>>;
+}
+
+export interface RestoreOutcome {
+  restored: RestoredState | null;
+  /** Commits that failed, newest first, with why. */
+  corrupt: { manifest: string; id: string; microBatches: number; message: string }[];
+}
+
+/** Reads a retained commit's manifest and compares it with what HEAD says of it. @throws AppError checkpoint_corrupt */
+export async function loadManifest(store: Pick<Store, 'get'>, job: string, commit: RetainedCommit): Promise<Manifest> {
+  const stored = await store.get(commit.manifest);
+  if (!stored) throw new AppError('checkpoint_corrupt', `manifest ${commit.manifest} is missing`);
+  if (sha256Of(stored.body) !== commit.manifest_sha256) throw new AppError('checkpoint_corrupt', `manifest ${commit.manifest} is damaged`);
+  const manifest = parseManifest(commit.manifest, stored.body);
+  if (manifest.job !== job || manifest.seq !== commit.seq) throw new AppError('checkpoint_corrupt', `manifest ${commit.manifest} belongs to ${manifest.job} seq ${manifest.seq}`);
+  return manifest;
+}
+
+async function verify(store: Pick<Store, 'get'>, expected: StateExpectation, commit: RetainedCommit, folder: string): Promise<RestoredState> {
+  const manifest = await loadManifest(store, expected.job, commit);
+  const { cursor, window } = manifest.state;
+  const windowOpen = cursor.window_position > 0;
+  if (cursor.window_position >= expected.accumIters || window.micro_batches !== cursor.window_position)
+    throw new AppError('checkpoint_corrupt', `${commit.id}: cursor and window disagree (window_position ${cursor.window_position}, ${window.micro_batches} micro-batches summed)`);
+  if (manifest.spec_sha256 !== expected.specSha256) throw new AppError('checkpoint_corrupt', `${commit.id} belongs to another spec`);
+  if (expected.dataSha256 !== null && manifest.data_sha256 !== expected.dataSha256) throw new AppError('checkpoint_corrupt', `${commit.id} belongs to other data`);
+  const roles = manifest.blobs.map((blob) => blob.role);
+  if (roles.includes('window') !== windowOpen) throw new AppError('checkpoint_corrupt', `${commit.id}: ${windowOpen ? 'an open window without its gradients' : 'gradients without an open window'}`);
+
+  const files: Partial<Record<StateRole, string>> = {};
+  for (const blob of manifest.blobs) {
+    if (!(STATE_ROLES as readonly string[]).includes(blob.role)) continue;
+    const stored = await store.get(blob.key);
+    if (!stored) throw new AppError('checkpoint_corrupt', `${commit.id}: ${blob.role} (${blob.key}) is missing`);
+    if (stored.body.length !== blob.bytes) throw new AppError('checkpoint_corrupt', `${commit.id}: ${blob.role} has ${stored.body.length} bytes, not ${blob.bytes}`);
+    if ((await sha256Slowly(stored.body)) !== blob.sha256) throw new AppError('checkpoint_corrupt', `${commit.id}: ${blob.role} does not match its sha256`);
+    const path = join(folder, `resume.${blob.role}.safetensors`);
+    await writeFile(path, stored.body);
+    files[blob.role as StateRole] = path;
+  }
+  await expected.check(files, windowOpen);
+  for (const segment of [...manifest.rows.update, ...manifest.rows.epoch, ...manifest.events]) await readSegment(store, segment);
+  return { commit, manifest, files };
+}
+
+/**
+ * @returns the newest state that verifies, or `restored: null` where no commit was ever made
+ * @throws AppError checkpoint_corrupt if there are commits and none verifies; store_unavailable
+ */
+export async function restoreState(store: Pick<Store, 'get'>, head: Head, expected: StateExpectation, folder: string): Promise<RestoreOutcome> {
+  const corrupt: RestoreOutcome['corrupt'] = [];
+  for (const commit of [...head.retained].reverse()) {
+    try {
+      await rm(folder, { recursive: true, force: true });
+      await mkdir(folder, { recursive: true });
+      return { restored: await verify(store, expected, commit, folder), corrupt };
+    } catch (error) {
+      if (!isAppError(error, 'checkpoint_corrupt')) throw error;
+      corrupt.push({ manifest: commit.manifest, id: commit.id, microBatches: commit.micro_batches, message: messageOf(error) });
+    }
+  }
+  if (head.seq > 0) throw new AppError('checkpoint_corrupt', corrupt[0] ? `no retained checkpoint verifies; the newest: ${corrupt[0].message}` : 'the job has commits but none is retained');
+  return { restored: null, corrupt };
+}

@@ -1,0 +1,39 @@
+// What a model is before any tensor exists: each layer with its name, shapes and weights. Types only;
+// plan-model.ts builds a plan from layers and an input shape, layers/ has one file a layer type.
+import type { Initializer, LayerSpec } from '../contract/spec.js';
+
+/** [height, width, channels] or [features]; the batch dimension is left out everywhere. */
+export type Shape = readonly number[];
+
+export interface WeightPlan {
+  /** `<layer>/<weight>`, Keras's names: kernel, bias, gamma, beta, moving_mean, moving_variance. */
+  name: string;
+  shape: Shape;
+  /** Updated by the optimizer. Moving statistics and frozen weights are not. */
+  trainable: boolean;
+  initializer: Initializer;
+  /** Glorot's and He's fans: receptive field × in, receptive field × out. */
+  fanIn: number;
+  fanOut: number;
+}
+
+export interface LayerPlan<L extends LayerSpec = LayerSpec> {
+  /** The resolved layer; its name is final. */
+  spec: L;
+  name: string;
+  inputShape: Shape;
+  outputShape: Shape;
+  /** In Keras's order. */
+  weights: readonly WeightPlan[];
+}
+
+export interface ModelPlan {
+  inputShape: Shape;
+  outputShape: Shape;
+  layers: readonly LayerPlan[];
+  /** Every weight, in layer order. */
+  weights: readonly WeightPlan[];
+  parameters: { trainable: number; nonTrainable: number };
+  /** Floats of activations one sample needs for forward and backward: for the memory estimate. */
+  activationFloatsPerSample: number;
+}

@@ -1,0 +1,51 @@
+// What a training state is, by name: the cursor, the sums that rows are made of, and the tensors. Types only.
+// Tensor names (a layer's name holds no `/`, so these never collide):
+//   <layer>/<weight>                        weights, trainable or not            role `weights`
+//   optimizer/<layer>/<weight>/<slot>       optimizer slots                      role `slots`
+//   accumulator/<layer>/<weight>            the open window's gradient           role `window`
+//   statistics/<layer>/{count,mean,m2}      the open window's batch statistics   role `window`
+
+/** Where training stands. Counts samples, never batches. */
+export interface Cursor {
+  /** Completed epochs. */
+  epoch: number;
+  /** Samples of the current epoch that were consumed. */
+  position: number;
+  /** Micro-batches in the open window: 0 ≤ p < accum_iters. */
+  window_position: number;
+  /** Micro-batches consumed since the job began. */
+  micro_batches: number;
+  updates: number;
+  /** An epoch (or the training) ended and its validation has not finished. */
+  validation_pending: boolean;
+}
+
+/** Sums over the micro-batches of a window or an epoch, in canonical order, as float64. */
+export interface PartialSums {
+  samples: number;
+  micro_batches: number;
+  /** Σ over micro-batches of the micro-batch's summed loss (reduction `sample`) or mean loss (reduction `batch`). */
+  loss: number;
+  /** Σ of correctly classified samples. */
+  correct: number;
+}
+
+/** The part of a state that is numbers. JSON carries it exactly. */
+export interface StateCounters {
+  cursor: Cursor;
+  window: PartialSums;
+  epoch: PartialSums;
+}
+
+export const STATE_ROLES = ['weights', 'slots', 'window'] as const;
+/** A state's tensors lie in one file a role; `window` is there exactly when window_position > 0. `slots` may be empty. */
+export type StateRole = (typeof STATE_ROLES)[number];
+
+export interface HostTensor {
+  dtype: 'F32' | 'I32';
+  shape: readonly number[];
+  /** Row-major, little-endian. */
+  data: Float32Array | Int32Array;
+}
+/** Tensors by name. */
+export type TensorMap = ReadonlyMap<string, HostTensor>;

@@ -1,0 +1,89 @@
+// The messages between a supervisor and its trainer. The trainer never sees the queue, Redis or the store:
+// it gets paths and answers with paths. Every message carries the attempt it belongs to; others are dropped.
+//
+//   supervisor → trainer   start → (ready) → run → snapshot* / stop → … → release
+//   trainer → supervisor   ready · progress* · snapshot* · validated* · stopped | done | failed · idle
+import type { ErrorCode } from '../lib/errors.js';
+import type { JobSpec } from '../lib/contract/spec.js';
+import type { EpochRow, UpdateRow } from '../lib/contract/rows.js';
+import type { ResolvedSource } from '../lib/data/source.js';
+import type { StateCounters, StateRole } from '../lib/training/state.js';
+
+/** A state to continue from: one safetensors file a role, and its counters. Files were verified (hash) by the supervisor. */
+export interface ResumeState {
+  counters: StateCounters;
+  files: Partial<Record<StateRole, string>>;
+}
+
+export type ToTrainer =
+  | {
+      type: 'start';
+      attempt: string;
+      spec: JobSpec;
+      data: { train: ResolvedSource; validation: ResolvedSource | null };
+      /** First weights from a file (only without `resume`), already verified. */
+      initFile: string | null;
+      resume: ResumeState | null;
+      /** An existing empty folder for this attempt's snapshots. */
+      spoolDir: string;
+    }
+  /** Inputs are pinned: the first micro-batch may run. */
+  | { type: 'run'; attempt: string }
+  /** Take a snapshot at the next micro-batch, besides the policy's own. */
+  | { type: 'snapshot'; attempt: string }
+  /** Snapshot `number` is committed (or given up): the next background snapshot may start. */
+  | { type: 'snapshot_settled'; attempt: string; number: number }
+  /** Stop at the next micro-batch, with a last snapshot unless `discard`. `deadlineMs` is what is left, null for none. */
+  | { type: 'stop'; attempt: string; deadlineMs: number | null; discard: boolean }
+  /** The attempt is over: forget everything of it. Answered with `idle`. */
+  | { type: 'release'; attempt: string };
+
+/** Engine facts of an attempt. */
+export interface EngineFacts {
+  engine: string;
+  /** For people: `cpu (AMD EPYC, avx512)`. */
+  device: string;
+  /** See training.md: engine and mode, versions, flags, instruction set, device, threads, batch size, program. */
+  numericsClass: string;
+}
+
+export interface SnapshotFile {
+  path: string;
+  sizeBytes: number;
+}
+
+export interface Snapshot {
+  /** 1, 2, … within the attempt. */
+  number: number;
+  counters: StateCounters;
+  files: Partial<Record<StateRole, SnapshotFile>>;
+  /** Milliseconds from the boundary it was taken at until its files were written. */
+  writeMs: number;
+}
+
+/** What ended: the result's own figures; hashes of files are the supervisor's work. */
+export interface TrainingOutcome {
+  stoppedBy: 'epochs' | 'max_updates';
+  updates: number;
+  /** Executed, never applied: an open window dropped at the end. */
+  unusedMicroBatches: number;
+  /** Figures of the last completed epoch (or of the part of one that max_updates left). */
+  metrics: Record<string, number | null>;
+  validation: Record<string, number | null> | null;
+}
+
+export type FromTrainer =
+  | { type: 'ready'; attempt: string; facts: EngineFacts; loadMs: number; warmupMs: number; totalUpdates: number }
+  /**
+   * Micro-batches [from, to) of the job were executed, since the last such message; sent at most every 100 ms and
+   * always before stopped, done, failed and snapshot. Rows are those completed by these micro-batches.
+   */
+  | { type: 'progress'; attempt: string; from: number; to: number; counters: StateCounters; updateRows: UpdateRow[]; epochRows: EpochRow[]; samplesPerSecond: number; trainMs: number }
+  | { type: 'snapshot'; attempt: string; snapshot: Snapshot }
+  /** After `stop`. With the last snapshot unless it was to be discarded. */
+  | { type: 'stopped'; attempt: string; snapshot: Snapshot | null }
+  /** Training ended; the last snapshot is the final state (window_position 0). `stateFile` is the canonical final state: weights and slots in one safetensors file. */
+  | { type: 'done'; attempt: string; snapshot: Snapshot; stateFile: SnapshotFile; outcome: TrainingOutcome }
+  | { type: 'failed'; attempt: string; code: ErrorCode; message: string; /** peak so far */ peakMemoryMib: number }
+  /** Nothing of the attempt is left. `clean`: tensor counts are back at the baseline, the process may serve another job of the same program. */
+  | { type: 'idle'; attempt: string; clean: boolean; peakMemoryMib: number };

@@ -1,0 +1,98 @@
+// The seam between the training loop and whatever runs the tensors. The loop knows nothing of tensors:
+// it hands over batches and scalars, and gets rows; a graph engine compiles the same program without touching the loop.
+import type { ModelPlan } from '../../../lib/model/plan.js';
+import type { LossSpec, OptimizerSpec, TrainingSpec } from '../../../lib/contract/spec.js';
+import type { HostTensor, TensorMap } from '../../../lib/training/state.js';
+
+/** Everything that shapes the computation. Learning rates are not in it: they are fed. */
+export interface Program {
+  plan: ModelPlan;
+  loss: LossSpec;
+  optimizer: OptimizerSpec;
+  reduction: TrainingSpec['reduction'];
+  batchSize: number;
+  accumIters: number;
+  /** The job's seed: keys of initial weights and dropout derive from it. */
+  seed: number;
+  /** sha256 over all of the above but the seed and the optimizer's learning rates: part of the numerics class. */
+  key: string;
+}
+
+/** One micro-batch, gathered and normalised. Buffers are not touched again after they were handed over. */
+export interface Batch {
+  /** [samples, height, width, channels] */
+  x: Float32Array;
+  /** One row of class weights a sample, [samples, classes]: one-hot or soft, smoothing not yet applied. */
+  y: Float32Array;
+  samples: number;
+  epoch: number;
+  /** The samples' indices in the data set: keys of dropout. */
+  sampleIds: Int32Array;
+}
+
+/** Of one micro-batch, as float64 sums of float32 results. */
+export interface BatchRow {
+  samples: number;
+  /** Σℓ over its samples (reduction `sample`) or their mean (reduction `batch`). */
+  loss: number;
+  correct: number;
+  /** Whether loss and gradient were all finite; if not, accumulator and statistics are as before the micro-batch. */
+  finite: boolean;
+}
+
+/** What an update needs from the host: all of it derived from integers in float64, then float32. */
+export interface UpdateScalars {
+  /** Completed updates before this one. */
+  update: number;
+  /** What the accumulated gradient is divided by: Σn/batch_size (sample) or micro-batches (batch). */
+  divisor: number;
+  /** lr_u: schedule and decay applied. */
+  learningRate: number;
+}
+
+export interface UpdateResult {
+  /** Global norm of the divided gradient, before clipping. */
+  gradNorm: number;
+  regularization: number;
+  finite: boolean;
+}
+
+/** An immutable view of a state: later micro-batches do not change a byte of it. */
+export interface StateSnapshot {
+  readonly names: readonly string[];
+  /** Reads one tensor out (blocking, one tensor's cost). */
+  read(name: string): HostTensor;
+  /** Frees the view; harmless twice. */
+  dispose(): void;
+}
+
+export interface CompiledProgram {
+  /** Fresh weights from the initializers (keyed by seed and weight name), slots at their start values, no window. */
+  initialise(): void;
+  /** Replaces weights only (by name; a missing, extra or mis-shaped one is an error naming it). */
+  loadWeights(weights: TensorMap): void;
+  /** Replaces everything: weights, slots and, exactly when a window is open, accumulator and statistics. Errors as above. */
+  restore(state: TensorMap, windowOpen: boolean): void;
+  /** Runs micro-batches in order, each folded into the accumulator; stops after the first that is not finite. */
+  runBlock(batches: readonly Batch[]): BatchRow[];
+  /** Applies the window and empties it. A non-finite gradient changes nothing. */
+  update(scalars: UpdateScalars): UpdateResult;
+  /** Drops the open window: accumulator and statistics. */
+  dropWindow(): void;
+  /** Loss and correct of one batch in inference mode; changes nothing. */
+  evaluate(batch: Batch): BatchRow;
+  /** A view of the whole state. `windowOpen` says whether accumulator and statistics belong to it. */
+  snapshot(windowOpen: boolean): StateSnapshot;
+  close(): void;
+}
+
+export interface Engine {
+  name: 'tensorflow';
+  /** For people. */
+  device: string;
+  /** Versions, flags, instruction set, device and threads: the engine's part of the numerics class. */
+  numerics: string;
+  compile(program: Program): CompiledProgram;
+  /** Live tensors and variables: back at the baseline when every program is closed. */
+  liveTensors(): number;
+}
