@@ -16,7 +16,7 @@ const oneOfThese = (path: string, what: string, values: readonly string[]): NotS
 /** A key that may only be absent or null. */
 const anyValue = (path: string): NotSupported => ({ path, what: path.slice(path.lastIndexOf('.') + 1), named: false, matches: (value) => value !== null });
 const whenKeyOf = (path: string, key: string, what: string): NotSupported => ({ path, what, named: false, matches: (value) => typeof value === 'object' && value !== null && Object.hasOwn(value, key) });
-const numberOtherThan = (path: string, what: string, built: number | null): NotSupported => ({ path, what, named: true, matches: (value) => typeof value === 'number' && value !== built });
+const integerFrom = (minimum: number, path: string, what: string): NotSupported => ({ path, what, named: true, matches: (value) => Number.isInteger(value) && (value as number) >= minimum });
 const startingWith = (path: string, what: string, prefix: string): NotSupported => ({ path, what, named: false, matches: (value) => typeof value === 'string' && value.startsWith(prefix) });
 
 const LAYERS = [
@@ -34,7 +34,7 @@ export const NOT_SUPPORTED: readonly NotSupported[] = [
   ]),
   // model
   oneOfThese('model.layers.*.type', 'the layer type', LAYERS),
-  numberOtherThan('model.layers.*.groups', 'a grouped convolution: groups', 1),
+  integerFrom(2, 'model.layers.*.groups', 'a grouped convolution: groups'),
   ...['kernel_regularizer', 'bias_regularizer', 'kernel_constraint'].map((key) => anyValue(`model.layers.*.${key}`)),
   whenKeyOf('model.init', 'job', 'starting from another job (init.job)'),
   startingWith('model.init.from', 'reading first weights from s3://', 's3://'),
@@ -51,7 +51,7 @@ export const NOT_SUPPORTED: readonly NotSupported[] = [
   oneOfThese('training.nonfinite', 'the policy nonfinite', ['skip_window']),
   oneOfThese('training.precision', 'the precision', ['float16', 'bfloat16', 'float64', 'mixed_float16', 'mixed_bfloat16']),
   oneOfThese('training.numerics', 'numerics', ['fast']),
-  numberOtherThan('training.lanes', 'a number of lanes:', null),
+  integerFrom(1, 'training.lanes', 'a number of lanes:'),
   // checkpoint and resources
   oneOfThese('checkpoint.every_seconds', 'the cadence', ['auto']),
   anyValue('checkpoint.keep_best'),

@@ -41,9 +41,9 @@ export function ticketDelayMs(head: Head, record: JobRecord, now: Date, afterFai
 }
 
 /** Issues the ticket that HEAD calls for, if it calls for one. False if Redis is away: the reconciler will. */
-export async function issueTicket(deps: HandoverDeps, record: JobRecord, head: Head, options: { reissue: boolean; afterFailure?: boolean }): Promise<boolean> {
+export async function issueTicket(deps: HandoverDeps, record: JobRecord, head: Head, options: { reissue: boolean; afterFailure?: boolean; delayMs?: number }): Promise<boolean> {
   if (!wantsTicket(head)) return false;
-  const delayMs = ticketDelayMs(head, record, deps.clock.now(), options.afterFailure ?? false);
+  const delayMs = Math.max(options.delayMs ?? 0, ticketDelayMs(head, record, deps.clock.now(), options.afterFailure ?? false));
   try {
     await deps.tickets.issue({ job: record.id, gen: head.gen, fence: head.fence, priority: record.spec.run.priority, reissue: options.reissue, ...(delayMs > 0 ? { delayMs } : {}) });
     return true;
@@ -58,7 +58,7 @@ export async function issueTicket(deps: HandoverDeps, record: JobRecord, head: H
  * After an attempt's end or a finish without one: closes a terminal job, else issues the next ticket ahead of its own priority.
  * @returns whether a ticket was issued
  */
-export async function handOver(deps: HandoverDeps, record: JobRecord, head: Head, options: { afterFailure?: boolean } = {}): Promise<boolean> {
+export async function handOver(deps: HandoverDeps, record: JobRecord, head: Head, options: { afterFailure?: boolean; delayMs?: number } = {}): Promise<boolean> {
   if (!isTerminal(head.state)) return issueTicket(deps, record, head, { reissue: true, ...options });
   await closeJob(deps.store, record, head, deps.clock.now());
   return false;

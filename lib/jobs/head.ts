@@ -21,7 +21,7 @@ import type { Clock } from '../clock.js';
 import type { Head, Owner } from '../contract/records.js';
 import { AppError, isAppError } from '../errors.js';
 import type { Store } from '../store/index.js';
-import { claimed, type AttemptAccount, type ClaimDecision, decideClaim, emptyHead, finishedUnowned, type RunLimits, type Ticket } from './lifecycle.js';
+import { claimed, type AttemptAccount, type ClaimDecision, decideClaim, emptyHead, finishedUnowned, NOTHING_DONE, type RunLimits, type Ticket } from './lifecycle.js';
 import { headKey } from './names.js';
 import { parseHead, rebuildHead } from './rebuild.js';
 
@@ -129,7 +129,7 @@ export interface ClaimRequest {
   /** Whether this owner is alive as far as its heartbeat says. */
   isLive: (owner: Owner) => Promise<boolean>;
   /** What is known of an owner that vanished. */
-  account: (owner: Owner) => Promise<AttemptAccount>;
+  account: (owner: Owner, head: Head) => Promise<AttemptAccount>;
   /** Only finish what nobody carries out; a job that wants to run is left alone (`wanted`). For the controller. */
   finishOnly?: boolean;
 }
@@ -167,7 +167,7 @@ export async function claimJob(deps: HeadDeps, request: ClaimRequest): Promise<C
     if (decision.kind === 'terminal' || decision.kind === 'stale' || decision.kind === 'held') return { kind: decision.kind, head };
     if (decision.kind === 'claim' && request.finishOnly) return { kind: 'wanted', head };
     displaced = head.owner;
-    const claimant = { attempt, worker: request.worker, now, displaced: head.owner ? await request.account(head.owner) : { executedMicroBatches: 0, wastedMicroBatches: 0, wastedSeconds: 0, attemptSeconds: 0 } };
+    const claimant = { attempt, worker: request.worker, now, displaced: head.owner ? await request.account(head.owner, head) : NOTHING_DONE };
     const edited = decision.kind === 'claim' ? claimed(head, claimant) : finishedUnowned(head, decision, claimant);
     const outcome = await swap(deps, request.job, { ...edited, version: head.version + 1, write: randomId() }, view.etag);
     if (outcome.kind === 'done') {

@@ -15,7 +15,7 @@ export interface ReconcileDeps extends HandoverDeps {
   /** For `owner.worker` of a claim that only finishes. */
   name: string;
   isLive: (job: string, owner: Owner) => Promise<boolean>;
-  account: (job: string, owner: Owner) => Promise<AttemptAccount>;
+  account: (job: string, owner: Owner, head: Head) => Promise<AttemptAccount>;
 }
 
 export type ReconcileOutcome = 'unacknowledged' | 'closed' | 'ticketed' | 'owned' | 'finished' | 'paused' | 'superseded';
@@ -69,7 +69,7 @@ async function finish(deps: ReconcileDeps, record: JobRecord): Promise<Reconcile
     ticket: null,
     limits: runLimits(record),
     isLive: (owner) => deps.isLive(record.id, owner),
-    account: (owner) => deps.account(record.id, owner),
+    account: (owner, head) => deps.account(record.id, owner, head),
     finishOnly: true,
   });
   switch (outcome.kind) {

@@ -1,0 +1,73 @@
+// The whole system on one machine: Redis (unless REDIS_URL names one), API, controller and a worker as processes of this one.
+// What dies is started again; ending drains the worker first, so that nothing it did is lost.
+import { open } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Config } from '../../lib/config.js';
+import { holdFolder } from './data-folder.js';
+import { type Environment, type Kept, keepRunning, type Role } from './processes.js';
+import { keepRedis } from './redis-server.js';
+
+export interface SystemOptions {
+  config: Config;
+  env: Environment;
+  /** redis.conf of the package. */
+  redisConfig: string;
+  /** Lines for people: what was started, what died. */
+  say(line: string): void;
+  /** Standard error of the processes: a file in the data folder, or ours. */
+  logs: 'file' | 'inherit';
+}
+
+export interface System {
+  url: string;
+  redisUrl: string;
+  pids(): Record<string, number | null>;
+  /** In order: the worker commits, then the rest goes. */
+  drain(): Promise<void>;
+  /** At once. */
+  kill(): Promise<void>;
+}
+
+const DRAIN_MS = 30_000;
+const GO_MS = 5_000;
+
+/** @throws AppError if the data folder is held by another, or a part does not start */
+export async function startSystem({ config, env, redisConfig, say, logs }: SystemOptions): Promise<System> {
+  const letGo = await holdFolder(config.dataDir);
+  const undo: (() => Promise<unknown>)[] = [letGo];
+  try {
+    const redis = config.redisUrl === null ? await keepRedis(join(config.dataDir, 'redis'), redisConfig, env, (why) => say(`Redis ended (${why}); starting it again`)) : null;
+    if (redis) undo.unshift(() => redis.end());
+    const redisUrl = redis?.url ?? config.redisUrl!;
+    const output = logs === 'inherit' ? null : await open(join(config.dataDir, 'pawl.log'), 'a');
+    if (output) undo.unshift(() => output.close());
+    const environment = { ...env, REDIS_URL: redisUrl, PAWL_STORE: config.store, PAWL_DATA_DIR: config.dataDir, PAWL_PORT: String(config.port), PAWL_HOST: config.host, PAWL_DATA_ROOTS: config.dataRoots.join(':') };
+    const keep = (role: Role, args: readonly string[] = []): Kept => keepRunning({ role, args, env: environment, output: output?.fd ?? 'inherit', onRestart: (name, why) => say(`the ${name} ended (${why}); starting it again`) });
+    const kept = [keep('api'), keep('controller'), keep('worker')] as const;
+    const [api, controller, worker] = kept;
+    undo.unshift(() => Promise.all(kept.map((part) => part.end(0))));
+    const [announced] = await Promise.all([api.ready, controller.ready, worker.ready]);
+    const finish = async (): Promise<void> => {
+      await redis?.end();
+      await output?.close();
+      await letGo();
+    };
+    return {
+      url: String(announced['url']),
+      redisUrl,
+      pids: () => ({ api: api.pid(), controller: controller.pid(), worker: worker.pid(), redis: redis?.pid() ?? null }),
+      drain: async () => {
+        await worker.end(DRAIN_MS);
+        await Promise.all([api.end(GO_MS), controller.end(GO_MS)]);
+        await finish();
+      },
+      kill: async () => {
+        await Promise.all(kept.map((part) => part.end(0)));
+        await finish();
+      },
+    };
+  } catch (error) {
+    for (const step of undo) await step().catch(() => undefined);
+    throw error;
+  }
+}

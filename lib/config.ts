@@ -1,0 +1,109 @@
+// The environment as one schema, read once by main.ts files: every variable, its default, and all problems at once.
+import { resolve } from 'node:path';
+import { AppError, type Problem } from './errors.js';
+
+export interface S3Settings {
+  endpoint: string | null;
+  region: string;
+  accessKeyId: string | null;
+  secretAccessKey: string | null;
+  sessionToken: string | null;
+}
+
+export interface Config {
+  /** Null: whoever starts the system finds or starts one. */
+  redisUrl: string | null;
+  queuePrefix: string;
+  /** `file:<dir>` or `s3://bucket/prefix`. */
+  store: string;
+  s3: S3Settings;
+  /** Real folders in which data may lie. */
+  dataRoots: string[];
+  dataBuckets: string[];
+  /** Where `up` keeps its store and Redis, workers their spool. */
+  dataDir: string;
+  url: string;
+  host: string;
+  port: number;
+  engine: 'auto' | 'tensorflow';
+  notices: string;
+  /** Several while one is being replaced. Empty: no token is asked for, and only loopback may be bound. */
+  apiTokens: string[];
+  corsOrigins: string[];
+  logLevel: string;
+}
+
+const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost']);
+export const isLoopback = (host: string): boolean => LOOPBACK.has(host) || host.startsWith('127.');
+const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'];
+export const TOKEN_MIN_LENGTH = 32;
+
+const list = (value: string | undefined, separator: string): string[] => (value ?? '').split(separator).map((part) => part.trim()).filter((part) => part !== '');
+
+/**
+ * @param env as `process.env`
+ * @param cwd what relative paths are relative to, and the default data root
+ * @throws AppError invalid_request listing every variable that cannot be used
+ */
+export function readConfig(env: Readonly<Record<string, string | undefined>>, cwd: string): Config {
+  const problems: Problem[] = [];
+  const bad = (param: string, message: string): void => void problems.push({ param, message });
+  const text = (name: string): string | null => (env[name] === undefined || env[name] === '' ? null : env[name]);
+
+  const dataDir = resolve(cwd, text('PAWL_DATA_DIR') ?? '.pawl');
+  const redisUrl = text('REDIS_URL');
+  if (redisUrl !== null && !/^rediss?:\/\/[^\s]+$/.test(redisUrl)) bad('REDIS_URL', 'must be redis://… or rediss://…');
+  const store = text('PAWL_STORE') ?? `file:${resolve(dataDir, 'store')}`;
+  if (!/^(file:.+|s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](\/.*)?)$/.test(store)) bad('PAWL_STORE', 'must be file:<folder> or s3://bucket/prefix');
+  const port = Number(text('PAWL_PORT') ?? '8787');
+  if (!Number.isInteger(port) || port < 0 || port > 65535) bad('PAWL_PORT', 'must be a port number from 0 to 65535');
+  const host = text('PAWL_HOST') ?? '127.0.0.1';
+  const url = text('PAWL_URL') ?? `http://127.0.0.1:${port}`;
+  if (!/^https?:\/\/[^\s]+$/.test(url)) bad('PAWL_URL', 'must be an http or https address');
+  const engine = text('PAWL_ENGINE') ?? 'auto';
+  if (engine !== 'auto' && engine !== 'tensorflow') bad('PAWL_ENGINE', `must be auto or tensorflow, not ${JSON.stringify(engine)}`);
+  const apiTokens = list(env['PAWL_API_TOKEN'], ',');
+  if (apiTokens.some((token) => token.length < TOKEN_MIN_LENGTH)) bad('PAWL_API_TOKEN', `every token must have at least ${TOKEN_MIN_LENGTH} characters`);
+  const queuePrefix = text('PAWL_QUEUE_PREFIX') ?? 'pawl';
+  const logLevel = text('PAWL_LOG_LEVEL') ?? 'info';
+  if (!LOG_LEVELS.includes(logLevel)) bad('PAWL_LOG_LEVEL', `must be one of ${LOG_LEVELS.join(', ')}`);
+  const endpoint = text('S3_ENDPOINT');
+  if (endpoint !== null && !/^https?:\/\/[^\s]+$/.test(endpoint)) bad('S3_ENDPOINT', 'must be an http or https address');
+
+  if (problems.length > 0) throw new AppError('invalid_request', `the environment cannot be used: ${problems.map((problem) => `${problem.param} ${problem.message}`).join('; ')}`, { details: problems });
+  return {
+    redisUrl,
+    queuePrefix,
+    store: store.startsWith('file:') ? `file:${resolve(cwd, store.slice('file:'.length))}` : store,
+    s3: {
+      endpoint,
+      region: text('AWS_REGION') ?? text('AWS_DEFAULT_REGION') ?? 'us-east-1',
+      accessKeyId: text('AWS_ACCESS_KEY_ID'),
+      secretAccessKey: text('AWS_SECRET_ACCESS_KEY'),
+      sessionToken: text('AWS_SESSION_TOKEN'),
+    },
+    dataRoots: (list(env['PAWL_DATA_ROOTS'], ':').length > 0 ? list(env['PAWL_DATA_ROOTS'], ':') : [cwd]).map((root) => resolve(cwd, root)),
+    dataBuckets: list(env['PAWL_DATA_BUCKETS'], ','),
+    dataDir,
+    url,
+    host,
+    port,
+    engine: engine as Config['engine'],
+    notices: text('PAWL_NOTICES') ?? 'auto',
+    apiTokens,
+    corsOrigins: list(env['PAWL_CORS_ORIGINS'], ','),
+    logLevel,
+  };
+}
+
+/** What opening the store needs of the environment besides its URL. */
+export function storeOptions({ s3 }: Config): { s3: { endpoint?: string; region: string; credentials?: { accessKeyId: string; secretAccessKey: string; sessionToken?: string } } } {
+  const { endpoint, region, accessKeyId, secretAccessKey, sessionToken } = s3;
+  return {
+    s3: {
+      region,
+      ...(endpoint === null ? {} : { endpoint }),
+      ...(accessKeyId !== null && secretAccessKey !== null ? { credentials: { accessKeyId, secretAccessKey, ...(sessionToken === null ? {} : { sessionToken }) } } : {}),
+    },
+  };
+}

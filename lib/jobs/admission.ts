@@ -1,0 +1,112 @@
+// What is looked at before a job is taken in: the spec resolved, the model against its data where this machine has the data,
+// first weights against the model. Everything that is wrong is said at once, and nothing is stored.
+import { readSafetensorsHeader } from '../checkpoints/safetensors.js';
+import type { IdempotencyRecord } from '../contract/records.js';
+import type { DataSourceSpec, JobSpec } from '../contract/spec.js';
+import { describeSource } from '../data/describe.js';
+import { resolveLocation } from '../data/locations.js';
+import type { DataDescription } from '../data/source.js';
+import { AppError, type ErrorCode, isAppError, type Problem } from '../errors.js';
+import { checkpointBytes, estimateMemory } from '../model/memory.js';
+import type { ModelPlan } from '../model/plan.js';
+import { checkState, expectedWeights } from '../model/slots.js';
+import type { Store } from '../store/index.js';
+import { idempotencyKey, jobKey } from './names.js';
+import { fromJson } from './record.js';
+import { checkAgainstData, type CheckedSpec, structuralCheck } from './spec/check.js';
+import { resolveSpec } from './spec/resolve.js';
+import { limitProblems } from './spec/schema-problems.js';
+
+export interface Admission {
+  spec: JobSpec;
+  /** Null where the data is not on this machine: a worker that has it will decide. */
+  checked: CheckedSpec | null;
+}
+
+/** What a dry run answers. Everything but the spec is null where the data cannot be read here. */
+export interface DryRun {
+  object: 'dry_run';
+  spec: JobSpec;
+  parameters: { trainable: number; non_trainable: number } | null;
+  total_updates: number | null;
+  /** Of the largest checkpoint, one inside a window. */
+  checkpoint_bytes: number | null;
+  /** Tensors at the peak, without the data set and the engine's own memory. */
+  memory_bytes: number | null;
+}
+
+/** @throws AppError with every problem in its details: invalid_spec, or the one code that they share */
+export async function admitSpec(body: unknown, dataRoots: readonly string[]): Promise<Admission> {
+  const resolved = resolveSpec(body);
+  if ('problems' in resolved) throw refusal(resolved.problems);
+  const { spec } = resolved;
+  const problems: Problem[] = [];
+  const train = await describe(spec.data, dataRoots, 'data', problems);
+  const own = spec.data.validation !== null && 'type' in spec.data.validation ? spec.data.validation : null;
+  const validation = own === null ? null : await describe(own, dataRoots, 'data.validation', problems);
+  const checked = train === null || (own !== null && validation === null) ? { problems: structuralCheck(spec) } : checkAgainstData(spec, train, validation);
+  const plan = 'problems' in checked ? null : checked.plan;
+  await checkFirstWeights(spec, dataRoots, plan, problems);
+  if ('problems' in checked) problems.push(...checked.problems);
+  if (problems.length > 0) throw refusal(limitProblems(problems));
+  return { spec, checked: 'problems' in checked ? null : checked };
+}
+
+export function dryRun({ spec, checked }: Admission): DryRun {
+  if (checked === null) return { object: 'dry_run', spec, parameters: null, total_updates: null, checkpoint_bytes: null, memory_bytes: null };
+  const { plan, totalUpdates } = checked;
+  const { optimizer, batch_size: batchSize } = spec.training;
+  return {
+    object: 'dry_run',
+    spec,
+    parameters: { trainable: plan.parameters.trainable, non_trainable: plan.parameters.nonTrainable },
+    total_updates: totalUpdates,
+    checkpoint_bytes: checkpointBytes(plan, optimizer),
+    memory_bytes: estimateMemory(plan, batchSize, optimizer),
+  };
+}
+
+/**
+ * Whether a key already stands for an acknowledged job: then its spec was admitted once, and is not looked at again, because
+ * what it needed may have gone since.
+ */
+export async function isAcknowledged(store: Pick<Store, 'get' | 'head'>, principal: string, key: string): Promise<boolean> {
+  const stored = await store.get(idempotencyKey(principal, key));
+  return stored !== null && (await store.head(jobKey(fromJson<IdempotencyRecord>(stored.body).id))) !== null;
+}
+
+/** One error for many problems; its own message and param are those of the first. */
+function refusal(problems: readonly Problem[]): AppError {
+  const codes = new Set<ErrorCode>(problems.map((problem) => problem.code ?? 'invalid_spec'));
+  const first = problems[0] ?? { param: '', message: 'the spec cannot be used' };
+  const more = problems.length > 1 ? ` (and ${problems.length - 1} more ${problems.length === 2 ? 'problem' : 'problems'})` : '';
+  const code = codes.size === 1 ? ([...codes][0] ?? 'invalid_spec') : 'invalid_spec';
+  const message = first.param === '' ? `the body ${first.message}${more}` : `${first.param}: ${first.message}${more}`;
+  return new AppError(code, message, { ...(first.param === '' ? {} : { param: first.param }), details: problems });
+}
+
+/** Null if it is not here; what is here and wrong becomes a problem. */
+async function describe(source: DataSourceSpec, roots: readonly string[], param: string, problems: Problem[]): Promise<DataDescription | null> {
+  return orProblem(param, problems, async () => (await describeSource(source, roots, param)).description);
+}
+
+async function checkFirstWeights({ model }: JobSpec, roots: readonly string[], plan: ModelPlan | null, problems: Problem[]): Promise<void> {
+  const param = 'model.init.from';
+  const { init } = model;
+  if (init === null) return;
+  const header = await orProblem(param, problems, async () => readSafetensorsHeader(await resolveLocation(init.from, roots, param), { code: 'invalid_data' }));
+  if (header === null || plan === null) return;
+  for (const { message } of checkState(expectedWeights(plan), new Map(header.entries.map((entry) => [entry.name, entry])))) problems.push({ param, message });
+}
+
+async function orProblem<T>(param: string, problems: Problem[], look: () => Promise<T>): Promise<T | null> {
+  try {
+    return await look();
+  } catch (error) {
+    if (!isAppError(error)) throw error;
+    if (error.code === 'data_missing') return null;
+    // What a description needs too much memory for is the spec's fault, not this machine's.
+    problems.push({ param: error.param ?? param, message: error.message, ...(error.code === 'oom' ? {} : { code: error.code }) });
+    return null;
+  }
+}

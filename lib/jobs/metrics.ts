@@ -1,0 +1,109 @@
+// A job's rows: those that its latest commit covers, from the store, then those that its owner has reported since, from Redis.
+// Redis' rows are used only where they go on without a hole: what is missing before them comes with the next commit.
+import type { Head, JobRecord, Segment } from '../contract/records.js';
+import { decodeLines } from '../checkpoints/segments.js';
+import { isAppError } from '../errors.js';
+import type { Rows, RowSeries, SeriesName } from '../queue/index.js';
+import type { Store } from '../store/index.js';
+import { readSegment } from './commit.js';
+import type { Manifests } from './committed-progress.js';
+
+export interface MetricsDeps {
+  store: Pick<Store, 'get'>;
+  rows: Pick<Rows, 'list'>;
+  manifests: Manifests;
+}
+
+export interface RowsQuery<S extends SeriesName> {
+  series: S;
+  /** Rows after this update or epoch; -1 for all. */
+  after: number;
+  /** Rows looked at, from there on. */
+  limit: number;
+  /** Of those, at most so many, evenly spread, the last one always among them. */
+  maxPoints: number;
+}
+
+export interface RowPage<S extends SeriesName> {
+  rows: RowSeries[S][];
+  hasMore: boolean;
+}
+
+/** What a live read takes: more uncommitted rows than this are read on the next page. */
+const LIVE_MAX = 10_000;
+
+export async function readRows<S extends SeriesName>(deps: MetricsDeps, record: JobRecord, head: Head, query: RowsQuery<S>): Promise<RowPage<S>> {
+  const { series, after, limit, maxPoints } = query;
+  const manifest = await deps.manifests.latest(record.id, head);
+  const segments = (manifest?.rows[series] ?? []).filter((segment) => segment.last > after);
+  const committed = manifest?.rows[series].at(-1)?.last ?? null;
+  const live = await liveRows(deps.rows, record.id, head, series, committed, Math.max(after, committed ?? -1), Math.min(limit + 1, LIVE_MAX));
+
+  // How many there are is known before they are read, so that thinning keeps only what it gives.
+  const counts = countAfter(segments, after);
+  const total = Math.min(limit, counts + live.length);
+  const pick = makePicker<RowSeries[S]>(total, maxPoints);
+  let seen = 0;
+  for (const segment of segments) {
+    if (seen > limit) break;
+    for (const row of decodeLines<RowSeries[S]>(await readSegment(deps.store, segment))) {
+      if (numberOf(series, row) > after && seen++ < limit) pick.add(row);
+    }
+  }
+  for (const row of live) if (seen++ < limit) pick.add(row);
+  return { rows: pick.picked(), hasMore: seen > limit };
+}
+
+/** The number that orders a series and that pages go by. */
+export function numberOf<S extends SeriesName>(series: S, row: RowSeries[S]): number {
+  return series === 'update' ? (row as RowSeries['update']).update : (row as RowSeries['epoch']).epoch;
+}
+
+/** An upper bound; exact but for the one segment that `after` falls into, whose rows are numbered without holes. */
+function countAfter(segments: readonly Segment[], after: number): number {
+  return segments.reduce((sum, segment) => sum + Math.min(segment.count, segment.last - Math.max(after, segment.first - 1)), 0);
+}
+
+interface Picker<T> {
+  add(value: T): void;
+  picked(): T[];
+}
+
+/** Every n-th of `total` values, and the last one. */
+function makePicker<T>(total: number, most: number): Picker<T> {
+  const step = total <= most ? 1 : Math.ceil(total / Math.max(1, most - 1));
+  const kept: T[] = [];
+  let index = 0;
+  let last: T | undefined;
+  return {
+    add: (value) => {
+      last = value;
+      if (index++ % step === 0) kept.push(value);
+    },
+    picked: () => {
+      if (last === undefined || kept.at(-1) === last) return kept;
+      return most === 1 ? [last] : [...kept, last];
+    },
+  };
+}
+
+/** Rows beyond the commit, of a job that somebody owns: without an owner they belong to nobody's state, and will be redone. */
+async function liveRows<S extends SeriesName>(rows: Pick<Rows, 'list'>, job: string, head: Head, series: S, committed: number | null, after: number, limit: number): Promise<RowSeries[S][]> {
+  if (head.owner === null) return [];
+  try {
+    const { rows: found } = await rows.list(job, series, { after, limit });
+    const kept: RowSeries[S][] = [];
+    for (const row of found) {
+      const number = numberOf(series, row);
+      const before = kept.length > 0 ? numberOf(series, kept.at(-1) as RowSeries[S]) : after;
+      // The first row of a job has the number 0 or 1.
+      const first = kept.length === 0 && committed === null && after < 0;
+      if (first ? number > 1 : number !== before + 1) break;
+      kept.push(row);
+    }
+    return kept;
+  } catch (error) {
+    if (isAppError(error, 'queue_unavailable')) return [];
+    throw error;
+  }
+}

@@ -1,0 +1,36 @@
+// Where a job's weights are, and their bytes in pieces: so many at a time that a reader who stops reading holds up one piece.
+import type { BlobRef, Head, RetainedCommit } from '../contract/records.js';
+import { AppError } from '../errors.js';
+import type { Store } from '../store/index.js';
+
+const PIECE_BYTES = 4 << 20;
+
+/**
+ * The weights of a checkpoint, or of the result.
+ * @throws AppError not_found (no such checkpoint is retained), not_ready (no result yet, and no checkpoint named)
+ */
+export function weightsOf(head: Head, checkpoint: string | null): BlobRef {
+  const commit = checkpoint === null ? finalCommit(head) : head.retained.find(({ id }) => id === checkpoint);
+  if (!commit) throw new AppError('not_found', `checkpoint ${checkpoint} is not among the retained ones`, { param: 'checkpoint' });
+  const blob = commit.blobs.find(({ role }) => role === 'weights');
+  if (!blob) throw new AppError('not_found', `checkpoint ${commit.id} has no weights`, { param: 'checkpoint' });
+  return blob;
+}
+
+function finalCommit(head: Head): RetainedCommit {
+  const sha256 = head.state === 'succeeded' ? head.result?.weights_sha256 : undefined;
+  const final = head.retained.findLast(({ blobs }) => blobs.some((blob) => blob.role === 'weights' && blob.sha256 === sha256));
+  if (final) return final;
+  const over = head.finished_at !== null;
+  throw new AppError('not_ready', over ? `the job is over (${head.state}) and has no result; name a checkpoint to get its weights` : 'the job has not ended; name a checkpoint to get its weights');
+}
+
+/** The bytes from `start` to `end`, both included. @throws AppError checkpoint_corrupt where they are not there, store_unavailable */
+export async function* readPieces(store: Pick<Store, 'get'>, blob: BlobRef, start: number, end: number, signal: AbortSignal): AsyncGenerator<Buffer, void, void> {
+  for (let at = start; at <= end; at += PIECE_BYTES) {
+    const range = { start: at, end: Math.min(end, at + PIECE_BYTES - 1) };
+    const stored = await store.get(blob.key, { range, signal });
+    if (!stored || stored.body.length !== range.end - range.start + 1) throw new AppError('checkpoint_corrupt', `${blob.key} is not there, or shorter than ${blob.bytes} bytes`);
+    yield stored.body;
+  }
+}

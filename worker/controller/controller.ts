@@ -1,0 +1,163 @@
+// Sees to it that every open job has an owner, a ticket, or the end that was asked for. Reads, decides by claiming or by
+// issuing tickets, waits nowhere; any number of controllers may run at once, because claiming decides.
+import type { Clock } from '../../lib/clock.js';
+import { isAppError } from '../../lib/errors.js';
+import { OPEN_PREFIX, parseMarkerKey } from '../../lib/jobs/names.js';
+import { type ReconcileDeps, reconcileJob, type ReconcileOutcome } from '../../lib/jobs/reconcile.js';
+import type { Log } from '../../lib/log.js';
+import type { JobQueue, StallJanitor } from '../../lib/queue/index.js';
+import type { Store } from '../../lib/store/index.js';
+import { makeLiveness } from '../../lib/jobs/liveness.js';
+
+export interface ControllerOptions {
+  name: string;
+  store: Store;
+  queue: JobQueue;
+  clock: Clock;
+  log: Log;
+  timing?: Partial<ControllerTiming>;
+}
+
+export interface ControllerTiming {
+  /** Between looks at silent owners and nudged jobs. At most the heartbeat's interval, or silence is not counted. */
+  tickMs: number;
+  /** Between passes over all open jobs. */
+  sweepMs: number;
+  /** The same while Redis is away: verbs on jobs without an owner are then only found by looking. */
+  sweepAloneMs: number;
+  /** After Redis was found empty: two heartbeats, so that the living have spoken. */
+  settleMs: number;
+}
+
+const DEFAULT_TIMING: ControllerTiming = { tickMs: 1_000, sweepMs: 60_000, sweepAloneMs: 5_000, settleMs: 4_000 };
+/** Jobs looked at side by side in a pass over all. */
+const CONCURRENCY = 16;
+const DEAD_PER_TICK = 256;
+
+export interface Controller {
+  start(): void;
+  /** One pass over every open job; resolves when each was looked at. Counts outcomes. */
+  sweep(): Promise<Record<string, number>>;
+  close(): Promise<void>;
+}
+
+export function makeController({ name, store, queue, clock, log, timing }: ControllerOptions): Controller {
+  const { tickMs, sweepMs, sweepAloneMs, settleMs } = { ...DEFAULT_TIMING, ...timing };
+  const liveness = makeLiveness(queue, log);
+  const deps: ReconcileDeps = { store, clock, log, tickets: queue.tickets, name, ...liveness };
+  /** Jobs to look at in the next tick: nudged, or with an owner that nobody has heard of yet. */
+  const attention = new Map<string, number>();
+  const stop = new AbortController();
+  let janitor: StallJanitor | null = null;
+  let loops: Promise<unknown> = Promise.resolve();
+
+  async function look(job: string, gen: number): Promise<ReconcileOutcome | null> {
+    try {
+      const outcome = await reconcileJob(deps, job, gen);
+      if (outcome === 'owned' && !(await liveness.isHeard(job))) attention.set(job, gen);
+      else attention.delete(job);
+      if (outcome !== 'owned' && outcome !== 'paused') log.debug({ job, outcome }, 'reconciled');
+      return outcome;
+    } catch (error) {
+      if (!isAppError(error)) throw error;
+      log.warn({ job, code: error.code }, `not reconciled: ${error.message}`);
+      return null;
+    }
+  }
+
+  async function openMarkers(): Promise<{ job: string; gen: number }[]> {
+    const markers: { job: string; gen: number }[] = [];
+    for await (const info of store.list(OPEN_PREFIX)) {
+      const marker = parseMarkerKey(info.key);
+      if (marker) markers.push(marker);
+    }
+    return markers;
+  }
+
+  async function sweep(): Promise<Record<string, number>> {
+    const counts: Record<string, number> = {};
+    const markers = await openMarkers();
+    const known = await liveness.heard(markers.map((marker) => marker.job));
+    const rest = markers.filter((marker) => !known.has(marker.job));
+    counts['heard'] = markers.length - rest.length;
+    let next = 0;
+    await Promise.all(
+      Array.from({ length: Math.min(CONCURRENCY, rest.length) }, async () => {
+        for (let marker = rest[next++]; marker && !stop.signal.aborted; marker = rest[next++]) {
+          const outcome = (await look(marker.job, marker.gen)) ?? 'failed';
+          counts[outcome] = (counts[outcome] ?? 0) + 1;
+        }
+      }),
+    );
+    return counts;
+  }
+
+  /** Fills an emptied Redis from the store: waits for the living to speak, then looks at every open job. */
+  async function seed(): Promise<boolean> {
+    if (await queue.seed.isSeeded()) return false;
+    log.info('Redis is empty: refilling it from the store');
+    const token = await queue.seed.begin();
+    await clock.sleep(settleMs, stop.signal);
+    const counts = await sweep();
+    const filled = await queue.seed.markSeeded(token);
+    log.info({ counts, filled }, 'Redis refilled');
+    return filled;
+  }
+
+  async function tick(): Promise<void> {
+    for (const beat of await queue.heartbeats.dead(DEAD_PER_TICK)) {
+      const outcome = await look(beat.job, beat.gen);
+      // Somebody else owns it now, or nobody needs to: this owner's silence is no news any more.
+      if (outcome !== null && outcome !== 'ticketed') await queue.heartbeats.end(beat.job, beat.attempt);
+    }
+    for (const [job, gen] of [...attention]) await look(job, gen);
+  }
+
+  async function forever(everyMs: () => number, what: () => Promise<unknown>): Promise<void> {
+    while (!stop.signal.aborted) {
+      try {
+        await what();
+      } catch (error) {
+        if (stop.signal.aborted) return;
+        if (!isAppError(error, 'queue_unavailable')) log.warn({ err: error }, 'the controller goes on');
+      }
+      await clock.sleep(everyMs(), stop.signal).catch(() => undefined);
+    }
+  }
+
+  const unlisten = queue.control.listen(name, {
+    preempt: () => false,
+    drain: () => undefined,
+    // A verb may concern a job that nobody owns: then it is for the controller to carry out.
+    nudge: (job) => {
+      void currentGen(job).then((gen) => gen !== null && attention.set(job, gen));
+    },
+  });
+  async function currentGen(job: string): Promise<number | null> {
+    let newest: number | null = null;
+    try {
+      for await (const info of store.list(`${OPEN_PREFIX}${job}.`)) newest = Math.max(newest ?? 0, parseMarkerKey(info.key)?.gen ?? 0);
+    } catch (error) {
+      log.debug({ err: error }, 'a nudge was not followed');
+    }
+    return newest;
+  }
+
+  return {
+    start: () => {
+      janitor = queue.makeJanitor();
+      loops = Promise.all([
+        forever(() => tickMs, tick),
+        forever(() => tickMs, seed),
+        forever(() => (queue.state().status === 'connected' ? sweepMs : sweepAloneMs), sweep),
+      ]);
+    },
+    sweep,
+    close: async () => {
+      stop.abort(new Error('closing'));
+      unlisten();
+      await loops;
+      await janitor?.close();
+    },
+  };
+}

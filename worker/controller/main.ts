@@ -1,0 +1,42 @@
+// Entry of a controller process: reads the environment, wires, handles signals. `controller --once` makes one pass over every
+// open job and prints what it found: how an emptied Redis is refilled by hand.
+import { parseArgs } from 'node:util';
+import { ulid } from 'ulid';
+import { systemClock } from '../../lib/clock.js';
+import { readConfig, storeOptions } from '../../lib/config.js';
+import { AppError, isAppError, messageOf } from '../../lib/errors.js';
+import { makeLog } from '../../lib/log.js';
+import { connectQueue } from '../../lib/queue/index.js';
+import { openStore } from '../../lib/store/open.js';
+import { probeStore } from '../../lib/store/probe.js';
+import { makeController } from './controller.js';
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({ options: { once: { type: 'boolean', default: false } } });
+  const config = readConfig(process.env, process.cwd());
+  const log = makeLog({ level: config.logLevel, role: 'controller' });
+  if (config.redisUrl === null) throw new AppError('invalid_request', 'REDIS_URL is not set: a controller needs the queue (or use `pawl up`)', { param: 'REDIS_URL' });
+  const store = await openStore(config.store, storeOptions(config));
+  await probeStore(store);
+  const queue = connectQueue({ url: config.redisUrl, prefix: config.queuePrefix, log });
+  const controller = makeController({ name: `ctl_${ulid().toLowerCase()}`, store, queue, clock: systemClock, log });
+  const leave = async (code: number): Promise<never> => {
+    await controller.close();
+    await queue.close();
+    await store.close();
+    process.exit(code);
+  };
+  if (values.once) {
+    process.stdout.write(`${JSON.stringify(await controller.sweep())}\n`);
+    await leave(0);
+  }
+  for (const signal of ['SIGTERM', 'SIGINT', 'disconnect'] as const) process.on(signal, () => void leave(0));
+  controller.start();
+  log.info({ store: store.description }, 'controller ready');
+  process.send?.({ type: 'ready' });
+}
+
+main().catch((error: unknown) => {
+  process.stderr.write(`${isAppError(error) ? error.message : (error as Error).stack ?? messageOf(error)}\n`);
+  process.exit(isAppError(error) && error.status < 500 ? 2 : 1);
+});

@@ -1,0 +1,80 @@
+// Entry of a worker process: `worker` takes tickets until it is told to go; `worker run FILE` runs one job record to its end
+// without a queue and prints its HEAD. Reads the environment, wires, handles signals.
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { systemClock } from '../lib/clock.js';
+import { readConfig } from '../lib/config.js';
+import type { JobRecord } from '../lib/contract/records.js';
+import { AppError, isAppError, messageOf } from '../lib/errors.js';
+import { makeLog } from '../lib/log.js';
+import { connectQueue } from '../lib/queue/index.js';
+import { openStore } from '../lib/store/open.js';
+import { probeStore } from '../lib/store/probe.js';
+import { VERSION } from '../lib/version.js';
+import { storeOptions } from '../lib/config.js';
+import { runDetached } from './supervisor/detached.js';
+import { makeSupervisor } from './supervisor/supervisor.js';
+
+/** What a notice by signal leaves: Kubernetes' default, and more than most clouds give. */
+const SIGNAL_GRACE_MS = 25_000;
+const trainerEntry = join(import.meta.dirname, 'trainer', 'main.js');
+
+async function work(args: readonly string[]): Promise<void> {
+  const { values } = parseArgs({ args: [...args], options: { 'exit-when-idle': { type: 'string' }, slots: { type: 'string', default: '1' } } });
+  const exitWhenIdleMs = values['exit-when-idle'] === undefined ? null : Number(values['exit-when-idle']) * 1_000;
+  const slots = Number(values.slots);
+  if (exitWhenIdleMs !== null && !(exitWhenIdleMs >= 0)) throw new AppError('invalid_request', '--exit-when-idle takes seconds', { param: 'exit-when-idle' });
+  if (!Number.isInteger(slots) || slots < 1) throw new AppError('invalid_request', '--slots takes a positive integer', { param: 'slots' });
+
+  const config = readConfig(process.env, process.cwd());
+  const log = makeLog({ level: config.logLevel, role: 'worker' });
+  if (config.redisUrl === null) throw new AppError('invalid_request', 'REDIS_URL is not set: a worker needs the queue (or use `pawl up`)', { param: 'REDIS_URL' });
+  const store = await openStore(config.store, storeOptions(config));
+  await probeStore(store);
+  const queue = connectQueue({ url: config.redisUrl, prefix: config.queuePrefix, log });
+  const supervisor = await makeSupervisor({ store, queue, clock: systemClock, log, dataRoots: config.dataRoots, spoolRoot: join(config.dataDir, 'spool'), trainerEntry, env: process.env, slots, version: VERSION });
+
+  let leaving: Promise<void> | null = null;
+  const leave = (why: string, graceMs: number): void => {
+    leaving ??= (async () => {
+      log.info({ why, grace_ms: graceMs }, 'leaving');
+      await supervisor.shutdown('preempted_notice', graceMs);
+      await queue.close();
+      await store.close();
+      process.exit(0);
+    })().catch((error: unknown) => {
+      log.error({ err: error }, 'could not leave in order');
+      process.exit(1);
+    });
+  };
+  process.on('SIGTERM', () => leave('SIGTERM', SIGNAL_GRACE_MS));
+  process.on('SIGINT', () => leave('SIGINT', SIGNAL_GRACE_MS));
+  // A parent that vanished cannot say goodbye; its worker commits and goes.
+  process.on('disconnect', () => leave('the parent is gone', SIGNAL_GRACE_MS));
+  setInterval(() => {
+    if (supervisor.draining() && supervisor.idleMs() > 0) leave('drained', SIGNAL_GRACE_MS);
+    else if (exitWhenIdleMs !== null && supervisor.idleMs() > exitWhenIdleMs) leave('idle', SIGNAL_GRACE_MS);
+  }, 500);
+  supervisor.start();
+  log.info({ worker: supervisor.id, store: store.description, slots }, 'worker ready');
+  process.send?.({ type: 'ready', worker: supervisor.id });
+}
+
+async function runOne(args: readonly string[]): Promise<void> {
+  const { values, positionals } = parseArgs({ args: [...args], allowPositionals: true, options: { folder: { type: 'string' } } });
+  const [file] = positionals;
+  if (!file || !values.folder) throw new AppError('invalid_request', 'usage: worker run FILE --folder DIR');
+  const config = readConfig(process.env, process.cwd());
+  const log = makeLog({ level: config.logLevel, role: 'worker' });
+  const record = JSON.parse(await readFile(file, 'utf8')) as JobRecord;
+  const head = await runDetached({ record, folder: values.folder, dataRoots: config.dataRoots, trainerEntry, env: process.env, log, onProgress: (percent) => process.send?.({ type: 'progress', percent }) });
+  process.stdout.write(`${JSON.stringify(head)}\n`);
+  process.exit(0);
+}
+
+const [command, ...rest] = process.argv.slice(2);
+(command === 'run' ? runOne(rest) : work(process.argv.slice(2))).catch((error: unknown) => {
+  process.stderr.write(`${isAppError(error) ? error.message : (error as Error).stack ?? messageOf(error)}\n`);
+  process.exit(isAppError(error) && error.status < 500 ? 2 : 1);
+});

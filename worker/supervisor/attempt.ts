@@ -1,0 +1,112 @@
+// One attempt's story, from a ticket to the next: claim, find the state to continue from, train, hand the job over.
+// Read this file first, then running.ts (the trainer's life within the attempt) and ending.ts. It never sees a tensor, and
+// decides nothing that HEAD has not decided: what it knows otherwise is a hint.
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Head, JobRecord, Owner } from '../../lib/contract/records.js';
+import { AppError, isAppError, messageOf } from '../../lib/errors.js';
+import { handOver } from '../../lib/jobs/handover.js';
+import { type Claim, claimJob } from '../../lib/jobs/head.js';
+import { type AttemptAccount, type Ending, isTerminal, NOTHING_DONE, type Ticket } from '../../lib/jobs/lifecycle.js';
+import { runLimits } from '../../lib/jobs/reconcile.js';
+import { closeAttempt, loadRecord, openAttempt } from '../../lib/jobs/record.js';
+import { type RestoreOutcome, restoreState } from '../../lib/jobs/restore.js';
+import { endWithout, failure, vanished } from './ending.js';
+import { type AttemptInputs, checkStateFiles, gatherInputs } from './inputs.js';
+import { runTrainer } from './running.js';
+import { type AttemptControls, type AttemptDeps, type AttemptOutcome, keepBeating, type Session } from './session.js';
+
+/** Carries a ticket's job as far as this worker can. Leaves HEAD released or terminal, unless another attempt took over. */
+export async function runAttempt(deps: AttemptDeps, ticket: Ticket, controls: AttemptControls): Promise<AttemptOutcome> {
+  const record = await loadRecord(deps.store, ticket.job);
+  if (!record) return { kind: 'passed', why: 'no such job' };
+  let lost = NOTHING_DONE;
+  const outcome = await claimJob(deps, {
+    job: record.id,
+    worker: deps.worker,
+    ticket,
+    limits: runLimits(record),
+    isLive: (owner) => deps.liveness.isLive(record.id, owner),
+    account: async (owner, head) => (lost = await deps.liveness.account(record.id, owner, head)),
+  });
+  switch (outcome.kind) {
+    case 'finished':
+    case 'terminal':
+      await handOver(deps, record, outcome.head);
+      return { kind: 'passed', why: outcome.kind };
+    case 'held':
+    case 'stale':
+    case 'wanted':
+      return { kind: 'passed', why: outcome.kind };
+    case 'claimed':
+      return runClaimed(deps, record, outcome.claim, outcome.displaced && { owner: outcome.displaced, account: lost }, controls);
+  }
+}
+
+async function runClaimed(deps: AttemptDeps, record: JobRecord, claim: Claim, displaced: { owner: Owner; account: AttemptAccount } | null, controls: AttemptControls): Promise<AttemptOutcome> {
+  const { clock, store, feed, worker } = deps;
+  const log = deps.log.child({ job: record.id, attempt: claim.number, fence: claim.fence });
+  const stamp = { job: record.id, attempt: claim.attempt, number: claim.number, worker, gen: claim.gen, fence: claim.fence };
+  const beating = keepBeating(deps, stamp);
+  const session: Session = {
+    deps, record, claim, controls, log, stamp, beating, limits: runLimits(record), spoolDir: join(deps.spoolRoot, claim.attempt), startedMs: clock.monotonicMs(), queueMs: waitedMs(record, claim.head(), clock.now()), facts: null, resumedFrom: null,
+  };
+  try {
+    log.info({ displaced: displaced?.owner.number ?? null }, 'claimed');
+    await openAttempt(store, record.id, { number: claim.number, attempt: claim.attempt, worker, fence: claim.fence, started_at: clock.now().toISOString(), queue_ms: session.queueMs });
+    if (displaced) await closeAttempt(store, record.id, vanished(displaced.owner, displaced.account, clock.now(), worker));
+    const prepared = await prepare(session);
+    return prepared.kind === 'ready' ? await runTrainer(session, prepared.inputs, prepared.restore) : await endWithout(session, null, null, prepared.ending);
+  } catch (error) {
+    if (isAppError(error, 'fenced')) {
+      log.warn('displaced by another attempt: stopped, nothing more is written');
+      return { kind: 'fenced' };
+    }
+    log.error({ err: error }, 'the attempt could not be ended in order; the next claimant goes on');
+    return { kind: 'abandoned', message: messageOf(error) };
+  } finally {
+    beating.stop();
+    await feed.end(stamp, isTerminal(claim.head().state));
+    await rm(session.spoolDir, { recursive: true, force: true });
+  }
+}
+
+/** Since the job was submitted, might start, or was last put back in the line. */
+function waitedMs(record: JobRecord, head: Head, now: Date): number {
+  const queued = head.events.findLast((event) => event.type === 'job.queued' || event.type === 'job.retried')?.at;
+  const since = queued ?? record.spec.run.start_after ?? record.created_at;
+  return Math.max(0, now.getTime() - Date.parse(since));
+}
+
+type Prepared = { kind: 'ready'; inputs: AttemptInputs; restore: RestoreOutcome } | { kind: 'over'; ending: Ending };
+
+/** Data, first weights and the state to continue from; or the attempt's end where one of them cannot be had. */
+async function prepare(session: Session): Promise<Prepared> {
+  const { deps, record, claim, spoolDir } = session;
+  try {
+    await mkdir(spoolDir, { recursive: true });
+    const inputs = await gatherInputs(record.spec, deps.dataRoots);
+    const pins = claim.head().inputs;
+    if (pins && pins.data_sha256 !== inputs.dataSha256)
+      throw new AppError('data_changed', `the data is not what the job began with (sha256 ${inputs.dataSha256.slice(0, 12)}…, was ${pins.data_sha256.slice(0, 12)}…)`, { param: 'data' });
+    const restore = await restoreState(
+      deps.store,
+      claim.head(),
+      {
+        job: record.id,
+        specSha256: inputs.specSha256,
+        dataSha256: pins?.data_sha256 ?? null,
+        accumIters: record.spec.training.accum_iters,
+        check: (files, windowOpen) => checkStateFiles(record.spec, inputs.plan, files, windowOpen),
+      },
+      join(spoolDir, 'resume'),
+    );
+    if (!restore.restored && pins && pins.init_sha256 !== inputs.initSha256) throw new AppError('data_changed', 'the file of first weights is not what the job began with', { param: 'model.init.from' });
+    const final = restore.restored?.manifest.final;
+    // It was complete, and paused before it could be said.
+    return final ? { kind: 'over', ending: { kind: 'completed', result: final } } : { kind: 'ready', inputs, restore };
+  } catch (error) {
+    if (!isAppError(error) || error.code === 'fenced') throw error;
+    return { kind: 'over', ending: failure(error.code, error.message, error.param) };
+  }
+}

@@ -1,0 +1,69 @@
+// What an attempt needs before it can start: where its data lies and what it hashes to, the first weights, the model's plan,
+// and the check that a checkpoint's files are a state of this very job.
+import type { JobSpec } from '../../lib/contract/spec.js';
+import { readSafetensorsHeader } from '../../lib/checkpoints/safetensors.js';
+import { describeSource } from '../../lib/data/describe.js';
+import { resolveLocation } from '../../lib/data/locations.js';
+import type { ResolvedSource } from '../../lib/data/source.js';
+import { AppError } from '../../lib/errors.js';
+import { sha256Slowly } from '../../lib/jobs/commit.js';
+import { checkAgainstData } from '../../lib/jobs/spec/check.js';
+import type { ModelPlan } from '../../lib/model/plan.js';
+import { checkState, expectedState } from '../../lib/model/slots.js';
+import { type Course, courseOf } from '../../lib/training/course.js';
+import { programKey, specSha256 } from '../../lib/training/program-key.js';
+import { STATE_ROLES, type StateRole } from '../../lib/training/state.js';
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+
+export interface AttemptInputs {
+  data: { train: ResolvedSource; validation: ResolvedSource | null };
+  dataSha256: string;
+  initFile: string | null;
+  initSha256: string | null;
+  plan: ModelPlan;
+  course: Course;
+  totalUpdates: number;
+  programKey: string;
+  specSha256: string;
+}
+
+/**
+ * @param roots folders that the spec's locations are relative to
+ * @throws AppError data_missing, invalid_data, invalid_location
+ */
+export async function gatherInputs(spec: JobSpec, roots: readonly string[]): Promise<AttemptInputs> {
+  const train = await describeSource(spec.data, roots, 'data');
+  const own = spec.data.validation !== null && 'type' in spec.data.validation ? await describeSource(spec.data.validation, roots, 'data.validation') : null;
+  const checked = checkAgainstData(spec, train.description, own?.description ?? null);
+  if ('problems' in checked) throw new AppError('invalid_data', `the spec does not fit the data: ${checked.problems.map((problem) => `${problem.param}: ${problem.message}`).join('; ')}`, { details: checked.problems });
+  const hashes = [await train.sha256(), ...(own ? [await own.sha256()] : [])];
+  const initFile = spec.model.init === null ? null : await resolveLocation(spec.model.init.from.replace(/^file:/, ''), roots, 'model.init.from');
+  return {
+    data: { train: train.resolved, validation: own?.resolved ?? null },
+    dataSha256: hashes.length === 1 ? hashes[0]! : createHash('sha256').update(hashes.join('\n')).digest('hex'),
+    initFile,
+    initSha256: initFile === null ? null : await sha256Slowly(await readFile(initFile)),
+    plan: checked.plan,
+    course: courseOf(spec.training, checked.trainSamples),
+    totalUpdates: checked.totalUpdates,
+    programKey: programKey(spec, checked.plan),
+    specSha256: specSha256(spec),
+  };
+}
+
+/** Throws checkpoint_corrupt naming every tensor that is missing, extra, mis-shaped or in the wrong file. */
+export async function checkStateFiles(spec: JobSpec, plan: ModelPlan, files: Partial<Record<StateRole, string>>, windowOpen: boolean): Promise<void> {
+  const expected = expectedState(plan, spec.training.optimizer, windowOpen);
+  for (const role of STATE_ROLES) {
+    const path = files[role];
+    const ofRole = new Map([...expected].filter(([, tensor]) => tensor.role === role));
+    if (path === undefined) {
+      if (ofRole.size > 0) throw new AppError('checkpoint_corrupt', `the state has no ${role} file`);
+      continue;
+    }
+    const header = await readSafetensorsHeader(path);
+    const problems = checkState(ofRole, new Map(header.entries.map((entry) => [entry.name, entry])));
+    if (problems.length > 0) throw new AppError('checkpoint_corrupt', `${role}: ${problems.map((problem) => problem.message).join('; ')}`);
+  }
+}

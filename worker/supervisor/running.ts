@@ -1,0 +1,264 @@
+// The trainer's life within an attempt: start, pin the inputs, run, commit its snapshots as they come, stop it for a notice
+// or a verb. One loop takes what happens, one thing at a time, and says how the attempt ends.
+import type { Inputs, JobRecord } from '../../lib/contract/records.js';
+import { isAppError, messageOf } from '../../lib/errors.js';
+import { collectGarbage } from '../../lib/jobs/closing.js';
+import { makeCommitter } from '../../lib/jobs/commit.js';
+import { type Ending, pinned, quarantined } from '../../lib/jobs/lifecycle.js';
+import type { RestoreOutcome } from '../../lib/jobs/restore.js';
+import type { EngineFacts, FromTrainer, Snapshot } from '../protocol.js';
+import { endWith, endWithout, failure } from './ending.js';
+import { makeFigures } from './figures.js';
+import { type Inbox, makeInbox } from './inbox.js';
+import type { AttemptInputs } from './inputs.js';
+import { makeSaver, resultOf } from './saver.js';
+import type { AttemptOutcome, Session } from './session.js';
+import type { TrainerExit } from './trainer-process.js';
+
+type Happening =
+  | { type: 'trainer'; message: FromTrainer }
+  | { type: 'exit'; exit: TrainerExit }
+  | { type: 'notice' }
+  /** HEAD may want something new. */
+  | { type: 'look' }
+  | { type: 'committed'; snapshot: Snapshot; error: unknown }
+  | { type: 'too_long' }
+  | { type: 'deadline' };
+
+type Stopped = Extract<Ending, { kind: 'stopped' }>;
+
+/** How long a trainer that has stopped may take to clear away its tensors. */
+const RELEASE_PATIENCE_MS = 5_000;
+
+export async function runTrainer(session: Session, inputs: AttemptInputs, restore: RestoreOutcome): Promise<AttemptOutcome> {
+  const { deps, record, claim, controls, log, stamp, beating } = session;
+  const { restored } = restore;
+  const start = restored?.manifest.state.cursor ?? null;
+  session.resumedFrom = restored?.commit.id ?? null;
+
+  let pins: Inputs | null = claim.head().inputs;
+  const figures = makeFigures(inputs.course, start?.micro_batches ?? 0, session.startedMs, () => deps.clock.monotonicMs(), session.queueMs);
+  const committer = makeCommitter({ store: deps.store, clock: deps.clock, log }, claim, restored?.manifest ?? null);
+  const saver = makeSaver({ claim, committer, stamp, feed: deps.feed, now: () => deps.clock.now(), inputs: () => pins!, specSha256: inputs.specSha256, keepLast: record.spec.checkpoint.keep_last });
+  deps.feed.rewind(stamp, { update: start?.updates ?? 0, epoch: start?.epoch ?? 0 });
+  saver.publish(claim.head());
+  for (const bad of restore.corrupt) {
+    log.error({ checkpoint: bad.id, micro_batches: bad.microBatches }, `checkpoint_corrupt: ${bad.message}`);
+    saver.addEvent('checkpoint.fallback', `checkpoint_corrupt: ${bad.message}`, { reason: 'checkpoint_corrupt', checkpoint: bad.id, micro_batches: bad.microBatches, using: restored?.commit.id ?? null, resumed_at: start?.micro_batches ?? 0 });
+  }
+
+  const inbox: Inbox<Happening> = makeInbox();
+  const trainer = deps.trainers.acquire(inputs.programKey);
+  trainer.listen(claim.attempt, (message) => inbox.put({ type: 'trainer', message }), (exit) => inbox.put({ type: 'exit', exit }));
+  const unwatch = watch(session, inbox);
+  let clean = false;
+  try {
+    trainer.send({
+      type: 'start',
+      attempt: claim.attempt,
+      spec: record.spec,
+      data: inputs.data,
+      initFile: restored ? null : inputs.initFile,
+      resume: restored ? { counters: restored.manifest.state, files: restored.files } : null,
+      spoolDir: session.spoolDir,
+    });
+    return await takeHappenings();
+  } finally {
+    unwatch();
+    await deps.trainers.release(trainer, inputs.programKey, clean);
+  }
+
+  async function takeHappenings(): Promise<AttemptOutcome> {
+    /** The first `run` was sent. */
+    let running = false;
+    let stopping: Stopped | null = null;
+    /** The snapshot that is being committed in the background. */
+    let saving: Snapshot | null = null;
+    /** The trainer has nothing more to say: idle or gone. */
+    let silent = false;
+    /** How the attempt ends, once the trainer is silent and the background commit has settled. */
+    let ending: (() => Promise<AttemptOutcome>) | null = null;
+
+    function stop(why: Stopped, deadlineMs: number | null, discard: boolean): void {
+      if (!stopping) {
+        stopping = why;
+        beating.phase('preempting');
+        log.info({ reason: why.reason, deadline_ms: deadlineMs }, 'stopping');
+      }
+      if (deadlineMs !== null) session.deps.clock.sleep(deadlineMs).then(() => inbox.put({ type: 'deadline' }), () => undefined);
+      // Before the first micro-batch there is nothing to save, and a trainer that is still loading does not listen.
+      if (!running) trainer.kill();
+      else trainer.send({ type: 'stop', attempt: claim.attempt, deadlineMs, discard });
+    }
+    function lookAtWant(): void {
+      const { verb, cause } = claim.head().want;
+      if (verb === 'run' || stopping || ending) return;
+      const doing = verb === 'pause' ? 'pausing' : 'cancelling';
+      saver.addEvent(`job.${doing}`, doing);
+      stop({ kind: 'stopped', reason: cause, message: doing }, null, verb === 'kill');
+    }
+    function lookAtNotice(): void {
+      const given = controls.notice.facts();
+      if (!given || ending) return;
+      if (given.immediate) {
+        trainer.kill();
+        return;
+      }
+      if (!stopping) saver.addEvent('job.preempting', given.message, { reason: given.reason });
+      stop({ kind: 'stopped', reason: given.reason, message: given.message }, given.deadlineMs === null ? null : Math.max(0, given.deadlineMs - deps.clock.monotonicMs()), false);
+    }
+    function endBy(how: () => Promise<AttemptOutcome>): void {
+      if (ending) return;
+      ending = how;
+      trainer.send({ type: 'release', attempt: claim.attempt });
+      deps.clock.sleep(RELEASE_PATIENCE_MS).then(() => trainer.kill(), () => undefined);
+    }
+    function died({ code, signal }: TrainerExit): Ending {
+      if (stopping && !running) return stopping;
+      const how = signal ?? `exit code ${code}`;
+      const noticed = controls.notice.facts();
+      return { kind: 'killed', reason: noticed || signal === 'SIGKILL' ? 'preempted_kill' : 'trainer_crashed', message: `the trainer died (${how})` };
+    }
+    function save(snapshot: Snapshot): void {
+      saving = snapshot;
+      const from = deps.clock.monotonicMs();
+      saver.save(snapshot, {}).then(
+        () => {
+          figures.timings.save_ms += Math.round(deps.clock.monotonicMs() - from);
+          inbox.put({ type: 'committed', snapshot, error: null });
+        },
+        (error: unknown) => inbox.put({ type: 'committed', snapshot, error }),
+      );
+    }
+
+    async function hear(message: FromTrainer): Promise<void> {
+      switch (message.type) {
+        case 'ready': {
+          figures.timings.load_ms = Math.round(message.loadMs);
+          figures.timings.warmup_ms = Math.round(message.warmupMs);
+          session.facts = message.facts;
+          controls.onFacts(message.facts.engine, message.facts.device);
+          const suited = classify(record, pins, inputs, message.facts);
+          if (suited.kind === 'unsuited') {
+            endBy(async () => {
+              await endWithout(session, saver, figures, { kind: 'stopped', reason: 'engine_unavailable', message: suited.message });
+              return suited;
+            });
+            return;
+          }
+          pins = suited.inputs;
+          await claim.write((head) => pinned(restore.corrupt.length > 0 ? quarantined(head, restore.corrupt.map((bad) => bad.manifest)) : head, suited.inputs, session.resumedFrom));
+          lookAtWant();
+          if (stopping) return;
+          running = true;
+          trainer.send({ type: 'run', attempt: claim.attempt });
+          beating.phase('running');
+          saver.addEvent('attempt.training', start ? `resumed at micro-batch ${start.micro_batches}` : 'training from the start', { checkpoint: session.resumedFrom, micro_batches: start?.micro_batches ?? 0, window_position: start?.window_position ?? 0, device: message.facts.device });
+          collectGarbage(deps.store, record.id, claim.head()).catch((error: unknown) => log.debug({ err: error }, 'garbage was not collected'));
+          return;
+        }
+        case 'progress':
+          figures.executed(message.from, message.to, message.trainMs);
+          saver.addRows(message.updateRows, message.epochRows);
+          beating.progress(figures.progress(message.counters.cursor, message.updateRows, message.samplesPerSecond));
+          for (const row of message.epochRows) saver.addEvent('epoch.completed', `epoch ${row.epoch}: loss ${row.loss?.toFixed(4) ?? 'not finite'}`, { ...row });
+          return;
+        case 'snapshot':
+          save(message.snapshot);
+          return;
+        case 'snapshot_failed':
+          log.error({ code: message.code }, `a snapshot could not be spooled, training goes on: ${message.message}`);
+          saver.addEvent('checkpoint.failed', message.message, { code: message.code });
+          trainer.send({ type: 'snapshot_settled', attempt: claim.attempt, number: message.number });
+          return;
+        case 'stopped': {
+          const { snapshot } = message;
+          const why: Stopped = stopping ?? { kind: 'stopped', reason: 'internal_error', message: 'the trainer stopped unasked' };
+          endBy(() => (snapshot && claim.head().want.verb !== 'kill' ? endWith(session, saver, figures, snapshot, why) : endWithout(session, saver, figures, why)));
+          return;
+        }
+        case 'done':
+          endBy(async () => endWith(session, saver, figures, message.snapshot, { kind: 'completed', result: await resultOf(message.snapshot, message.stateFile, message.outcome, pins!) }));
+          return;
+        case 'failed':
+          figures.peakMemoryMib = message.peakMemoryMib;
+          endBy(() => endWithout(session, saver, figures, failure(message.code, message.message, null)));
+          return;
+        case 'idle':
+          figures.peakMemoryMib = message.peakMemoryMib;
+          clean = message.clean;
+          silent = true;
+          return;
+      }
+    }
+
+    lookAtNotice();
+    lookAtWant();
+    for (;;) {
+      if (ending && silent && !saving) return (ending as () => Promise<AttemptOutcome>)();
+      const happening = await inbox.next();
+      switch (happening.type) {
+        case 'trainer':
+          await hear(happening.message);
+          break;
+        case 'exit': {
+          silent = true;
+          clean = false;
+          const { exit } = happening;
+          if (!ending) ending = () => endWithout(session, saver, figures, died(exit));
+          break;
+        }
+        case 'committed':
+          saving = null;
+          if (isAppError(happening.error, 'fenced')) throw happening.error;
+          if (happening.error === null) figures.kept(happening.snapshot.counters.cursor.micro_batches);
+          else {
+            log.error({ err: happening.error }, 'a checkpoint was not committed, training goes on');
+            saver.addEvent('checkpoint.failed', messageOf(happening.error), { code: isAppError(happening.error) ? happening.error.code : 'internal_error' });
+          }
+          trainer.send({ type: 'snapshot_settled', attempt: claim.attempt, number: happening.snapshot.number });
+          lookAtWant();
+          break;
+        case 'notice':
+          lookAtNotice();
+          break;
+        case 'look':
+          await claim.refresh().catch((error: unknown) => {
+            if (!isAppError(error) || !error.retryable) throw error;
+          });
+          lookAtWant();
+          break;
+        case 'too_long':
+          stop({ kind: 'stopped', reason: 'max_duration', message: `run.max_duration_seconds (${record.spec.run.max_duration_seconds}) is over` }, null, false);
+          break;
+        case 'deadline':
+          if (!ending) trainer.kill();
+          break;
+      }
+    }
+  }
+}
+
+/** Brings notices, nudges, the regular look at HEAD and the time limit to the inbox; returns a function that ends it. */
+function watch({ deps, record, claim, controls, startedMs }: Session, inbox: Inbox<Happening>): () => void {
+  const undo = [controls.notice.onGiven(() => inbox.put({ type: 'notice' })), controls.onNudge(() => inbox.put({ type: 'look' }))];
+  const looking = setInterval(() => inbox.put({ type: 'look' }), deps.lookEveryMs);
+  const limit = record.spec.run.max_duration_seconds;
+  const left = limit === null ? null : (limit - claim.head().counters.attempt_seconds) * 1_000 - (deps.clock.monotonicMs() - startedMs);
+  // Longer than a timer can wait is no limit that this attempt will meet.
+  const limiting = left === null || left > 0x7fff_ffff ? undefined : setTimeout(() => inbox.put({ type: 'too_long' }), Math.max(0, left));
+  return () => {
+    for (const stop of undo) stop();
+    clearInterval(looking);
+    clearTimeout(limiting);
+  };
+}
+
+/** Whether this trainer's numerics class is the job's, or a change of class that the job allows. */
+function classify(record: JobRecord, pins: Inputs | null, inputs: AttemptInputs, facts: EngineFacts): { kind: 'suited'; inputs: Inputs } | { kind: 'unsuited'; message: string } {
+  const found = { data_sha256: inputs.dataSha256, init_sha256: inputs.initSha256, numerics_class: facts.numericsClass, engine: facts.engine };
+  if (!pins) return { kind: 'suited', inputs: { ...found, mixed: false } };
+  if (pins.numerics_class === facts.numericsClass) return { kind: 'suited', inputs: pins };
+  if (record.spec.training.allow_class_change) return { kind: 'suited', inputs: { ...found, init_sha256: pins.init_sha256, mixed: true } };
+  return { kind: 'unsuited', message: `the job began in numerics class ${pins.numerics_class}, this worker has ${facts.numericsClass}` };
+}

@@ -1,0 +1,119 @@
+// Turns spooled snapshots into commits: reads the files off the training thread, gathers the rows and events that belong to
+// them, and hands both to the committer. One commit at a time.
+import { readFile, rm } from 'node:fs/promises';
+import { ulid } from 'ulid';
+import type { Head, Inputs, JobResult } from '../../lib/contract/records.js';
+import type { EpochRow, EventType, JobEvent, UpdateRow } from '../../lib/contract/rows.js';
+import type { Committer } from '../../lib/jobs/commit.js';
+import { sha256Slowly } from '../../lib/jobs/commit.js';
+import type { Claim } from '../../lib/jobs/head.js';
+import { STATE_ROLES } from '../../lib/training/state.js';
+import type { Snapshot, SnapshotFile, TrainingOutcome } from '../protocol.js';
+import type { FeedStamp, LiveFeed } from './live-feed.js';
+
+export interface Saver {
+  addRows(updates: readonly UpdateRow[], epochs: readonly EpochRow[]): void;
+  addEvent(type: EventType, message: string, data?: Record<string, unknown>): void;
+  /** Events that a write of HEAD itself added, for the live journal. */
+  publish(head: Head): void;
+  /** Puts events that no commit has covered yet into HEAD itself, for an end without a commit. */
+  carry(head: Head): Head;
+  /** @throws AppError fenced, store_full, store_unavailable; the signal's reason */
+  save(snapshot: Snapshot, options: { final?: JobResult; ending?: (head: Head) => Head; signal?: AbortSignal }): Promise<Head>;
+}
+
+export interface SaverOptions {
+  claim: Claim;
+  committer: Committer;
+  stamp: FeedStamp;
+  feed: LiveFeed;
+  now: () => Date;
+  inputs: () => Inputs;
+  specSha256: string;
+  keepLast: number;
+}
+
+/** Events that an end without a commit may add to HEAD. */
+const CARRIED_MAX = 40;
+
+export function makeSaver({ claim, committer, stamp, feed, now, inputs, specSha256, keepLast }: SaverOptions): Saver {
+  let updateRows: UpdateRow[] = [];
+  let epochRows: EpochRow[] = [];
+  let events: JobEvent[] = [];
+  let lastEvent = claim.head().counters.events;
+  let published = 0;
+
+  const publish = (head: Head): void => {
+    const fresh = head.events.filter((event) => event.id > published);
+    if (fresh.length === 0) return;
+    published = fresh.at(-1)!.id;
+    lastEvent = Math.max(lastEvent, head.counters.events);
+    feed.events(stamp, fresh);
+  };
+  const addEvent: Saver['addEvent'] = (type, message, data = {}) => {
+    lastEvent = Math.max(lastEvent, claim.head().counters.events) + 1;
+    const event: JobEvent = { id: lastEvent, type, at: now().toISOString(), attempt: claim.number, message, data };
+    published = event.id;
+    events.push(event);
+    feed.events(stamp, [event]);
+  };
+
+  return {
+    addRows: (updates, epochs) => {
+      updateRows.push(...updates);
+      epochRows.push(...epochs);
+      feed.rows(stamp, updates, epochs);
+    },
+    addEvent,
+    publish,
+    carry: (head) => ({ ...head, events: [...head.events, ...events.filter((event) => !head.events.some((held) => held.id === event.id))].slice(-CARRIED_MAX), counters: { ...head.counters, events: Math.max(head.counters.events, lastEvent) } }),
+    save: async (snapshot, { final, ending, signal }) => {
+      const { cursor } = snapshot.counters;
+      const saved = { updates: updateRows.filter((row) => row.update <= cursor.updates), epochs: epochRows.filter((row) => row.epoch <= cursor.epoch), events: [...events] };
+      const { head, manifest, bytesWritten } = await committer.commit(
+        {
+          state: snapshot.counters,
+          blobs: STATE_ROLES.flatMap((role) => {
+            const file = snapshot.files[role];
+            return file ? [{ role, read: () => readFile(file.path) }] : [];
+          }),
+          updateRows: saved.updates,
+          epochRows: saved.epochs,
+          events: saved.events,
+          inputs: inputs(),
+          specSha256,
+          keepLast,
+          final: final ?? null,
+          checkpointId: `ckpt_${ulid().toLowerCase()}`,
+          ...(ending ? { ending } : {}),
+        },
+        signal,
+      );
+      updateRows = updateRows.filter((row) => !saved.updates.includes(row));
+      epochRows = epochRows.filter((row) => !saved.epochs.includes(row));
+      events = events.filter((event) => !saved.events.includes(event));
+      feed.committed(stamp.job, cursor.updates, cursor.epoch);
+      if (ending) publish(head);
+      else addEvent('checkpoint.committed', `checkpoint at micro-batch ${cursor.micro_batches}`, { checkpoint: manifest.id, micro_batches: cursor.micro_batches, updates: cursor.updates, window_position: cursor.window_position, bytes: bytesWritten });
+      for (const file of Object.values(snapshot.files)) await rm(file.path, { force: true });
+      return head;
+    },
+  };
+}
+
+/** What the job's result says, from the final snapshot's files. */
+export async function resultOf(snapshot: Snapshot, stateFile: SnapshotFile, outcome: TrainingOutcome, inputs: Inputs): Promise<JobResult> {
+  const weights = snapshot.files.weights;
+  return {
+    weights_sha256: await sha256Slowly(weights ? await readFile(weights.path) : Buffer.alloc(0)),
+    state_sha256: await sha256Slowly(await readFile(stateFile.path)),
+    metrics: outcome.metrics,
+    validation: outcome.validation,
+    updates: outcome.updates,
+    unused_micro_batches: outcome.unusedMicroBatches,
+    stopped_by: outcome.stoppedBy,
+    engine: inputs.engine,
+    numerics_class: inputs.numerics_class,
+    numerics: inputs.mixed ? 'mixed' : 'strict',
+  };
+}

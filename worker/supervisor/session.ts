@@ -1,0 +1,97 @@
+// What every part of an attempt's story shares: its claim, its controls, its heartbeat, and where news comes from.
+import type { Clock } from '../../lib/clock.js';
+import type { Progress } from '../../lib/contract/job.js';
+import type { Head, JobRecord } from '../../lib/contract/records.js';
+import type { Claim } from '../../lib/jobs/head.js';
+import type { TicketIssuer } from '../../lib/jobs/handover.js';
+import type { Liveness } from '../../lib/jobs/liveness.js';
+import type { OwnerPhase, RunLimits } from '../../lib/jobs/lifecycle.js';
+import type { Log } from '../../lib/log.js';
+import type { Store } from '../../lib/store/index.js';
+import type { EngineFacts } from '../protocol.js';
+import type { FeedStamp, LiveFeed } from './live-feed.js';
+import type { Notice } from './notice.js';
+import type { TrainerPool } from './trainer-process.js';
+
+export interface AttemptDeps {
+  store: Store;
+  clock: Clock;
+  log: Log;
+  tickets: TicketIssuer;
+  feed: LiveFeed;
+  liveness: Pick<Liveness, 'isLive' | 'account'>;
+  trainers: TrainerPool;
+  /** This worker's id, `wrk_…`. */
+  worker: string;
+  dataRoots: readonly string[];
+  /** Folder for spools, one an attempt. */
+  spoolRoot: string;
+  beatEveryMs: number;
+  /** How often HEAD is read for what is wanted, besides nudges. */
+  lookEveryMs: number;
+}
+
+export interface AttemptControls {
+  notice: Notice;
+  /** Calls back when HEAD may want something new. Returns a function that stops it. */
+  onNudge(listener: () => void): () => void;
+  /** The worker says of itself what its trainers run on. */
+  onFacts(engine: string, device: string): void;
+}
+
+export type AttemptOutcome =
+  /** The job was not ours to run: terminal, held, stale, or finished on the spot. */
+  | { kind: 'passed'; why: string }
+  /** Another kind of worker has to take it. */
+  | { kind: 'unsuited'; message: string }
+  | { kind: 'ended'; head: Head; executed: number; wasted: number }
+  /** Another attempt took over; nothing was written since. */
+  | { kind: 'fenced' }
+  /** The store did not take the ending; the job is left to whoever claims it next. */
+  | { kind: 'abandoned'; message: string };
+
+export interface Session {
+  deps: AttemptDeps;
+  record: JobRecord;
+  claim: Claim;
+  limits: RunLimits;
+  controls: AttemptControls;
+  log: Log;
+  stamp: FeedStamp;
+  spoolDir: string;
+  startedMs: number;
+  /** How long the job had waited for a worker. */
+  queueMs: number;
+  beating: Beating;
+  /** Known once the trainer is ready. */
+  facts: EngineFacts | null;
+  /** The checkpoint it resumed from. */
+  resumedFrom: string | null;
+}
+
+/** The attempt's heartbeat: what it is doing and how far it is, every few seconds and at each change of phase. */
+export interface Beating {
+  phase(phase: OwnerPhase): void;
+  progress(progress: Progress): void;
+  stop(): void;
+}
+
+export function keepBeating(deps: Pick<AttemptDeps, 'feed' | 'beatEveryMs'>, stamp: FeedStamp): Beating {
+  let phase: OwnerPhase = 'starting';
+  let progress: Progress | null = null;
+  const beat = (): void => deps.feed.beat(stamp, phase, progress);
+  const timer = setInterval(beat, deps.beatEveryMs);
+  beat();
+  return {
+    phase: (next) => {
+      phase = next;
+      beat();
+    },
+    progress: (next) => {
+      const first = progress === null;
+      progress = next;
+      if (first) beat();
+    },
+    stop: () => clearInterval(timer),
+  };
+}

@@ -1,0 +1,161 @@
+// A worker process' own story: takes tickets, runs one attempt a slot, listens for preemptions, nudges and drains, says that
+// it lives, and on a signal lets every attempt commit before it goes. Never computes.
+import { mkdir, readdir, rm } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { ulid } from 'ulid';
+import type { Clock } from '../../lib/clock.js';
+import type { StatusReason } from '../../lib/contract/records.js';
+import { makeLiveness } from '../../lib/jobs/liveness.js';
+import type { Log } from '../../lib/log.js';
+import type { JobQueue, Ticket, TicketOutcome } from '../../lib/queue/index.js';
+import type { Store } from '../../lib/store/index.js';
+import { runAttempt } from './attempt.js';
+import { makeRedisFeed } from './live-feed.js';
+import { makeNotice, type Notice } from './notice.js';
+import { makeTrainerPool } from './trainer-process.js';
+
+export interface SupervisorOptions {
+  store: Store;
+  queue: JobQueue;
+  clock: Clock;
+  log: Log;
+  dataRoots: readonly string[];
+  /** Folder for spools; a worker of its own makes one in it. */
+  spoolRoot: string;
+  /** Compiled entry of the trainer. */
+  trainerEntry: string;
+  env: Readonly<Record<string, string | undefined>>;
+  slots: number;
+  version: string;
+}
+
+export interface Supervisor {
+  readonly id: string;
+  start(): void;
+  /** Milliseconds without a ticket in hand; 0 while there is one. */
+  idleMs(): number;
+  draining(): boolean;
+  /** No more tickets; every attempt gets a notice and commits; resolves when all have ended or the grace is over. */
+  shutdown(reason: Extract<StatusReason, 'preempted_notice' | 'server_shutdown'>, graceMs: number): Promise<void>;
+}
+
+interface Active {
+  notice: Notice;
+  nudged: Set<() => void>;
+}
+
+const BEAT_EVERY_MS = 2_000;
+const LOOK_EVERY_MS = 5_000;
+/** Spools of workers that died are of no use to anyone after this long. */
+const STALE_SPOOL_MS = 24 * 3_600_000;
+
+export async function makeSupervisor(options: SupervisorOptions): Promise<Supervisor> {
+  const { store, queue, clock, log, slots } = options;
+  const id = `wrk_${ulid().toLowerCase()}`;
+  const startedAt = clock.now().toISOString();
+  const spoolRoot = join(options.spoolRoot, id);
+  await sweepSpools(options.spoolRoot, clock.now());
+  await mkdir(spoolRoot, { recursive: true });
+  const trainers = makeTrainerPool({ entry: options.trainerEntry, intraOpThreads: 1, log, env: options.env });
+  const feed = makeRedisFeed(queue, log);
+  const liveness = makeLiveness(queue, log);
+  const active = new Map<string, Active>();
+  let facts: { engine: string; device: string } | null = null;
+  let lastBusyMs = clock.monotonicMs();
+  let draining = false;
+
+  const consumer = queue.makeConsumer({ slots, handler: handle });
+
+  async function handle(ticket: Ticket): Promise<TicketOutcome> {
+    // Two tickets of one job can meet here after a retry; the second finds a live owner at the latest in HEAD.
+    if (active.has(ticket.job)) return { postponeMs: 1_000 };
+    const mine: Active = { notice: makeNotice(), nudged: new Set() };
+    active.set(ticket.job, mine);
+    try {
+      const outcome = await runAttempt(
+        { store, clock, log, tickets: queue.tickets, feed, liveness, trainers, worker: id, dataRoots: options.dataRoots, spoolRoot, beatEveryMs: BEAT_EVERY_MS, lookEveryMs: LOOK_EVERY_MS },
+        ticket,
+        {
+          notice: mine.notice,
+          onNudge: (listener) => {
+            mine.nudged.add(listener);
+            return () => mine.nudged.delete(listener);
+          },
+          onFacts: (engine, device) => (facts = { engine, device }),
+        },
+      );
+      log.debug({ job: ticket.job, outcome: outcome.kind }, 'ticket done');
+    } finally {
+      active.delete(ticket.job);
+      lastBusyMs = clock.monotonicMs();
+      beat();
+    }
+  }
+
+  function beat(): void {
+    queue.workers
+      .beat({ id, engine: facts?.engine ?? null, device: facts?.device ?? null, slots, jobs: [...active.keys()], draining, started_at: startedAt, host: hostname(), pid: process.pid, version: options.version })
+      .catch(() => undefined);
+  }
+  const nudge = (job: string): void => {
+    for (const listener of active.get(job)?.nudged ?? []) listener();
+  };
+  const drain = (): void => {
+    draining = true;
+    consumer.pause();
+    for (const { notice } of active.values()) notice.give({ reason: 'preempted_notice', message: 'the worker is being drained', deadlineMs: null, immediate: false });
+    beat();
+  };
+  const unlisten = queue.control.listen(id, {
+    preempt: ({ job, graceSeconds }) => {
+      const mine = active.get(job);
+      if (!mine) return false;
+      mine.notice.give({ reason: 'preempted_notice', message: `preempted with ${graceSeconds} s of grace`, deadlineMs: clock.monotonicMs() + graceSeconds * 1_000, immediate: graceSeconds === 0 });
+      return true;
+    },
+    drain,
+    nudge,
+    resync: () => {
+      for (const job of active.keys()) nudge(job);
+    },
+  });
+  let beating: NodeJS.Timeout | undefined;
+
+  return {
+    id,
+    start: () => {
+      beat();
+      beating = setInterval(beat, BEAT_EVERY_MS);
+      consumer.start();
+    },
+    idleMs: () => (active.size > 0 ? 0 : clock.monotonicMs() - lastBusyMs),
+    draining: () => draining,
+    shutdown: async (reason, graceMs) => {
+      draining = true;
+      consumer.pause();
+      for (const { notice } of active.values()) notice.give({ reason, message: 'the worker was told to go', deadlineMs: clock.monotonicMs() + graceMs, immediate: false });
+      beat();
+      await consumer.close({ waitMs: graceMs + 5_000 });
+      clearInterval(beating);
+      unlisten();
+      await trainers.close();
+      await queue.workers.end(id).catch(() => undefined);
+      await rm(spoolRoot, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Removes what workers that died left behind. Recent folders may belong to a live worker beside this one. */
+async function sweepSpools(root: string, now: Date): Promise<void> {
+  await mkdir(root, { recursive: true });
+  for (const name of await readdir(root)) {
+    const match = /^wrk_([0-9a-hjkmnp-tv-z]{10})/.exec(name);
+    if (match && now.getTime() - ulidTime(match[1]!) > STALE_SPOOL_MS) await rm(join(root, name), { recursive: true, force: true });
+  }
+}
+
+/** Milliseconds since 1970 in the first ten characters of a ULID. */
+function ulidTime(text: string): number {
+  return [...text].reduce((time, character) => time * 32 + '0123456789abcdefghjkmnpqrstvwxyz'.indexOf(character), 0);
+}

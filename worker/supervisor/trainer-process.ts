@@ -1,0 +1,113 @@
+// Trainer processes: forking them with the environment that their bits depend on, talking to one, keeping the last one
+// warm for a job of the same program, and ending them.
+import { type ChildProcess, fork } from 'node:child_process';
+import type { Log } from '../../lib/log.js';
+import type { FromTrainer, ToTrainer } from '../protocol.js';
+import { trainerEnvironment } from '../trainer-environment.js';
+
+export interface TrainerExit {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+}
+
+export interface Trainer {
+  readonly pid: number;
+  send(message: ToTrainer): void;
+  /** The one listener of the attempt that has it. Messages of other attempts do not get through. */
+  listen(attempt: string, onMessage: (message: FromTrainer) => void, onExit: (exit: TrainerExit) => void): void;
+  kill(): void;
+}
+
+export interface TrainerPool {
+  /** A process for this program: the warm one if it ran the same, else a new one. */
+  acquire(programKey: string): Trainer;
+  /** Gives it back after its attempt. `clean`: it said that nothing is left, so it may be kept warm. */
+  release(trainer: Trainer, programKey: string, clean: boolean): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface TrainerPoolOptions {
+  /** The trainer's compiled entry. */
+  entry: string;
+  intraOpThreads: number;
+  log: Log;
+  /** The supervisor's environment, of which only what a trainer needs is passed on: never a secret. */
+  env: Readonly<Record<string, string | undefined>>;
+}
+
+const PASSED_ON = /^(PATH|HOME|LANG|LC_.*|TZ|TMPDIR|LD_LIBRARY_PATH|NODE_OPTIONS|CUDA_.*|ONEDNN_.*)$/;
+
+interface Process extends Trainer {
+  child: ChildProcess;
+  exited: Promise<TrainerExit>;
+}
+
+export function makeTrainerPool({ entry, intraOpThreads, log, env }: TrainerPoolOptions): TrainerPool {
+  const all = new Set<Process>();
+  let warm: { process: Process; programKey: string } | null = null;
+  const inherited = Object.fromEntries(Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined && PASSED_ON.test(entry[0])));
+
+  function start(): Process {
+    const child = fork(entry, [], { env: { ...inherited, ...trainerEnvironment({ intraOpThreads }) }, serialization: 'advanced', stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    let listener: { attempt: string; onMessage: (message: FromTrainer) => void; onExit: (exit: TrainerExit) => void } | null = null;
+    const exited = new Promise<TrainerExit>((resolve) => {
+      child.once('exit', (code, signal) => resolve({ code, signal }));
+      child.once('error', (error) => {
+        log.error({ err: error }, 'the trainer could not be started');
+        resolve({ code: null, signal: null });
+      });
+    });
+    const trainer: Process = {
+      child,
+      exited,
+      pid: child.pid ?? -1,
+      send: (message) => {
+        if (child.connected) child.send(message, (error) => error && log.debug({ err: error }, 'the trainer did not take a message'));
+      },
+      listen: (attempt, onMessage, onExit) => {
+        listener = { attempt, onMessage, onExit };
+      },
+      kill: () => {
+        child.kill('SIGKILL');
+      },
+    };
+    child.on('message', (message) => {
+      const said = message as FromTrainer;
+      if (listener?.attempt === said.attempt) listener.onMessage(said);
+      else log.debug({ type: said.type, attempt: said.attempt }, 'a message of another attempt was dropped');
+    });
+    void exited.then((exit) => {
+      all.delete(trainer);
+      if (warm?.process === trainer) warm = null;
+      listener?.onExit(exit);
+    });
+    all.add(trainer);
+    return trainer;
+  }
+
+  async function end(trainer: Process): Promise<void> {
+    trainer.kill();
+    await trainer.exited;
+  }
+
+  return {
+    acquire: (programKey) => {
+      if (warm) {
+        const { process: kept, programKey: key } = warm;
+        warm = null;
+        if (key === programKey) return kept;
+        void end(kept);
+      }
+      return start();
+    },
+    release: async (trainer, programKey, clean) => {
+      const kept = trainer as Process;
+      kept.listen('', () => undefined, () => undefined);
+      if (clean && warm === null && all.has(kept)) warm = { process: kept, programKey };
+      else await end(kept);
+    },
+    close: async () => {
+      await Promise.all([...all].map(end));
+    },
+  };
+}
