@@ -1,7 +1,7 @@
 // What is looked at before a job is taken in: the spec resolved, the model against its data where this machine has the data,
 // first weights against the model. Everything that is wrong is said at once, and nothing is stored.
 import { readSafetensorsHeader } from '../checkpoints/safetensors.js';
-import type { IdempotencyRecord } from '../contract/records.js';
+import type { IdempotencyRecord, JobRecord } from '../contract/records.js';
 import type { DataSourceSpec, JobSpec } from '../contract/spec.js';
 import { describeSource } from '../data/describe.js';
 import { resolveLocation } from '../data/locations.js';
@@ -11,11 +11,12 @@ import { checkpointBytes, estimateMemory } from '../model/memory.js';
 import type { ModelPlan } from '../model/plan.js';
 import { checkState, expectedWeights } from '../model/slots.js';
 import type { Store } from '../store/index.js';
-import { idempotencyKey, jobKey } from './names.js';
-import { fromJson } from './record.js';
+import { idempotencyKey } from './names.js';
+import { fromJson, loadRecord } from './record.js';
 import { checkAgainstData, type CheckedSpec, structuralCheck } from './spec/check.js';
 import { resolveSpec } from './spec/resolve.js';
 import { limitProblems } from './spec/schema-problems.js';
+import { IDEMPOTENCY_HOURS } from './submit.js';
 
 export interface Admission {
   spec: JobSpec;
@@ -67,12 +68,17 @@ export function dryRun({ spec, checked }: Admission): DryRun {
 }
 
 /**
- * Whether a key already stands for an acknowledged job: then its spec was admitted once, and is not looked at again, because
- * what it needed may have gone since.
+ * The job that a key already stands for, null without one. Its spec was admitted once and is not looked at again, because what
+ * it needed may have gone since.
+ * @throws AppError idempotency_key_reused (another body), store_unavailable
  */
-export async function isAcknowledged(store: Pick<Store, 'get' | 'head'>, principal: string, key: string): Promise<boolean> {
-  const stored = await store.get(idempotencyKey(principal, key));
-  return stored !== null && (await store.head(jobKey(fromJson<IdempotencyRecord>(stored.body).id))) !== null;
+export async function findRepeat(store: Pick<Store, 'get'>, request: { principal: string; key: string; bodySha256: string }, now: Date): Promise<JobRecord | null> {
+  const stored = await store.get(idempotencyKey(request.principal, request.key));
+  if (!stored) return null;
+  const first = fromJson<IdempotencyRecord>(stored.body);
+  if (now.getTime() - Date.parse(first.created_at) > IDEMPOTENCY_HOURS * 3_600_000) return null;
+  if (first.body_sha256 !== request.bodySha256) throw new AppError('idempotency_key_reused', 'this Idempotency-Key was used with another body', { param: 'Idempotency-Key' });
+  return loadRecord(store, first.id);
 }
 
 /** One error for many problems; its own message and param are those of the first. */

@@ -1,7 +1,6 @@
 // Following a job's journal: everything after an event id, then what comes, until the job is over. News comes from Redis at
 // once, and from the store by looking again and again, which is enough where Redis is away and where nobody announces anything.
 import type { JobEvent } from '../contract/rows.js';
-import type { Head } from '../contract/records.js';
 import type { Clock } from '../clock.js';
 import type { Journal } from '../queue/index.js';
 import type { JobAccess } from './access.js';
@@ -19,7 +18,6 @@ export interface FollowDeps {
 }
 
 const BATCH = 500;
-const LAST_EVENTS: readonly JobEvent['type'][] = ['job.succeeded', 'job.failed', 'job.cancelled', 'job.expired'];
 
 /** Whether the job is over and nothing comes after this id. */
 export async function isOver(access: FollowDeps['access'], job: string, after: number): Promise<boolean> {
@@ -33,7 +31,6 @@ export async function isOver(access: FollowDeps['access'], job: string, after: n
  */
 export async function* followEvents(deps: FollowDeps, job: string, after: number, signal: AbortSignal): AsyncGenerator<Followed[], void, void> {
   let cursor = after;
-  let said: string | null = null;
   let heard = false;
   let wake = (): void => undefined;
   const stop = deps.journal.subscribe(job, () => {
@@ -48,29 +45,16 @@ export async function* followEvents(deps: FollowDeps, job: string, after: number
       const batch = events.flatMap((event): Followed[] => {
         const before = cursor;
         cursor = event.id;
-        if (LAST_EVENTS.includes(event.type)) said = `${event.id} ${event.type}`;
         return [...(isGap(before, event.id) ? [{ kind: 'gap', after: before, before: event.id } as const] : []), { kind: 'event', event }];
       });
-      const over = isTerminal(head.state) && events.length < BATCH;
-      const unsaid = over ? lastEvent(head, after, said) : null;
-      if (unsaid) batch.push({ kind: 'event', event: unsaid });
       if (batch.length > 0) yield batch;
-      if (over) return;
+      if (isTerminal(head.state) && events.length < BATCH) return;
       if (events.length === BATCH || heard) continue;
       await waitForNews(deps, signal, (woken) => (wake = woken));
     }
   } finally {
     stop();
   }
-}
-
-/**
- * The event that ended the job, if it was not said: its number may be below that of something an attempt said live and could
- * not keep.
- */
-function lastEvent(head: Head, after: number, said: string | null): JobEvent | null {
-  const last = head.events.findLast((event) => LAST_EVENTS.includes(event.type));
-  return last && last.id > after && said !== `${last.id} ${last.type}` ? last : null;
 }
 
 async function waitForNews({ clock, pollMs }: FollowDeps, signal: AbortSignal, onWaiting: (wake: () => void) => void): Promise<void> {

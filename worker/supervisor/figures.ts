@@ -10,7 +10,7 @@ import type { Cursor } from '../../lib/training/state.js';
 export interface Figures {
   timings: AttemptEnd['timings'];
   peakMemoryMib: number | null;
-  /** Micro-batches [from, to) were executed. */
+  /** Micro-batches [from, to) were executed, in so many milliseconds. */
   executed(from: number, to: number, trainMs: number): void;
   /** Everything up to here is committed. */
   kept(microBatches: number): void;
@@ -28,10 +28,10 @@ export function makeFigures(course: Course, start: number, startedMs: number, no
   const figures: Figures = {
     timings: { queue_ms: queueMs, load_ms: 0, warmup_ms: 0, train_ms: 0, save_ms: 0 },
     peakMemoryMib: null,
-    executed: (from, to, totalTrainMs) => {
+    executed: (from, to, sinceLastMs) => {
       executed += to - from;
-      trainMs = totalTrainMs;
-      figures.timings.train_ms = Math.round(totalTrainMs);
+      trainMs += sinceLastMs;
+      figures.timings.train_ms = Math.round(trainMs);
     },
     kept: (microBatches) => {
       committed = Math.max(committed, microBatches);

@@ -47,6 +47,7 @@ export function describeSchema(schema: Schema): string {
       return 'true or false';
     case 'null':
       return 'null';
+    case undefined:
     default:
       return 'an object';
   }
@@ -60,10 +61,10 @@ export function tagsOf(schema: Schema): string[] {
 function describeRange({ minimum, maximum, exclusiveMinimum, exclusiveMaximum }: Schema): string {
   if (minimum !== undefined && maximum !== undefined) return ` from ${minimum} to ${maximum}`;
   const bounds = [
-    ...(minimum === undefined ? [] : [`at least ${minimum}`]),
-    ...(exclusiveMinimum === undefined ? [] : [`above ${exclusiveMinimum}`]),
-    ...(maximum === undefined ? [] : [`at most ${maximum}`]),
-    ...(exclusiveMaximum === undefined ? [] : [`below ${exclusiveMaximum}`]),
+    ...(minimum === undefined ? [] : [`≥ ${minimum}`]),
+    ...(exclusiveMinimum === undefined ? [] : [`> ${exclusiveMinimum}`]),
+    ...(maximum === undefined ? [] : [`≤ ${maximum}`]),
+    ...(exclusiveMaximum === undefined ? [] : [`< ${exclusiveMaximum}`]),
   ];
   return bounds.length === 0 ? '' : ` ${bounds.join(' and ')}`;
 }

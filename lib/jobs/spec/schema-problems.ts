@@ -8,18 +8,22 @@ import { joinPath, showKey, showValue } from './show-value.js';
 /** More than anyone reads; the rest is counted. */
 const PROBLEMS_MAX = 100;
 
-/** Compile once, check often. The result is empty exactly if the value is valid. */
-export function makeValidator(schema: object): (value: unknown) => Problem[] {
-  const ajv = new Ajv({ allErrors: true, strict: true, verbose: true, discriminator: true, ownProperties: true, coerceTypes: false, removeAdditional: false, useDefaults: false });
+/**
+ * Compile once, check often. The result is empty exactly if the value is valid; it has one problem a field, and after
+ * `max` of them only their number.
+ */
+export function makeValidator(schema: object, max = PROBLEMS_MAX): (value: unknown) => Problem[] {
+  // a tagged union requires `type` beside branches that define it: the one thing strict mode would refuse
+  const ajv = new Ajv({ allErrors: true, strict: true, strictRequired: false, verbose: true, discriminator: true, ownProperties: true, coerceTypes: false, removeAdditional: false, useDefaults: false });
   ajv.addFormat('date-time', isUtcTime);
   const validate = ajv.compile(schema);
-  const longest = longestArray(schema as Schema);
+  const longest = longestArray(schema);
   return (value) => {
     // an endless list would make an endless list of errors
     const tooLong = findLongerArray(value, longest);
     if (tooLong !== null) return [tooLong];
     if (validate(value)) return [];
-    return limit(oncePerField(translate(validate.errors as VerboseError[])));
+    return limitProblems(oncePerField(translate(validate.errors as VerboseError[])), max);
   };
 }
 
@@ -27,11 +31,16 @@ type VerboseError = ErrorObject<string, Record<string, unknown>, unknown>;
 
 /** Errors inside a failed union become those of the branch that the value is closest to. */
 function translate(errors: readonly VerboseError[]): Problem[] {
-  const outer = errors.find((error) => error.keyword === 'anyOf' && !errors.some((other) => other !== error && other.keyword === 'anyOf' && isInside(error, other)));
-  if (outer === undefined) return errors.map(word);
-  const inside = errors.filter((error) => error !== outer && isInside(error, outer));
-  const rest = errors.filter((error) => error !== outer && !inside.includes(error));
-  return [...translateUnion(outer, inside), ...translate(rest)];
+  const problems: Problem[][] = [];
+  for (let end = errors.length; end > 0; ) {
+    const error = errors[end - 1] as VerboseError;
+    // Ajv reports a union after the errors of its branches
+    let start = end - 1;
+    if (error.keyword === 'anyOf') while (start > 0 && isInside(errors[start - 1] as VerboseError, error)) start--;
+    problems.push(error.keyword === 'anyOf' ? translateUnion(error, errors.slice(start, end - 1)) : word(error));
+    end = start;
+  }
+  return problems.reverse().flat();
 }
 
 /** Whether an error came from a branch of a union's evaluation at the same place of the value. */
@@ -51,52 +60,54 @@ function translateUnion(union: VerboseError, inside: readonly VerboseError[]): P
   const closest = [...branches.values()].filter(isOfType).sort((a, b) => strangeness(a) - strangeness(b))[0];
   const isPlain = typeof union.data !== 'object' || union.data === null;
   const isWhole = closest?.every((error) => atRoot(error) && !NAMES_A_KEY.has(error.keyword)) ?? true;
-  if (closest === undefined || isPlain || isWhole) return [mustBe(pathOf(union), union.parentSchema, union.data)];
+  if (closest === undefined || isPlain || isWhole) return [mustBe(pathOf(union), union.parentSchema as Schema, union.data)];
   return translate(closest);
 }
 
 /** Keywords whose error is about a key of the value, not about the value. */
 const NAMES_A_KEY = new Set(['required', 'additionalProperties', 'discriminator', 'propertyNames']);
 
-function word(error: VerboseError): Problem {
+function word(error: VerboseError): Problem[] {
   const path = pathOf(error);
   const schema = error.parentSchema as Schema;
   const { params, data } = error;
   switch (error.keyword) {
     case 'required': {
       const key = String(params['missingProperty']);
-      if (schema.oneOf !== undefined) return { param: joinPath(path, key), message: `is required: one of ${tagsOf(schema).join(', ')}` };
-      return { param: joinPath(path, key), message: `is required: ${describeSchema(schema.properties?.[key] ?? {})}` };
+      const allowed = schema.oneOf === undefined ? allowedIn(schema.properties?.[key], key) : `one of ${tagsOf(schema).join(', ')}`;
+      return [{ param: joinPath(path, key), message: `is required: ${allowed}` }];
     }
     case 'additionalProperties': {
       const key = String(params['additionalProperty']);
-      return { param: joinPath(path, key), message: unknownKey(key, Object.keys(schema.properties ?? {})) };
+      return [{ param: joinPath(path, key), message: unknownKey(key, Object.keys(schema.properties ?? {})) }];
     }
     case 'discriminator': {
-      const tag = String(params['tag']);
-      const allowed = `one of ${tagsOf(schema).join(', ')}`;
       const given = params['tagValue'];
-      return { param: joinPath(path, tag), message: given === undefined ? `is required: ${allowed}` : `must be ${allowed}, got ${showValue(given)}` };
+      const param = joinPath(path, String(params['tag']));
+      const allowed = `one of ${tagsOf(schema).join(', ')}`;
+      return [{ param, message: given === undefined ? `is required: ${allowed}` : `must be ${allowed}, got ${showValue(given)}` }];
     }
     case 'propertyNames':
-      return { param: joinPath(path, String(params['propertyName'])), message: `is not allowed as a key: ${describeSchema(schema)}` };
+      return [{ param: joinPath(path, String(params['propertyName'])), message: `is not allowed as a key; allowed: ${describeSchema(schema)}` }];
     default:
-      // errors of a key's name carry the name as their data; the propertyNames error says it better
-      return error.propertyName === undefined ? mustBe(path, schema, data) : { param: joinPath(path, error.propertyName), message: `is not allowed as a key: ${showValue(error.propertyName)}` };
+      // an error of a key's own text: the propertyNames error says it
+      return error.propertyName === undefined ? [mustBe(path, schema, data)] : [];
   }
 }
 
 function mustBe(param: string, schema: Schema | undefined, given: unknown): Problem {
-  const allowed = describeSchema(schema ?? {});
-  // descriptions that begin with the field's own name read on from it
-  const key = param.slice(param.lastIndexOf('.') + 1);
-  const text = allowed.startsWith(`${key}: `) ? allowed.slice(key.length + 2) : allowed;
-  return { param, message: `must be ${text}, got ${showValue(given)}` };
+  return { param, message: `must be ${allowedIn(schema, param.slice(param.lastIndexOf('.') + 1))}, got ${showValue(given)}` };
+}
+
+/** What a field allows; a description that begins with the field's own name reads on from it. */
+function allowedIn(schema: Schema | undefined, key: string): string {
+  const text = describeSchema(schema ?? {});
+  return text.startsWith(`${key}: `) ? text.slice(key.length + 2) : text;
 }
 
 function unknownKey(key: string, known: readonly string[]): string {
-  const near = known.find((candidate) => candidate.startsWith(key) || key.startsWith(candidate) || differsByTwo(key, candidate));
-  const guess = near === undefined || key === '' ? '' : ` (did you mean ${near}?)`;
+  const near = known.find((candidate) => key.length > 2 && (candidate.startsWith(key) || key.startsWith(candidate) || differsByTwo(key, candidate)));
+  const guess = near === undefined ? '' : ` (did you mean ${near}?)`;
   return `is not a known key${guess}; known keys: ${known.map(showKey).join(', ')}`;
 }
 
@@ -117,29 +128,33 @@ function pathOf(error: VerboseError): string {
 }
 
 function oncePerField(problems: readonly Problem[]): Problem[] {
-  const first = new Map<string, Problem>();
-  for (const problem of problems) if (!first.has(problem.param)) first.set(problem.param, problem);
-  return [...first.values()];
+  return [...new Map(problems.map((problem) => [problem.param, problem])).values()];
 }
 
-function limit(problems: Problem[]): Problem[] {
-  if (problems.length <= PROBLEMS_MAX) return problems;
-  return [...problems.slice(0, PROBLEMS_MAX), { param: '', message: `and ${problems.length - PROBLEMS_MAX} more problems` }];
+/** The first `max` problems, and how many more there are. */
+export function limitProblems(problems: Problem[], max = PROBLEMS_MAX): Problem[] {
+  if (problems.length <= max) return problems;
+  return [...problems.slice(0, max), { param: '', message: `and ${problems.length - max} more problems` }];
 }
 
-/** The longest array that a schema allows anywhere. */
+/** The longest array that a schema allows anywhere; Infinity where it leaves something open. */
 function longestArray(schema: Schema): number {
-  const inner = [...(schema.anyOf ?? []), ...(schema.oneOf ?? []), ...Object.values(schema.properties ?? {}), ...(schema.items === undefined ? [] : [schema.items])];
-  const own = schema.type === 'array' ? (schema.maxItems ?? Infinity) : 0;
+  const { additionalProperties: others = true, items } = schema;
+  const inner = [...(schema.anyOf ?? []), ...(schema.oneOf ?? []), ...Object.values(schema.properties ?? {}), ...(items === undefined ? [] : [items]), ...(typeof others === 'object' ? [others] : [])];
+  const isOpenObject = schema.type === 'object' && schema.oneOf === undefined && others === true;
+  const isAnything = schema.type === undefined && schema.anyOf === undefined && schema.oneOf === undefined && schema.enum === undefined && schema.const === undefined;
+  const own = isOpenObject || isAnything ? Infinity : schema.type === 'array' ? (schema.maxItems ?? Infinity) : 0;
   return Math.max(own, ...inner.map(longestArray));
 }
 
 /** The first array anywhere in a value that is longer than `longest`. Without recursion: the value may be nested without end. */
 function findLongerArray(value: unknown, longest: number): Problem | null {
   const open: { path: string; depth: number; value: unknown }[] = [{ path: '', depth: 0, value }];
+  const seen = new WeakSet<object>();
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     const { path, depth, value: here } = next;
-    if (typeof here !== 'object' || here === null) continue;
+    if (typeof here !== 'object' || here === null || seen.has(here)) continue;
+    seen.add(here);
     if (Array.isArray(here) && here.length > longest) return { param: path, message: `must be an array of at most ${longest} items, got ${here.length}` };
     if (depth < DEPTH_MAX) for (const [key, item] of Object.entries(here)) open.push({ path: joinPath(path, key), depth: depth + 1, value: item });
   }

@@ -23,7 +23,9 @@ export function showValue(value: unknown): string {
       if (keys.length === 0) return 'an empty object';
       return `an object {${keys.slice(0, ITEMS_MAX).map(showKey).join(', ')}${keys.length > ITEMS_MAX ? ', …' : ''}}`;
     }
-    default:
+    case 'bigint':
+    case 'function':
+    case 'symbol':
       return `a ${typeof value}`;
   }
 }

@@ -1,0 +1,27 @@
+// `pawl api`, `pawl worker`, `pawl controller`: one role in the foreground, for a fleet. Configured by the environment.
+import type { Command } from 'commander';
+import { runRole } from '../processes.js';
+
+export function addRoles(program: Command): void {
+  program
+    .command('api')
+    .description('run the API server')
+    .action(async () => {
+      process.exitCode = await runRole('api', [], process.env);
+    });
+  program
+    .command('worker')
+    .description('run a worker: takes jobs until it is told to go (SIGTERM: commits, then exits)')
+    .option('--exit-when-idle <seconds>', 'exit after so long without a job')
+    .option('--slots <n>', 'jobs at a time', '1')
+    .action(async (options: { exitWhenIdle?: string; slots: string }) => {
+      const idle = options.exitWhenIdle === undefined ? [] : ['--exit-when-idle', options.exitWhenIdle];
+      process.exitCode = await runRole('worker', ['--slots', options.slots, ...idle], process.env);
+    });
+  program
+    .command('controller')
+    .description('run a controller: puts back what dead workers left, refills an emptied Redis')
+    .action(async () => {
+      process.exitCode = await runRole('controller', [], process.env);
+    });
+}

@@ -1,0 +1,41 @@
+// `pawl up`: the whole system on one machine, until Ctrl-C drains it; a second Ctrl-C stops it at once.
+import { join, resolve } from 'node:path';
+import type { Command } from 'commander';
+import { readConfig } from '../../../lib/config.js';
+import { packageRoot } from '../package-root.js';
+import { startSystem } from '../system.js';
+
+export function addUp(program: Command): void {
+  program
+    .command('up')
+    .description('run the whole system on this machine: Redis (unless REDIS_URL is set), API, controller and one worker')
+    .option('--port <port>', 'port of the API; 0 takes a free one (default: PAWL_PORT or 8787)')
+    .option('--data <folder>', 'where the store, Redis and spools live (default: PAWL_DATA_DIR or .pawl)')
+    .addHelpText('after', '\nExample:\n  pawl up --data /var/lib/pawl\n\nCtrl-C lets running jobs commit and then stops; a second one stops at once.')
+    .action(async (options: { port?: string; data?: string }) => {
+      const env = {
+        ...process.env,
+        ...(options.port === undefined ? {} : { PAWL_PORT: options.port }),
+        ...(options.data === undefined ? {} : { PAWL_DATA_DIR: resolve(options.data) }),
+      };
+      const config = readConfig(env, process.cwd());
+      const say = (line: string): void => void process.stderr.write(`${line}\n`);
+      const system = await startSystem({ config, env, redisConfig: join(packageRoot(), 'infra/redis.conf'), say, logs: 'file' });
+      process.stdout.write(`Pawl is up at ${system.url}\n  store ${config.store}\n  logs  ${join(config.dataDir, 'pawl.log')}\nCtrl-C drains and stops.\n`);
+      await new Promise<void>((done) => {
+        let asked = 0;
+        const stop = (): void => {
+          asked++;
+          if (asked === 1) {
+            say('draining: running jobs commit (again to stop at once)');
+            void system.drain().then(done, (error: unknown) => {
+              say(String(error));
+              done();
+            });
+          } else if (asked === 2) void system.kill().then(done, done);
+        };
+        process.on('SIGINT', stop);
+        process.on('SIGTERM', stop);
+      });
+    });
+}

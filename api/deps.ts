@@ -1,0 +1,73 @@
+// What the server is built from, and what its routes share: one job access, one list of jobs, one registry of metrics.
+import { monotonicFactory } from 'ulid';
+import type { Clock } from '../lib/clock.js';
+import { type JobAccess, makeJobAccess } from '../lib/jobs/access.js';
+import type { ControlDeps } from '../lib/jobs/control.js';
+import type { FollowDeps } from '../lib/jobs/following.js';
+import { type JobListing, makeJobListing } from '../lib/jobs/listing.js';
+import type { Log } from '../lib/log.js';
+import type { JobQueue } from '../lib/queue/index.js';
+import type { Store } from '../lib/store/index.js';
+import type { Security } from './security.js';
+
+export interface ServerTiming {
+  /** How often a stream looks into the store while it hears nothing. */
+  streamPollMs: number;
+  /** Between comments that keep a stream's connection open. */
+  streamCommentMs: number;
+  /** How long a stream waits for a reader that does not read. */
+  streamStallMs: number;
+  /** What a client of a stream is told to wait before it connects again. */
+  streamRetryMs: number;
+  /** For an answer; after it the store counts as away. */
+  handlerMs: number;
+}
+
+export interface ServerDeps {
+  store: Store;
+  queue: JobQueue;
+  clock: Clock;
+  log: Log;
+  dataRoots: readonly string[];
+  security: Security;
+  version: string;
+  timing?: Partial<ServerTiming>;
+}
+
+export interface RouteDeps {
+  store: Store;
+  queue: JobQueue;
+  clock: Clock;
+  log: Log;
+  dataRoots: readonly string[];
+  version: string;
+  timing: ServerTiming;
+  access: JobAccess;
+  listing: JobListing;
+  control: ControlDeps;
+  follow: FollowDeps;
+  /** Ids of one process sort by the order in which they were made. */
+  newJobId(): string;
+}
+
+const DEFAULT_TIMING: ServerTiming = { streamPollMs: 2_000, streamCommentMs: 15_000, streamStallMs: 30_000, streamRetryMs: 2_000, handlerMs: 30_000 };
+
+export function makeRouteDeps({ store, queue, clock, log, dataRoots, version, timing: given }: ServerDeps): RouteDeps {
+  const timing = { ...DEFAULT_TIMING, ...given };
+  const access = makeJobAccess({ store, queue, clock, dataRoots, log });
+  const ulid = monotonicFactory();
+  return {
+    store,
+    queue,
+    clock,
+    log,
+    dataRoots,
+    version,
+    timing,
+    access,
+    listing: makeJobListing({ store, access, clock }),
+    control: { store, clock, tickets: queue.tickets, log },
+    follow: { access, journal: queue.journal, clock, pollMs: timing.streamPollMs },
+    newJobId: () => `job_${ulid(clock.now().getTime()).toLowerCase()}`,
+  };
+}

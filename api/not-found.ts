@@ -1,0 +1,18 @@
+// What is not there: 404 for unknown paths, 405 with Allow for known ones that do not take the method.
+import type { FastifyInstance } from 'fastify';
+import { AppError } from '../lib/errors.js';
+
+export function addNotFound(app: FastifyInstance): void {
+  const routes: { pattern: RegExp; method: string }[] = [];
+  app.addHook('onRoute', ({ method, url }) => {
+    const pattern = new RegExp(`^${url.replaceAll(/:[a-z]+/g, '[^/]+')}$`);
+    for (const each of [method].flat()) routes.push({ pattern, method: each });
+  });
+  app.setNotFoundHandler((request, reply) => {
+    const path = request.url.split('?')[0] ?? '';
+    const allowed = [...new Set(routes.filter(({ pattern }) => pattern.test(path)).map(({ method }) => method))].sort();
+    if (allowed.length === 0) throw new AppError('not_found', `there is nothing at ${path.slice(0, 200)}`);
+    void reply.header('allow', allowed.join(', '));
+    throw new AppError('method_not_allowed', `${request.method} is not possible here; possible: ${allowed.join(', ')}`);
+  });
+}

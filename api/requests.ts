@@ -1,0 +1,124 @@
+// What may be sent: the schemas of queries and of the verbs' bodies, and their values as the code wants them. Queries are texts,
+// so their schemas are patterns, and every text is parsed here on purpose.
+import Type, { type Static } from 'typebox';
+import type { FastifyRequest, FastifySchemaCompiler } from 'fastify';
+import { AppError, type Problem } from '../lib/errors.js';
+import { closed, Timestamp } from '../lib/contract/common.js';
+import { JOB_STATUSES, type JobStatus } from '../lib/contract/job.js';
+import type { ListQuery } from '../lib/jobs/listing.js';
+import { makeValidator } from '../lib/jobs/spec/schema-problems.js';
+
+const flag = Type.Unsafe<'true' | 'false'>({ type: 'string', enum: ['true', 'false'] });
+const number = (pattern: string, description: string) => Type.String({ pattern: `^(?:${pattern})$`, description });
+const count = number('0|[1-9][0-9]{0,14}', 'an integer ≥ 0');
+const limit = number('[1-9][0-9]?|100', 'an integer from 1 to 100');
+const limitOfRows = number('[1-9][0-9]{0,3}|10000', 'an integer from 1 to 10000');
+const status = `(?:${JOB_STATUSES.join('|')})`;
+
+export const SubmitQuery = Type.Object({ dry_run: Type.Optional(flag) }, closed);
+export const ListJobsQuery = Type.Object(
+  {
+    status: Type.Optional(Type.String({ pattern: `^${status}(?:,${status})*$`, description: `one or more of ${JOB_STATUSES.join(', ')}, with commas between` })),
+    name: Type.Optional(Type.String({ minLength: 1, maxLength: 128 })),
+    created_after: Type.Optional(Timestamp),
+    after: Type.Optional(Type.String()),
+    limit: Type.Optional(limit),
+  },
+  closed,
+);
+export const PageQuery = Type.Object({ after: Type.Optional(Type.String()), limit: Type.Optional(limit) }, closed);
+export const EventsQuery = Type.Object({ after: Type.Optional(Type.String()), limit: Type.Optional(limit) }, closed);
+export const MetricsQuery = Type.Object(
+  {
+    series: Type.Optional(Type.Unsafe<'update' | 'epoch'>({ type: 'string', enum: ['update', 'epoch'] })),
+    after_update: Type.Optional(count),
+    after: Type.Optional(Type.String()),
+    limit: Type.Optional(limitOfRows),
+    max_points: Type.Optional(limitOfRows),
+  },
+  closed,
+);
+export const WeightsQuery = Type.Object({ checkpoint: Type.Optional(Type.String()), weights: Type.Optional(Type.Unsafe<'raw' | 'ema'>({ type: 'string', enum: ['raw', 'ema'] })) }, closed);
+export const NoQuery = Type.Object({}, closed);
+export const PreemptBody = Type.Object({ grace_seconds: Type.Optional(Type.Number({ minimum: 0, maximum: 86_400 })) }, closed);
+export const EmptyBody = Type.Object({}, closed);
+
+export type PageQuery = Static<typeof PageQuery>;
+export type EventsQuery = Static<typeof EventsQuery>;
+export type MetricsQuery = Static<typeof MetricsQuery>;
+export type WeightsQuery = Static<typeof WeightsQuery>;
+export type PreemptBody = Static<typeof PreemptBody>;
+
+const PAGE_LIMIT = 20;
+const TAG = 'tag.';
+
+export const pageLimit = (query: { limit?: string }): number => Number(query.limit ?? PAGE_LIMIT);
+
+/** Fastify's hook for schemas: the same words as for specs. A verb may come without a body. */
+export const validatorCompiler: FastifySchemaCompiler<object> = ({ schema, httpPart }) => {
+  const problemsOf = makeValidator(schema);
+  return (value: unknown) => {
+    if (httpPart === 'body' && value === undefined) return { value };
+    const problems = httpPart === 'querystring' ? [...repeated(value), ...problemsOf(onlyOnce(value))] : problemsOf(value);
+    return problems.length === 0 ? { value } : { error: refusal(problems) };
+  };
+};
+
+const isOnce = ([, value]: [string, unknown]): boolean => !Array.isArray(value);
+const onlyOnce = (query: unknown): unknown => Object.fromEntries(Object.entries(query as object).filter(isOnce));
+const repeated = (query: unknown): Problem[] =>
+  Object.entries(query as object).flatMap((entry) => (isOnce(entry) ? [] : [{ param: entry[0], message: `may be given once, not ${(entry[1] as string[]).length} times` }]));
+
+function refusal(problems: readonly Problem[]): AppError {
+  const first = problems[0] ?? { param: '', message: 'cannot be used' };
+  const message = `${first.param === '' ? 'the body' : `${first.param}:`} ${first.message}${problems.length > 1 ? ` (and ${problems.length - 1} more)` : ''}`;
+  return new AppError('invalid_request', message, { ...(first.param === '' ? {} : { param: first.param }), details: problems });
+}
+
+/** A query as an object of texts; what is given twice is a list, which no schema takes. Keys are own keys, whatever they are called. */
+export function parseQuery(text: string): Record<string, unknown> {
+  const values = new Map<string, string | string[]>();
+  for (const [key, value] of new URLSearchParams(text)) {
+    const held = values.get(key);
+    values.set(key, held === undefined ? value : [held, value].flat());
+  }
+  return Object.fromEntries(values);
+}
+
+/** The query of a list of jobs. Its tags have keys of their own, so they are taken out before the schema looks. */
+export function parseListQuery(query: unknown): ListQuery {
+  const entries = Object.entries(query as Record<string, unknown>);
+  const isTag = ([key, value]: [string, unknown]): boolean => key.startsWith(TAG) && key.length > TAG.length && typeof value === 'string';
+  const rest = Object.fromEntries(entries.filter((entry) => !isTag(entry)));
+  const problems = [...repeated(rest), ...listProblems(onlyOnce(rest))];
+  if (problems.length > 0) throw refusal(problems);
+  const { status: statuses, name, created_after: createdAfter, after, limit: most } = rest as Static<typeof ListJobsQuery>;
+  return {
+    statuses: statuses === undefined ? null : (statuses.split(',') as JobStatus[]),
+    name: name ?? null,
+    tags: Object.fromEntries(entries.filter(isTag).map(([key, value]) => [key.slice(TAG.length), value as string])),
+    createdAfter: createdAfter ?? null,
+    after: after ?? null,
+    limit: Number(most ?? PAGE_LIMIT),
+  };
+}
+const listProblems = makeValidator(ListJobsQuery);
+
+/** A cursor that is a number: an event id, an update, an epoch. -1 without one. @throws AppError invalid_cursor */
+export function numericCursor(text: string | undefined, param: string): number {
+  if (text === undefined) return -1;
+  if (!/^(?:0|[1-9]\d{0,14})$/.test(text)) throw new AppError('invalid_cursor', `${param}: must be a number that a page gave as last_id, got ${JSON.stringify(text.slice(0, 64))}`, { param });
+  return Number(text);
+}
+
+const KEY_PARAM = 'Idempotency-Key';
+
+/** @throws AppError invalid_request */
+export function idempotencyKeyOf(request: FastifyRequest): string | null {
+  const key = request.headers['idempotency-key'];
+  if (key === undefined) return null;
+  if (typeof key !== 'string' || !/^[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?$/.test(key)) {
+    throw new AppError('invalid_request', `${KEY_PARAM}: must be 1 to 255 printable ASCII characters`, { param: KEY_PARAM });
+  }
+  return key;
+}

@@ -1,0 +1,117 @@
+// Jobs over HTTP: submit, list, read, and the verbs. What any of it means is in lib/jobs.
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Job } from '../../lib/contract/job.js';
+import type { Head } from '../../lib/contract/records.js';
+import { AppError, isAppError } from '../../lib/errors.js';
+import { asJobId } from '../../lib/jobs/access.js';
+import { admitSpec, dryRun, findRepeat } from '../../lib/jobs/admission.js';
+import { retryJob, sayVerb, type Verb } from '../../lib/jobs/control.js';
+import { numberOf } from '../../lib/jobs/metrics.js';
+import { bodySha256, submitJob } from '../../lib/jobs/submit.js';
+import type { RouteDeps } from '../deps.js';
+import { listOf, pageOf } from '../lists.js';
+import { type EventsQuery, idempotencyKeyOf, type MetricsQuery, numericCursor, pageLimit, type PageQuery, parseListQuery, type PreemptBody } from '../requests.js';
+
+export interface JobParams {
+  id: string;
+}
+type OfJob<Q = unknown, B = unknown> = FastifyRequest<{ Params: JobParams; Querystring: Q; Body: B }>;
+
+/** All tokens are one principal: a list of them is there so that one can replace another. */
+const PRINCIPAL = 'api';
+const DEFAULT_GRACE_SECONDS = 30;
+
+export function makeJobRoutes(deps: RouteDeps) {
+  const { access, listing, control, queue, store } = deps;
+
+  /** What a verb changed is in HEAD; whoever lives hears of it now, and the rest looks at HEAD anyway. */
+  async function tell(id: string): Promise<void> {
+    await queue.control.nudge(id).catch((error: unknown) => {
+      if (!isAppError(error, 'queue_unavailable')) deps.log.warn({ job: id, err: error }, 'nobody was nudged');
+    });
+  }
+
+  async function accepted(id: string, reply: FastifyReply): Promise<Job> {
+    await tell(id);
+    void reply.code(202);
+    return access.job(id);
+  }
+
+  const verb = (said: Verb) => async (request: OfJob, reply: FastifyReply) => {
+    const id = asJobId(request.params.id);
+    await sayVerb(control, id, said, 'user');
+    return accepted(id, reply);
+  };
+
+  return {
+    submit: async (request: FastifyRequest<{ Querystring: { dry_run?: string } }>, reply: FastifyReply) => {
+      if (request.query.dry_run === 'true') return dryRun(await admitSpec(request.body, deps.dataRoots));
+      const key = idempotencyKeyOf(request);
+      const sent = { principal: PRINCIPAL, key, bodySha256: bodySha256(request.body ?? null) };
+      const repeat = key === null ? null : await findRepeat(store, { ...sent, key }, deps.clock.now());
+      const { record, replayed } = repeat ? { record: repeat, replayed: true } : await submitJob(control, { ...sent, id: deps.newJobId(), spec: (await admitSpec(request.body, deps.dataRoots)).spec });
+      if (replayed) void reply.header('idempotent-replayed', 'true');
+      else listing.note(record.id, 0);
+      void reply.code(201).header('location', `/v1/jobs/${record.id}`);
+      return access.job(record.id);
+    },
+
+    list: async (request: FastifyRequest) => {
+      const { items, hasMore, lastId } = await listing.list(parseListQuery(request.query));
+      return listOf(items, hasMore, lastId);
+    },
+
+    get: async (request: OfJob) => access.job(asJobId(request.params.id)),
+
+    pause: verb('pause'),
+    resume: verb('resume'),
+    cancel: verb('cancel'),
+    kill: verb('kill'),
+
+    retry: async (request: OfJob, reply: FastifyReply) => {
+      const id = asJobId(request.params.id);
+      const { gen } = await retryJob(control, id);
+      listing.note(id, gen);
+      return accepted(id, reply);
+    },
+
+    preempt: async (request: OfJob<unknown, PreemptBody | undefined>, reply: FastifyReply) => {
+      const id = asJobId(request.params.id);
+      const graceSeconds = request.body?.grace_seconds ?? DEFAULT_GRACE_SECONDS;
+      const { status, head } = await access.status(id);
+      if (status !== 'preempting') {
+        const taken = (status === 'starting' || status === 'running') && (await askOwner(id, head, graceSeconds));
+        if (!taken) throw new AppError('invalid_state', `cannot preempt a job that is ${status}${status === 'starting' || status === 'running' ? ', but whose worker does not answer' : ''}`);
+      }
+      void reply.code(202);
+      return access.job(id);
+    },
+
+    events: async (request: OfJob<EventsQuery>) => {
+      const limit = pageLimit(request.query);
+      const after = numericCursor(request.query.after, 'after');
+      const events = await access.events(asJobId(request.params.id), after, limit + 1);
+      const data = events.slice(0, limit);
+      return listOf(data, events.length > limit, data.at(-1)?.id ?? null);
+    },
+
+    metrics: async (request: OfJob<MetricsQuery>) => {
+      const { series = 'update', after_update: afterUpdate, after, limit, max_points: maxPoints } = request.query;
+      const points = maxPoints === undefined ? Infinity : Number(maxPoints);
+      const from = Math.max(numericCursor(after, 'after'), series === 'update' ? numericCursor(afterUpdate, 'after_update') : -1);
+      // A curve in so many points is of all its rows, unless a limit says otherwise.
+      const most = limit === undefined && maxPoints !== undefined ? Infinity : pageLimit(request.query);
+      const { rows, hasMore } = await access.rows(asJobId(request.params.id), { series, after: from, limit: most, maxPoints: points });
+      const last = rows.at(-1);
+      const since = series === 'epoch' && afterUpdate !== undefined ? Number(afterUpdate) : -1;
+      return listOf(rows.filter((row) => !('updates' in row) || row.updates > since), hasMore, last ? numberOf(series, last) : null);
+    },
+
+    attempts: async (request: OfJob<PageQuery>) => pageOf(await access.attempts(asJobId(request.params.id)), { after: request.query.after ?? null, limit: pageLimit(request.query) }),
+  };
+
+  /** @throws AppError queue_unavailable: only a living worker can be asked, and only through Redis */
+  async function askOwner(id: string, head: Head, graceSeconds: number): Promise<boolean> {
+    return queue.control.requestPreempt(id, head.owner?.attempt ?? null, { graceSeconds });
+  }
+}

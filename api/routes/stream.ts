@@ -1,0 +1,47 @@
+// A job's journal as server-sent events: from Last-Event-ID on, until the job is over, and then 204 for who comes again.
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { isAppError } from '../../lib/errors.js';
+import { asJobId } from '../../lib/jobs/access.js';
+import { followEvents, type Followed, isOver } from '../../lib/jobs/following.js';
+import type { RouteDeps } from '../deps.js';
+import { type EventStream, frame, openEventStream } from '../event-stream.js';
+import { numericCursor } from '../requests.js';
+
+export function makeStreamRoutes({ access, follow, timing, log }: RouteDeps) {
+  const open = new Set<EventStream>();
+
+  async function tell(stream: EventStream, job: string, after: number): Promise<void> {
+    for await (const batch of followEvents(follow, job, after, stream.signal)) await stream.write(batch.map(frameOf).join(''));
+  }
+
+  return {
+    stream: async (request: FastifyRequest<{ Params: { id: string } }>, reply: FastifyReply) => {
+      const id = asJobId(request.params.id);
+      const header = request.headers['last-event-id'];
+      const after = numericCursor(header === '' ? undefined : (header as string | undefined), 'Last-Event-ID');
+      if (await isOver(access, id, after)) return reply.code(204).send();
+      reply.hijack();
+      const stream = openEventStream(reply.raw, reply.getHeaders(), timing);
+      open.add(stream);
+      try {
+        await tell(stream, id, after);
+      } catch (error) {
+        // The reader comes again by itself, and finds the store back, or an answer that says what is wrong.
+        if (!stream.signal.aborted) log.warn({ job: id, err: error, code: isAppError(error) ? error.code : null }, 'a stream was broken off');
+      } finally {
+        open.delete(stream);
+        stream.end();
+      }
+      return reply;
+    },
+    count: () => open.size,
+    /** Readers come again, to whoever listens then. */
+    close: () => {
+      for (const stream of open) stream.end();
+    },
+  };
+}
+
+function frameOf(followed: Followed): string {
+  return followed.kind === 'gap' ? frame('gap', { after: followed.after, before: followed.before }, null) : frame(followed.event.type, followed.event, followed.event.id);
+}

@@ -1,0 +1,62 @@
+// Workers and the queue, as Redis knows them now: all of it is 503 while Redis is away.
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { AppError } from '../../lib/errors.js';
+import type { ListedWorker } from '../../lib/queue/index.js';
+import type { RouteDeps } from '../deps.js';
+import { listOf } from '../lists.js';
+
+export interface WorkerView {
+  id: string;
+  object: 'worker';
+  engine: string | null;
+  device: string | null;
+  slots: number;
+  /** Ids of the jobs it runs. */
+  jobs: string[];
+  draining: boolean;
+  started_at: string;
+  /** Since its last sign of life. */
+  silent_seconds: number;
+  host: string;
+  pid: number;
+  version: string;
+}
+
+export interface QueueView {
+  object: 'queue';
+  /** Jobs that a worker could take now. */
+  depth: number;
+  /** Jobs whose time has not come: start_after, or a pause after a failure. */
+  delayed: number;
+  active: number;
+  oldest_wait_seconds: number | null;
+  /** Workers that everything waiting and running would keep busy. */
+  desired_workers: number;
+}
+
+export function makeWorkerRoutes({ queue }: RouteDeps) {
+  return {
+    list: async () => {
+      const workers = (await queue.workers.list()).map(workerView);
+      return listOf(workers, false, workers.at(-1)?.id ?? null);
+    },
+
+    drain: async (request: FastifyRequest<{ Params: { id: string } }>, reply: FastifyReply) => {
+      const { id } = request.params;
+      const worker = (await queue.workers.list()).find((each) => each.id === id);
+      if (!worker || !(await queue.control.drainWorker(id))) throw new AppError('not_found', `no live worker ${JSON.stringify(id.slice(0, 64))}`, { param: 'id' });
+      void reply.code(202);
+      return { ...workerView(worker), draining: true };
+    },
+
+    queue: async (): Promise<QueueView> => {
+      const [{ waiting, delayed, active }, oldestMs] = await Promise.all([queue.tickets.depth(), queue.tickets.oldestWaitMs()]);
+      return { object: 'queue', depth: waiting, delayed, active, oldest_wait_seconds: oldestMs === null ? null : oldestMs / 1_000, desired_workers: waiting + active };
+    },
+  };
+}
+
+function workerView({ silentMs, ...worker }: ListedWorker): WorkerView {
+  const { id, engine, device, slots, jobs, draining, started_at, host, pid, version } = worker;
+  return { id, object: 'worker', engine, device, slots, jobs, draining, started_at, silent_seconds: silentMs / 1_000, host, pid, version };
+}

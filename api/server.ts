@@ -1,0 +1,113 @@
+// The HTTP server: every route by hand, in order. It owns no connection: store and queue come and go with whoever built them.
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
+import { ulid } from 'ulid';
+import { AppError } from '../lib/errors.js';
+import { makeRouteDeps, type ServerDeps } from './deps.js';
+import { errorBody, sendError } from './errors.js';
+import { makeFigures } from './figures.js';
+import { BODY_LIMIT_BYTES, parseJsonBody } from './json-body.js';
+import { addNotFound } from './not-found.js';
+import { EmptyBody, EventsQuery, MetricsQuery, NoQuery, PageQuery, parseQuery, PreemptBody, SubmitQuery, validatorCompiler, WeightsQuery } from './requests.js';
+import { makeCheckpointRoutes } from './routes/checkpoints.js';
+import { makeHealthRoutes } from './routes/health.js';
+import { makeJobRoutes } from './routes/jobs.js';
+import { makeStreamRoutes } from './routes/stream.js';
+import { makeWorkerRoutes } from './routes/workers.js';
+import { addSecurity, assertSafeBinding } from './security.js';
+
+/** A request's head and body have to be here by then. */
+const REQUEST_TIMEOUT_MS = 30_000;
+/** Gigabytes over a slow line. */
+const DOWNLOAD_MS = 6 * 3_600_000;
+
+/** @throws AppError invalid_request where it would be open to anybody */
+export function buildServer(given: ServerDeps): FastifyInstance {
+  assertSafeBinding(given.security);
+  const deps = makeRouteDeps(given);
+  const jobs = makeJobRoutes(deps);
+  const checkpoints = makeCheckpointRoutes(deps);
+  const streams = makeStreamRoutes(deps);
+  const workers = makeWorkerRoutes(deps);
+  const figures = makeFigures(deps.queue, streams.count);
+  const health = makeHealthRoutes(deps, figures);
+
+  const app = makeApp(given, deps.timing.handlerMs);
+  addSecurity(app, given.security);
+  addNotFound(app);
+  figures.observe(app);
+  app.addHook('preClose', (done) => {
+    streams.close();
+    done();
+  });
+
+  const read = { schema: { querystring: NoQuery } };
+  const pages = { schema: { querystring: PageQuery } };
+  const verb = { schema: { querystring: NoQuery, body: EmptyBody } };
+  const weights = { schema: { querystring: WeightsQuery }, exposeHeadRoute: false, handlerTimeout: DOWNLOAD_MS };
+
+  app.get('/healthz', read, health.healthz);
+  app.get('/readyz', read, health.readyz);
+  app.get('/metrics', read, health.metrics);
+
+  app.post('/v1/jobs', { schema: { querystring: SubmitQuery } }, jobs.submit);
+  app.get('/v1/jobs', jobs.list);
+  app.get('/v1/jobs/:id', read, jobs.get);
+  app.post('/v1/jobs/:id/pause', verb, jobs.pause);
+  app.post('/v1/jobs/:id/resume', verb, jobs.resume);
+  app.post('/v1/jobs/:id/cancel', verb, jobs.cancel);
+  app.post('/v1/jobs/:id/kill', verb, jobs.kill);
+  app.post('/v1/jobs/:id/retry', verb, jobs.retry);
+  app.post('/v1/jobs/:id/preempt', { schema: { querystring: NoQuery, body: PreemptBody } }, jobs.preempt);
+  app.get('/v1/jobs/:id/events', { schema: { querystring: EventsQuery } }, jobs.events);
+  app.get('/v1/jobs/:id/stream', { ...read, exposeHeadRoute: false }, streams.stream);
+  app.get('/v1/jobs/:id/metrics', { schema: { querystring: MetricsQuery } }, jobs.metrics);
+  app.get('/v1/jobs/:id/attempts', pages, jobs.attempts);
+  app.get('/v1/jobs/:id/checkpoints', pages, checkpoints.list);
+  app.get('/v1/jobs/:id/checkpoints/:checkpoint', read, checkpoints.get);
+  app.get('/v1/jobs/:id/weights', weights, checkpoints.weights);
+  app.head('/v1/jobs/:id/weights', weights, checkpoints.weights);
+
+  app.get('/v1/workers', read, workers.list);
+  app.post('/v1/workers/:id/drain', verb, workers.drain);
+  app.get('/v1/queue', read, workers.queue);
+  return app;
+}
+
+function makeApp({ log }: ServerDeps, handlerMs: number): FastifyInstance {
+  // Named so that the server's type is the plain one.
+  const loggerInstance: FastifyBaseLogger = log;
+  const app: FastifyInstance = Fastify({
+    loggerInstance,
+    logController: new LogController({ disableRequestLogging: true }),
+    genReqId: () => `req_${ulid().toLowerCase()}`,
+    bodyLimit: BODY_LIMIT_BYTES,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    handlerTimeout: handlerMs,
+    forceCloseConnections: 'idle',
+    return503OnClosing: false,
+    routerOptions: { querystringParser: parseQuery },
+    frameworkErrors: (error, request, reply) => sendError(error, request, reply),
+    clientErrorHandler: (_error, socket) => {
+      const body = JSON.stringify(errorBody(new AppError('invalid_request', 'this is not HTTP'), `req_${ulid().toLowerCase()}`));
+      if (socket.writable) socket.end(`HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-type: application/json; charset=utf-8\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
+    },
+  });
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
+    try {
+      done(null, parseJsonBody(body as Buffer));
+    } catch (error) {
+      done(error as Error);
+    }
+  });
+  app.setValidatorCompiler(validatorCompiler);
+  app.setErrorHandler(sendError);
+  app.addHook('onRequest', async (request, reply) => {
+    void reply.headers({ 'x-request-id': request.id, 'x-content-type-options': 'nosniff', 'cache-control': 'no-store' });
+  });
+  app.addHook('onResponse', (request, reply, done) => {
+    request.log.info({ method: request.method, url: request.url, status: reply.statusCode, ms: Math.round(reply.elapsedTime), request_id: request.id }, 'request');
+    done();
+  });
+  return app;
+}

@@ -1,0 +1,125 @@
+// The folder outside the checkout where set-up keeps what is dear to fetch or to compile, and the two rules that let
+// several set-ups share it: a thing appears there whole, by rename, and only one process makes it.
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { homedir, hostname } from 'node:os';
+import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { say } from './say.mjs';
+
+const prefix = '.making-';
+const freshMs = 5_000;
+const staleMs = 30_000;
+const abandonedMs = 24 * 3_600_000;
+
+/** `$XDG_CACHE_HOME/pawl`, else `~/.cache/pawl`. */
+export function cacheFolder() {
+  return join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'pawl');
+}
+
+/** @type {Set<string>} */
+const temporary = new Set();
+/** @type {Set<string>} */
+const held = new Set();
+
+// Ctrl-C must leave neither half a gigabyte nor a lock behind.
+process.on('exit', () => {
+  for (const path of [...temporary, ...held]) rmSync(path, { recursive: true, force: true });
+});
+for (const [signal, code] of /** @type {const} */ ([['SIGINT', 130], ['SIGTERM', 143], ['SIGHUP', 129]])) {
+  process.on(signal, () => process.exit(code));
+}
+
+/**
+ * Fills a new folder next to `path` and renames the result into place, replacing what is there.
+ * @param {string} path a file or a folder
+ * @param {(folder: string) => Promise<string>} make returns what it made inside the given folder
+ */
+export async function publish(path, make) {
+  mkdirSync(dirname(path), { recursive: true });
+  removeAbandoned(dirname(path));
+  const folder = mkdtempSync(join(dirname(path), prefix));
+  temporary.add(folder);
+  try {
+    const made = await make(folder);
+    rmSync(path, { recursive: true, force: true });
+    renameSync(made, path);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+    temporary.delete(folder);
+  }
+}
+
+/** What a killed set-up left. @param {string} folder */
+function removeAbandoned(folder) {
+  for (const name of readdirSync(folder)) {
+    const path = join(folder, name);
+    if (!name.startsWith(prefix)) continue;
+    const madeAtMs = statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Date.now();
+    if (Date.now() - madeAtMs > abandonedMs) rmSync(path, { recursive: true, force: true });
+  }
+}
+
+/**
+ * Runs `work` while no other process holds `file`. A holder that died is noticed by its pid on this host, and by the
+ * lock's age elsewhere (a cache shared by containers); a living one keeps touching it.
+ * @template T
+ * @param {string} file @param {string} what what the other process is doing, for the line that says we wait
+ * @param {() => Promise<T>} work
+ */
+export async function withLock(file, what, work) {
+  mkdirSync(dirname(file), { recursive: true });
+  // Told at the second refusal: the first may have cleared away a dead process's lock.
+  for (let refusals = 1; !(await tryLock(file)); refusals += 1) {
+    if (refusals === 2) say(`another set-up is ${what}; waiting for it`);
+    await sleep(200);
+  }
+  held.add(file);
+  const touch = setInterval(() => utimesSync(file, new Date(), new Date()), freshMs);
+  try {
+    return await work();
+  } finally {
+    clearInterval(touch);
+    held.delete(file);
+    rmSync(file, { force: true });
+  }
+}
+
+/** @param {string} file */
+async function tryLock(file) {
+  const me = `${process.pid} ${hostname()}`;
+  try {
+    writeFileSync(file, me, { flag: 'wx' });
+  } catch (error) {
+    if (/** @type {NodeJS.ErrnoException} */ (error).code !== 'EEXIST') throw error;
+    if (isStale(file)) rmSync(file, { force: true });
+    return false;
+  }
+  // Another waiter that found the same stale lock may just now be removing ours in its place.
+  await sleep(50);
+  return existsSync(file) && readFileSync(file, 'utf8') === me;
+}
+
+/** @param {string} file */
+function isStale(file) {
+  try {
+    if (Date.now() - statSync(file).mtimeMs > staleMs) return true;
+    const [pid, host] = readFileSync(file, 'utf8').split(' ');
+    // An empty file is a lock being written.
+    if (!pid || host !== hostname()) return false;
+    process.kill(Number(pid), 0);
+    return false;
+  } catch (error) {
+    return /** @type {NodeJS.ErrnoException} */ (error).code === 'ESRCH';
+  }
+}

@@ -1,0 +1,36 @@
+// Every layer type there is. A new one is a file beside this, a line here, and its forward in the trainer.
+import type { LayerSpec } from '../../contract/spec.js';
+import type { Shape } from '../plan.js';
+import { activation } from './activation.js';
+import { batchNormalization } from './batch-normalization.js';
+import { conv2d } from './conv2d.js';
+import { dense } from './dense.js';
+import { dropout } from './dropout.js';
+import { flatten } from './flatten.js';
+import type { LayerKind, LayerOutline, LayerProblem } from './layer.js';
+import { maxPooling2d } from './max-pooling2d.js';
+
+const LAYER_KINDS: { [T in LayerSpec['type']]: LayerKind<T> } = {
+  conv2d,
+  max_pooling2d: maxPooling2d,
+  flatten,
+  dense,
+  activation,
+  dropout,
+  batch_normalization: batchNormalization,
+};
+
+/** Problems of a layer that can be told without knowing a shape. */
+export function checkLayer(spec: LayerSpec): LayerProblem[] {
+  return kindOf(spec).check?.(spec) ?? [];
+}
+
+/** A layer's output, weights and memory on an input; or what makes it impossible. Only for layers that passed checkLayer. */
+export function outlineLayer(spec: LayerSpec, input: Shape): LayerOutline | LayerProblem[] {
+  return kindOf(spec).outline(spec, input);
+}
+
+/** The compiler cannot see that a spec and the kind found by its type belong together. */
+function kindOf(spec: LayerSpec): LayerKind<LayerSpec['type']> {
+  return LAYER_KINDS[spec.type] as unknown as LayerKind<LayerSpec['type']>;
+}

@@ -1,0 +1,52 @@
+// What a layer type has to say about itself, without a tensor: checks, output shape, weights and memory.
+import type { Initializer, LayerSpec, LayerSpecOf } from '../../contract/spec.js';
+import type { Shape, WeightPlan } from '../plan.js';
+
+/** A problem of one layer; `field` is a key of it (`units`), or empty for the layer as a whole. */
+export interface LayerProblem {
+  field: string;
+  message: string;
+}
+
+export interface LayerOutline {
+  outputShape: Shape;
+  /** In Keras's order. */
+  weights: WeightPlan[];
+  /** Floats of one sample that forward keeps for backward: outputs, and what an activation or a mask adds. */
+  keptFloats: number;
+}
+
+/** One layer type. Its spec is resolved: every key present, sizes as [height, width]. */
+export interface LayerKind<T extends LayerSpec['type']> {
+  /** Problems that can be told without knowing a shape. */
+  check?(spec: LayerSpecOf<T>): LayerProblem[];
+  /** Called only if check found nothing. */
+  outline(spec: LayerSpecOf<T>, input: Shape): LayerOutline | LayerProblem[];
+}
+
+export const sizeOf = (shape: Shape) => shape.reduce((product, size) => product * size, 1);
+export const showShape = (shape: Shape) => `[${shape.join(', ')}]`;
+
+/** Kept by an activation besides its output: its input, unless there is none. */
+export const activationFloats = (activation: string | null, size: number) => (activation === null || activation === 'linear' ? 0 : size);
+
+/** A kernel and its bias, as conv2d and dense have them; fans are the kernel's receptive field × in, × out. */
+export function kernelAndBias(
+  spec: { name: string; trainable: boolean; use_bias: boolean; kernel_initializer: Initializer; bias_initializer: Initializer },
+  kernelShape: Shape,
+): WeightPlan[] {
+  const inputs = kernelShape.at(-2) ?? 1;
+  const outputs = kernelShape.at(-1) ?? 1;
+  const field = sizeOf(kernelShape) / (inputs * outputs);
+  const kernel = { name: `${spec.name}/kernel`, shape: kernelShape, trainable: spec.trainable, initializer: spec.kernel_initializer, fanIn: field * inputs, fanOut: field * outputs };
+  // a vector's fans are its length, as in Keras
+  const bias = { name: `${spec.name}/bias`, shape: [outputs], trainable: spec.trainable, initializer: spec.bias_initializer, fanIn: outputs, fanOut: outputs };
+  return spec.use_bias ? [kernel, bias] : [kernel];
+}
+
+/** [height, width, channels], or the problem that the input is something else. */
+export function spatial(type: string, input: Shape): [number, number, number] | LayerProblem {
+  const [height, width, channels] = input;
+  if (input.length === 3 && height !== undefined && width !== undefined && channels !== undefined) return [height, width, channels];
+  return { field: '', message: `${type} needs [height, width, channels], but its input is ${showShape(input)}; it has to stand before flatten and dense` };
+}

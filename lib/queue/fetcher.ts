@@ -1,0 +1,78 @@
+// BullMQ's Worker and its sockets as one thing that can be given up: built, paused, closed within a bound whatever Redis does.
+// What happens with a ticket is the consumer's business.
+import { Worker, type Job } from 'bullmq';
+import { CLOSE_LIMIT_MS, makePatientClient, within } from './clients.js';
+import { TICKET_QUEUE } from './keys.js';
+import type { QueueSettings } from './settings.js';
+import type { TicketData } from './ticket.js';
+
+export interface FetcherOptions {
+  concurrency: number;
+  process(job: Job<TicketData>, token: string): Promise<void>;
+}
+
+export interface Fetcher {
+  setConcurrency(concurrency: number): void;
+  pause(): void;
+  resume(): void;
+  /** Returns a ticket in one step, with a new place in the line. @throws if this fetcher no longer holds it */
+  putBack(job: Job<TicketData>, token: string, how: { priority: number; data: TicketData; delayMs: number }): Promise<void>;
+  /** Waits for tickets in hand until they are done or `enough` resolves, then ends the sockets. */
+  close(enough?: Promise<unknown>): Promise<void>;
+}
+
+/** The counter is for life, and over it BullMQ fails the ticket; how often a job may crash is counted in HEAD. */
+export const MAX_STALLED_COUNT = 1_000_000_000;
+
+export function makeFetcher(settings: QueueSettings, { concurrency, process }: FetcherOptions): Fetcher {
+  const { log, prefix, timing } = settings;
+  const client = makePatientClient(settings, 'consumer');
+  client.redis.on('error', () => undefined);
+
+  // Three parameters: only then does BullMQ track the ticket as one that can be cancelled. https://docs.bullmq.io/guide/workers/cancelling-jobs
+  const processor = async (job: Job<TicketData>, token?: string, _signal?: AbortSignal): Promise<void> => process(job, token ?? '');
+  const worker = new Worker<TicketData, void>(TICKET_QUEUE, processor, {
+    connection: client.redis,
+    prefix,
+    concurrency,
+    autorun: false,
+    lockDuration: timing.lockDurationMs,
+    stalledInterval: timing.stalledIntervalMs,
+    maxStalledCount: MAX_STALLED_COUNT,
+    removeOnComplete: { count: 0 },
+    removeOnFail: { count: 0 },
+    // Between two tries after an error; 15 s by default.
+    runRetryDelay: timing.retryCapMs,
+  });
+  worker.on('error', (error) => log.warn({ err: error }, 'the ticket worker reports an error'));
+  // Locks only keep a ticket from being handed out twice. Losing one costs a second worker a look at HEAD.
+  worker.on('lockRenewalFailed', (ids) => log.warn({ tickets: ids }, 'ticket locks were not renewed'));
+  worker.run().catch((error: unknown) => log.warn({ err: error }, 'the ticket worker ended'));
+
+  async function close(enough: Promise<unknown> = Promise.resolve()): Promise<void> {
+    // Not awaited first: closing is also what keeps BullMQ from fetching the next ticket when one in hand ends.
+    const closed = worker.close().catch((error: unknown) => log.warn({ err: error }, 'the ticket worker did not close'));
+    await Promise.race([closed, enough]);
+    await within(client.answerLimitMs(), closed);
+    // Without sockets everything BullMQ still waits for fails, and it ends.
+    await client.end();
+    await within(CLOSE_LIMIT_MS, closed);
+  }
+
+  return {
+    setConcurrency(next) {
+      worker.concurrency = next;
+    },
+    pause: () => void worker.pause(true),
+    resume: () => void worker.resume(),
+    async putBack(job, token, { priority, data, delayMs }) {
+      // A timestamp long past: whoever looks next may take it, whatever its clock says.
+      const from = delayMs > 0 ? Date.now() : 1;
+      await worker.getBackend().moveToDelayed(job.id ?? '', from, Math.max(0, Math.ceil(delayMs)), token, {
+        skipAttempt: true,
+        fieldsToUpdate: { priority, data: JSON.stringify(data) },
+      });
+    },
+    close,
+  };
+}

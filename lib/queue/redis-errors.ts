@@ -1,0 +1,21 @@
+// What goes wrong with Redis, told apart: away or unable to serve (queue_unavailable, worth another try), or our own mistake,
+// which passes as it is and becomes an internal error.
+import { AppError, messageOf } from '../errors.js';
+
+/** Replies of a Redis that is there but cannot serve now, or not us. */
+const UNABLE = /^(LOADING|READONLY|OOM|MISCONF|NOREPLICAS|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|UNBLOCKED|NOAUTH|WRONGPASS|NOPERM)\b|^ERR max number of clients|^ERR invalid password/;
+/** What the client says without a socket, or with one that does not answer. */
+const NO_ANSWER = /^(Command timed out|Connection is closed|Stream isn't writeable|not connected to|connect ETIMEDOUT)/;
+const RETRY_AFTER_SECONDS = 2;
+
+export function translateRedisError(error: unknown, what: string): unknown {
+  if (!(error instanceof Error) || error instanceof AppError || !isAway(error)) return error;
+  return new AppError('queue_unavailable', `${what}: ${messageOf(error)}`, { cause: error, retryAfterSeconds: RETRY_AFTER_SECONDS });
+}
+
+function isAway(error: Error): boolean {
+  if (error.name === 'ReplyError') return UNABLE.test(error.message);
+  if (error.name === 'MaxRetriesPerRequestError' || error.name === 'AbortError') return true;
+  // Sockets and name look-ups.
+  return typeof (error as NodeJS.ErrnoException).syscall === 'string' || NO_ANSWER.test(error.message);
+}

@@ -1,0 +1,75 @@
+// The registry of live workers: what each says of itself, for people and for counting capacity. Nothing is decided by it.
+import type { FastConnection } from './connection.js';
+import { queueKeys } from './keys.js';
+import { runScript, script } from './scripts.js';
+import type { QueueSettings } from './settings.js';
+
+export interface WorkerInfo {
+  id: string;
+  engine: string | null;
+  device: string | null;
+  /** Jobs it can run at a time. */
+  slots: number;
+  /** Jobs it runs now. */
+  jobs: string[];
+  draining: boolean;
+  /** ISO time, the worker's clock. */
+  started_at: string;
+  host: string;
+  pid: number;
+  version: string;
+}
+
+export interface ListedWorker extends WorkerInfo {
+  /** Since its last beat, by Redis' clock. */
+  silentMs: number;
+}
+
+export interface Workers {
+  beat(info: WorkerInfo): Promise<void>;
+  end(id: string): Promise<void>;
+  /** Those that beat within `workerTtlMs`, by id. */
+  list(): Promise<ListedWorker[]>;
+}
+
+/** Lua: Redis' milliseconds. */
+const NOW_LUA = `
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+`;
+
+/** KEYS worker, workers. ARGV id, info, ttlMs. */
+const BEAT = script(NOW_LUA, `
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+return redis.call('ZADD', KEYS[2], now, ARGV[1])
+`);
+
+/** KEYS workers. ARGV ttlMs. Returns id, silence, id, silence, … */
+const LIST = script(NOW_LUA, `
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('(%.0f', now - tonumber(ARGV[1])))
+local out = redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')
+for i = 2, #out, 2 do out[i] = now - tonumber(out[i]) end
+return out
+`);
+
+export function makeWorkers(connection: FastConnection, { prefix, timing }: QueueSettings): Workers {
+  const keys = queueKeys(prefix);
+  return {
+    async beat(info) {
+      await connection.call('announce a worker', (redis) => runScript(redis, BEAT, [keys.worker(info.id), keys.workers], [info.id, JSON.stringify(info), timing.workerTtlMs]));
+    },
+    async end(id) {
+      await connection.call('sign a worker off', (redis) => redis.multi().del(keys.worker(id)).zrem(keys.workers, id).exec());
+    },
+    list: () =>
+      connection.call('list workers', async (redis) => {
+        const flat = (await runScript(redis, LIST, [keys.workers], [timing.workerTtlMs])) as (string | number)[];
+        const silent = new Map<string, number>();
+        for (let i = 0; i + 1 < flat.length; i += 2) silent.set(String(flat[i]), Number(flat[i + 1]));
+        const ids = [...silent.keys()].sort();
+        if (ids.length === 0) return [];
+        const infos = await redis.mget(ids.map(keys.worker));
+        return infos.flatMap((info, index) => (info === null ? [] : [{ ...(JSON.parse(info) as WorkerInfo), silentMs: silent.get(ids[index] ?? '') ?? 0 }]));
+      }),
+  };
+}

@@ -1,0 +1,195 @@
+// What the file driver asks of a disk: whole files that are on the disk before anyone sees them, folders that survive
+// a power cut, and errno turned into the store's errors. It knows neither keys nor registers.
+
+import { lstat, mkdir, open, readdir, rm, type FileHandle } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { AppError, isAppError } from '../errors.js';
+
+export interface FileInfo {
+  /** Differs for every file ever written here: inode, time of the last write in nanoseconds, size. */
+  tag: string;
+  sizeBytes: number;
+  modifiedAt: Date;
+}
+
+export interface Disk {
+  /** Throws once an fsync has failed. */
+  assertTrusted(): void;
+  /** Writes a new file and brings it to the disk; after a failure there is no file. */
+  writeNew(path: string, body: Uint8Array, signal?: AbortSignal): Promise<FileInfo>;
+  /** Makes a folder inside the root, with all its parents, that survives a power cut. */
+  makeFolder(path: string): Promise<void>;
+  /** Takes no folder for granted any more. */
+  forgetFolders(): void;
+  /** Brings the names in a folder to the disk. */
+  syncFolder(path: string): Promise<void>;
+}
+
+/** Folders that this process has made sure of; above this number it starts afresh. */
+const MAX_KNOWN_FOLDERS = 20_000;
+const FULL = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
+const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EXDEV', 'EMLINK']);
+
+export async function makeDisk(rootPath: string): Promise<Disk> {
+  const root = resolve(rootPath);
+  // A folder that another process has just made may not be on the disk yet: each process syncs each parent itself, once.
+  const known = new Set<string>();
+  let failed: string | null = null;
+
+  /**
+   * After a failed fsync the kernel may have dropped the pages and call the next fsync a success
+   * (https://wiki.postgresql.org/wiki/Fsync_Errors), so nothing written afterwards can be trusted. Only a lack of space,
+   * which some file systems notice so late, concerns nothing but a new file, and that is thrown away.
+   */
+  async function sync(handle: FileHandle, what: string, isNewFile = false): Promise<void> {
+    try {
+      await handle.sync();
+    } catch (error) {
+      if (isNewFile && FULL.has(errnoOf(error) ?? '')) throw error;
+      failed = `fsync of ${what} failed: ${errnoOf(error) ?? 'unknown'}`;
+      throw new AppError('store_unavailable', failed, { cause: error });
+    }
+  }
+
+  function assertTrusted(): void {
+    if (failed !== null) throw new AppError('store_unavailable', `writes are refused since ${failed}`);
+  }
+
+  async function syncFolder(path: string): Promise<void> {
+    const handle = await open(path, 'r');
+    try {
+      await sync(handle, path);
+    } finally {
+      await handle.close();
+    }
+  }
+
+  async function makeFolder(path: string): Promise<void> {
+    if (path === root || known.has(path)) return;
+    const parent = dirname(path);
+    await makeFolder(parent);
+    await mkdir(path).catch(unlessErrno('EEXIST'));
+    await syncFolder(parent);
+    if (known.size >= MAX_KNOWN_FOLDERS) known.clear();
+    known.add(path);
+  }
+
+  async function writeNew(path: string, body: Uint8Array, signal?: AbortSignal): Promise<FileInfo> {
+    assertTrusted();
+    const handle = await open(path, 'wx');
+    try {
+      await handle.writeFile(body, signal === undefined ? {} : { signal });
+      await sync(handle, path, true);
+      return toFileInfo(await handle.stat({ bigint: true }));
+    } catch (error) {
+      await rm(path, { force: true });
+      throw error;
+    } finally {
+      await handle.close();
+    }
+  }
+
+  const firstMade = await mkdir(root, { recursive: true });
+  for (let path = root; firstMade !== undefined && path.length >= firstMade.length; path = dirname(path)) {
+    await syncFolder(dirname(path));
+  }
+  return { assertTrusted, writeNew, makeFolder, forgetFolders: () => known.clear(), syncFolder };
+}
+
+/** Names in a folder; none if there is no such folder. */
+export async function namesIn(folder: string): Promise<string[]> {
+  return readdir(folder).catch((error: unknown) => {
+    if (isAbsent(error)) return [];
+    throw error;
+  });
+}
+
+/** A file's data about itself; null if there is no file of that name. */
+export async function infoOf(path: string): Promise<FileInfo | null> {
+  try {
+    const stat = await lstat(path, { bigint: true });
+    return stat.isFile() ? toFileInfo(stat) : null;
+  } catch (error) {
+    if (isAbsent(error)) return null;
+    throw error;
+  }
+}
+
+/** A whole file or an inclusive range of it; null if there is no file of that name. */
+export async function readBytesOf(
+  path: string,
+  range?: { start: number; end: number },
+): Promise<{ bytes: Buffer; info: FileInfo } | null> {
+  const handle = await open(path, 'r').catch(unlessErrno('ENOENT', 'ENOTDIR'));
+  if (handle === undefined) return null;
+  try {
+    const stat = await handle.stat({ bigint: true });
+    if (!stat.isFile()) return null;
+    const info = toFileInfo(stat);
+    const start = range?.start ?? 0;
+    if (range !== undefined && start >= info.sizeBytes) {
+      throw new AppError('range_not_satisfiable', `byte ${start} lies outside an object of ${info.sizeBytes} bytes`);
+    }
+    const end = Math.min(info.sizeBytes, (range?.end ?? Infinity) + 1);
+    return { bytes: await readFully(handle, start, end - start), info };
+  } finally {
+    await handle.close();
+  }
+}
+
+async function readFully(handle: FileHandle, start: number, length: number): Promise<Buffer> {
+  const bytes = Buffer.allocUnsafe(length);
+  for (let filled = 0; filled < length; ) {
+    const { bytesRead } = await handle.read(bytes, filled, length - filled, start + filled);
+    if (bytesRead === 0) throw new AppError('store_unavailable', 'a file was cut short by somebody else');
+    filled += bytesRead;
+  }
+  return bytes;
+}
+
+/** Removes the files of a folder that were last written before `before`: left there by processes that died. */
+export async function removeOlder(folder: string, before: Date): Promise<void> {
+  for (const name of await namesIn(folder)) {
+    const info = await infoOf(join(folder, name));
+    if (info !== null && info.modifiedAt < before) await rm(join(folder, name), { force: true });
+  }
+}
+
+function toFileInfo(stat: { ino: bigint; mtimeNs: bigint; size: bigint; mtime: Date }): FileInfo {
+  return {
+    tag: [stat.ino, stat.mtimeNs, stat.size].map((part) => part.toString(36)).join('-'),
+    sizeBytes: Number(stat.size),
+    modifiedAt: stat.mtime,
+  };
+}
+
+export function errnoOf(error: unknown): string | null {
+  const { code } = (typeof error === 'object' && error !== null ? error : {}) as { code?: unknown };
+  return typeof code === 'string' ? code : null;
+}
+
+/** No such name, or a name above it is a file. */
+export function isAbsent(error: unknown): boolean {
+  const errno = errnoOf(error);
+  return errno === 'ENOENT' || errno === 'ENOTDIR';
+}
+
+/** For `catch`: the named failures become undefined. */
+export function unlessErrno(...accepted: string[]): (error: unknown) => undefined {
+  return (error) => {
+    if (!accepted.includes(errnoOf(error) ?? '')) throw error;
+    return undefined;
+  };
+}
+
+export function toStoreError(what: string, error: unknown): unknown {
+  if (isAppError(error)) return error;
+  const errno = errnoOf(error);
+  if (errno === null) return error; // a mistake of ours, not the disk's
+  if (FULL.has(errno)) return new AppError('store_full', `${what}: the disk is full (${errno})`, { cause: error });
+  const { syscall } = error as NodeJS.ErrnoException;
+  if (syscall === 'link' && NO_LINKS.has(errno)) {
+    return new AppError('store_unsafe', `${what}: this file system has no hard links (${errno})`, { cause: error });
+  }
+  return new AppError('store_unavailable', `${what}: ${errno}`, { cause: error });
+}

@@ -1,0 +1,239 @@
+// The file driver: the seam's verbs on a folder, with the promises of S3 and without locks. An ordinary object is one
+// file, complete and on the disk before it gets its name; file-register.ts has the protocol of the registers.
+// For a local file system: on network mounts, links and listings may be stale and the protocol's argument fails.
+
+import { randomUUID } from 'node:crypto';
+import { link, rename, rm, unlink } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { withBudget } from './budget.js';
+import { errnoOf, infoOf, isAbsent, makeDisk, readBytesOf, removeOlder, toStoreError, type FileInfo } from './file-disk.js';
+import { listKeys } from './file-list.js';
+import { registerAt, type Register, type Version } from './file-register.js';
+import {
+  assertCompareAndSwap,
+  assertKey,
+  assertPut,
+  assertPutIfAbsent,
+  assertRange,
+  couldStartKey,
+  isRegister,
+  withoutQuotes,
+} from './keys.js';
+import type { CallOptions, GetOptions, ListOptions, ObjectInfo, Store, StoredObject } from './index.js';
+
+/** `~` occurs in no key. */
+const TEMP_FOLDER = '~tmp';
+/** A living writer's temporary file is younger than this, or its writer is frozen and will get an error. */
+const TEMP_LIFE_MS = 60 * 60 * 1000;
+/** Files looked at together while listing. */
+const LIST_BATCH = 32;
+
+export interface FileStoreOptions {
+  /** The folder, made if missing. Everything in it belongs to the store. */
+  root: string;
+}
+
+export async function makeFileStore(options: FileStoreOptions): Promise<Store> {
+  const root = resolve(options.root);
+  const temps = join(root, TEMP_FOLDER);
+  const disk = await opened(root, async () => {
+    const made = await makeDisk(root);
+    await made.makeFolder(temps);
+    await removeOlder(temps, new Date(Date.now() - TEMP_LIFE_MS));
+    return made;
+  });
+  const pathOf = (key: string): string => join(root, key);
+  const registerOf = (key: string): Register => registerAt(dirname(pathOf(key)), disk);
+
+  /** One verb, ended by its signal, its failure as the store's own error. */
+  async function call<T>(what: string, { signal }: CallOptions, run: () => Promise<T>): Promise<T> {
+    try {
+      return await withBudget(what, Infinity, signal, run);
+    } catch (error) {
+      if (isAbsent(error)) disk.forgetFolders(); // somebody removed one: it is made again next time
+      throw toStoreError(what, error);
+    }
+  }
+
+  /** Writes the object beside its place, then gives it its name by `publish`; null if `publish` says it is taken. */
+  async function write(
+    key: string,
+    body: Uint8Array,
+    signal: AbortSignal | undefined,
+    publish: (temp: string, path: string) => Promise<boolean>,
+  ): Promise<FileInfo | null> {
+    const path = pathOf(key);
+    const temp = join(temps, randomUUID());
+    await disk.makeFolder(dirname(path));
+    const info = await disk.writeNew(temp, body, signal);
+    try {
+      signal?.throwIfAborted();
+      if (!(await publish(temp, path))) return null;
+    } finally {
+      await rm(temp, { force: true });
+    }
+    await disk.syncFolder(dirname(path));
+    return info;
+  }
+
+  async function createRegister(key: string, body: Uint8Array, signal?: AbortSignal): Promise<Version | null> {
+    const register = registerOf(key);
+    await disk.makeFolder(dirname(pathOf(key)));
+    for (;;) {
+      const current = await register.current();
+      if (current !== null && !current.deleted) return null;
+      const created = await register.advance(current, body, signal);
+      if (created !== null) return created;
+    }
+  }
+
+  async function deleteRegister(key: string, signal?: AbortSignal): Promise<void> {
+    const register = registerOf(key);
+    for (;;) {
+      const current = await register.current();
+      if (current === null || current.deleted) return;
+      if ((await register.advance(current, new Uint8Array(), signal)) !== null) return;
+    }
+  }
+
+  async function look(key: string): Promise<ObjectInfo | null> {
+    if (!isRegister(key)) {
+      const info = await infoOf(pathOf(key));
+      return info === null ? null : toObjectInfo(key, info);
+    }
+    const current = await registerOf(key).current();
+    return current === null || current.deleted ? null : { ...toObjectInfo(key, current.info), etag: current.etag };
+  }
+
+  return {
+    description: `file:${root}`,
+
+    async put(key, body, callOptions = {}) {
+      assertPut(key);
+      return call(`put ${key}`, callOptions, async () => {
+        const info = await write(key, body, callOptions.signal, async (temp, path) => {
+          await rename(temp, path);
+          return true;
+        });
+        return { etag: info?.tag ?? '' };
+      });
+    },
+
+    async putIfAbsent(key, body, callOptions = {}) {
+      assertPutIfAbsent(key, body);
+      return call(`putIfAbsent ${key}`, callOptions, async () => {
+        if (isRegister(key)) {
+          const version = await createRegister(key, body, callOptions.signal);
+          return version === null ? { created: false } : { created: true, etag: version.etag };
+        }
+        if ((await infoOf(pathOf(key))) !== null) return { created: false };
+        const info = await write(key, body, callOptions.signal, linkIfAbsent);
+        return info === null ? { created: false } : { created: true, etag: info.tag };
+      });
+    },
+
+    async compareAndSwap(key, body, etag, callOptions = {}) {
+      assertCompareAndSwap(key, body);
+      return call(`compareAndSwap ${key}`, callOptions, async () => {
+        const register = registerOf(key);
+        const current = await register.current();
+        if (current === null || current.deleted || current.etag !== withoutQuotes(etag)) return { swapped: false };
+        const version = await register.advance(current, body, callOptions.signal);
+        return version === null ? { swapped: false } : { swapped: true, etag: version.etag };
+      });
+    },
+
+    async get(key, getOptions: GetOptions = {}) {
+      assertKey(key);
+      if (getOptions.range !== undefined) assertRange(getOptions.range);
+      return call(`get ${key}`, getOptions, async () => {
+        if (!isRegister(key)) return readObject(pathOf(key), getOptions.range);
+        const found = await registerOf(key).read(async (version) => {
+          if (version.deleted) return { object: null };
+          const object = await readObject(version.path, getOptions.range);
+          return object === null ? null : { object: { ...object, etag: version.etag } };
+        });
+        return found?.object ?? null;
+      });
+    },
+
+    async head(key, callOptions = {}) {
+      assertKey(key);
+      return call(`head ${key}`, callOptions, () => look(key));
+    },
+
+    async *list(prefix, { after = '', limit = Infinity, signal }: ListOptions = {}) {
+      if (!couldStartKey(prefix)) return;
+      const keys = listKeys(root, prefix, after);
+      for (let left = limit; left > 0; ) {
+        const batch = await call(`list ${prefix}`, signal === undefined ? {} : { signal }, async () => {
+          const next = await take(keys, Math.min(left, LIST_BATCH));
+          return { ended: next.length === 0, found: await Promise.all(next.map(look)) };
+        });
+        if (batch.ended) return;
+        for (const info of batch.found) {
+          if (info === null) continue;
+          yield info;
+          left -= 1;
+        }
+      }
+    },
+
+    async delete(key, callOptions = {}) {
+      assertKey(key);
+      return call(`delete ${key}`, callOptions, async () => {
+        if (isRegister(key)) return deleteRegister(key, callOptions.signal);
+        disk.assertTrusted();
+        try {
+          await unlink(pathOf(key));
+        } catch (error) {
+          if (isAbsent(error) || errnoOf(error) === 'EISDIR') return;
+          throw error;
+        }
+        // Emptied folders stay: removing one races with a writer that has just made sure of it.
+        await disk.syncFolder(dirname(pathOf(key)));
+      });
+    },
+
+    async close() {
+      // Nothing is held open between calls.
+    },
+  };
+}
+
+async function opened<T>(root: string, open: () => Promise<T>): Promise<T> {
+  try {
+    return await open();
+  } catch (error) {
+    throw toStoreError(`open ${root}`, error);
+  }
+}
+
+async function linkIfAbsent(temp: string, path: string): Promise<boolean> {
+  try {
+    await link(temp, path);
+    return true;
+  } catch (error) {
+    if (errnoOf(error) === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+async function readObject(path: string, range: GetOptions['range']): Promise<StoredObject | null> {
+  const file = await readBytesOf(path, range);
+  return file === null ? null : { body: file.bytes, etag: file.info.tag };
+}
+
+async function take<T>(source: AsyncGenerator<T>, count: number): Promise<T[]> {
+  const taken: T[] = [];
+  while (taken.length < count) {
+    const next = await source.next();
+    if (next.done === true) break;
+    taken.push(next.value);
+  }
+  return taken;
+}
+
+function toObjectInfo(key: string, info: FileInfo): ObjectInfo {
+  return { key, sizeBytes: info.sizeBytes, etag: info.tag, modifiedAt: info.modifiedAt };
+}

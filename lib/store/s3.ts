@@ -1,0 +1,270 @@
+// The S3 driver: the seam's verbs as S3 requests with explicit limits on time. The only file that knows the AWS SDK.
+//
+// Conditional writes are sent once, never retried: after a retry, 412 could mean "your own first try won".
+// So one 412 is one definite answer. Every conditional write carries a random token as metadata; when its answer
+// is lost, one HEAD looks for the token. Found: the write won. Not found: `store_unavailable`, for it may land yet.
+
+import { randomUUID } from 'node:crypto';
+import {
+  DeleteObjectCommand,
+  GetObjectCommand,
+  HeadObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  S3Client,
+  type S3ClientConfig,
+} from '@aws-sdk/client-s3';
+import { AppError } from '../errors.js';
+import { withBudget, type Budget } from './budget.js';
+import {
+  assertCompareAndSwap,
+  assertKey,
+  assertPut,
+  assertPutIfAbsent,
+  assertRange,
+  couldStartKey,
+  isKey,
+  withoutQuotes,
+} from './keys.js';
+import type { CallOptions, GetOptions, ListOptions, ObjectInfo, Store, StoredObject } from './index.js';
+import { isConditionFailed, isMissing, isRefusal, toStoreError } from './s3-errors.js';
+
+export interface S3Timeouts {
+  /** Until a connection stands. */
+  connectMs: number;
+  /** One attempt, from its start to the head of the answer; the time to send the body is added. */
+  requestMs: number;
+  /** A whole call with its retries; the time to transfer the body is added. */
+  budgetMs: number;
+  /** The slowest transfer that is still waited for. */
+  minBytesPerSecond: number;
+}
+
+export interface S3StoreOptions {
+  bucket: string;
+  /** Folder inside the bucket, without slashes at its ends; empty for the whole bucket. */
+  prefix: string;
+  /** Of a server that is not AWS. May not contain credentials. */
+  endpoint?: string;
+  region?: string;
+  /** Without them the SDK's own chain is asked: environment, profile, instance role. */
+  credentials?: { accessKeyId: string; secretAccessKey: string; sessionToken?: string };
+  /** `endpoint/bucket/key` instead of `bucket.endpoint/key`; by default exactly when an endpoint is given. */
+  forcePathStyle?: boolean;
+  timeouts?: Partial<S3Timeouts>;
+}
+
+const DEFAULT_TIMEOUTS: S3Timeouts = { connectMs: 3_000, requestMs: 10_000, budgetMs: 30_000, minBytesPerSecond: 256 * 1024 };
+const ATTEMPTS = 3;
+const MAX_SOCKETS = 128;
+const PAGE_KEYS = 1000;
+const TOKEN = 'pawl-write';
+/**
+ * A server that refuses before it has read a long body closes the connection, and the 412 can be lost in the reset.
+ * Above this size a HEAD goes first, so that a condition that plainly fails has a plain answer.
+ */
+const LONG_BODY_BYTES = 1024 * 1024;
+
+type Condition = { IfNoneMatch: '*' } | { IfMatch: string };
+
+export function makeS3Store(options: S3StoreOptions): Store {
+  const timeouts = { ...DEFAULT_TIMEOUTS, ...options.timeouts };
+  const Bucket = options.bucket;
+  const root = parsePrefix(options.prefix);
+  const { retrying, once } = makeClients(options, timeouts);
+  const transferMs = (bytes: number): number => (bytes / timeouts.minBytesPerSecond) * 1000;
+
+  /** One verb under its total budget, its failure as the store's own error. */
+  async function call<T>(what: string, bytes: number, { signal }: CallOptions, run: (budget: Budget) => Promise<T>): Promise<T> {
+    try {
+      return await withBudget(what, timeouts.budgetMs + transferMs(bytes), signal, run);
+    } catch (error) {
+      throw toStoreError(what, error);
+    }
+  }
+
+  const limits = ({ signal }: Budget, bytes = 0): { abortSignal: AbortSignal; requestTimeout: number } => ({
+    abortSignal: signal,
+    requestTimeout: Math.ceil(timeouts.requestMs + transferMs(bytes)),
+  });
+
+  // https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
+  async function look(key: string, budget: Budget): Promise<{ info: ObjectInfo; token: string | undefined } | null> {
+    try {
+      const answer = await retrying.send(new HeadObjectCommand({ Bucket, Key: root + key }), limits(budget));
+      return { info: toInfo(key, answer.ContentLength, answer.ETag, answer.LastModified), token: answer.Metadata?.[TOKEN] };
+    } catch (error) {
+      if (isMissing(error)) return null;
+      throw error;
+    }
+  }
+
+  // https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+  /** The tag of the written object, or null if the condition did not hold. */
+  async function putIf(key: string, body: Uint8Array, condition: Condition, budget: Budget): Promise<string | null> {
+    if (body.byteLength > LONG_BODY_BYTES && !holds(condition, await look(key, budget))) return null;
+    const token = randomUUID();
+    const input = { Bucket, Key: root + key, Body: toBuffer(body), Metadata: { [TOKEN]: token }, ...condition };
+    try {
+      return tagOf((await once.send(new PutObjectCommand(input), limits(budget, body.byteLength))).ETag);
+    } catch (error) {
+      if (isConditionFailed(error) || ('IfMatch' in condition && isMissing(error))) return null;
+      if (isRefusal(error) || budget.signal.aborted) throw error;
+      const found = await look(key, budget).catch(() => null);
+      if (found?.token === token) return found.info.etag;
+      throw error;
+    }
+  }
+
+  return {
+    description: `s3://${Bucket}/${root}`.replace(/\/$/, ''),
+
+    // https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html
+    async put(key, body, callOptions = {}) {
+      assertPut(key);
+      return call(`put ${key}`, body.byteLength, callOptions, async (budget) => {
+        const input = { Bucket, Key: root + key, Body: toBuffer(body) };
+        const answer = await retrying.send(new PutObjectCommand(input), limits(budget, body.byteLength));
+        return { etag: tagOf(answer.ETag) };
+      });
+    },
+
+    async putIfAbsent(key, body, callOptions = {}) {
+      assertPutIfAbsent(key, body);
+      const etag = await call(`putIfAbsent ${key}`, body.byteLength, callOptions, (budget) =>
+        putIf(key, body, { IfNoneMatch: '*' }, budget),
+      );
+      return etag === null ? { created: false } : { created: true, etag };
+    },
+
+    async compareAndSwap(key, body, expected, callOptions = {}) {
+      assertCompareAndSwap(key, body);
+      const etag = await call(`compareAndSwap ${key}`, body.byteLength, callOptions, (budget) =>
+        putIf(key, body, { IfMatch: withoutQuotes(expected) }, budget),
+      );
+      return etag === null ? { swapped: false } : { swapped: true, etag };
+    },
+
+    // https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
+    async get(key, getOptions: GetOptions = {}) {
+      assertKey(key);
+      const range = toRangeHeader(getOptions.range);
+      return call(`get ${key}`, 0, getOptions, async (budget): Promise<StoredObject | null> => {
+        try {
+          const answer = await retrying.send(new GetObjectCommand({ Bucket, Key: root + key, ...range }), limits(budget));
+          budget.extend(transferMs(answer.ContentLength ?? 0));
+          const bytes = await answer.Body?.transformToByteArray();
+          return { body: toBuffer(bytes ?? new Uint8Array()), etag: tagOf(answer.ETag) };
+        } catch (error) {
+          if (isMissing(error)) return null;
+          throw error;
+        }
+      });
+    },
+
+    async head(key, callOptions = {}) {
+      assertKey(key);
+      return call(`head ${key}`, 0, callOptions, async (budget) => (await look(key, budget))?.info ?? null);
+    },
+
+    // https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html
+    async *list(prefix, { after = '', limit = Infinity, signal }: ListOptions = {}) {
+      if (!couldStartKey(prefix)) return;
+      // Paged by key and not by token: the order is needed anyway, and a lost page is simply asked for again.
+      let last = after === '' ? '' : root + after;
+      for (let left = limit; left > 0; ) {
+        const from = last === '' ? {} : { StartAfter: last };
+        const input = { Bucket, Prefix: root + prefix, MaxKeys: Math.min(left, PAGE_KEYS), ...from };
+        const page = await call(`list ${prefix}`, 0, signal ? { signal } : {}, (budget) =>
+          retrying.send(new ListObjectsV2Command(input), limits(budget)),
+        );
+        for (const item of page.Contents ?? []) {
+          const name = item.Key ?? '';
+          if (Buffer.compare(Buffer.from(name), Buffer.from(last)) <= 0) {
+            throw new AppError('store_unsafe', `list ${prefix}: the server does not list in byte order (${name} after ${last})`);
+          }
+          last = name;
+          const key = name.slice(root.length);
+          if (!isKey(key)) continue; // not ours: a console's folder marker, another program's object
+          yield toInfo(key, item.Size, item.ETag, item.LastModified);
+          left -= 1;
+        }
+        if (page.IsTruncated !== true || page.Contents === undefined || page.Contents.length === 0) return;
+      }
+    },
+
+    // https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html
+    async delete(key, callOptions = {}) {
+      assertKey(key);
+      await call(`delete ${key}`, 0, callOptions, (budget) =>
+        retrying.send(new DeleteObjectCommand({ Bucket, Key: root + key }), limits(budget)),
+      );
+    },
+
+    async close() {
+      retrying.destroy();
+      once.destroy();
+    },
+  };
+}
+
+function makeClients(options: S3StoreOptions, timeouts: S3Timeouts): { retrying: S3Client; once: S3Client } {
+  // The SDK's own switch for its start-up warning about coming Node.js versions: operators of Pawl do not choose the SDK.
+  process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
+  if (options.endpoint !== undefined && new URL(options.endpoint).username !== '') {
+    throw new AppError('invalid_location', 'an S3 endpoint may not contain credentials');
+  }
+  const shared: S3ClientConfig = {
+    ...(options.endpoint === undefined ? {} : { endpoint: options.endpoint, region: 'us-east-1' }),
+    ...(options.region === undefined ? {} : { region: options.region }),
+    ...(options.credentials === undefined ? {} : { credentials: options.credentials }),
+    forcePathStyle: options.forcePathStyle ?? options.endpoint !== undefined,
+    retryMode: 'standard',
+    // Many servers do not know the SDK's default checksums; every blob's sha256 is in a manifest instead.
+    // https://docs.aws.amazon.com/sdkref/latest/guide/feature-dataintegrity.html
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    responseChecksumValidation: 'WHEN_REQUIRED',
+    // Servers that ignore `Expect: 100-continue` would cost six seconds for each long body.
+    expectContinueHeader: false,
+    // https://docs.aws.amazon.com/sdk-for-javascript/v3/developer-guide/configuring-the-jssdk.html
+    requestHandler: {
+      connectionTimeout: timeouts.connectMs,
+      requestTimeout: timeouts.requestMs,
+      throwOnRequestTimeout: true,
+      httpAgent: { keepAlive: true, maxSockets: MAX_SOCKETS },
+      httpsAgent: { keepAlive: true, maxSockets: MAX_SOCKETS },
+    },
+  };
+  return {
+    retrying: new S3Client({ ...shared, maxAttempts: ATTEMPTS }),
+    once: new S3Client({ ...shared, maxAttempts: 1 }),
+  };
+}
+
+function parsePrefix(prefix: string): string {
+  if (prefix === '') return '';
+  if (!isKey(prefix)) throw new AppError('invalid_location', `not a folder for a store: ${JSON.stringify(prefix)}`);
+  return `${prefix}/`;
+}
+
+function holds(condition: Condition, found: { info: ObjectInfo } | null): boolean {
+  return 'IfMatch' in condition ? found?.info.etag === condition.IfMatch : found === null;
+}
+
+function toRangeHeader(range: GetOptions['range']): { Range?: string } {
+  if (range === undefined) return {};
+  assertRange(range);
+  return { Range: `bytes=${range.start}-${range.end}` };
+}
+
+function toInfo(key: string, size: number | undefined, etag: string | undefined, modified: Date | undefined): ObjectInfo {
+  return { key, sizeBytes: size ?? 0, etag: tagOf(etag), modifiedAt: modified ?? new Date(0) };
+}
+
+function tagOf(etag: string | undefined): string {
+  return withoutQuotes(etag ?? '');
+}
+
+function toBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

@@ -1,0 +1,178 @@
+// The training's cursor as a pure state machine: which step is due, and where each step leads. The loop asks
+// planStep, does it, and moves on with afterStep; it decides nothing about windows or epochs itself.
+//
+//   micro_batch ─┬─ window full, or the epoch ended and tail is flush ──────────────► update ──────┐
+//                ├─ epoch ended with an open window (drop; carry at the very end) ──► drop_window ─┤
+//                └─ epoch ended, or the last update was made ◄─────────────────────────────────────┘
+//                       │ validation_pending is true
+//                       ▼
+//                   end_epoch (validation, then the epoch's row; also for the part of an epoch that max_updates left)
+//                       │ epoch + 1, position 0; validation_pending is false
+//                       ▼
+//                   micro_batch … or finished
+//
+// `epoch` and `position` roll over after the validation: a checkpoint taken while it is outstanding says
+// {position: samples, validation_pending: true}, whether or not there is validation data, and `end_epoch` restarts
+// from its beginning. Validation and row are one step, because a validation's figures are not part of the state.
+// A state may be kept only where isBoundary says so: a due update or drop always comes first, so 0 ≤ window_position <
+// accum_iters in every checkpoint. The window_position of a cursor just after a micro-batch may equal accum_iters.
+import type { Problem } from '../errors.js';
+import { type Course, microBatchesPerEpoch, totalMicroBatches, totalUpdates } from './course.js';
+import type { Cursor } from './state.js';
+
+export type Step = 'micro_batch' | 'update' | 'drop_window' | 'end_epoch' | 'finished';
+
+export function startCursor(): Cursor {
+  return { epoch: 0, position: 0, window_position: 0, micro_batches: 0, updates: 0, validation_pending: false };
+}
+
+/** What is due now. */
+export function planStep(cursor: Cursor, course: Course): Step {
+  const due = windowStep(cursor, course);
+  if (due !== null) return due;
+  if (cursor.validation_pending) return 'end_epoch';
+  if (isLastUpdate(cursor, course) || cursor.epoch === course.epochs) return 'finished';
+  return 'micro_batch';
+}
+
+/** What has to happen to the window before anything else may. */
+function windowStep(cursor: Cursor, course: Course): 'update' | 'drop_window' | null {
+  if (cursor.window_position === course.accumIters) return 'update';
+  if (cursor.window_position === 0 || !isEpochOver(cursor, course)) return null;
+  switch (course.tail) {
+    case 'flush':
+      return 'update';
+    case 'drop':
+      return 'drop_window';
+    case 'carry':
+      return cursor.epoch + 1 === course.epochs ? 'drop_window' : null;
+  }
+}
+
+const isEpochOver = (cursor: Cursor, course: Course) => cursor.position === course.samples;
+const isLastUpdate = (cursor: Cursor, course: Course) => cursor.updates === course.maxUpdates;
+
+/** The cursor after the step that was due. Error if another one is: a wrong order would be a wrong result. */
+export function afterStep(cursor: Cursor, step: Exclude<Step, 'finished'>, course: Course): Cursor {
+  const due = planStep(cursor, course);
+  if (due !== step) throw new Error(`the step ${step} was taken where ${due} is due: ${JSON.stringify(cursor)}`);
+  switch (step) {
+    case 'micro_batch':
+      return settle({ ...cursor, position: nextBatch(cursor, course).to, window_position: cursor.window_position + 1, micro_batches: cursor.micro_batches + 1 }, course);
+    case 'update':
+      return settle({ ...cursor, window_position: 0, updates: cursor.updates + 1 }, course);
+    case 'drop_window':
+      return settle({ ...cursor, window_position: 0 }, course);
+    case 'end_epoch':
+      return isEpochOver(cursor, course)
+        ? { ...cursor, epoch: cursor.epoch + 1, position: 0, validation_pending: false }
+        : { ...cursor, validation_pending: false };
+  }
+}
+
+/** Marks the end of an epoch, or of the training, once nothing of the window is due. */
+function settle(cursor: Cursor, course: Course): Cursor {
+  const ended = isEpochOver(cursor, course) || isLastUpdate(cursor, course);
+  return ended && windowStep(cursor, course) === null ? { ...cursor, validation_pending: true } : cursor;
+}
+
+/** Whether a state may be kept here: nothing of the window is due. */
+export function isBoundary(cursor: Cursor, course: Course): boolean {
+  return windowStep(cursor, course) === null;
+}
+
+/** The next micro-batch as positions [from, to) of the epoch's order; the epoch's last one may be ragged. */
+export function nextBatch(cursor: Cursor, course: Pick<Course, 'samples' | 'batchSize'>): { from: number; to: number } {
+  return { from: cursor.position, to: Math.min(cursor.position + course.batchSize, course.samples) };
+}
+
+/** Micro-batches that can run one after another before any other step is due; 0 if another one is due now. */
+export function blockLength(cursor: Cursor, course: Course): number {
+  if (planStep(cursor, course) !== 'micro_batch') return 0;
+  return Math.min(course.accumIters - cursor.window_position, Math.ceil((course.samples - cursor.position) / course.batchSize));
+}
+
+/** Micro-batches that were executed and are in no update: those of dropped windows, and of the open one. */
+export function unusedMicroBatches(cursor: Cursor, course: Course): number {
+  return course.tail === 'flush' ? cursor.window_position : cursor.micro_batches - cursor.updates * course.accumIters;
+}
+
+/** What ended a finished training; `epochs` if both limits were reached together. */
+export function stoppedBy(cursor: Cursor, course: Course): 'epochs' | 'max_updates' {
+  return cursor.epoch === course.epochs ? 'epochs' : 'max_updates';
+}
+
+export interface CursorProgress {
+  /** Completed epochs: validated, row written. */
+  epoch: number;
+  /** Samples into the epoch. */
+  position: number;
+  micro_batches: number;
+  window_position: number;
+  updates: number;
+  total_updates: number;
+  /** Samples consumed since the job began. */
+  samples: number;
+  /** 0 to 100 by micro-batches, rounded down to hundredths: 100 only when the last one was consumed. */
+  percent: number;
+}
+
+export function progressOf(cursor: Cursor, course: Course): CursorProgress {
+  const { epoch, position, micro_batches, window_position, updates } = cursor;
+  const percent = Math.min(100, Math.floor((micro_batches / totalMicroBatches(course)) * 10_000) / 100);
+  return { epoch, position, micro_batches, window_position, updates, total_updates: totalUpdates(course), samples: epoch * course.samples + position, percent };
+}
+
+/**
+ * What is wrong with a cursor that was read from a checkpoint: whether it is one that this course leads to, at a
+ * boundary. A phase that does not fit the counts would silently shift every later window.
+ */
+export function checkCursor(cursor: Cursor, course: Course): Problem[] {
+  const wrong = (key: keyof Cursor, message: string): Problem => ({ param: `cursor.${key}`, message, code: 'checkpoint_corrupt' });
+  const problems: Problem[] = [];
+  for (const key of ['epoch', 'position', 'window_position', 'micro_batches', 'updates'] as const) {
+    if (!Number.isSafeInteger(cursor[key]) || cursor[key] < 0) problems.push(wrong(key, `is ${String(cursor[key])}, not a count`));
+  }
+  if (typeof cursor.validation_pending !== 'boolean') problems.push(wrong('validation_pending', 'is not true or false'));
+  if (problems.length > 0) return problems;
+
+  const { epoch, position } = cursor;
+  if (position > course.samples || (position % course.batchSize !== 0 && position !== course.samples)) {
+    return [wrong('position', `${position} is no boundary of ${course.samples} samples in micro-batches of ${course.batchSize}`)];
+  }
+  if (course.epochs !== null && (epoch > course.epochs || (epoch === course.epochs && position > 0))) {
+    return [wrong('epoch', `${epoch} at position ${position} is beyond the ${course.epochs} epochs of the training`)];
+  }
+  const expected = countsAt(epoch, position, course);
+  for (const key of ['micro_batches', 'updates', 'window_position'] as const) {
+    if (cursor[key] !== expected[key]) problems.push(wrong(key, `is ${cursor[key]}, but epoch ${epoch} at position ${position} makes it ${expected[key]}`));
+  }
+  if (course.maxUpdates !== null && (cursor.updates > course.maxUpdates || cursor.micro_batches > totalMicroBatches(course))) {
+    problems.push(wrong('updates', `${cursor.updates} after ${cursor.micro_batches} micro-batches is beyond max_updates ${course.maxUpdates}`));
+  }
+  const over = isEpochOver(cursor, course);
+  const pendingAllowed = over || (isLastUpdate(cursor, course) && position > 0);
+  if (cursor.validation_pending ? !pendingAllowed : over) {
+    problems.push(wrong('validation_pending', `is ${cursor.validation_pending} at epoch ${epoch}, position ${position}, update ${cursor.updates}`));
+  }
+  return problems;
+}
+
+/** The counts of a cursor at a boundary, in closed form. */
+function countsAt(epoch: number, position: number, course: Course): Pick<Cursor, 'micro_batches' | 'updates' | 'window_position'> {
+  const perEpoch = microBatchesPerEpoch(course);
+  const inEpoch = Math.ceil(position / course.batchSize);
+  const micro_batches = epoch * perEpoch + inEpoch;
+  const over = position === course.samples;
+  const k = course.accumIters;
+  switch (course.tail) {
+    case 'carry': {
+      const atTheEnd = epoch === course.epochs || (over && epoch + 1 === course.epochs);
+      return { micro_batches, updates: Math.floor(micro_batches / k), window_position: atTheEnd ? 0 : micro_batches % k };
+    }
+    case 'flush':
+      return { micro_batches, updates: epoch * Math.ceil(perEpoch / k) + (over ? Math.ceil(inEpoch / k) : Math.floor(inEpoch / k)), window_position: over ? 0 : inEpoch % k };
+    case 'drop':
+      return { micro_batches, updates: epoch * Math.floor(perEpoch / k) + Math.floor(inEpoch / k), window_position: over ? 0 : inEpoch % k };
+  }
+}

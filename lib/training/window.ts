@@ -1,0 +1,39 @@
+// Sums over the micro-batches of a window or an epoch: what rows and the update's divisor are made of.
+// Always added in canonical order as float64, so that a resumed sum continues the same sequence of roundings.
+import type { TrainingSpec } from '../contract/spec.js';
+import type { PartialSums } from './state.js';
+
+type Reduction = TrainingSpec['reduction'];
+
+export function emptySums(): PartialSums {
+  return { samples: 0, micro_batches: 0, loss: 0, correct: 0 };
+}
+
+/** The sums with one more micro-batch. `loss` is Σℓ over its samples (reduction `sample`) or their mean (`batch`). */
+export function addMicroBatch(sums: PartialSums, row: { samples: number; loss: number; correct: number }): PartialSums {
+  return { samples: sums.samples + row.samples, micro_batches: sums.micro_batches + 1, loss: sums.loss + row.loss, correct: sums.correct + row.correct };
+}
+
+/**
+ * What the accumulated gradient is divided by, a float32. `sample`: Σn_i / batch_size, for gradients of Σℓ / batch_size;
+ * `batch`: the number of micro-batches, for gradients of means. Without ragged micro-batches the same number in both.
+ */
+export function windowDivisor(sums: PartialSums, reduction: Reduction, batchSize: number): number {
+  return Math.fround(reduction === 'sample' ? sums.samples / batchSize : sums.micro_batches);
+}
+
+/** The mean data loss, weighted as `reduction` says; null if there was no micro-batch. NaN and ±Infinity pass through. */
+export function meanLoss(sums: PartialSums, reduction: Reduction): number | null {
+  const weight = reduction === 'sample' ? sums.samples : sums.micro_batches;
+  return weight === 0 ? null : sums.loss / weight;
+}
+
+/** The share of samples that were classified correctly; null if there was none. */
+export function accuracyOf(sums: PartialSums): number | null {
+  return sums.samples === 0 ? null : sums.correct / sums.samples;
+}
+
+/** JSON has no NaN and no Infinity: rows carry null. */
+export function finiteOrNull(value: number | null): number | null {
+  return value !== null && Number.isFinite(value) ? value : null;
+}

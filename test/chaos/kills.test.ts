@@ -1,0 +1,133 @@
+// Real processes, really killed in the middle of a window: the job goes on by itself and ends with the same bits.
+import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { childrenOf, isRunning, startTestSystem, type TestSystem, waitFor } from '../support/system.js';
+import { s3ServerAvailable } from '../support/s3-server.js';
+import { ACCUM_ITERS, cutPositions, expectSameBits, recipe, type Reference, undisturbed, untilEnded, untilTraining } from './recipe.js';
+
+const spec = recipe();
+const withS3 = await s3ServerAvailable();
+let reference: Reference;
+let system: TestSystem;
+
+beforeAll(async () => {
+  reference = await undisturbed(spec);
+});
+afterEach(() => system.stop());
+
+describe('a job survives', () => {
+  test('notices inside windows, without losing a micro-batch', async () => {
+    system = await startTestSystem();
+    await system.startController();
+    await system.startWorker();
+    const job = await system.submit(spec);
+    for (let cuts = 1, inside = 0; inside < 2; cuts++) {
+      expect(cuts, 'cuts that missed the inside of a window').toBeLessThan(12);
+      await untilTraining(system, job, cuts * 40);
+      expect(await system.queue.control.requestPreempt(job, null, { graceSeconds: 30 })).toBe(true);
+      await untilEnded(system, job, cuts);
+      inside = (await cutPositions(system, job)).filter((position) => position !== null && position > 0).length;
+    }
+    const head = await system.terminal(job);
+    await expectSameBits(system, job, head, reference);
+    const attempts = await system.attempts(job);
+    expect(attempts.length).toBeGreaterThanOrEqual(3);
+    expect(attempts.slice(0, -1).map(({ end }) => end?.end_reason)).toEqual(attempts.slice(0, -1).map(() => 'preempted_notice'));
+    expect(attempts.reduce((sum, { end }) => sum + end!.executed_micro_batches, 0)).toBe(reference.microBatches);
+    expect(head.counters.wasted_micro_batches).toBe(0);
+  });
+
+  test('SIGKILL of its trainer', async () => {
+    system = await startTestSystem();
+    await system.startController();
+    const worker = await system.startWorker();
+    const job = await system.submit(spec);
+    for (let cuts = 1, inside = 0; inside < 1; cuts++) {
+      expect(cuts, 'cuts that missed the inside of a window').toBeLessThan(12);
+      await untilTraining(system, job, cuts * 40);
+      const [trainer] = await childrenOf(worker.pid);
+      process.kill(trainer!, 'SIGKILL');
+      await untilEnded(system, job, cuts);
+      inside = (await cutPositions(system, job)).filter((position) => position !== null && position % ACCUM_ITERS > 0).length;
+    }
+    const head = await system.terminal(job);
+    await expectSameBits(system, job, head, reference);
+    const attempts = await system.attempts(job);
+    expect(attempts[0]!.end!.end_reason).toBe('preempted_kill');
+    expect(attempts.reduce((sum, { end }) => sum + end!.executed_micro_batches - end!.wasted_micro_batches, 0)).toBe(reference.microBatches);
+  });
+
+  test('SIGKILL of its supervisor, and another worker goes on within 15 s', async () => {
+    system = await startTestSystem();
+    await system.startController();
+    const first = await system.startWorker();
+    const job = await system.submit(spec);
+    const before = await untilTraining(system, job, 40);
+    const [trainer] = await childrenOf(first.pid);
+    await system.startWorker();
+    first.kill('SIGKILL');
+    await first.exited;
+    const killedAt = performance.now();
+    // Commits already under way may still have landed; a second owner means that the job goes on.
+    await system.until(job, 'has another owner', (head) => head.fence > before.fence, 20_000);
+    const recoveryMs = performance.now() - killedAt;
+    console.log(`recovered in ${Math.round(recoveryMs)} ms`);
+    expect(recoveryMs).toBeLessThan(15_000);
+    await waitFor('the trainer goes with its supervisor', () => Promise.resolve(!isRunning(trainer!)));
+    const head = await system.terminal(job);
+    await expectSameBits(system, job, head, reference);
+    const attempts = await system.attempts(job);
+    expect(attempts.map(({ end }) => end?.end_reason)).toEqual(['lease_lost', 'completed']);
+  });
+
+  test('SIGKILL of Redis, restarted empty', async () => {
+    system = await startTestSystem();
+    await system.startController();
+    await system.startWorker();
+    const job = await system.submit(spec);
+    const waiting = await system.submit({ ...spec, run: { priority: -1 } });
+    const before = await untilTraining(system, job, 40);
+    await system.redis.kill();
+    // Redis away: training and committing go on.
+    await system.until(job, 'commits without Redis', (head) => (head.retained.at(-1)?.micro_batches ?? 0) > (before.retained.at(-1)?.micro_batches ?? 0) + 30);
+    await system.redis.restart({ empty: true });
+    const head = await system.terminal(job);
+    await expectSameBits(system, job, head, reference);
+    expect((await system.attempts(job)).length, 'the owner kept its job').toBe(1);
+    // The job whose only ticket was lost is found in the store.
+    await expectSameBits(system, waiting, await system.terminal(waiting), reference);
+    expect((await system.attempts(waiting)).map(({ end }) => end?.end_reason)).toEqual(['completed']);
+  });
+
+  test('a worker told to go by SIGTERM: it commits and exits, the next one goes on', async () => {
+    system = await startTestSystem();
+    await system.startController();
+    const first = await system.startWorker();
+    const job = await system.submit(spec);
+    await untilTraining(system, job, 40);
+    first.kill('SIGTERM');
+    await first.exited;
+    const after = await system.head(job);
+    expect(after.owner).toBeNull();
+    expect(after.state).toBe('open');
+    await system.startWorker();
+    const head = await system.terminal(job);
+    await expectSameBits(system, job, head, reference);
+    expect(head.counters.wasted_micro_batches).toBe(0);
+  });
+});
+
+describe.skipIf(!withS3)('a job on S3 survives', () => {
+  test('SIGKILL of the S3 server, restarted on its data', async () => {
+    system = await startTestSystem({ store: 's3' });
+    await system.startController();
+    await system.startWorker();
+    const job = await system.submit(spec);
+    await untilTraining(system, job, 20);
+    await system.s3!.kill();
+    await new Promise((resolve) => setTimeout(resolve, 3_000));
+    await system.s3!.restart();
+    const head = await system.terminal(job);
+    await expectSameBits(system, job, head, reference);
+    expect((await system.attempts(job)).length, 'the owner kept its job').toBe(1);
+  });
+});

@@ -1,0 +1,94 @@
+// The job that chaos is made on, its undisturbed result, and the comparison with it.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'vitest';
+import type { Head, Manifest } from '../../lib/contract/records.js';
+import type { UpdateRow } from '../../lib/contract/rows.js';
+import type { JobSpecInput } from '../../lib/contract/spec.js';
+import { readSegments } from '../../lib/jobs/commit.js';
+import { resolveSpec } from '../../lib/jobs/spec/resolve.js';
+import { silentLog } from '../../lib/log.js';
+import { makeFileStore } from '../../lib/store/file.js';
+import { runDetached } from '../../worker/supervisor/detached.js';
+import { type TestSystem, TRAINER_ENTRY, waitFor } from '../support/system.js';
+
+export const ACCUM_ITERS = 5;
+
+/** The original recipe with dropout and batch normalization, long enough to be disturbed. */
+export function recipe(epochs = 12): JobSpecInput {
+  return {
+    data: { type: 'builtin', name: 'digits', normalize: 'unit', validation: { split: 0.2 } },
+    model: {
+      layers: [
+        { type: 'conv2d', filters: 8, kernel_size: 3, padding: 'same' },
+        { type: 'batch_normalization' },
+        { type: 'activation', activation: 'relu' },
+        { type: 'max_pooling2d' },
+        { type: 'flatten' },
+        { type: 'dropout', rate: 0.25 },
+        { type: 'dense', units: 10, activation: 'softmax' },
+      ],
+    },
+    training: { batch_size: 10, accum_iters: ACCUM_ITERS, epochs, optimizer: { type: 'adam', lr: 0.001, decay: 1e-5, amsgrad: true }, seed: 42 },
+    checkpoint: { every_micro_batches: 3 },
+  };
+}
+
+export interface Reference {
+  weights: string;
+  state: string;
+  rows: Omit<UpdateRow, 'wall_time'>[];
+  microBatches: number;
+}
+
+/** The same job without anything happening to it. */
+export async function undisturbed(spec: JobSpecInput, dataRoots: string[] = []): Promise<Reference> {
+  const folder = await mkdtemp(join(tmpdir(), 'pawl-undisturbed-'));
+  try {
+    const resolved = resolveSpec(spec);
+    if ('problems' in resolved) throw new Error(JSON.stringify(resolved.problems));
+    const record = { id: 'job_00000000000000000000000000', created_at: '2026-01-01T00:00:00.000Z', spec: { ...resolved.spec, checkpoint: { ...resolved.spec.checkpoint, every_seconds: 3600, every_micro_batches: null } } };
+    const head = await runDetached({ record, folder, dataRoots, trainerEntry: TRAINER_ENTRY, env: process.env, log: silentLog });
+    if (head.state !== 'succeeded') throw new Error(`undisturbed run: ${head.state} ${head.message}`);
+    const store = await makeFileStore({ root: join(folder, 'store') });
+    const manifest = JSON.parse((await store.get(head.manifest!))!.body.toString()) as Manifest;
+    const rows = await readSegments<UpdateRow>(store, manifest.rows.update);
+    await store.close();
+    return { weights: head.result!.weights_sha256, state: head.result!.state_sha256, rows: rows.map(({ wall_time: _wallTime, ...row }) => row), microBatches: manifest.state.cursor.micro_batches };
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Same weights, same slots, same rows; each micro-batch once in the surviving chain. */
+export async function expectSameBits(system: TestSystem, job: string, head: Head, reference: Reference): Promise<void> {
+  expect(head.state, head.message ?? '').toBe('succeeded');
+  expect(head.result!.weights_sha256).toBe(reference.weights);
+  expect(head.result!.state_sha256).toBe(reference.state);
+  expect(await system.rows(job)).toEqual(reference.rows);
+  const manifest = await system.manifest(job);
+  expect(manifest.state.cursor.micro_batches).toBe(reference.microBatches);
+  expect(head.counters.executed_micro_batches - head.counters.wasted_micro_batches).toBeLessThanOrEqual(reference.microBatches);
+}
+
+/** Where in its window the job was cut: the state it had resumed from, plus what it executed. */
+export async function cutPositions(system: TestSystem, job: string): Promise<(number | null)[]> {
+  let start = 0;
+  const positions: (number | null)[] = [];
+  for (const { end } of await system.attempts(job)) {
+    positions.push(end ? (start + end.executed_micro_batches) % ACCUM_ITERS : null);
+    if (end) start += end.executed_micro_batches - end.wasted_micro_batches;
+  }
+  return positions;
+}
+
+/** Waits until an attempt trains and has committed past `microBatches`. */
+export async function untilTraining(system: TestSystem, job: string, microBatches: number): Promise<Head> {
+  return system.until(job, `trains past micro-batch ${microBatches}`, (head) => head.owner !== null && (head.retained.at(-1)?.micro_batches ?? 0) > microBatches);
+}
+
+/** Waits until the ended attempts number `count`. */
+export async function untilEnded(system: TestSystem, job: string, count: number): Promise<void> {
+  await waitFor(`${count} ended attempts`, async () => (await system.attempts(job)).filter(({ end }) => end !== null).length >= count);
+}

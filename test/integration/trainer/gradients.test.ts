@@ -1,0 +1,105 @@
+// Forward and gradient of every layer, activation and loss, through the whole engine, against a naive float64
+// implementation and its central differences.
+import { afterEach, describe, expect, test } from 'vitest';
+import { ACTIVATIONS, type JobSpecInput } from '../../../lib/contract/spec.js';
+import { accumulatorName } from '../../../lib/model/slots.js';
+import { numericGradients, values, type Values } from '../../unit/trainer/support/naive.js';
+import { batchOf, dataOf, expectNoTensors, noise, programOf, stateOf, withProgram } from './support/engine.js';
+import { naiveLosses } from './support/naive-network.js';
+
+afterEach(expectNoTensors);
+
+type Layers = JobSpecInput['model']['layers'];
+type Training = NonNullable<JobSpecInput['training']>;
+
+interface Case {
+  layers: Layers;
+  input?: [number, number, number];
+  classes?: number;
+  training?: Training;
+  labels?: 'one_hot' | 'soft';
+}
+
+const CLASSES = 3;
+const head: Layers = [{ type: 'flatten' }, { type: 'dense', units: CLASSES, activation: 'softmax' }];
+/** A layer between a convolution and a dense layer: its gradient has to pass through it. */
+const within = (...layers: Layers): Layers => [{ type: 'conv2d', filters: 2, kernel_size: 2, padding: 'same' }, ...layers, ...head];
+
+const CASES: Record<string, Case> = {
+  'conv2d valid': { layers: [{ type: 'conv2d', filters: 2, kernel_size: [3, 2] }, ...head] },
+  'conv2d same, strides': { layers: [{ type: 'conv2d', filters: 2, kernel_size: 3, strides: [2, 1], padding: 'same' }, ...head] },
+  'conv2d after conv2d': { layers: within({ type: 'conv2d', filters: 3, kernel_size: 3, strides: 2, padding: 'same', use_bias: false }) },
+  'conv2d dilated valid': { layers: within({ type: 'conv2d', filters: 2, kernel_size: 2, dilation_rate: [2, 3] }) },
+  'conv2d dilated same': { layers: within({ type: 'conv2d', filters: 2, kernel_size: 3, dilation_rate: 2, padding: 'same' }) },
+  'max_pooling2d': { layers: within({ type: 'max_pooling2d' }) },
+  'max_pooling2d same, overlapping': { layers: within({ type: 'max_pooling2d', pool_size: 3, strides: 2, padding: 'same' }) },
+  'dense on dense': { layers: [{ type: 'flatten' }, { type: 'dense', units: 5, use_bias: false }, { type: 'dense', units: CLASSES, activation: 'softmax' }] },
+  'batch_normalization on images': { layers: within({ type: 'batch_normalization' }) },
+  'batch_normalization on features': { layers: [{ type: 'flatten' }, { type: 'dense', units: 4 }, { type: 'batch_normalization', epsilon: 0.1 }, { type: 'dense', units: CLASSES, activation: 'softmax' }] },
+  'batch_normalization without scale': { layers: within({ type: 'batch_normalization', scale: false }) },
+  'batch_normalization without center': { layers: within({ type: 'batch_normalization', center: false }) },
+  'batch_normalization frozen': { layers: within({ type: 'batch_normalization', trainable: false }) },
+  'dropout': { layers: within({ type: 'dropout', rate: 0.4 }) },
+  'a frozen layer below trainable ones': { layers: [{ type: 'conv2d', filters: 2, kernel_size: 2, trainable: false }, ...head] },
+  'a frozen layer above trainable ones': { layers: within({ type: 'conv2d', filters: 2, kernel_size: 2, trainable: false }) },
+  'softmax as a layer of its own': { layers: [{ type: 'flatten' }, { type: 'dense', units: CLASSES }, { type: 'activation', activation: 'softmax' }] },
+  'logits': { layers: [{ type: 'flatten' }, { type: 'dense', units: CLASSES }], training: { loss: { type: 'categorical_crossentropy', from_logits: true } } },
+  'probabilities that are no softmax': { layers: [{ type: 'flatten' }, { type: 'dense', units: CLASSES, activation: 'sigmoid' }] },
+  'sparse loss with label smoothing': { layers: head, training: { loss: { type: 'sparse_categorical_crossentropy', label_smoothing: 0.2 } } },
+  'soft labels': { layers: head, labels: 'soft' },
+  'reduction batch': { layers: head, training: { reduction: 'batch' } },
+  'a ragged micro-batch, reduction sample': { layers: head, training: { batch_size: 7 } },
+  'a ragged micro-batch, reduction batch': { layers: head, training: { batch_size: 7, reduction: 'batch' } },
+};
+for (const activation of ACTIVATIONS) {
+  CASES[`activation ${activation}`] = { layers: within({ type: 'activation', activation }) };
+  if (activation !== 'softmax') CASES[`dense with ${activation}`] = { layers: [{ type: 'flatten' }, { type: 'dense', units: 4, activation }, { type: 'dense', units: CLASSES, activation: 'softmax' }] };
+}
+
+const SAMPLES = 4;
+
+describe.each(Object.entries(CASES))('%s', (_, { layers, input = [5, 4, 2], training = {}, labels }) => {
+  const program = programOf(layers, input, CLASSES, { batch_size: SAMPLES, seed: 11, ...training });
+  const batch = batchOf(program.plan, SAMPLES, 1, labels);
+  // biases, gammas and moving statistics too: nothing may hide behind a start value of 0 or 1
+  const weights = new Map(program.plan.weights.map(({ name, shape }, index) => {
+    const size = shape.reduce((product, length) => product * length, 1);
+    const positive = name.endsWith('moving_variance') || name.endsWith('gamma');
+    return [name, { dtype: 'F32' as const, shape, data: noise(size, index + 2).map((value) => (positive ? 1 + value / 2 : value)) }];
+  }));
+  const naive = (): Map<string, Values> => new Map([...weights].map(([name, { shape, data }]) => [name, values(shape, data)]));
+
+  test('its loss is the naive one, in training and in inference', () => {
+    withProgram(program, (compiled) => {
+      compiled.loadWeights(weights);
+      for (const mode of ['training', 'inference'] as const) {
+        const row = mode === 'training' ? compiled.runBlock([batch])[0]! : compiled.evaluate(batch);
+        const losses = naiveLosses({ ...program, training: mode === 'training' }, naive(), batch);
+        const sum = losses.reduce((total, loss) => total + loss, 0);
+        expect(row.loss, mode).toBeCloseTo(program.reduction === 'sample' ? sum : sum / SAMPLES, 4);
+        expect(row).toMatchObject({ samples: SAMPLES, finite: true });
+      }
+    });
+  });
+
+  test('its gradient is the numeric one', () => {
+    const state = withProgram(program, (compiled) => {
+      compiled.loadWeights(weights);
+      compiled.runBlock([batch]);
+      return stateOf(compiled, true);
+    });
+    const inputs = naive();
+    const trainable = program.plan.weights.filter((weight) => weight.trainable).map(({ name }) => name);
+    const denominator = program.reduction === 'sample' ? program.batchSize : SAMPLES;
+    const objective = (): number => naiveLosses({ ...program, training: true }, inputs, batch).reduce((sum, loss) => sum + loss, 0) / denominator;
+    const gradients = numericGradients(objective, trainable.map((name) => inputs.get(name)!));
+    for (const [index, name] of trainable.entries()) {
+      const actual = dataOf(state, accumulatorName(name));
+      const worst = actual.reduce((most, value, at) => Math.max(most, Math.abs(value - gradients[index]![at]!)), 0);
+      expect(worst, name).toBeLessThan(2e-5);
+      // a bias right before a batch normalization has none
+      if (!name.endsWith('bias')) expect(actual.some((value) => Math.abs(value) > 1e-4), `${name} has a gradient at all`).toBe(true);
+    }
+    expect([...state.keys()].filter((name) => name.startsWith('accumulator/'))).toEqual(trainable.map(accumulatorName));
+  });
+});

@@ -1,0 +1,139 @@
+// Optimizers: the accumulating Adam against reference trajectories in float64, through the engine's own fold and update;
+// sgd and weight decay against float32 arithmetic on the host, in bits.
+import { readFileSync } from 'node:fs';
+import tf from '@tensorflow/tfjs-core';
+import { afterEach, describe, expect, test } from 'vitest';
+import type { OptimizerSpec } from '../../../lib/contract/spec.js';
+import { accumulatorName, slotName, slotNames } from '../../../lib/model/slots.js';
+import { learningRateAt } from '../../../lib/training/learning-rate.js';
+import type { ModelPlan } from '../../../lib/model/plan.js';
+import type { Program } from '../../../worker/trainer/engines/index.js';
+import { inScope } from '../../../worker/trainer/engines/scope.js';
+import { makeTensorStore, type TensorStore } from '../../../worker/trainer/engines/tensor-store.js';
+import { applyUpdate } from '../../../worker/trainer/engines/update.js';
+import { emptyWindow, foldMicroBatch, type WindowNames } from '../../../worker/trainer/engines/window.js';
+import { expectNoTensors } from './support/engine.js';
+
+afterEach(expectNoTensors);
+
+type Tensors = Record<string, number[]>;
+interface Fixture {
+  accum_iters: number;
+  optimizer: { lr: number; decay?: number; amsgrad?: boolean; beta_1?: number; beta_2?: number; epsilon?: number };
+  shapes: Record<string, number[]>;
+  initial: Tensors;
+  gradients: Tensors[];
+  weights_after: Tensors[];
+  slots: Record<string, Tensors>;
+}
+const ADAM = { type: 'adam', decay: 0, weight_decay: 0, beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7, amsgrad: false } as const;
+
+/** A state of bare weights, with the engine's own pieces working on it. */
+function bareState(shapes: Record<string, number[]>, initial: Tensors, optimizer: OptimizerSpec, accumIters: number) {
+  const names = Object.keys(shapes);
+  const store = makeTensorStore();
+  const plan = { layers: [] as ModelPlan['layers'] } as ModelPlan;
+  const program: Program = { plan, optimizer, loss: { type: 'categorical_crossentropy', label_smoothing: 0, from_logits: false }, reduction: 'batch', batchSize: 1, accumIters, seed: 0, key: '' };
+  const window: WindowNames = { trainable: names, layers: [] };
+  for (const name of names) {
+    store.put(name, tf.tensor(initial[name]!, shapes[name]!));
+    for (const slot of slotNames(optimizer)) store.put(slotName(name, slot), tf.zeros(shapes[name]!));
+  }
+  let position = 0;
+  let updates = 0;
+  return {
+    store,
+    microBatch(gradients: Tensors): void {
+      inScope(() => {
+        const micro = { row: { samples: 1, loss: 0, correct: 0, finite: true }, gradients: names.map((name) => tf.tensor(gradients[name]!, shapes[name]!)), statistics: new Map() };
+        foldMicroBatch(store, window, position > 0, micro);
+      });
+      position += 1;
+      if (position < accumIters) return;
+      const learningRate = learningRateAt({ optimizer: optimizer as never, lr_schedule: { type: 'constant' } }, updates);
+      inScope(() => applyUpdate(store, program, names, { update: updates, divisor: position, learningRate }));
+      emptyWindow(store, window);
+      position = 0;
+      updates += 1;
+    },
+  };
+}
+const read = (store: TensorStore, name: string): number[] => [...store.get(name).dataSync()];
+/** Largest deviation, relative to numbers larger than one. */
+const deviation = (actual: number[], expected: number[]): number => Math.max(...expected.map((value, at) => Math.abs(actual[at]! - value) / Math.max(1, Math.abs(value))));
+
+describe.each(['no-accumulation', 'seed-example', 'amsgrad-decay'])('adam on the reference trajectory %s', (name) => {
+  const fixture = JSON.parse(readFileSync(new URL(`../../fixtures/adam/${name}.json`, import.meta.url), 'utf8')) as Fixture;
+  test('follows it within 1e-6 after every micro-batch, and in its slots', () => {
+    const { store, microBatch } = bareState(fixture.shapes, fixture.initial, { ...ADAM, ...fixture.optimizer }, fixture.accum_iters);
+    try {
+      fixture.gradients.forEach((gradients, index) => {
+        microBatch(gradients);
+        for (const [weight, expected] of Object.entries(fixture.weights_after[index]!)) expect(deviation(read(store, weight), expected), `${weight} after micro-batch ${index + 1}`).toBeLessThan(1e-6);
+      });
+      for (const slot of ['m', 'v']) {
+        for (const [weight, expected] of Object.entries(fixture.slots[slot]!)) expect(deviation(read(store, slotName(weight, slot)), expected.flat()), `${slot} of ${weight}`).toBeLessThan(1e-6);
+      }
+      for (const [weight, expected] of Object.entries(fixture.slots['accumulator']!)) {
+        const accumulated = store.has(accumulatorName(weight)) ? read(store, accumulatorName(weight)) : expected.map(() => 0);
+        expect(deviation(accumulated, expected.flat()), `accumulator of ${weight}`).toBeLessThan(1e-6);
+      }
+    } finally {
+      store.close();
+    }
+  });
+});
+
+describe('amsgrad', () => {
+  test('never lets the second moment shrink', () => {
+    const { store, microBatch } = bareState({ w: [2] }, { w: [1, 1] }, { ...ADAM, lr: 0.1, amsgrad: true }, 1);
+    microBatch({ w: [4, 0.5] });
+    const peak = read(store, slotName('w', 'vhat'));
+    for (let index = 0; index < 5; index++) microBatch({ w: [0.1, 0.5] });
+    expect(read(store, slotName('w', 'vhat'))[0]).toBe(peak[0]);
+    expect(read(store, slotName('w', 'v'))[0]).toBeLessThan(peak[0]!);
+    expect(read(store, slotName('w', 'vhat'))[1]).toBeGreaterThan(peak[1]!);
+    store.close();
+  });
+});
+
+describe('sgd', () => {
+  const f = Math.fround;
+  const W = [1, -2, 0.3];
+  const G = [[0.5, 0.25, -1.5], [0.1, -0.7, 0.9], [-0.3, 0.2, 0.4]];
+  const run = (optimizer: Extract<OptimizerSpec, { type: 'sgd' }>): number[] => {
+    const { store, microBatch } = bareState({ w: [3] }, { w: W }, optimizer, 1);
+    for (const w of G) microBatch({ w });
+    const end = read(store, 'w');
+    store.close();
+    return end;
+  };
+  const SGD = { type: 'sgd', lr: 0.1, decay: 0, weight_decay: 0, momentum: 0, nesterov: false } as const;
+  /** Keras: v = µ·v − lr·g; w + v, or w + (µ·v − lr·g) with nesterov; every operation rounded. */
+  const byHand = ({ lr, decay, momentum, nesterov, weight_decay }: typeof SGD | { lr: number; decay: number; momentum: number; nesterov: boolean; weight_decay: number }): number[] =>
+    W.map((start, at) => {
+      let w = f(start);
+      let v = 0;
+      G.forEach((gradients, update) => {
+        const rate = lr / (1 + decay * update);
+        const move = f(f(gradients[at]!) * f(rate));
+        w = weight_decay === 0 ? w : f(w - f(w * f(rate * weight_decay)));
+        if (momentum === 0) {
+          w = f(w - move);
+          return;
+        }
+        v = f(f(v * f(momentum)) - move);
+        w = f(w + (nesterov ? f(f(v * f(momentum)) - move) : v));
+      });
+      return w;
+    });
+
+  test.each([
+    ['plain', SGD],
+    ['with decay', { ...SGD, decay: 0.5 }],
+    ['with momentum', { ...SGD, momentum: 0.9 }],
+    ['with nesterov momentum', { ...SGD, momentum: 0.9, nesterov: true }],
+    ['with weight decay', { ...SGD, weight_decay: 0.05 }],
+    ['with weight decay and momentum', { ...SGD, momentum: 0.9, weight_decay: 0.05, decay: 0.5 }],
+  ])('%s is Keras\'s, in bits', (_, optimizer) => expect(run(optimizer)).toEqual(byHand(optimizer)));
+});

@@ -1,0 +1,76 @@
+// The real engine inside the test's own process (vitest forks one a file), programs for it from a few lines of spec,
+// and deterministic batches. Every test ends with no tensor left: call `expectNoTensors`.
+import { expect } from 'vitest';
+import type { JobSpecInput } from '../../../../lib/contract/spec.js';
+import { planModel } from '../../../../lib/model/plan-model.js';
+import type { ModelPlan } from '../../../../lib/model/plan.js';
+import type { HostTensor, TensorMap } from '../../../../lib/training/state.js';
+import { programKey } from '../../../../lib/training/program-key.js';
+import { trainerEnvironment } from '../../../../worker/trainer-environment.js';
+import type { Batch, CompiledProgram, Engine, Program } from '../../../../worker/trainer/engines/index.js';
+import { resolved } from '../../../resume/support/run-training.js';
+
+// TensorFlow reads them when it is loaded, which is why the engine is imported after this
+Object.assign(process.env, trainerEnvironment({ intraOpThreads: 1 }));
+const { loadTensorflow } = await import('../../../../worker/trainer/engines/load.js');
+
+export const engine: Engine = await loadTensorflow();
+const baseline = engine.liveTensors();
+export const expectNoTensors = (): void => expect(engine.liveTensors()).toBe(baseline);
+
+type Layers = JobSpecInput['model']['layers'];
+type Training = NonNullable<JobSpecInput['training']>;
+
+export function programOf(layers: Layers, inputShape: [number, number, number], classes: number, training: Training = {}): Program {
+  const spec = resolved({ data: { type: 'builtin', name: 'synthetic', samples: 8, shape: inputShape, classes }, model: { layers }, training });
+  const planned = planModel(spec.model.layers, inputShape, { classes });
+  if ('problems' in planned) throw new Error(JSON.stringify(planned.problems));
+  const { loss, optimizer, reduction, batch_size: batchSize, accum_iters: accumIters, seed } = spec.training;
+  return { plan: planned.plan, loss, optimizer, reduction, batchSize, accumIters, seed, key: programKey(spec, planned.plan) };
+}
+
+/** Runs `work` on a compiled program and closes it. */
+export function withProgram<T>(program: Program, work: (compiled: CompiledProgram) => T): T {
+  const compiled = engine.compile(program);
+  try {
+    compiled.initialise();
+    return work(compiled);
+  } finally {
+    compiled.close();
+  }
+}
+
+/** Values in (−1, 1) that repeat nowhere near. */
+export const noise = (size: number, salt: number): Float32Array => Float32Array.from({ length: size }, (_, index) => Math.sin(1 + index * 12.9898 + salt * 78.233) * 0.95);
+
+export function batchOf(plan: ModelPlan, samples: number, salt = 0, labels: 'one_hot' | 'soft' = 'one_hot'): Batch {
+  const classes = plan.outputShape[0]!;
+  const pixels = plan.inputShape.reduce((product, size) => product * size, 1);
+  const y = new Float32Array(samples * classes);
+  for (let sample = 0; sample < samples; sample++) {
+    const hit = (sample * 5 + salt) % classes;
+    y[sample * classes + hit] = labels === 'soft' ? 0.75 : 1;
+    if (labels === 'soft') y[sample * classes + ((hit + 1) % classes)] = 0.25;
+  }
+  return { x: noise(samples * pixels, salt), y, samples, epoch: 0, sampleIds: Int32Array.from({ length: samples }, (_, index) => index * 3 + salt) };
+}
+
+/** The state's tensors on the host. */
+export function stateOf(compiled: CompiledProgram, windowOpen: boolean): Map<string, HostTensor> {
+  const view = compiled.snapshot(windowOpen);
+  try {
+    return new Map(view.names.map((name) => [name, view.read(name)]));
+  } finally {
+    view.dispose();
+  }
+}
+
+/** The state as bytes, comparable by toEqual. */
+export const bytesOf = (state: TensorMap): Record<string, string> =>
+  Object.fromEntries([...state].map(([name, { data }]) => [name, Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('hex')]));
+
+export const dataOf = (state: TensorMap, name: string): number[] => {
+  const tensor = state.get(name);
+  if (tensor === undefined) throw new Error(`no tensor ${name}`);
+  return [...tensor.data];
+};

@@ -1,0 +1,93 @@
+// A whole network's loss by the naive float64 layers: what the engine's gradients are compared with.
+import type { Activation, LossSpec } from '../../../../lib/contract/spec.js';
+import type { ModelPlan } from '../../../../lib/model/plan.js';
+import { dropoutKey, fillDropoutMask } from '../../../../lib/training/random.js';
+import type { Batch } from '../../../../worker/trainer/engines/index.js';
+import { addBias, batchNorm, conv2d, crossEntropy, map, matMul, maxPool, normalise, softmax, values, type Values } from '../../../unit/trainer/support/naive.js';
+
+/** erf by its Taylor series: exact to 1e-15 for the small arguments of a test. */
+function erf(x: number): number {
+  let sum = 0;
+  let term = x;
+  for (let n = 0; Math.abs(term) > 1e-18; n++, term *= -(x * x) / n) sum += term / (2 * n + 1);
+  return (2 / Math.sqrt(Math.PI)) * sum;
+}
+
+const SELU = { alpha: 1.6732632423543772, scale: 1.0507009873554805 };
+const ELEMENTWISE: Record<Exclude<Activation, 'softmax'>, (x: number) => number> = {
+  relu: (x) => Math.max(0, x),
+  leaky_relu: (x) => (x > 0 ? x : 0.2 * x),
+  elu: (x) => (x > 0 ? x : Math.expm1(x)),
+  selu: (x) => SELU.scale * (x > 0 ? x : SELU.alpha * Math.expm1(x)),
+  gelu: (x) => 0.5 * x * (1 + erf(x / Math.SQRT2)),
+  silu: (x) => x / (1 + Math.exp(-x)),
+  sigmoid: (x) => 1 / (1 + Math.exp(-x)),
+  hard_sigmoid: (x) => Math.min(Math.max(x + 3, 0), 6) / 6,
+  tanh: (x) => Math.tanh(x),
+  softplus: (x) => Math.log1p(Math.exp(x)),
+  linear: (x) => x,
+};
+export const activate = (x: Values, activation: Activation | null): Values => (activation === 'softmax' ? softmax(x) : map(x, ELEMENTWISE[activation ?? 'linear']));
+
+export interface NaiveOptions {
+  plan: ModelPlan;
+  loss: LossSpec;
+  seed: number;
+  training: boolean;
+}
+
+/** ℓ of every sample. The last tensor goes through softmax if the loss is of logits. */
+export function naiveLosses({ plan, loss, seed, training }: NaiveOptions, weights: ReadonlyMap<string, Values>, batch: Batch): Float64Array {
+  const last = plan.layers.at(-1)!;
+  let x = values([batch.samples, ...plan.inputShape], batch.x);
+  for (const layer of plan.layers) {
+    const { spec, name } = layer;
+    const weight = (key: string): Values => weights.get(`${name}/${key}`)!;
+    const biased = (y: Values, use: boolean): Values => (use ? addBias(y, weight('bias')) : y);
+    switch (spec.type) {
+      case 'conv2d':
+        x = activate(biased(conv2d(x, weight('kernel'), { strides: spec.strides, padding: spec.padding, dilation: spec.dilation_rate }), spec.use_bias), spec.activation);
+        break;
+      case 'max_pooling2d':
+        x = maxPool(x, spec.pool_size, { strides: spec.strides ?? spec.pool_size, padding: spec.padding });
+        break;
+      case 'flatten':
+        x = { shape: [batch.samples, ...layer.outputShape], data: x.data };
+        break;
+      case 'dense':
+        x = activate(biased(matMul(x, weight('kernel')), spec.use_bias), spec.activation);
+        break;
+      case 'activation':
+        x = activate(x, spec.activation);
+        break;
+      case 'dropout': {
+        if (!training) break;
+        const mask = fillDropoutMask(dropoutKey(seed, name, batch.epoch), batch.sampleIds, spec.rate, new Float32Array(x.data.length));
+        x = map(x, (value, index) => value * mask[index]!);
+        break;
+      }
+      case 'batch_normalization': {
+        const channels = layer.inputShape.at(-1)!;
+        const gamma = spec.scale ? weight('gamma') : values([channels], new Float64Array(channels).fill(1));
+        const beta = spec.center ? weight('beta') : values([channels], new Float64Array(channels));
+        x = training && spec.trainable ? batchNorm(x, gamma, beta, spec.epsilon) : normalise(x, weight('moving_mean').data, weight('moving_variance').data, gamma, beta, spec.epsilon);
+        break;
+      }
+    }
+  }
+  const classes = plan.outputShape[0]!;
+  const labels = values([batch.samples, classes], Float64Array.from(batch.y, (label) => label * (1 - loss.label_smoothing) + loss.label_smoothing / classes));
+  const isSoftmax = 'activation' in last.spec && last.spec.activation === 'softmax';
+  const probabilities = isSoftmax ? x : loss.from_logits ? softmax(x) : clipped(x);
+  return crossEntropy(probabilities, labels).data;
+}
+
+/** Keras on probabilities: rows sum to one, and none is closer to 0 or 1 than 1e-7. */
+function clipped(x: Values): Values {
+  const K = x.shape.at(-1)!;
+  return map(x, (value, index) => {
+    const start = index - (index % K);
+    const sum = x.data.subarray(start, start + K).reduce((total, other) => total + other, 0);
+    return Math.min(Math.max(value / sum, 1e-7), 1 - 1e-7);
+  });
+}

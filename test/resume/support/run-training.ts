@@ -1,0 +1,148 @@
+// Plays the supervisor: runs a spec to its end in trainer processes that are stopped or killed on the way, each attempt
+// resumed in a fresh process from the last snapshot that was handed over. Says what came out, and what was executed.
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { EpochRow, UpdateRow } from '../../../lib/contract/rows.js';
+import type { DataSourceSpec, JobSpec, JobSpecInput } from '../../../lib/contract/spec.js';
+import type { ResolvedSource } from '../../../lib/data/source.js';
+import { resolveSpec } from '../../../lib/jobs/spec/resolve.js';
+import type { ResumeState, Snapshot, ToTrainer, TrainingOutcome } from '../../../worker/protocol.js';
+import { forkTrainer, type ForkedTrainer } from './forked-trainer.js';
+
+export type Cut = { kind: 'notice' | 'kill' } & ({ at: number } | { atValidationBatch: number });
+
+export interface RunOptions {
+  spec: JobSpecInput;
+  /** An empty folder: spools and nothing else. */
+  dir: string;
+  /** One an attempt; the attempt after the last one is undisturbed. */
+  cuts?: readonly Cut[];
+  /** Folder that locations of the spec are relative to. */
+  dataRoot?: string;
+  initFile?: string;
+}
+
+export interface AttemptRecord {
+  ending: 'stopped' | 'killed' | 'done';
+  /** Micro-batches of the job when it began. */
+  resumedFrom: number;
+  /** Numbers (from 1) of the micro-batches it executed. */
+  executed: number[];
+  /** Whether its fault struck; null without one. */
+  struck: boolean | null;
+}
+
+export interface RunResult {
+  weightsSha256: string;
+  stateSha256: string;
+  outcome: TrainingOutcome;
+  /** By update and by epoch, as last told, without wall_time. */
+  updateRows: Omit<UpdateRow, 'wall_time'>[];
+  epochRows: EpochRow[];
+  /** Samples of each micro-batch that is in the result, in order. */
+  order: { epoch: number; sampleIds: number[] }[];
+  attempts: AttemptRecord[];
+  /** The canonical final state. */
+  stateFile: string;
+}
+
+export function resolved(input: JobSpecInput): JobSpec {
+  const result = resolveSpec(input);
+  if ('problems' in result) throw new Error(`the spec of a test is wrong: ${JSON.stringify(result.problems)}`);
+  return result.spec;
+}
+
+export const sha256Of = (path: string): string => createHash('sha256').update(readFileSync(path)).digest('hex');
+
+/** What a supervisor would settle before it forks. */
+export function sourcesOf(spec: JobSpec, dataRoot = '.'): Extract<ToTrainer, { type: 'start' }>['data'] {
+  const settle = (source: DataSourceSpec): ResolvedSource => {
+    if (source.type === 'npz') return { type: 'npz', path: join(dataRoot, source.path), x: source.x, y: source.y };
+    if (source.name === 'digits') return { type: 'builtin', name: 'digits' };
+    const { samples, shape, classes, seed } = source;
+    return { type: 'builtin', name: 'synthetic', samples, shape, classes, seed };
+  };
+  const { validation } = spec.data;
+  return { train: settle(spec.data), validation: validation === null || 'split' in validation ? null : settle(validation) };
+}
+
+export async function runTraining({ spec: input, dir, cuts = [], dataRoot, initFile }: RunOptions): Promise<RunResult> {
+  const spec = resolved(input);
+  const data = sourcesOf(spec, dataRoot);
+  const updateRows = new Map<number, Omit<UpdateRow, 'wall_time'>>();
+  const epochRows = new Map<number, EpochRow>();
+  const order = new Map<number, { epoch: number; sampleIds: number[] }>();
+  const attempts: AttemptRecord[] = [];
+  let resume = null as ResumeState | null;
+
+  for (let number = 1; ; number++) {
+    const cut: Cut | undefined = cuts[number - 1];
+    const record: AttemptRecord = { ending: 'killed', resumedFrom: resume?.counters.cursor.micro_batches ?? 0, executed: [], struck: cut === undefined ? null : false };
+    attempts.push(record);
+    const attempt = `attempt-${number}`;
+    const spoolDir = join(dir, attempt);
+    await mkdir(spoolDir);
+    const trainer = forkTrainer({ fault: cut ?? null });
+    try {
+      trainer.send({ type: 'start', attempt, spec, data, initFile: resume === null ? (initFile ?? null) : null, resume, spoolDir });
+      const end = await follow(trainer, attempt, record, (snapshot) => (resume = resumeOf(snapshot)));
+      if (end !== null) {
+        const weights = end.snapshot.files.weights;
+        if (weights === undefined) throw new Error('the last snapshot has no weights');
+        const rows = [...updateRows.values()];
+        return { weightsSha256: sha256Of(weights.path), stateSha256: sha256Of(end.stateFile.path), outcome: end.outcome, updateRows: rows, epochRows: [...epochRows.values()], order: [...order.values()], attempts, stateFile: end.stateFile.path };
+      }
+    } finally {
+      await trainer.close();
+    }
+    if (cut === undefined) throw new Error(`attempt ${number} ended as ${record.ending} although nothing was to happen to it`);
+  }
+
+  /** Until the attempt ends; the end of the training if that is it. */
+  async function follow(trainer: ForkedTrainer, attempt: string, record: AttemptRecord, keep: (snapshot: Snapshot) => void) {
+    for (;;) {
+      const message = await trainer.next();
+      switch (message.type) {
+        case 'ready':
+          trainer.send({ type: 'run', attempt });
+          break;
+        case 'test_executed':
+          record.executed.push(message.number);
+          order.set(message.number, { epoch: message.epoch, sampleIds: message.sampleIds });
+          break;
+        case 'test_struck':
+          record.struck = true;
+          break;
+        case 'progress':
+          for (const { wall_time: _, ...row } of message.updateRows) updateRows.set(row.update, row);
+          for (const row of message.epochRows) epochRows.set(row.epoch, row);
+          break;
+        case 'snapshot':
+          keep(message.snapshot);
+          trainer.send({ type: 'snapshot_settled', attempt, number: message.snapshot.number });
+          break;
+        case 'stopped':
+          record.ending = 'stopped';
+          if (message.snapshot !== null) keep(message.snapshot);
+          return null;
+        case 'done':
+          record.ending = 'done';
+          return message;
+        case 'exit':
+          if (message.signal !== 'SIGKILL') throw new Error(`the trainer ended by itself: ${JSON.stringify(message)}`);
+          return null;
+        case 'failed':
+        case 'snapshot_failed':
+          throw new Error(`${message.code}: ${message.message}`);
+        case 'idle':
+          break;
+      }
+    }
+  }
+}
+
+function resumeOf({ counters, files }: Snapshot): ResumeState {
+  return { counters, files: Object.fromEntries(Object.entries(files).map(([role, file]) => [role, file.path])) };
+}

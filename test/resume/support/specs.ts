@@ -1,0 +1,48 @@
+// Two small trainings that between them hold everything whose resumption could go wrong. About seven micro-batches an
+// epoch, the last one ragged; windows of three, so that a window crosses the epochs' end (A) or is flushed there (B).
+import type { JobSpecInput } from '../../../lib/contract/spec.js';
+
+/** amsgrad, dropout, batch normalization, shuffle, validation, a window carried across epochs. */
+export const SPEC_A: JobSpecInput = {
+  name: 'resume-a',
+  data: { type: 'builtin', name: 'synthetic', samples: 60, shape: [8, 8, 1], classes: 4, seed: 3, validation: { split: 0.3 } },
+  model: {
+    layers: [
+      { type: 'conv2d', filters: 4, kernel_size: 3, padding: 'same', use_bias: false },
+      { type: 'batch_normalization', momentum: 0.9 },
+      { type: 'activation', activation: 'relu' },
+      { type: 'dropout', rate: 0.25 },
+      { type: 'max_pooling2d' },
+      { type: 'flatten' },
+      { type: 'dense', units: 8, activation: 'tanh' },
+      { type: 'batch_normalization' },
+      { type: 'dropout', rate: 0.5 },
+      { type: 'dense', units: 4, activation: 'softmax' },
+    ],
+  },
+  training: { batch_size: 6, accum_iters: 3, epochs: 2, tail: 'carry', seed: 7, optimizer: { type: 'adam', lr: 0.01, decay: 1e-2, amsgrad: true } },
+  checkpoint: { every_micro_batches: 1 },
+};
+
+/** Nesterov momentum with weight decay, convolutions with strides and dilation, file order, windows flushed at an epoch's end. */
+export const SPEC_B: JobSpecInput = {
+  name: 'resume-b',
+  data: { type: 'builtin', name: 'synthetic', samples: 45, shape: [10, 10, 2], classes: 3, seed: 5 },
+  model: {
+    layers: [
+      { type: 'conv2d', filters: 3, kernel_size: 3, strides: 2, activation: 'elu', kernel_initializer: 'he_normal' },
+      { type: 'conv2d', filters: 3, kernel_size: 3, padding: 'same', dilation_rate: 2 },
+      { type: 'batch_normalization', scale: false },
+      { type: 'max_pooling2d', padding: 'same' },
+      { type: 'flatten' },
+      { type: 'dropout', rate: 0.3 },
+      { type: 'dense', units: 3 },
+    ],
+  },
+  training: {
+    batch_size: 7, accum_iters: 3, epochs: 2, tail: 'flush', shuffle: false, seed: 0,
+    optimizer: { type: 'sgd', lr: 0.05, momentum: 0.9, nesterov: true, weight_decay: 0.01 },
+    loss: { type: 'sparse_categorical_crossentropy', label_smoothing: 0.1, from_logits: true },
+  },
+  checkpoint: { every_micro_batches: 2 },
+};

@@ -1,0 +1,59 @@
+// A trainer process for tests: the production pieces, composed as worker/trainer/main.ts does, plus a witness of what was
+// executed and one fault at an exact place. The fault comes from PAWL_TEST_FAULT:
+//   {"kind": "notice" | "kill", "at": micro-batch}              right after the job's micro-batch number `at` (from 1)
+//   {"kind": "notice" | "kill", "atValidationBatch": batch}     right after that many validation batches in this process
+import { loadTensorflow } from '../../../dist/worker/trainer/engines/load.js';
+import { serve } from '../../../dist/worker/trainer/serve.js';
+
+const fault = JSON.parse(process.env.PAWL_TEST_FAULT ?? 'null');
+let attempt = null;
+let deliver = () => undefined;
+
+process.on('disconnect', () => process.exit(0));
+
+function strike() {
+  process.send({ type: 'test_struck' });
+  if (fault.kind === 'kill') process.kill(process.pid, 'SIGKILL');
+  deliver({ type: 'stop', attempt, deadlineMs: null, discard: false });
+}
+
+/** The engine, with a witness at every validation batch. */
+async function watchedEngine() {
+  const engine = await loadTensorflow();
+  let evaluated = 0;
+  return {
+    ...engine,
+    compile(program) {
+      const compiled = engine.compile(program);
+      const evaluate = (batch) => {
+        const row = compiled.evaluate(batch);
+        evaluated += 1;
+        if (fault?.atValidationBatch === evaluated) strike();
+        return row;
+      };
+      return { ...compiled, evaluate };
+    },
+  };
+}
+
+serve(
+  {
+    send: (message) => process.send(message),
+    onMessage(listener) {
+      deliver = listener;
+      process.on('message', (message) => {
+        if (message.type === 'start') attempt = message.attempt;
+        listener(message);
+      });
+    },
+  },
+  {
+    engine: watchedEngine(),
+    hooks: {
+      afterMicroBatch(number, epoch, sampleIds) {
+        process.send({ type: 'test_executed', number, epoch, sampleIds: [...sampleIds] });
+        if (fault?.at === number) strike();
+      },
+    },
+  },
+);

@@ -1,0 +1,300 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { NOT_SUPPORTED } from '../../../lib/contract/not-supported.js';
+import type { JobSpec } from '../../../lib/contract/spec.js';
+import type { Problem } from '../../../lib/errors.js';
+import { resolveSpec } from '../../../lib/jobs/spec/resolve.js';
+import { anySpec } from './arbitrary-spec.js';
+
+type Input = Record<string, unknown>;
+const dense = { type: 'dense', units: 10 };
+const input = (sections: Input = {}): Input => ({ data: { type: 'builtin', name: 'digits' }, model: { layers: [{ type: 'flatten' }, dense] }, ...sections });
+
+function specOf(sections: Input = {}): JobSpec {
+  const resolved = resolveSpec(input(sections));
+  if ('problems' in resolved) throw new Error(JSON.stringify(resolved.problems));
+  return resolved.spec;
+}
+function problemsOf(value: unknown): Problem[] {
+  const resolved = resolveSpec(value);
+  return 'problems' in resolved ? resolved.problems : [];
+}
+const told = (value: unknown) => problemsOf(value).map(({ param, message }) => `${param}: ${message}`);
+
+describe('a resolved spec', () => {
+  it('has every default written', () => {
+    expect(specOf()).toEqual({
+      spec_version: 1,
+      name: null,
+      data: { type: 'builtin', name: 'digits', normalize: 'none', validation: null },
+      model: {
+        layers: [
+          { type: 'flatten', name: 'flatten_1', trainable: true },
+          {
+            type: 'dense', name: 'dense_1', trainable: true, units: 10, activation: null, use_bias: true, kernel_initializer: 'glorot_uniform', bias_initializer: 'zeros',
+            kernel_regularizer: null, bias_regularizer: null, kernel_constraint: null,
+          },
+        ],
+        init: null,
+      },
+      training: {
+        batch_size: 32, accum_iters: 1, epochs: 1, max_updates: null, tail: 'carry', reduction: 'sample', shuffle: true, seed: 0,
+        optimizer: { type: 'adam', lr: 0.001, decay: 0, weight_decay: 0, beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7, amsgrad: false },
+        lr_schedule: { type: 'constant' },
+        loss: { type: 'categorical_crossentropy', label_smoothing: 0, from_logits: false },
+        metrics: ['accuracy'], clip_norm: null, clip_value: null, ema: null, nonfinite: 'fail', early_stopping: null,
+        precision: 'float32', numerics: 'strict', allow_class_change: false, lanes: 'auto',
+      },
+      checkpoint: { every_seconds: 30, every_updates: null, every_micro_batches: null, keep_last: 2, keep_best: null },
+      resources: { engine: 'auto', gpu: 'preferred', min_memory_mib: null },
+      run: { priority: 0, max_failures: 3, max_preemptions: null, max_duration_seconds: null, start_after: null, start_before: null, tags: {} },
+    });
+  });
+
+  it('resolves to itself, to the last byte', () => {
+    fc.assert(
+      fc.property(anySpec, (any) => {
+        const once = resolveSpec(any);
+        if ('problems' in once) throw new Error(JSON.stringify({ any, problems: once.problems }));
+        expect(JSON.stringify(resolveSpec(once.spec))).toBe(JSON.stringify(once));
+        expect(JSON.stringify(resolveSpec(JSON.parse(JSON.stringify(once.spec))))).toBe(JSON.stringify(once));
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  it('keeps what was given and does not touch it', () => {
+    fc.assert(
+      fc.property(anySpec, (any) => {
+        const before = JSON.stringify(any);
+        const resolved = resolveSpec(any) as { spec: JobSpec };
+        expect(JSON.stringify(any)).toBe(before);
+        expect(resolved.spec.model.layers.map(({ type }) => type)).toEqual((any['model'] as { layers: { type: string }[] }).layers.map(({ type }) => type));
+        expect(resolved.spec.data).toMatchObject({ type: (any['data'] as Input)['type'] });
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  it('spells sizes out as pairs, and pool strides as the pool', () => {
+    const { layers } = specOf({ model: { layers: [{ type: 'conv2d', filters: 2, kernel_size: 3, strides: [1, 2] }, { type: 'max_pooling2d', pool_size: [2, 3] }, { type: 'max_pooling2d', strides: 1 }] } }).model;
+    expect(layers).toMatchObject([
+      { kernel_size: [3, 3], strides: [1, 2], dilation_rate: [1, 1] },
+      { pool_size: [2, 3], strides: [2, 3] },
+      { pool_size: [2, 2], strides: [1, 1] },
+    ]);
+  });
+
+  it.each<[string, Input, Input]>([
+    ['loss', { training: { loss: 'sparse_categorical_crossentropy' } }, { training: { loss: { type: 'sparse_categorical_crossentropy', label_smoothing: 0, from_logits: false } } }],
+    ['a loss with a setting', { training: { loss: { type: 'categorical_crossentropy', label_smoothing: 0.1 } } }, { training: { loss: { label_smoothing: 0.1, from_logits: false } } }],
+    ['epsilon null', { training: { optimizer: { type: 'adam', epsilon: null } } }, { training: { optimizer: { epsilon: 1e-7 } } }],
+    ['sgd', { training: { optimizer: { type: 'sgd' } } }, { training: { optimizer: { type: 'sgd', lr: 0.01, decay: 0, weight_decay: 0, momentum: 0, nesterov: false } } }],
+    ['max_updates alone', { training: { max_updates: 7 } }, { training: { epochs: null, max_updates: 7 } }],
+    ['both lengths', { training: { max_updates: 7, epochs: 2 } }, { training: { epochs: 2, max_updates: 7 } }],
+    ['a duration', { checkpoint: { every_seconds: '1.5m' }, run: { max_duration_seconds: '6h' } }, { checkpoint: { every_seconds: 90 }, run: { max_duration_seconds: 21_600 } }],
+    ['another cadence', { checkpoint: { every_updates: 5 } }, { checkpoint: { every_seconds: null, every_updates: 5, every_micro_batches: null } }],
+    ['synthetic', { data: { type: 'builtin', name: 'synthetic', classes: 4 } }, { data: { samples: 1000, shape: [8, 8, 1], classes: 4, seed: 0 } }],
+    ['synthetic of another shape', { data: { type: 'builtin', name: 'synthetic', shape: [3, 4, 5], samples: 6, seed: 7 } }, { data: { samples: 6, shape: [3, 4, 5], classes: 10, seed: 7 } }],
+    ['npz', { data: { type: 'npz', path: 'a.npz' } }, { data: { x: 'x', y: 'y', normalize: 'none', validation: null } }],
+    ['validation data, normalised as the training data', { data: { type: 'npz', path: 'a.npz', normalize: 'unit', validation: { type: 'npz', path: 'b.npz' } } }, { data: { validation: { path: 'b.npz', x: 'x', normalize: 'unit' } } }],
+    ['validation data, normalised on its own', { data: { type: 'npz', path: 'a.npz', normalize: 'unit', validation: { type: 'npz', path: 'b.npz', normalize: 'none' } } }, { data: { validation: { normalize: 'none' } } }],
+    ['keys that are there and undefined', { training: { epochs: undefined, optimizer: undefined }, name: undefined }, { name: null, training: { epochs: 1, optimizer: { type: 'adam' } } }],
+  ])('spells out %s', (_, sections, expected) => {
+    expect(specOf(sections)).toMatchObject(expected);
+  });
+
+  it('names layers, the ones without a name', () => {
+    const { layers } = specOf({ model: { layers: [{ type: 'flatten' }, { ...dense, name: 'dense_1' }, dense] } }).model;
+    expect(layers.map(({ name }) => name)).toEqual(['flatten_1', 'dense_1', 'dense_2']);
+  });
+});
+
+describe('what is wrong', () => {
+  it('is told all at once, each with its field, what was given and what is allowed', () => {
+    const wrong = {
+      foo: 1,
+      data: { type: 'npz', normalize: { mean: 1 }, validation: { split: 2 } },
+      model: {
+        layers: [
+          { type: 'conv2d', filters: 'a', kernel_size: [3] },
+          { type: 'conv2d', kernel_size: [3, 0], activation: 'rleu' },
+          { type: 'nope' },
+          { units: 3 },
+          3,
+          { ...dense, name: 'a/b' },
+        ],
+      },
+      training: { batch_size: 0, accum: 3, epochs: 1.5, optimizer: { type: 'adma' }, loss: { type: 'mse' }, seed: NaN, shuffle: 'yes', tail: null },
+      checkpoint: { every_updates: 1, every_micro_batches: 2 },
+      run: { start_after: '2026-02-30T00:00:00Z', tags: { 'a b': 'c', d: 1 } },
+    };
+    expect(new Set(told(wrong))).toEqual(
+      new Set([
+        'foo: is not a known key; known keys: spec_version, name, data, model, training, checkpoint, resources, run',
+        'data.path: is required: a path relative to one of the data roots (bare or with `file:`)',
+        'data.normalize.std: is required: a number > 0 or an array of 1 to 4096 items',
+        'data.validation.split: must be a number > 0 and < 1, got 2',
+        'model.layers.0.filters: must be an integer from 1 to 65536, got "a"',
+        'model.layers.0.kernel_size: must be an integer from 1 to 1024, or two of them [height, width], got [3]',
+        'model.layers.1.filters: is required: an integer from 1 to 65536',
+        'model.layers.1.kernel_size.1: must be an integer from 1 to 1024, got 0',
+        'model.layers.1.activation: must be one of relu, leaky_relu, elu, selu, gelu, silu, sigmoid, hard_sigmoid, tanh, softmax, softplus, linear or null, got "rleu"',
+        'model.layers.2.type: must be one of conv2d, max_pooling2d, flatten, dense, activation, dropout, batch_normalization, got "nope"',
+        'model.layers.3.type: is required: one of conv2d, max_pooling2d, flatten, dense, activation, dropout, batch_normalization',
+        'model.layers.4: must be an object whose type is one of conv2d, max_pooling2d, flatten, dense, activation, dropout, batch_normalization, got 3',
+        'model.layers.5.name: must be a name of up to 64 letters, digits, `_`, `.` or `-`, got "a/b"',
+        'training.accum: is not a known key (did you mean accum_iters?); known keys: batch_size, accum_iters, epochs, max_updates, tail, reduction, shuffle, seed, optimizer, lr_schedule, loss, metrics, clip_norm, clip_value, ema, nonfinite, early_stopping, precision, numerics, allow_class_change, lanes',
+        'training.batch_size: must be an integer from 1 to 65536, got 0',
+        'training.epochs: must be an integer from 1 to 1000000000 or null, got 1.5',
+        'training.tail: must be one of carry, flush, drop, got null',
+        'training.shuffle: must be true or false, got "yes"',
+        'training.seed: must be an integer from 0 to 9007199254740991, got NaN',
+        'training.optimizer.type: must be one of sgd, adam, got "adma"',
+        'training.loss.type: must be one of categorical_crossentropy, sparse_categorical_crossentropy, got "mse"',
+        'checkpoint.every_micro_batches: only one of every_seconds, every_updates, every_micro_batches may be given, and every_updates is',
+        'run.start_after: must be an ISO 8601 time in UTC, such as 2026-01-31T12:00:00Z or null, got "2026-02-30T00:00:00Z"',
+        'run.tags."a b": is not allowed as a key; allowed: at most 16 tags: keys of letters, digits and _.- up to 64 characters, values up to 512',
+        'run.tags.d: must be a string of at most 512 characters, got 1',
+      ]),
+    );
+  });
+
+  it.each<[string, Input, string]>([
+    ['nesterov without momentum', { training: { optimizer: { type: 'sgd', nesterov: true } } }, 'training.optimizer.nesterov: needs a momentum above 0'],
+    ['a start window that closes before it opens', { run: { start_after: '2026-01-02T00:00:00Z', start_before: '2026-01-02T00:00:00Z' } }, 'run.start_before: must be later than run.start_after'],
+    ['two layers of one name', { model: { layers: [{ type: 'flatten', name: 'a' }, { ...dense, name: 'a' }] } }, 'model.layers.1.name: the name "a" is also that of model.layers.0'],
+    ['strides together with dilation', { model: { layers: [{ type: 'conv2d', filters: 1, kernel_size: 1, strides: 2, dilation_rate: [1, 2] }] } }, 'model.layers.0.dilation_rate: strides [2, 2] and dilation_rate [1, 2]'],
+    ['settings of synthetic for digits', { data: { type: 'builtin', name: 'digits', seed: 1 } }, 'data.seed: is a key of the data set synthetic only'],
+    ['settings of synthetic for digits in validation', { data: { type: 'builtin', name: 'digits', validation: { type: 'builtin', name: 'digits', samples: 3 } } }, 'data.validation.samples: is a key'],
+    ['a duration that is none', { run: { max_duration_seconds: '0s' } }, 'run.max_duration_seconds: must be from 1 to'],
+    ['an endless duration', { checkpoint: { every_seconds: `${'9'.repeat(400)}d` } }, 'checkpoint.every_seconds: must be from 0.01 to 3153600000 seconds, got "9999'],
+    ['another spec version', { spec_version: 2 }, 'spec_version: must be 1, got 2'],
+    ['a metric twice', { training: { metrics: ['accuracy', 'accuracy'] } }, 'training.metrics: must be an array'],
+    ['an optimizer without its type', { training: { optimizer: { lr: 0.1 } } }, 'training.optimizer.type: is required: one of sgd, adam'],
+    ['a local time', { run: { start_after: '2026-01-02T00:00:00+02:00' } }, 'run.start_after: must be an ISO 8601 time in UTC'],
+  ])('%s', (_, sections, message) => {
+    expect(told(input(sections))).toEqual([expect.stringContaining(message)]);
+  });
+
+  it('in one section does not hide what is wrong in another', () => {
+    const problems = told(input({ name: 3, training: { optimizer: { type: 'sgd', nesterov: true } }, data: { type: 'builtin', name: 'digits', seed: 1 } }));
+    expect(problems.map((text) => text.split(':')[0])).toEqual(['name', 'data.seed', 'training.optimizer.nesterov']);
+  });
+
+  it.each([[null], [3], ['x'], [[]], [undefined]])('is one thing if the whole is no object: %j', (value) => {
+    expect(problemsOf(value)).toEqual([{ param: '', message: expect.stringMatching(/^must be an object/) as string }]);
+  });
+});
+
+describe('what is specified but not built', () => {
+  const layer = (change: Input) => ({ model: { layers: [{ type: 'conv2d', filters: 2, kernel_size: 1, ...change }] } });
+  const training = (change: Input) => ({ training: change });
+  const digits = (change: Input) => ({ data: { type: 'builtin', name: 'digits', ...change } });
+  const cases: [string, string, Input][] = [
+    ...['idx', 'image_folder'].map((type): [string, string, Input] => ['data.type', type, { data: { type, images: 'a' } }]),
+    ['data.validation.type', 'idx', digits({ validation: { type: 'idx', images: 'a' } })],
+    ['data.path', 's3://', { data: { type: 'npz', path: 's3://bucket/a.npz' } }],
+    ['data.validation.path', 's3://', digits({ validation: { type: 'npz', path: 's3://bucket/a.npz' } })],
+    ...['augment', 'class_weight', 'sample_weight'].map((key): [string, string, Input] => [`data.${key}`, key, digits({ [key]: {} })]),
+    ...['depthwise_conv2d', 'separable_conv2d', 'average_pooling2d', 'global_average_pooling2d', 'global_max_pooling2d', 'group_normalization', 'layer_normalization', 'spatial_dropout2d', 'residual'].map(
+      (type): [string, string, Input] => ['model.layers.0.type', type, { model: { layers: [{ type, layers: [], rate: 9 }, dense] } }],
+    ),
+    ['model.layers.0.groups', '2', layer({ groups: 2 })],
+    ...['kernel_regularizer', 'bias_regularizer', 'kernel_constraint'].map((key): [string, string, Input] => [`model.layers.0.${key}`, key, layer({ [key]: { l2: 0.1 } })]),
+    ['model.init', 'init.job', { model: { layers: [dense], init: { job: 'job_1', include: 'state' } } }],
+    ['model.init.from', 's3://', { model: { layers: [dense], init: { from: 's3://b/w.safetensors' } } }],
+    ...['adamw', 'rmsprop', 'adagrad', 'lamb'].map((type): [string, string, Input] => ['training.optimizer.type', type, training({ optimizer: { type, rho: 0.9 } })]),
+    ...['binary_crossentropy', 'mean_squared_error'].flatMap((type): [string, string, Input][] => [
+      ['training.loss', type, training({ loss: type })],
+      ['training.loss.type', type, training({ loss: { type } })],
+    ]),
+    ...['step', 'exponential', 'cosine', 'piecewise', 'one_cycle'].flatMap((type): [string, string, Input][] => [
+      ['training.lr_schedule', type, training({ lr_schedule: type })],
+      ['training.lr_schedule.type', type, training({ lr_schedule: { type, every_updates: 3 } })],
+    ]),
+    ['training.lr_schedule.warmup_updates', 'warmup_updates', training({ lr_schedule: { type: 'constant', warmup_updates: 5 } })],
+    ['training.metrics.0', 'top_k_accuracy', training({ metrics: ['top_k_accuracy'] })],
+    ['training.metrics.0.type', 'top_k_accuracy', training({ metrics: [{ type: 'top_k_accuracy', k: 3 }] })],
+    ...['warmup_updates', 'clip_norm', 'clip_value', 'ema', 'early_stopping', 'class_weight', 'sample_weight', 'augment'].map((key): [string, string, Input] => [`training.${key}`, key, training({ [key]: 1 })]),
+    ['training.nonfinite', 'skip_window', training({ nonfinite: 'skip_window' })],
+    ['training.precision', 'bfloat16', training({ precision: 'bfloat16' })],
+    ['training.numerics', 'fast', training({ numerics: 'fast' })],
+    ['training.lanes', '4', training({ lanes: 4 })],
+    ['checkpoint.every_seconds', 'auto', { checkpoint: { every_seconds: 'auto' } }],
+    ['checkpoint.keep_best', 'keep_best', { checkpoint: { keep_best: { metric: 'loss' } } }],
+    ...['webgpu', 'wasm', 'cpu'].map((engine): [string, string, Input] => ['resources.engine', engine, { resources: { engine } }]),
+  ];
+
+  it.each(cases)('%s %s is refused by its name, and by that alone', (param, name, sections) => {
+    const problems = problemsOf(input(sections));
+    expect(problems).toEqual([{ param, code: 'not_supported', message: expect.stringContaining(name) as string }]);
+    expect(problems[0]?.message).toMatch(/is not supported yet$/);
+  });
+
+  it('is all in the list above', () => {
+    const covered = new Set(cases.map(([param]) => param.replace(/\.\d+/g, '.*')));
+    for (const { path } of NOT_SUPPORTED) if (!path.startsWith('data.validation.')) expect(covered).toContain(path);
+  });
+
+  it('does not hide what else is wrong', () => {
+    const problems = problemsOf(input({ model: { layers: [{ type: 'residual' }, { type: 'dense', units: 0 }] }, training: { ema: {}, batch_size: 0 } }));
+    expect(problems.map(({ param }) => param).sort()).toEqual(['model.layers.0.type', 'model.layers.1.units', 'training.batch_size', 'training.ema']);
+  });
+
+  it('is accepted as null, which is its default', () => {
+    expect(specOf({ training: { clip_norm: null, ema: null, early_stopping: null }, checkpoint: { keep_best: null } }).training.ema).toBeNull();
+  });
+});
+
+describe('hostile input', () => {
+  it('gets short answers', () => {
+    const long = 'x'.repeat(100_000);
+    const problems = problemsOf({ ...input(), [long]: 1, name: long, data: { type: long }, training: { [long]: long, tail: long } });
+    expect(problems.length).toBeGreaterThan(4);
+    for (const { param, message } of problems) {
+      expect(param.length).toBeLessThan(100);
+      expect(message.length).toBeLessThan(500);
+    }
+  });
+
+  it('cannot reach a prototype', () => {
+    const value: unknown = JSON.parse('{"__proto__":{"training":{}},"constructor":1,"data":{"type":"builtin","name":"digits","__proto__":{"normalize":"unit"}},"model":{"layers":[{"type":"flatten","__proto__":{}}]},"run":{"tags":{"__proto__":"x"}}}');
+    expect(problemsOf(value).map(({ param }) => param)).toEqual(['__proto__', 'constructor', 'data.__proto__', 'model.layers.0.__proto__', 'run.tags.__proto__']);
+    expect(({} as Input)['training']).toBeUndefined();
+    // a default is not taken from a prototype either
+    expect(problemsOf(Object.create(input()))[0]?.param).toBe('data');
+  });
+
+  it('may be nested without end', () => {
+    let nested: unknown = {};
+    for (let depth = 0; depth < 100_000; depth++) nested = { layers: [nested] };
+    expect(problemsOf(input({ model: nested, training: nested })).length).toBeGreaterThan(0);
+    // a walk that did not remember where it was would never come back
+    const circle: Input = {};
+    for (let i = 0; i < 12; i++) circle[`self${i}`] = circle;
+    expect(problemsOf(input({ training: circle }))).toHaveLength(12);
+  });
+
+  it('may be long without end', () => {
+    const [tooLong] = problemsOf(input({ model: { layers: Array(200_000).fill(0) } }));
+    expect(tooLong).toEqual({ param: 'model.layers', message: 'must be an array of at most 4096 items, got 200000' });
+    const many = problemsOf(input({ model: { layers: Array(1000).fill({ type: 'conv2d', strides: 0, kernel_size: 'x' }) } }));
+    expect(many).toHaveLength(101);
+    expect(many.at(-1)).toEqual({ param: '', message: 'and 2900 more problems' });
+  });
+
+  it('may hold what JSON cannot', () => {
+    const problems = problemsOf(input({ name: 1n, training: { batch_size: Infinity, seed: -Infinity, shuffle: () => true, tail: Symbol('x') }, run: new Map() }));
+    expect(problems.map(({ param }) => param).sort()).toEqual(['name', 'training.batch_size', 'training.seed', 'training.shuffle', 'training.tail']);
+  });
+
+  it('never throws', () => {
+    fc.assert(
+      fc.property(fc.anything({ withBigInt: true, withMap: true, withNullPrototype: true, withObjectString: true, maxDepth: 4 }), fc.constantFrom('data', 'model', 'training', 'checkpoint', 'run', ''), (value, section) => {
+        expect(Array.isArray(problemsOf(section === '' ? value : input({ [section]: value })))).toBe(true);
+      }),
+      { numRuns: 300 },
+    );
+  });
+});

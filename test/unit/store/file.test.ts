@@ -1,0 +1,150 @@
+// What the file driver makes of a disk that fails and of a folder that others have been in.
+
+import { mkdir, open, readdir, rm, symlink, utimes, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { makeFileStore } from '../../../lib/store/file.js';
+import type { Store } from '../../../lib/store/index.js';
+import { codeOf, keysOf, text } from '../../integration/store/conformance.js';
+import { makeTempDir, type TempDir } from '../../support/temp.js';
+import { answerNext, restoreFs } from './pause-fs.js';
+
+let folder: TempDir;
+let store: Store;
+
+beforeEach(async () => {
+  folder = await makeTempDir('file');
+  store = await makeFileStore({ root: folder.path });
+});
+afterEach(async () => {
+  restoreFs();
+  await folder.remove();
+});
+
+function errno(code: string, syscall: string): Error {
+  return Object.assign(new Error(`${code}: made up by a test, ${syscall}`), { code, syscall });
+}
+
+/** Makes the next fsync of any file or folder fail, and the following ones succeed. */
+async function failNextSync(code: string): Promise<{ hit(): boolean }> {
+  const probe = await open(folder.path, 'r');
+  const prototype = Object.getPrototypeOf(probe) as { sync: () => Promise<void> };
+  await probe.close();
+  const { sync } = prototype;
+  let hit = false;
+  prototype.sync = async () => {
+    prototype.sync = sync;
+    hit = true;
+    throw errno(code, 'fsync');
+  };
+  return { hit: () => hit };
+}
+
+describe('a failed fsync', () => {
+  it('means that the store is down for writes, though the next fsync succeeds, and reads go on', async () => {
+    await store.put('a/before', text('before'));
+    const created = await store.putIfAbsent('a/HEAD', text('1'));
+    const failure = await failNextSync('EIO');
+    expect(await codeOf(store.put('a/object', text('x')))).toBe('store_unavailable');
+    expect(failure.hit()).toBe(true);
+    const writes = [
+      () => store.put('a/object', text('x')),
+      () => store.putIfAbsent('a/new', text('x')),
+      () => store.putIfAbsent('b/HEAD', text('x')),
+      () => store.compareAndSwap('a/HEAD', text('2'), created.created ? created.etag : ''),
+      () => store.delete('a/before'),
+      () => store.delete('a/HEAD'),
+    ];
+    for (const write of writes) {
+      await expect(write()).rejects.toMatchObject({ code: 'store_unavailable', message: expect.stringContaining('EIO') as string });
+    }
+    expect((await store.get('a/before'))?.body.toString()).toBe('before');
+    expect(await keysOf(store, '')).toEqual(['a/HEAD', 'a/before']);
+    expect(await readdir(join(folder.path, '~tmp'))).toEqual([]);
+  });
+
+  it('for want of space says that the disk is full, and the store goes on', async () => {
+    await store.put('a/before', text('before'));
+    const failure = await failNextSync('ENOSPC');
+    expect(await codeOf(store.put('a/object', text('x')))).toBe('store_full');
+    expect(failure.hit()).toBe(true);
+    expect(await keysOf(store, '')).toEqual(['a/before']);
+    await store.put('a/object', text('x'));
+  });
+});
+
+describe('failures of the disk', () => {
+  it.each([
+    ['link', 'ENOSPC', 'store_full'],
+    ['link', 'EDQUOT', 'store_full'],
+    ['link', 'EPERM', 'store_unsafe'],
+    ['link', 'EIO', 'store_unavailable'],
+    ['open', 'EMFILE', 'store_unavailable'],
+    ['open', 'EROFS', 'store_unavailable'],
+  ] as const)('at %s with %s become %s, and nothing remains', async (operation, code, expected) => {
+    await store.put('a/before', text('x'));
+    for (const key of ['a/object', 'a/HEAD']) {
+      const failure = answerNext(operation, operation === 'link' ? /./ : /~/, () => {
+        throw errno(code, operation);
+      });
+      expect(await codeOf(store.putIfAbsent(key, text('x')))).toBe(expected);
+      expect(failure.hit()).toBe(true);
+    }
+    expect(await keysOf(store, '')).toEqual(['a/before']);
+    expect(await readdir(join(folder.path, 'a'))).toEqual(['before']);
+    expect(await readdir(join(folder.path, '~tmp'))).toEqual([]);
+  });
+
+  it('are told with the verb and the key', async () => {
+    answerNext('open', /~/, () => {
+      throw errno('EACCES', 'open');
+    });
+    await expect(store.put('a/object', text('x'))).rejects.toThrow('put a/object: EACCES');
+  });
+});
+
+describe('the folder of a file store', () => {
+  it('loses the temporary files of dead processes at the next start, once they are old', async () => {
+    const [old, young] = [join(folder.path, '~tmp/old'), join(folder.path, '~tmp/young')];
+    await writeFile(old, 'x');
+    await writeFile(young, 'x');
+    const twoHoursAgo = new Date(Date.now() - 2 * 60 * 60 * 1000);
+    await utimes(old, twoHoursAgo, twoHoursAgo);
+    expect(await keysOf(store, '')).toEqual([]);
+    await makeFileStore({ root: folder.path });
+    expect(await readdir(join(folder.path, '~tmp'))).toEqual(['young']);
+  });
+
+  it('may hold files of others, which are not listed', async () => {
+    await store.put('a/object', text('x'));
+    await mkdir(join(folder.path, 'lost+found'));
+    await writeFile(join(folder.path, 'a/ü'), 'x');
+    await writeFile(join(folder.path, 'a/~HEAD.1.left-over'), 'x');
+    await writeFile(join(folder.path, 'a/HEAD'), 'x');
+    await symlink(folder.path, join(folder.path, 'a/loop'));
+    expect(await keysOf(store, '')).toEqual(['a/object']);
+    expect(await store.get('a/HEAD')).toBeNull();
+  });
+
+  it('may lose folders, which are made again', async () => {
+    await store.put('a/b/object', text('x'));
+    await store.putIfAbsent('a/c/HEAD', text('x'));
+    await rm(join(folder.path, 'a'), { recursive: true });
+    // The first write of each kind may find out; the next one succeeds.
+    await store.put('a/b/object', text('x')).catch(() => undefined);
+    await store.put('a/b/object', text('x'));
+    await store.putIfAbsent('a/c/HEAD', text('x'));
+    expect(await keysOf(store, '')).toEqual(['a/b/object', 'a/c/HEAD']);
+  });
+
+  it('is made with its parents where it is missing', async () => {
+    const nested = await makeFileStore({ root: join(folder.path, 'x/y/z') });
+    await nested.put('object', text('x'));
+    expect(nested.description).toBe(`file:${join(folder.path, 'x/y/z')}`);
+  });
+
+  it('that cannot be made is store_unavailable', async () => {
+    await writeFile(join(folder.path, 'file'), 'x');
+    expect(await codeOf(makeFileStore({ root: join(folder.path, 'file/below') }))).toBe('store_unavailable');
+  });
+});

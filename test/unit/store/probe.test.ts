@@ -1,0 +1,126 @@
+// The probe against stores that break one promise each.
+
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { AppError } from '../../../lib/errors.js';
+import { makeFileStore } from '../../../lib/store/file.js';
+import type { Store } from '../../../lib/store/index.js';
+import { probeStore } from '../../../lib/store/probe.js';
+import { keysOf } from '../../integration/store/conformance.js';
+import { makeTempDir, type TempDir } from '../../support/temp.js';
+
+let folder: TempDir;
+let store: Store;
+
+beforeEach(async () => {
+  folder = await makeTempDir('probe');
+  store = await makeFileStore({ root: folder.path });
+});
+afterEach(() => folder.remove());
+
+/** A swap that does not look at the tag. */
+const swapBlindly: Store['compareAndSwap'] = async (key, body) => {
+  for (;;) {
+    const current = await store.head(key);
+    const outcome = current === null ? await store.putIfAbsent(key, body) : await store.compareAndSwap(key, body, current.etag);
+    if ('etag' in outcome) return { swapped: true, etag: outcome.etag };
+  }
+};
+
+/** A create that does not look whether something is there. */
+const createBlindly: Store['putIfAbsent'] = async (key, body) => {
+  if (!key.endsWith('HEAD')) return { created: true, ...(await store.put(key, body)) };
+  const outcome = await swapBlindly(key, body, '');
+  return outcome.swapped ? { created: true, etag: outcome.etag } : { created: false };
+};
+
+const lies: Record<string, { lie: () => Partial<Store>; reason: RegExp }> = {
+  'ignores conditions': {
+    lie: () => ({ putIfAbsent: createBlindly, compareAndSwap: swapBlindly }),
+    reason: /8 were told that they had won/,
+  },
+  'ignores the condition of creates only': { lie: () => ({ putIfAbsent: createBlindly }), reason: /racing creates/ },
+  'ignores the condition of swaps only': { lie: () => ({ compareAndSwap: swapBlindly }), reason: /stale tag was accepted/ },
+  'refuses every swap': {
+    lie: () => ({ compareAndSwap: async () => ({ swapped: false }) }),
+    reason: /right tag was refused/,
+  },
+  'looks first and writes later': {
+    lie: () => ({
+      putIfAbsent: async (key, body) => ((await store.head(key)) === null ? createBlindly(key, body) : { created: false }),
+    }),
+    reason: /racing creates/,
+  },
+  'compares first and swaps later': {
+    lie: () => ({
+      compareAndSwap: async (key, body, etag) =>
+        (await store.head(key))?.etag === etag ? swapBlindly(key, body, etag) : { swapped: false },
+    }),
+    reason: /racing swaps/,
+  },
+  'says no to a create that it stores': {
+    lie: () => ({
+      putIfAbsent: async (key, body) => {
+        const created = await store.putIfAbsent(key, body);
+        if (!created.created) await createBlindly(key, body);
+        return created;
+      },
+    }),
+    reason: /not the one that was stored/,
+  },
+  'creates what is to be swapped': {
+    lie: () => ({
+      compareAndSwap: async (key, body, etag) =>
+        (await store.head(key)) === null ? swapBlindly(key, body, etag) : store.compareAndSwap(key, body, etag),
+    }),
+    reason: /created what was not there/,
+  },
+  'pairs a body with the next tag': {
+    lie: () => ({
+      get: async (key) => {
+        const object = await store.get(key);
+        return object === null ? null : { body: object.body, etag: (await store.head(key))?.etag ?? '' };
+      },
+    }),
+    reason: /tag of another/,
+  },
+  'forgets what was written': { lie: () => ({ get: async () => null }), reason: /is not there/ },
+  'does not list': {
+    lie: () => ({ list: async function* () {} }),
+    reason: /lists 0 of 2/,
+  },
+  'does not delete': { lie: () => ({ delete: async () => undefined }), reason: /still there/ },
+};
+
+describe('the probe', () => {
+  it('passes a store that keeps its promises, and leaves no object behind', async () => {
+    await probeStore(store);
+    await Promise.all([probeStore(store), probeStore(store)]);
+    expect(await keysOf(store, '')).toEqual([]);
+  });
+
+  it.each(Object.keys(lies))('refuses a store that %s', async (name) => {
+    const { lie, reason } = lies[name] ?? expect.fail();
+    const failure = await probeStore({ ...store, ...lie() }).then(() => null, (error: unknown) => error);
+    expect(failure).toMatchObject({ code: 'store_unsafe', message: expect.stringMatching(reason) });
+    expect((failure as AppError).message).toContain(store.description);
+  });
+
+  it('does not call a store unsafe that gives up on some of the racers, even if one of them had won', async () => {
+    let calls = 0;
+    const shaky: Store = {
+      ...store,
+      putIfAbsent: async (key, body) => {
+        const outcome = await store.putIfAbsent(key, body);
+        if (outcome.created && calls++ < 2) throw new AppError('store_unavailable', 'the answer was lost');
+        return outcome;
+      },
+    };
+    await probeStore(shaky);
+    expect(calls).toBe(2);
+  });
+
+  it('passes on the failure of a store that does not answer', async () => {
+    const down = (): Promise<never> => Promise.reject(new AppError('store_unavailable', 'down'));
+    await expect(probeStore({ ...store, putIfAbsent: down })).rejects.toMatchObject({ code: 'store_unavailable' });
+  });
+});

@@ -1,0 +1,142 @@
+// The loop by itself, over a program without tensors: the order of its steps, where it stops, and what its rows say.
+import { expect, describe, test } from 'vitest';
+import type { EpochRow, UpdateRow } from '../../../lib/contract/rows.js';
+import type { JobSpecInput } from '../../../lib/contract/spec.js';
+import { courseOf } from '../../../lib/training/course.js';
+import { isBoundary, startCursor } from '../../../lib/training/cursor.js';
+import type { StateCounters } from '../../../lib/training/state.js';
+import { emptySums } from '../../../lib/training/window.js';
+import { loadBatches } from '../../../worker/trainer/batches.js';
+import { train, type Ending, type Watch } from '../../../worker/trainer/loop.js';
+import { resolved } from '../../resume/support/run-training.js';
+import { makeToyProgram } from './support/toy-program.js';
+
+const START: StateCounters = { cursor: startCursor(), window: emptySums(), epoch: emptySums() };
+
+interface Run {
+  ending: Ending;
+  calls: string[];
+  updateRows: UpdateRow[];
+  epochRows: EpochRow[];
+  boundaries: StateCounters[];
+  weight: number;
+}
+/** 7 samples and a validation of 3, micro-batches of 2: four an epoch, the last one of a single sample. */
+async function run(training: NonNullable<JobSpecInput['training']>, options: { stopAfter?: number; start?: StateCounters; program?: ReturnType<typeof makeToyProgram>; validation?: boolean } = {}): Promise<Run> {
+  const { program = makeToyProgram(), start = START, stopAfter = Infinity, validation = true } = options;
+  const spec = resolved({
+    data: { type: 'builtin', name: 'synthetic', samples: 10, shape: [1, 1, 1], classes: 2, seed: 1, validation: validation ? { split: 0.3 } : null },
+    model: { layers: [{ type: 'flatten' }, { type: 'dense', units: 2 }] },
+    training: { batch_size: 2, accum_iters: 3, epochs: 2, shuffle: false, optimizer: { type: 'sgd', lr: 0.5, decay: 1 }, ...training },
+  });
+  const batches = await loadBatches(spec, { train: { type: 'builtin', name: 'synthetic', samples: 10, shape: [1, 1, 1], classes: 2, seed: 1 }, validation: null });
+  const course = courseOf(spec.training, batches.description.samples);
+  const result = { calls: program.calls, updateRows: [] as UpdateRow[], epochRows: [] as EpochRow[], boundaries: [] as StateCounters[] };
+  const watch: Watch = {
+    stopAsked: () => program.calls.length >= stopAfter,
+    boundary: (counters) => {
+      expect(isBoundary(counters.cursor, course)).toBe(true);
+      result.boundaries.push(counters);
+    },
+    microBatch: () => undefined,
+    updateRow: (row) => result.updateRows.push(row),
+    epochRow: (row) => result.epochRows.push(row),
+    nowMs: () => 5000,
+  };
+  return { ...result, ending: await train({ spec, course, batches, program, start }, watch), weight: program.weight() };
+}
+
+describe('a training', () => {
+  test('carries an open window across an epoch, and drops it at the very end', async () => {
+    const { calls, ending, updateRows } = await run({ tail: 'carry' });
+    expect(calls).toEqual([
+      'micro 0:0,1', 'micro 0:2,3', 'micro 0:4,5', 'update 0 /3', 'micro 0:6', 'evaluate', 'evaluate',
+      'micro 1:0,1', 'micro 1:2,3', 'update 1 /2.5', 'micro 1:4,5', 'micro 1:6', 'drop', 'evaluate', 'evaluate',
+    ]);
+    expect(ending).toMatchObject({ kind: 'completed', counters: { cursor: { epoch: 2, position: 0, updates: 2, micro_batches: 8, window_position: 0, validation_pending: false }, window: { samples: 0 } } });
+    expect(updateRows.map(({ update, samples, lr, wall_time }) => ({ update, samples, lr, wall_time }))).toEqual([
+      { update: 1, samples: 6, lr: 0.5, wall_time: 5 },
+      { update: 2, samples: 5, lr: 0.25, wall_time: 5 },
+    ]);
+  });
+
+  test('flushes a window at each epoch\'s end, divided by what it holds', async () => {
+    const { calls } = await run({ tail: 'flush', epochs: 1 });
+    expect(calls).toEqual(['micro 0:0,1', 'micro 0:2,3', 'micro 0:4,5', 'update 0 /3', 'micro 0:6', 'update 1 /0.5', 'evaluate', 'evaluate']);
+  });
+
+  test('drops a window at each epoch\'s end', async () => {
+    const { calls } = await run({ tail: 'drop', epochs: 2 });
+    expect(calls.filter((call) => call === 'drop')).toHaveLength(2);
+    expect(calls.filter((call) => call.startsWith('update'))).toEqual(['update 0 /3', 'update 1 /3']);
+  });
+
+  test('ends at max_updates, with a validation and a row of what it left of the epoch', async () => {
+    const { calls, ending, epochRows } = await run({ max_updates: 1, epochs: null });
+    expect(calls.slice(3)).toEqual(['update 0 /3', 'evaluate', 'evaluate']);
+    expect(ending).toMatchObject({ kind: 'completed', counters: { cursor: { epoch: 0, position: 6, updates: 1 } }, epoch: { epoch: 1, updates: 1, val_loss: 2 } });
+    expect(epochRows).toHaveLength(1);
+  });
+
+  test('writes rows of the means of what the sums hold', async () => {
+    const { updateRows, epochRows } = await run({ epochs: 1 });
+    // the toy's loss is its weight a sample: 1 until the first update
+    expect(updateRows[0]).toMatchObject({ loss: 1, accuracy: 1, grad_norm: 1, regularization: 0 });
+    expect(epochRows).toEqual([{ epoch: 1, updates: 1, loss: expect.any(Number), accuracy: 1, val_loss: 2, val_accuracy: 1, lr: 0.5 }]);
+  });
+
+  test('has no metrics in its rows that were not asked for, and no validation without data for it', async () => {
+    const { updateRows, epochRows, calls } = await run({ epochs: 1, metrics: [] }, { validation: false });
+    expect(calls).not.toContain('evaluate');
+    expect(updateRows[0]).not.toHaveProperty('accuracy');
+    expect(epochRows).toEqual([{ epoch: 1, updates: 1, loss: expect.any(Number), lr: 0.5 }]);
+  });
+
+  test('fails on a micro-batch or an update that is not finite', async () => {
+    await expect(run({}, { program: makeToyProgram({ poisonedMicroBatch: 2 }) })).rejects.toMatchObject({ code: 'nonfinite_loss', message: expect.stringContaining('micro-batch 2 (epoch 1, after 0 updates)') as string });
+    await expect(run({}, { program: makeToyProgram({ poisonedUpdate: 1 }) })).rejects.toMatchObject({ code: 'nonfinite_loss' });
+  });
+});
+
+describe('a stop', () => {
+  test('anywhere, and going on from there, does every step once and ends the same', async () => {
+    for (const training of [{ tail: 'carry' }, { tail: 'flush' }, { tail: 'drop' }, { max_updates: 2, epochs: null }] as const) {
+      const undisturbed = await run(training);
+      for (let stopAfter = 1; stopAfter <= undisturbed.calls.length; stopAfter++) {
+        const program = makeToyProgram();
+        const first = await run(training, { stopAfter, program });
+        const before = [...first.calls];
+        if (first.ending.kind === 'completed') {
+          expect(before).toEqual(undisturbed.calls);
+          continue;
+        }
+        const second = await run(training, { program, start: JSON.parse(JSON.stringify(first.ending.counters)) as StateCounters });
+        // a validation that was stopped starts again, nothing else is done twice
+        const again = before.length - before.findLastIndex((call) => call !== 'evaluate') - 1;
+        const kept = first.ending.counters.cursor.validation_pending ? before.slice(0, before.length - again) : before;
+        expect([...kept, ...second.calls.slice(before.length)], `stop after ${stopAfter}`).toEqual(undisturbed.calls);
+        expect([...first.updateRows, ...second.updateRows]).toEqual(undisturbed.updateRows);
+        expect([...first.epochRows, ...second.epochRows]).toEqual(undisturbed.epochRows);
+        expect(second.weight).toBe(undisturbed.weight);
+        expect(second.ending).toEqual(undisturbed.ending.kind === 'completed' && second.epochRows.length === 0 ? { ...undisturbed.ending, epoch: null } : undisturbed.ending);
+      }
+    }
+  });
+
+  test('comes after the micro-batch at hand and the update it leads to', async () => {
+    expect((await run({}, { stopAfter: 1 })).calls).toEqual(['micro 0:0,1']);
+    expect((await run({}, { stopAfter: 3 })).calls).toEqual(['micro 0:0,1', 'micro 0:2,3', 'micro 0:4,5', 'update 0 /3']);
+  });
+
+  test('in a validation leaves it pending', async () => {
+    const { ending, epochRows } = await run({}, { stopAfter: 6 });
+    expect(ending).toMatchObject({ kind: 'stopped', counters: { cursor: { epoch: 0, position: 7, validation_pending: true, window_position: 1 } } });
+    expect(epochRows).toEqual([]);
+  });
+
+  test('that is already asked for lets no micro-batch run', async () => {
+    const { calls, ending } = await run({}, { stopAfter: 0 });
+    expect(calls).toEqual([]);
+    expect(ending).toEqual({ kind: 'stopped', counters: START });
+  });
+});

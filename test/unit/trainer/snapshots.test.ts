@@ -1,0 +1,171 @@
+// Snapshots of an attempt, written to a real folder from a view without an engine.
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { readSafetensorsFile } from '../../../lib/checkpoints/safetensors.js';
+import type { CheckpointPolicySpec } from '../../../lib/contract/spec.js';
+import type { ExpectedTensor } from '../../../lib/model/slots.js';
+import { startCursor } from '../../../lib/training/cursor.js';
+import type { HostTensor, StateCounters } from '../../../lib/training/state.js';
+import { emptySums } from '../../../lib/training/window.js';
+import type { Snapshot } from '../../../worker/protocol.js';
+import { makeSnapshots, type Snapshots } from '../../../worker/trainer/snapshots.js';
+
+const FLOATS = 8;
+const declared = (role: ExpectedTensor['role']): ExpectedTensor => ({ dtype: 'F32', shape: [FLOATS], role });
+const TENSORS = (windowOpen: boolean, slots = true) =>
+  new Map<string, ExpectedTensor>([['layer/kernel', declared('weights')], ...(slots ? [['optimizer/layer/kernel/m', declared('slots')] as const] : []), ...(windowOpen ? [['accumulator/layer/kernel', declared('window')] as const] : [])]);
+const at = (micro_batches: number, window_position = micro_batches % 3): StateCounters => ({ cursor: { ...startCursor(), micro_batches, window_position }, window: emptySums(), epoch: emptySums() });
+
+let dir: string;
+let state = 0;
+let views = 0;
+let ready: Snapshot[];
+let failures: unknown[];
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'pawl-snapshots-'));
+  [state, views, ready, failures] = [0, 0, [], []];
+});
+afterEach(async () => {
+  expect(views, 'every view is freed').toBe(0);
+  await rm(dir, { recursive: true, force: true });
+});
+
+function make(policy: Partial<CheckpointPolicySpec>, { into = dir, slots = true } = {}): Snapshots {
+  return makeSnapshots({
+    policy: { every_seconds: null, every_updates: null, every_micro_batches: null, keep_last: 2, keep_best: null, ...policy },
+    dir: into,
+    tensors: (windowOpen) => TENSORS(windowOpen, slots),
+    view(windowOpen) {
+      const value = state;
+      let open = true;
+      views += 1;
+      return {
+        names: [...TENSORS(windowOpen, slots).keys()],
+        read: (): HostTensor => ({ dtype: 'F32', shape: [FLOATS], data: new Float32Array(FLOATS).fill(value) }),
+        dispose() {
+          if (open) views -= 1;
+          open = false;
+        },
+      };
+    },
+    start: at(0),
+    nowMs: () => 0,
+    onReady: (snapshot) => ready.push(snapshot),
+    onFailed: (_, error) => failures.push(error),
+  });
+}
+/** Micro-batches pass until `condition` holds. */
+async function until(condition: () => boolean): Promise<void> {
+  for (let turn = 0; !condition(); turn++) {
+    if (turn > 10_000) throw new Error('it never happened');
+    await nextTurn();
+  }
+}
+const valuesIn = async (path: string): Promise<Record<string, number>> => Object.fromEntries([...(await readSafetensorsFile(path))].map(([name, { data }]) => [name, data[0]!]));
+
+describe('a background snapshot', () => {
+  test('is of the state that it was taken at, one file a role', async () => {
+    const snapshots = make({ every_micro_batches: 1 });
+    state = 5;
+    snapshots.boundary(at(1));
+    state = 6;
+    await until(() => ready.length === 1);
+    expect(ready[0]).toMatchObject({ number: 1, counters: at(1), files: { weights: { path: join(dir, '1.weights.safetensors') } } });
+    expect(await readdir(dir)).toEqual(['1.slots.safetensors', '1.weights.safetensors', '1.window.safetensors']);
+    expect(await valuesIn(ready[0]!.files.window!.path)).toEqual({ 'accumulator/layer/kernel': 5 });
+    expect(await valuesIn(ready[0]!.files.weights!.path)).toEqual({ 'layer/kernel': 5 });
+  });
+
+  test('has no window file when no window is open, and an empty slots file when there are no slots', async () => {
+    const snapshots = make({ every_micro_batches: 1 }, { slots: false });
+    snapshots.boundary(at(3));
+    await until(() => ready.length === 1);
+    expect(Object.keys(ready[0]!.files)).toEqual(['weights', 'slots']);
+    expect(await valuesIn(ready[0]!.files.slots!.path)).toEqual({});
+  });
+
+  test('is taken no earlier than the previous one was settled', async () => {
+    const snapshots = make({ every_micro_batches: 1 });
+    snapshots.boundary(at(1));
+    snapshots.boundary(at(2));
+    await until(() => ready.length === 1);
+    snapshots.boundary(at(3));
+    snapshots.settled(7);
+    snapshots.boundary(at(4));
+    expect(views).toBe(0);
+    snapshots.settled(1);
+    snapshots.boundary(at(5));
+    await until(() => ready.length === 2);
+    expect(ready[1]).toMatchObject({ number: 2, counters: at(5) });
+  });
+
+  test('is taken when it is asked for, at the next boundary, once', async () => {
+    const snapshots = make({ every_updates: 1000 });
+    snapshots.boundary(at(1));
+    snapshots.request();
+    snapshots.boundary(at(2));
+    await until(() => ready.length === 1);
+    snapshots.settled(1);
+    snapshots.boundary(at(3));
+    expect(views).toBe(0);
+    expect(ready[0]!.counters).toEqual(at(2));
+  });
+
+  test('that cannot be written is reported, leaves no file, and the next one is taken', async () => {
+    const missing = join(dir, 'missing');
+    const snapshots = make({ every_micro_batches: 1 }, { into: missing });
+    snapshots.boundary(at(1));
+    await until(() => failures.length === 1);
+    expect(failures[0]).toMatchObject({ code: 'ENOENT' });
+    snapshots.boundary(at(2));
+    await until(() => failures.length === 2);
+    await expect(snapshots.last(at(3))).rejects.toMatchObject({ code: 'ENOENT' });
+  });
+});
+
+describe('the last snapshot', () => {
+  test('takes the place of an unfinished one of an earlier state, which leaves no file', async () => {
+    const snapshots = make({ every_micro_batches: 1 });
+    state = 1;
+    snapshots.boundary(at(1));
+    state = 2;
+    const last = await snapshots.last(at(2));
+    expect(last).toMatchObject({ number: 2, counters: at(2) });
+    expect(await valuesIn(last.files.weights!.path)).toEqual({ 'layer/kernel': 2 });
+    expect((await readdir(dir)).every((file) => file.startsWith('2.'))).toBe(true);
+    expect(ready).toEqual([]);
+  });
+
+  test('is the unfinished one if that is of the same state', async () => {
+    const snapshots = make({ every_micro_batches: 1 });
+    snapshots.boundary(at(1));
+    expect(await snapshots.last(at(1))).toMatchObject({ number: 1 });
+    expect(ready).toEqual([]);
+  });
+
+  test('is not held up by one that is written and not settled', async () => {
+    const snapshots = make({ every_micro_batches: 1 });
+    snapshots.boundary(at(1));
+    await until(() => ready.length === 1);
+    expect(await snapshots.last(at(2))).toMatchObject({ number: 2 });
+  });
+
+  test('comes with the canonical state: weights and slots in one file', async () => {
+    const snapshots = make({});
+    state = 4;
+    const file = await snapshots.stateFile();
+    expect(file.path).toBe(join(dir, 'state.safetensors'));
+    expect(await valuesIn(file.path)).toEqual({ 'layer/kernel': 4, 'optimizer/layer/kernel/m': 4 });
+  });
+});
+
+test('closing gives up what is unfinished', async () => {
+  const snapshots = make({ every_micro_batches: 1 });
+  snapshots.boundary(at(1));
+  await snapshots.close();
+  expect(await readdir(dir)).toEqual([]);
+  expect([ready, failures]).toEqual([[], []]);
+});

@@ -1,0 +1,56 @@
+// A training program without tensors: a "gradient" is the sum of the micro-batch's first pixels, an update subtracts it.
+// Small enough to follow by hand, and it writes down what it was asked to do.
+import type { CompiledProgram, StateSnapshot } from '../../../../worker/trainer/engines/index.js';
+import type { HostTensor } from '../../../../lib/training/state.js';
+
+export interface ToyProgram extends CompiledProgram {
+  /** Every call, in order: `micro 0:1,2,3` (epoch and samples), `update 0 /3`, `drop`, `evaluate`. */
+  readonly calls: string[];
+  weight(): number;
+}
+
+export function makeToyProgram({ poisonedMicroBatch = -1, poisonedUpdate = -1 }: { poisonedMicroBatch?: number; poisonedUpdate?: number } = {}): ToyProgram {
+  const calls: string[] = [];
+  let weight = 1;
+  let accumulator: number | null = null;
+  let microBatches = 0;
+  const tensor = (value: number): HostTensor => ({ dtype: 'F32', shape: [1], data: Float32Array.of(value) });
+  return {
+    calls,
+    weight: () => weight,
+    initialise: () => undefined,
+    loadWeights: () => undefined,
+    restore: (state, open) => {
+      weight = state.get('toy/w')!.data[0]!;
+      accumulator = open ? state.get('accumulator/toy/w')!.data[0]! : null;
+    },
+    runBlock: (batches) =>
+      batches.map(({ epoch, sampleIds, x, y, samples }) => {
+        calls.push(`micro ${epoch}:${[...sampleIds].join(',')}`);
+        microBatches += 1;
+        const finite = microBatches !== poisonedMicroBatch;
+        if (finite) accumulator = (accumulator ?? 0) + x.reduce((sum, value) => sum + value, 0);
+        return { samples, loss: samples * weight, correct: y.reduce((sum, value) => sum + value, 0), finite };
+      }),
+    update: ({ update, divisor, learningRate }) => {
+      calls.push(`update ${update} /${divisor}`);
+      if (update === poisonedUpdate) return { gradNorm: NaN, regularization: 0, finite: false };
+      weight -= (learningRate * accumulator!) / divisor;
+      accumulator = null;
+      return { gradNorm: 1, regularization: 0, finite: true };
+    },
+    dropWindow: () => {
+      calls.push('drop');
+      accumulator = null;
+    },
+    evaluate: ({ samples }) => {
+      calls.push('evaluate');
+      return { samples, loss: 2 * samples, correct: samples, finite: true };
+    },
+    snapshot: (open): StateSnapshot => {
+      const state = new Map([['toy/w', tensor(weight)], ...(open ? [['accumulator/toy/w', tensor(accumulator!)] as const] : [])]);
+      return { names: [...state.keys()], read: (name) => state.get(name)!, dispose: () => undefined };
+    },
+    close: () => undefined,
+  };
+}

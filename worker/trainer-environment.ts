@@ -1,0 +1,26 @@
+// The environment a trainer is forked with: what TensorFlow reads once, when it is loaded. All of it shapes bits or
+// memory, so it is set by name here and never inherited by accident. Imports nothing: whoever forks may use it.
+
+export interface TrainerEnvironmentOptions {
+  /** Threads inside one operation. Bits depend on it, so it is pinned for a job's whole life. */
+  intraOpThreads: number;
+}
+
+/** Variables to set over the parent's own environment. */
+export function trainerEnvironment({ intraOpThreads }: TrainerEnvironmentOptions): Record<string, string> {
+  if (!Number.isSafeInteger(intraOpThreads) || intraOpThreads < 1) throw new Error(`intraOpThreads is ${intraOpThreads}, expected a positive integer`);
+  return {
+    TF_NUM_INTRAOP_THREADS: String(intraOpThreads),
+    // operations are run one after another: threads between them would only sit beside the ones inside them
+    TF_NUM_INTEROP_THREADS: '1',
+    TF_ENABLE_ONEDNN_OPTS: '1',
+    // 0 all · 1 no info · 2 no warnings either
+    TF_CPP_MIN_LOG_LEVEL: '2',
+    // on a GPU: kernels without atomics, no choice of algorithm by stopwatch, no rounding to 10 bits
+    TF_DETERMINISTIC_OPS: '1',
+    TF_CUDNN_USE_AUTOTUNE: '0',
+    NVIDIA_TF32_OVERRIDE: '0',
+    // several trainers may share a device
+    TF_FORCE_GPU_ALLOW_GROWTH: 'true',
+  };
+}

@@ -1,0 +1,156 @@
+// One attempt inside a trainer, from `start` to its ending: prepare, wait for `run`, train, write the last snapshot.
+// serve.ts hands it its messages; what it answers is in ../protocol.ts.
+import { expectedState } from '../../lib/model/slots.js';
+import type { EpochRow } from '../../lib/contract/rows.js';
+import { stoppedBy, unusedMicroBatches } from '../../lib/training/cursor.js';
+import type { StateCounters } from '../../lib/training/state.js';
+import type { FromTrainer, ToTrainer, TrainingOutcome } from '../protocol.js';
+import type { Engine } from './engines/index.js';
+import { failureOf, peakMemoryMib } from './failures.js';
+import { train, type Ending, type Training, type Watch } from './loop.js';
+import { prepare, type Prepared } from './prepare.js';
+import { makeProgress, type Progress } from './progress.js';
+import { makeSnapshots, type Snapshots } from './snapshots.js';
+
+type Start = Extract<ToTrainer, { type: 'start' }>;
+
+/** Where a test may look in, or die, at an exact micro-batch. */
+export interface Hooks {
+  /** `microBatches` of the job are executed; these samples were in the last one. */
+  afterMicroBatch?(microBatches: number, epoch: number, sampleIds: Int32Array): void;
+}
+
+export interface Attempt {
+  /** A message of this attempt, other than `start` and `release`. */
+  receive(message: Exclude<ToTrainer, { type: 'start' | 'release' }>): void;
+  /** Settles when the attempt has said its last word; true unless it failed. */
+  readonly ended: Promise<boolean>;
+  /** Ends it without another word. */
+  abandon(): void;
+}
+
+export interface AttemptOptions {
+  start: Start;
+  engine: Promise<Engine>;
+  send(message: FromTrainer): void;
+  hooks: Hooks;
+}
+
+/** Milliseconds since 1970, never running backwards. */
+const nowMs = (): number => performance.timeOrigin + performance.now();
+
+/** Runs at once; never throws: whatever goes wrong is told as `failed`. */
+export function startAttempt({ start, engine, send, hooks }: AttemptOptions): Attempt {
+  const attempt = start.attempt;
+  let stop: 'snapshot' | 'discard' | 'silent' | null = null;
+  let snapshots: Snapshots | null = null;
+  let go = (): void => undefined;
+  const running = new Promise<void>((resolve) => (go = resolve));
+
+  async function run(): Promise<boolean> {
+    let prepared: Prepared | null = null;
+    try {
+      prepared = await prepare(start, await engine);
+      const { training, facts, loadMs, warmupMs, totalUpdates } = prepared;
+      if (stop === null) send({ type: 'ready', attempt, facts, loadMs, warmupMs, totalUpdates });
+      await running;
+      const progress = makeProgress({ attempt, send, nowMs, start: training.start });
+      let counters = training.start;
+      snapshots = snapshotsOf(prepared, progress, () => counters);
+      const ending = await train(training, watchOf(progress, (now) => (counters = now)));
+      await finish(ending, prepared, progress, snapshots);
+      return true;
+    } catch (error) {
+      if (stop !== 'silent') send({ type: 'failed', attempt, ...failureOf(error), peakMemoryMib: peakMemoryMib() });
+      return false;
+    } finally {
+      await snapshots?.close();
+      prepared?.training.program.close();
+    }
+  }
+
+  function watchOf(progress: Progress, standAt: (counters: StateCounters) => void): Watch {
+    return {
+      nowMs,
+      stopAsked: () => stop !== null,
+      boundary(counters) {
+        standAt(counters);
+        progress.tick(counters);
+        snapshots?.boundary(counters);
+      },
+      microBatch(batch, cursor) {
+        progress.executed(batch.samples);
+        hooks.afterMicroBatch?.(cursor.micro_batches, batch.epoch, batch.sampleIds);
+      },
+      updateRow: progress.updateRow,
+      epochRow: progress.epochRow,
+    };
+  }
+
+  function snapshotsOf({ training, plan }: Prepared, progress: Progress, standing: () => StateCounters): Snapshots {
+    const { spec, program } = training;
+    return makeSnapshots({
+      policy: spec.checkpoint,
+      dir: start.spoolDir,
+      tensors: (windowOpen) => expectedState(plan, spec.training.optimizer, windowOpen),
+      view: (windowOpen) => program.snapshot(windowOpen),
+      start: training.start,
+      nowMs,
+      onReady(snapshot) {
+        progress.flush(standing());
+        send({ type: 'snapshot', attempt, snapshot });
+      },
+      onFailed: (number, error) => send({ type: 'snapshot_failed', attempt, number, ...failureOf(error) }),
+    });
+  }
+
+  async function finish(ending: Ending, { training }: Prepared, progress: Progress, snapshots: Snapshots): Promise<void> {
+    const { counters } = ending;
+    if (stop === 'silent') return;
+    progress.flush(counters);
+    if (ending.kind === 'completed') {
+      const snapshot = await snapshots.last(counters);
+      send({ type: 'done', attempt, snapshot, stateFile: await snapshots.stateFile(), outcome: outcomeOf(ending.epoch, counters, training) });
+      return;
+    }
+    const nothingNew = JSON.stringify(counters) === JSON.stringify(training.start);
+    const snapshot = stop === 'discard' || nothingNew ? null : await snapshots.last(counters);
+    send({ type: 'stopped', attempt, snapshot });
+  }
+
+  return {
+    ended: run(),
+    receive(message) {
+      switch (message.type) {
+        case 'run':
+          go();
+          break;
+        case 'snapshot':
+          snapshots?.request();
+          break;
+        case 'snapshot_settled':
+          snapshots?.settled(message.number);
+          break;
+        case 'stop':
+          stop ??= message.discard ? 'discard' : 'snapshot';
+          go();
+          break;
+      }
+    },
+    abandon() {
+      stop = 'silent';
+      go();
+    },
+  };
+}
+
+function outcomeOf(epoch: EpochRow | null, { cursor }: StateCounters, { course }: Training): TrainingOutcome {
+  const { loss = null, accuracy, val_loss, val_accuracy } = epoch ?? {};
+  return {
+    stoppedBy: stoppedBy(cursor, course),
+    updates: cursor.updates,
+    unusedMicroBatches: unusedMicroBatches(cursor, course),
+    metrics: { loss, ...(accuracy === undefined ? {} : { accuracy }) },
+    validation: val_loss === undefined ? null : { val_loss, ...(val_accuracy === undefined ? {} : { val_accuracy }) },
+  };
+}

@@ -1,0 +1,115 @@
+// The training loop. Read this first: one training from its first micro-batch to its last, top to bottom. What is due is
+// decided by the cursor (lib/training/cursor.ts), what it means by the engine (engines/); here it is only carried out.
+// Failures are exceptions, expected endings are values.
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { JobSpec } from '../../lib/contract/spec.js';
+import type { EpochRow, UpdateRow } from '../../lib/contract/rows.js';
+import { AppError } from '../../lib/errors.js';
+import type { Course } from '../../lib/training/course.js';
+import { afterStep, isBoundary, planStep } from '../../lib/training/cursor.js';
+import { learningRateAt } from '../../lib/training/learning-rate.js';
+import type { Cursor, PartialSums, StateCounters } from '../../lib/training/state.js';
+import { addMicroBatch, emptySums, windowDivisor } from '../../lib/training/window.js';
+import type { Batches } from './batches.js';
+import type { Batch, CompiledProgram } from './engines/index.js';
+import { epochRow, updateRow } from './rows.js';
+
+/** What is trained, and from where. */
+export interface Training {
+  spec: JobSpec;
+  course: Course;
+  batches: Batches;
+  /** Holds the state that belongs to `start`. */
+  program: CompiledProgram;
+  start: StateCounters;
+}
+
+/** What the loop tells, and what it is told. */
+export interface Watch {
+  /** Asked between any two micro-batches, also of a validation. */
+  stopAsked(): boolean;
+  /** Training stands at a place where its state may be kept; said again between the batches of a validation. */
+  boundary(counters: StateCounters): void;
+  /** A micro-batch was executed and counted. */
+  microBatch(batch: Batch, cursor: Cursor): void;
+  updateRow(row: UpdateRow): void;
+  epochRow(row: EpochRow): void;
+  nowMs(): number;
+}
+
+export type Ending =
+  /** `epoch` is the last row written; null if the attempt started from a finished state. */
+  { kind: 'completed'; counters: StateCounters; epoch: EpochRow | null } | { kind: 'stopped'; counters: StateCounters };
+
+export async function train({ spec, course, batches, program, start }: Training, watch: Watch): Promise<Ending> {
+  const { training } = spec;
+  let { cursor, window, epoch } = start;
+  let lastEpoch: EpochRow | null = null;
+  const counters = (): StateCounters => ({ cursor, window, epoch });
+
+  /** Where the state may be kept: messages arrive and files are written here. True if it is time to stop. */
+  const pause = async (): Promise<boolean> => {
+    watch.boundary(counters());
+    await nextTurn();
+    return watch.stopAsked();
+  };
+
+  for (;;) {
+    const step = planStep(cursor, course);
+    if (step === 'finished') return { kind: 'completed', counters: counters(), epoch: lastEpoch };
+    if (isBoundary(cursor, course) && (await pause())) return { kind: 'stopped', counters: counters() };
+
+    switch (step) {
+      case 'micro_batch': {
+        const batch = batches.training(cursor);
+        const [row] = program.runBlock([batch]);
+        if (row === undefined || !row.finite) throw nonfinite(cursor, 'loss or gradient');
+        window = addMicroBatch(window, row);
+        epoch = addMicroBatch(epoch, row);
+        cursor = afterStep(cursor, step, course); // only now is the micro-batch consumed
+        watch.microBatch(batch, cursor);
+        break;
+      }
+      case 'update': {
+        const divisor = windowDivisor(window, training.reduction, training.batch_size);
+        const result = program.update({ update: cursor.updates, divisor, learningRate: learningRateAt(training, cursor.updates) });
+        if (!result.finite) throw nonfinite(cursor, 'gradient of the window');
+        cursor = afterStep(cursor, step, course);
+        watch.updateRow(updateRow(training, cursor.updates, window, result, watch.nowMs()));
+        window = emptySums();
+        break;
+      }
+      case 'drop_window': {
+        program.dropWindow();
+        cursor = afterStep(cursor, step, course);
+        window = emptySums();
+        break;
+      }
+      case 'end_epoch': {
+        const validation = await validate(batches.validation, program, pause);
+        // abandoned: the cursor still says that it is pending, so it starts again from its beginning
+        if (validation === 'stopped') return { kind: 'stopped', counters: counters() };
+        lastEpoch = epochRow(training, cursor, epoch, validation);
+        watch.epochRow(lastEpoch);
+        cursor = afterStep(cursor, step, course);
+        epoch = emptySums();
+        break;
+      }
+    }
+  }
+}
+
+/** The whole validation set in inference mode; changes nothing. Null without one. */
+async function validate(validation: Batches['validation'], program: CompiledProgram, pause: () => Promise<boolean>): Promise<PartialSums | 'stopped' | null> {
+  if (validation.count === 0) return null;
+  let sums = emptySums();
+  for (let index = 0; index < validation.count; index++) {
+    sums = addMicroBatch(sums, program.evaluate(validation.at(index)));
+    if (await pause()) return 'stopped';
+  }
+  return sums;
+}
+
+function nonfinite(cursor: Cursor, what: string): AppError {
+  return new AppError('nonfinite_loss', `the ${what} is not finite in micro-batch ${cursor.micro_batches + 1} (epoch ${cursor.epoch + 1}, after ${cursor.updates} updates)`);
+}

@@ -1,0 +1,49 @@
+// The whole forward: which layer type is computed by which file, one layer after another. A final softmax is left out
+// where the loss follows, because the loss is exact on its logits.
+import type { Tensor } from '@tensorflow/tfjs-core';
+import type { LossSpec, LayerSpec } from '../../../lib/contract/spec.js';
+import type { LayerPlan, ModelPlan } from '../../../lib/model/plan.js';
+import { activation } from './activation.js';
+import { batchNormalization } from './batch-normalization.js';
+import { conv2d } from './conv2d.js';
+import { dense } from './dense.js';
+import { dropout } from './dropout.js';
+import { flatten } from './flatten.js';
+import { maxPooling2d } from './max-pooling2d.js';
+import type { ForwardPass, LayerForward } from './pass.js';
+
+const FORWARDS: { [T in LayerSpec['type']]: LayerForward<T> } = {
+  conv2d,
+  max_pooling2d: maxPooling2d,
+  flatten,
+  dense,
+  activation,
+  dropout,
+  batch_normalization: batchNormalization,
+};
+
+export interface Network {
+  /** What the last tensor is. */
+  output: 'logits' | 'probabilities';
+  forward(x: Tensor, pass: ForwardPass): Tensor;
+}
+
+export function makeNetwork(plan: ModelPlan, loss: LossSpec): Network {
+  const { layers, stripped } = withoutFinalSoftmax(plan.layers);
+  return {
+    output: stripped || loss.from_logits ? 'logits' : 'probabilities',
+    forward: (x, pass) => layers.reduce((value, layer) => forwardOf(layer)(value, layer, pass), x),
+  };
+}
+
+// the table has a function for exactly its layer's type, which the type of an indexed record cannot say
+const forwardOf = (layer: LayerPlan) => FORWARDS[layer.spec.type] as (x: Tensor, layer: LayerPlan, pass: ForwardPass) => Tensor;
+
+/** The layers without a softmax at their end, and whether there was one. */
+export function withoutFinalSoftmax(layers: readonly LayerPlan[]): { layers: readonly LayerPlan[]; stripped: boolean } {
+  const last = layers.at(-1);
+  if (last === undefined || !('activation' in last.spec) || last.spec.activation !== 'softmax') return { layers, stripped: false };
+  const before = layers.slice(0, -1);
+  if (last.spec.type === 'activation') return { layers: before, stripped: true };
+  return { layers: [...before, { ...last, spec: { ...last.spec, activation: null } }], stripped: true };
+}

@@ -1,0 +1,113 @@
+// Everything between the message `start` and the first micro-batch: data, plan, program, and the state to begin with:
+// fresh weights, weights from a file, or a checkpoint, which is checked by name, shape and count before it is believed.
+import { readSafetensorsFile } from '../../lib/checkpoints/safetensors.js';
+import type { JobSpec } from '../../lib/contract/spec.js';
+import { AppError, type Problem } from '../../lib/errors.js';
+import { planModel } from '../../lib/model/plan-model.js';
+import { checkState, expectedState } from '../../lib/model/slots.js';
+import type { ModelPlan } from '../../lib/model/plan.js';
+import { checkCourse, courseOf, totalUpdates, type Course } from '../../lib/training/course.js';
+import { checkCursor, startCursor } from '../../lib/training/cursor.js';
+import { programKey } from '../../lib/training/program-key.js';
+import { STATE_ROLES, type HostTensor, type StateCounters, type TensorMap } from '../../lib/training/state.js';
+import { emptySums } from '../../lib/training/window.js';
+import type { EngineFacts, ResumeState, ToTrainer } from '../protocol.js';
+import { loadBatches } from './batches.js';
+import type { CompiledProgram, Engine, Program } from './engines/index.js';
+import type { Training } from './loop.js';
+
+type Start = Extract<ToTrainer, { type: 'start' }>;
+
+export interface Prepared {
+  training: Training;
+  plan: ModelPlan;
+  facts: EngineFacts;
+  totalUpdates: number;
+  loadMs: number;
+  warmupMs: number;
+}
+
+export async function prepare(start: Start, engine: Engine): Promise<Prepared> {
+  const { spec } = start;
+  const startedMs = performance.now();
+  const batches = await loadBatches(spec, start.data);
+  const loadedMs = performance.now();
+
+  const course = courseOf(spec.training, batches.description.samples);
+  refuse(checkCourse(course), 'invalid_data');
+  const planned = planModel(spec.model.layers, batches.description.shape, { classes: batches.description.classes });
+  if ('problems' in planned) throw refusal(planned.problems, 'invalid_data');
+  const program: Program = {
+    plan: planned.plan,
+    loss: spec.training.loss,
+    optimizer: spec.training.optimizer,
+    reduction: spec.training.reduction,
+    batchSize: spec.training.batch_size,
+    accumIters: spec.training.accum_iters,
+    seed: spec.training.seed,
+    key: programKey(spec, planned.plan),
+  };
+  const compiled = engine.compile(program);
+  try {
+    const counters = await loadState(start, compiled, planned.plan, course);
+    return {
+      training: { spec, course, batches, program: compiled, start: counters },
+      plan: planned.plan,
+      facts: { engine: engine.name, device: engine.device, numericsClass: numericsClass(engine, program) },
+      totalUpdates: totalUpdates(course),
+      loadMs: loadedMs - startedMs,
+      warmupMs: performance.now() - loadedMs,
+    };
+  } catch (error) {
+    compiled.close();
+    throw error;
+  }
+}
+
+const numericsClass = (engine: Engine, program: Program): string => `${engine.numerics}; batch ${program.batchSize}; program ${program.key}`;
+
+async function loadState({ spec, resume, initFile }: Start, program: CompiledProgram, plan: ModelPlan, course: Course): Promise<StateCounters> {
+  if (resume !== null) {
+    checkCounters(resume.counters, course);
+    program.restore(await readState(resume, spec, plan), resume.counters.cursor.window_position > 0);
+    return resume.counters;
+  }
+  program.initialise();
+  if (initFile !== null) program.loadWeights(await readSafetensorsFile(initFile, { code: 'invalid_data' }));
+  return { cursor: startCursor(), window: emptySums(), epoch: emptySums() };
+}
+
+function checkCounters({ cursor, window }: StateCounters, course: Course): void {
+  refuse(checkCursor(cursor, course).map((problem) => ({ ...problem, message: `${problem.param} ${problem.message}` })), 'checkpoint_corrupt');
+  if (window.micro_batches !== cursor.window_position) {
+    throw new AppError('checkpoint_corrupt', `the window's sums are of ${window.micro_batches} micro-batches, but its position is ${cursor.window_position}`, { param: 'window.micro_batches' });
+  }
+}
+
+/** All tensors of a checkpoint; each file holds exactly its own role's. */
+async function readState({ counters, files }: ResumeState, spec: JobSpec, plan: ModelPlan): Promise<TensorMap> {
+  const expected = [...expectedState(plan, spec.training.optimizer, counters.cursor.window_position > 0)];
+  const state = new Map<string, HostTensor>();
+  for (const role of STATE_ROLES) {
+    const ofRole = new Map(expected.filter(([, tensor]) => tensor.role === role));
+    const path = files[role];
+    if (path === undefined) {
+      refuse(checkState(ofRole, new Map()), 'checkpoint_corrupt');
+      continue;
+    }
+    if (role === 'window' && counters.cursor.window_position === 0) throw new AppError('checkpoint_corrupt', 'the checkpoint holds a window, but its cursor says that none is open', { param: role });
+    const tensors = await readSafetensorsFile(path);
+    refuse(checkState(ofRole, tensors), 'checkpoint_corrupt');
+    for (const [name, tensor] of tensors) state.set(name, tensor);
+  }
+  return state;
+}
+
+function refuse(problems: readonly Problem[], code: 'checkpoint_corrupt' | 'invalid_data'): void {
+  if (problems.length > 0) throw refusal(problems, code);
+}
+
+function refusal(problems: readonly Problem[], code: 'checkpoint_corrupt' | 'invalid_data'): AppError {
+  const [first] = problems;
+  return new AppError(code, problems.map((problem) => problem.message).join('; '), { ...(first === undefined ? {} : { param: first.param }), details: problems });
+}
