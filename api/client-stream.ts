@@ -40,7 +40,9 @@ export async function* readEventStream(
       const response = await connect(last, signal ? AbortSignal.any([signal, silence.signal]) : silence.signal);
       if (response.status === 204) return;
       failingSince = null;
+      let heard = false;
       for await (const item of framesOf(response, silence, silenceMs)) {
+        heard ||= typeof item !== 'number';
         if (typeof item === 'number') retryMs = item;
         else if (item.event === 'gap') yield { kind: 'gap', ...(JSON.parse(item.data) as { after: number; before: number }) };
         else {
@@ -49,7 +51,7 @@ export async function* readEventStream(
         }
       }
       // Ended in order: the job is over, which the next answer says, or the server stops.
-      if (last !== null) retryMs = Math.min(retryMs, RETRY_MS);
+      if (!heard) await pause(retryMs, signal);
     } catch (error) {
       signal?.throwIfAborted();
       // What broke in the middle of an answer is no ApiError, and may always be tried again.

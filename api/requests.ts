@@ -58,7 +58,8 @@ export const pageLimit = (query: { limit?: string }): number => Number(query.lim
 export const validatorCompiler: FastifySchemaCompiler<object> = ({ schema, httpPart }) => {
   const problemsOf = makeValidator(schema);
   return (value: unknown) => {
-    if (httpPart === 'body' && value === undefined) return { value };
+    // Fastify shows a missing body as null.
+    if (httpPart === 'body' && value === null) return { value };
     const problems = httpPart === 'querystring' ? [...repeated(value), ...problemsOf(onlyOnce(value))] : problemsOf(value);
     return problems.length === 0 ? { value } : { error: refusal(problems) };
   };

@@ -10,7 +10,7 @@ export interface Labels {
 }
 
 /** As many as a model's last layer may sensibly have; a batch holds a number for each. */
-export const MAX_CLASSES = 65_536;
+const MAX_CLASSES = 65_536;
 /** Float32 rows of that width sum to 1 within this. */
 const ROW_TOLERANCE = 1e-3;
 

@@ -41,8 +41,10 @@ export function jobListItem(record: JobRecord, head: Head, live: LiveFacts, now:
   const status = statusOf(head, live.signs, record.spec.run.start_after, now);
   const latest = head.retained.at(-1);
   const committed = committedProgress(head, record);
-  // Live progress may be behind (a stale cache) or ahead (not yet committed); a terminal job has what was committed.
-  const progress = live.progress && !isTerminalStatus(status) ? live.progress : { ...(live.progress ?? committed), ...(head.state === 'succeeded' ? { ...committed, epoch: live.progress?.epoch ?? committed.epoch } : {}) };
+  // Live progress may be behind (a stale cache) or ahead (not yet committed); a job that succeeded has what was committed.
+  const known = live.progress ?? committed;
+  const { epoch, position, samples } = known;
+  const progress = head.state === 'succeeded' ? { ...committed, epoch, position, samples } : known;
   return {
     id: record.id,
     object: 'job',

@@ -1,13 +1,18 @@
 // The seam to durable storage: seven verbs over immutable objects and registers, and which driver serves a URL.
-// A driver is one file (file.ts, s3.ts) that passes the conformance suite. Meaning of keys is not its business.
+// A driver is one file (file.ts, s3.ts) with what it alone imports, and passes the conformance suite. Meaning of keys is
+// not its business.
 //
 // A key whose last segment is `HEAD` is a REGISTER: it is created by putIfAbsent and changed only by compareAndSwap.
-// Every other key is an ordinary object. Keys are relative paths of [A-Za-z0-9._-] segments joined by `/`;
-// `a/b` and `a/b/c` never both exist (some servers map keys to paths).
+// It is never empty, and no two of its versions have the same bytes: a tag of S3 is a digest of the body, so that a
+// register that went from A to B and back to A would let a stale swap through. Every other key is an ordinary object.
+// Keys are relative paths of [A-Za-z0-9._-] segments joined by `/`, none of them `.`, `..` or `HEAD.<digits>`; `HEAD` is
+// only ever the last; `a/b` and `a/b/c` never both exist (some servers map keys to paths).
 //
 // Errors. Outcomes that the caller must decide on are values (`created: false`, `swapped: false`, `null`).
 // Everything else is an AppError: `store_unavailable` (no answer, or an answer that leaves open whether a write took
-// effect: the caller reads back), `store_full` (ENOSPC, quota; the write did not take effect), `store_unsafe` (the probe failed).
+// effect: the caller reads back), `store_full` (ENOSPC, quota; the write did not take effect), `store_unsafe` (the probe
+// failed, or it does not list in order, or has no links), `range_not_satisfiable`. A key or verb against these rules is a
+// mistake of the caller and a TypeError.
 
 export interface ObjectInfo {
   key: string;

@@ -1,8 +1,9 @@
 // The S3 driver: the seam's verbs as S3 requests with explicit limits on time. The only file that knows the AWS SDK.
 //
-// Conditional writes are sent once, never retried: after a retry, 412 could mean "your own first try won".
-// So one 412 is one definite answer. Every conditional write carries a random token as metadata; when its answer
-// is lost, one HEAD looks for the token. Found: the write won. Not found: `store_unavailable`, for it may land yet.
+// A conditional write is sent once, never retried: after a retry, 412 could mean "your own first try won". It carries a
+// random token as metadata, and unless it plainly succeeds, one HEAD looks for the token. Found: the write won, though
+// its answer was lost or a gateway sent it twice. Not found: a 412 is a refusal; anything else is `store_unavailable`,
+// for the write may land yet, or have landed and been replaced.
 
 import { randomUUID } from 'node:crypto';
 import {
@@ -108,10 +109,12 @@ export function makeS3Store(options: S3StoreOptions): Store {
     try {
       return tagOf((await once.send(new PutObjectCommand(input), limits(budget, body.byteLength))).ETag);
     } catch (error) {
-      if (isConditionFailed(error) || ('IfMatch' in condition && isMissing(error))) return null;
-      if (isRefusal(error) || budget.signal.aborted) throw error;
-      const found = await look(key, budget).catch(() => null);
+      if ('IfMatch' in condition && isMissing(error)) return null;
+      const refused = isConditionFailed(error);
+      if (!refused && (isRefusal(error) || budget.signal.aborted)) throw error;
+      const found = await look(key, budget);
       if (found?.token === token) return found.info.etag;
+      if (refused) return null;
       throw error;
     }
   }

@@ -1,64 +1,93 @@
 // The proof that everything else serves: a training that is cut anywhere and resumed in a fresh process ends with the
 // bytes of the undisturbed one. Cuts are by notice (stop after exactly this micro-batch) and by SIGKILL. A few of them
-// always run; PAWL_MATRIX=all cuts at every micro-batch, and at pairs and triples.
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { mkdtemp, rm } from 'node:fs/promises';
+// always run; PAWL_MATRIX=all cuts at every micro-batch, in the validations, and at pairs and triples.
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { JobSpecInput } from '../../lib/contract/spec.js';
 import { runTraining, type Cut, type RunResult } from './support/run-training.js';
 import { SPEC_A, SPEC_B } from './support/specs.js';
 
-const ALL = process.env['PAWL_MATRIX'] === 'all';
-const KINDS = ['notice', 'kill'] as const;
+interface Case {
+  name: string;
+  spec: JobSpecInput;
+  microBatches: number;
+  /** Batches of both validations together. */
+  validationBatches: number;
+  /** Cuts that always run. */
+  few: Cut[][];
+}
 
-const CASES = [
-  { name: 'A: adam amsgrad, dropout, batch normalization, validation, carry', spec: SPEC_A, microBatches: 14, few: [3, 8] },
-  { name: 'B: nesterov, strides, dilation, flush', spec: SPEC_B, microBatches: 14, few: [7, 11] },
+const notice = (at: number): Cut => ({ kind: 'notice', at });
+const kill = (at: number): Cut => ({ kind: 'kill', at });
+
+const CASES: Case[] = [
+  {
+    name: 'A: adam amsgrad, dropout, batch normalization, validation, carry',
+    spec: SPEC_A,
+    microBatches: 14,
+    validationBatches: 6,
+    few: [[notice(4)], [notice(7)], [kill(11)], [{ kind: 'notice', atValidationBatch: 2 }], [notice(2), kill(9), notice(10)]],
+  },
+  { name: 'B: nesterov, strides, dilation, flush', spec: SPEC_B, microBatches: 14, validationBatches: 0, few: [[notice(6)], [notice(8)], [kill(12)]] },
 ];
 
-for (const { name, spec, microBatches, few } of CASES) {
-  describe(name, () => {
-    let dir: string;
-    let undisturbed: RunResult;
-    let runs = 0;
-    const run = async (cuts: readonly Cut[]): Promise<RunResult> => {
-      const own = join(dir, String(runs++));
-      await import('node:fs/promises').then(({ mkdir }) => mkdir(own));
-      return runTraining({ spec, dir: own, cuts });
-    };
-    beforeAll(async () => {
-      dir = await mkdtemp(join(tmpdir(), 'pawl-matrix-'));
-      undisturbed = await run([]);
-    });
-    afterAll(() => rm(dir, { recursive: true, force: true }));
-
-    const expectSame = (result: RunResult, cuts: readonly Cut[]): void => {
-      expect(result.attempts.map(({ struck }) => struck), 'every fault struck').toEqual([...cuts.map(() => true), null]);
-      expect(result.attempts.map(({ ending }) => ending)).toEqual([...cuts.map(({ kind }) => (kind === 'kill' ? 'killed' : 'stopped')), 'done']);
-      expect(result.stateSha256).toBe(undisturbed.stateSha256);
-      expect(result.weightsSha256).toBe(undisturbed.weightsSha256);
-      expect(result.updateRows).toEqual(undisturbed.updateRows);
-      expect(result.epochRows).toEqual(undisturbed.epochRows);
-      expect(result.order).toEqual(undisturbed.order);
-      expect(result.outcome).toEqual(undisturbed.outcome);
-      // nothing is recomputed after a notice; after a kill at most what lies behind the last snapshot
-      const executed = result.attempts.reduce((sum, attempt) => sum + attempt.executed.length, 0);
-      if (cuts.every(({ kind }) => kind === 'notice')) expect(executed).toBe(microBatches);
-    };
-
-    test('the undisturbed training executes every micro-batch once', () => {
-      expect(undisturbed.attempts).toHaveLength(1);
-      expect(undisturbed.attempts[0]?.executed).toEqual(Array.from({ length: microBatches }, (_, index) => index + 1));
-    });
-    test('a second undisturbed training gives the same bytes', async () => expectSame(await run([]), []));
-
-    for (const kind of KINDS) {
-      const places = ALL ? Array.from({ length: microBatches }, (_, index) => index + 1) : few;
-      test.each(places)(`one ${kind} after micro-batch %i changes nothing`, async (at) => {
-        // the last micro-batch's notice comes too late to stop anything: the training is over
-        const cuts: Cut[] = [{ kind, at }];
-        expectSame(await run(cuts), cuts);
-      });
-    }
-  });
+/** Every single cut, every neighbouring pair, and triples across the whole training. */
+function all({ microBatches, validationBatches }: Case): Cut[][] {
+  const places = Array.from({ length: microBatches }, (_, index) => index + 1);
+  const inValidation = Array.from({ length: validationBatches }, (_, index) => index + 1);
+  return [
+    ...places.map((at) => [notice(at)]),
+    ...places.map((at) => [kill(at)]),
+    ...inValidation.flatMap((atValidationBatch): Cut[][] => [[{ kind: 'notice', atValidationBatch }], [{ kind: 'kill', atValidationBatch }]]),
+    ...places.slice(1).map((at) => [notice(at - 1), notice(at)]),
+    ...places.slice(1).map((at) => [kill(at), kill(at)]),
+    ...places.slice(2).map((at) => [notice(at - 2), kill(at - 1), notice(at)]),
+    ...places.slice(2, 8).map((at) => [notice(at - 2), kill(at + 3), notice(at + 6)]),
+  ];
 }
+
+const show = (cuts: readonly Cut[]): string => cuts.map((cut) => ('at' in cut ? `${cut.kind} after ${cut.at}` : `${cut.kind} in validation batch ${cut.atValidationBatch}`)).join(', ');
+
+describe.each(CASES)('$name', (given) => {
+  const { spec, microBatches } = given;
+  let dir: string;
+  let undisturbed: RunResult;
+  let runs = 0;
+  let killsResumedOnTheWay = 0;
+
+  async function run(cuts: readonly Cut[]): Promise<RunResult> {
+    const own = join(dir, String(runs++));
+    await mkdir(own);
+    const result = await runTraining({ spec, dir: own, cuts });
+    await rm(own, { recursive: true });
+    return result;
+  }
+  beforeAll(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'pawl-matrix-'));
+    undisturbed = await run([]);
+  });
+  afterAll(() => rm(dir, { recursive: true, force: true }));
+
+  function expectUndisturbed(result: RunResult, cuts: readonly Cut[]): void {
+    expect(result.attempts.map(({ struck }) => struck), 'every fault struck').toEqual([...cuts.map(() => true), null]);
+    expect(result.attempts.map(({ ending }) => ending)).toEqual([...cuts.map(({ kind }) => (kind === 'kill' ? 'killed' : 'stopped')), 'done']);
+    const { stateFile: _, attempts, ...ends } = result;
+    const { stateFile: __, attempts: ___, ...expected } = undisturbed;
+    expect(ends).toEqual(expected);
+    // a notice loses nothing: what it executed is never executed again
+    for (const [index, { executed, ending }] of attempts.entries()) {
+      const next = attempts[index + 1];
+      if (ending === 'stopped') expect(next?.resumedFrom).toBe(executed.at(-1) ?? attempts[index]?.resumedFrom);
+      if (ending === 'killed' && (next?.resumedFrom ?? 0) > (attempts[index]?.resumedFrom ?? 0)) killsResumedOnTheWay += 1;
+    }
+  }
+
+  test('the undisturbed training executes every micro-batch once', () => {
+    expect(undisturbed.attempts.map(({ executed }) => executed)).toEqual([Array.from({ length: microBatches }, (_, index) => index + 1)]);
+  });
+  test('a second undisturbed training gives the same bytes', async () => expectUndisturbed(await run([]), []));
+  test.each((process.env['PAWL_MATRIX'] === 'all' ? all(given) : given.few).map((cuts) => [show(cuts), cuts] as const))('%s', async (_, cuts) => expectUndisturbed(await run(cuts), cuts));
+  test('a kill was resumed from a snapshot, and not only from the beginning', () => expect(killsResumedOnTheWay).toBeGreaterThan(0));
+});

@@ -13,12 +13,12 @@ import type { JobSpecInput } from '../../lib/contract/spec.js';
 import { systemClock } from '../../lib/clock.js';
 import { makeCommitter } from '../../lib/jobs/commit.js';
 import { claimJob, type Claim } from '../../lib/jobs/head.js';
-import { attemptEnded, type Ending, NOTHING_DONE, pinned } from '../../lib/jobs/lifecycle.js';
+import { attemptEnded, type Ending, NOTHING_DONE, type OwnerPhase, pinned } from '../../lib/jobs/lifecycle.js';
 import { handOver } from '../../lib/jobs/handover.js';
 import { runLimits } from '../../lib/jobs/reconcile.js';
 import { closeAttempt, openAttempt, requireRecord } from '../../lib/jobs/record.js';
 import { silentLog } from '../../lib/log.js';
-import { type BeatPhase, connectQueue, type JobQueue } from '../../lib/queue/index.js';
+import { connectQueue, type JobQueue } from '../../lib/queue/index.js';
 import { makeFileStore } from '../../lib/store/file.js';
 import type { Store } from '../../lib/store/index.js';
 import { buildServer } from '../../api/server.js';
@@ -33,7 +33,7 @@ export const SPEC: JobSpecInput = {
   data: { type: 'builtin', name: 'digits', normalize: 'unit', validation: { split: 0.2 } },
   model: { layers: [{ type: 'flatten' }, { type: 'dense', units: 10, activation: 'softmax' }] },
   training: { batch_size: 10, accum_iters: 5, epochs: 2 },
-} as JobSpecInput;
+};
 
 export interface TestApi {
   app: FastifyInstance;
@@ -112,7 +112,7 @@ export interface TestOwner {
   claim: Claim;
   /** The job's own counts of a commit's state are made from these. */
   commit(at: { updates: number; microBatches: number; windowPosition?: number; weights?: Buffer; rows?: UpdateRow[]; epochs?: EpochRow[]; events?: JobEvent[]; end?: Ending }): Promise<Head>;
-  beat(phase: BeatPhase, progress?: Partial<Progress>): Promise<void>;
+  beat(phase: OwnerPhase, progress?: Partial<Progress>): Promise<void>;
   /** Live, as a worker says them before any commit; ids follow HEAD's. */
   say(...events: JobEvent[]): Promise<void>;
   report(rows: UpdateRow[], epochs?: EpochRow[]): Promise<void>;

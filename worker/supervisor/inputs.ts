@@ -38,7 +38,7 @@ export async function gatherInputs(spec: JobSpec, roots: readonly string[]): Pro
   const checked = checkAgainstData(spec, train.description, own?.description ?? null);
   if ('problems' in checked) throw new AppError('invalid_data', `the spec does not fit the data: ${checked.problems.map((problem) => `${problem.param}: ${problem.message}`).join('; ')}`, { details: checked.problems });
   const hashes = [await train.sha256(), ...(own ? [await own.sha256()] : [])];
-  const initFile = spec.model.init === null ? null : await resolveLocation(spec.model.init.from.replace(/^file:/, ''), roots, 'model.init.from');
+  const initFile = spec.model.init === null ? null : await resolveLocation(spec.model.init.from, roots, 'model.init.from');
   return {
     data: { train: train.resolved, validation: own?.resolved ?? null },
     dataSha256: hashes.length === 1 ? hashes[0]! : createHash('sha256').update(hashes.join('\n')).digest('hex'),

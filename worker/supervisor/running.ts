@@ -52,6 +52,9 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
   trainer.listen(claim.attempt, (message) => inbox.put({ type: 'trainer', message }), (exit) => inbox.put({ type: 'exit', exit }));
   const unwatch = watch(session, inbox);
   let clean = false;
+  /** Timers of this attempt: none may outlive it and meet the trainer's next job. */
+  const over = new AbortController();
+  const after = (ms: number, act: () => void): void => void deps.clock.sleep(ms, over.signal).then(act, () => undefined);
   try {
     trainer.send({
       type: 'start',
@@ -64,6 +67,7 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
     });
     return await takeHappenings();
   } finally {
+    over.abort(new Error('the attempt is over'));
     unwatch();
     await deps.trainers.release(trainer, inputs.programKey, clean);
   }
@@ -85,7 +89,7 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
         beating.phase('preempting');
         log.info({ reason: why.reason, deadline_ms: deadlineMs }, 'stopping');
       }
-      if (deadlineMs !== null) session.deps.clock.sleep(deadlineMs).then(() => inbox.put({ type: 'deadline' }), () => undefined);
+      if (deadlineMs !== null) after(deadlineMs, () => inbox.put({ type: 'deadline' }));
       // Before the first micro-batch there is nothing to save, and a trainer that is still loading does not listen.
       if (!running) trainer.kill();
       else trainer.send({ type: 'stop', attempt: claim.attempt, deadlineMs, discard });
@@ -111,7 +115,7 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
       if (ending) return;
       ending = how;
       trainer.send({ type: 'release', attempt: claim.attempt });
-      deps.clock.sleep(RELEASE_PATIENCE_MS).then(() => trainer.kill(), () => undefined);
+      after(RELEASE_PATIENCE_MS, () => trainer.kill());
     }
     function died({ code, signal }: TrainerExit): Ending {
       if (stopping && !running) return stopping;

@@ -9,6 +9,8 @@ export type Fault =
   | { kind: 'lose-answer' }
   /** The server does its work; the client is told something else. */
   | { kind: 'replace-answer'; status: number; code: string }
+  /** The server gets it twice, as from a gateway that tries again; the client sees the second answer. */
+  | { kind: 'send-twice' }
   /** The server never hears of it. */
   | { kind: 'answer'; status: number; code: string }
   | { kind: 'answer-xml'; xml: string }
@@ -113,6 +115,9 @@ async function apply(
     case 'replace-answer':
       await forward();
       return send(outgoing, failure(fault.status, fault.code));
+    case 'send-twice':
+      await forward();
+      return send(outgoing, await forward());
     case 'answer':
       return send(outgoing, failure(fault.status, fault.code));
     case 'answer-xml':

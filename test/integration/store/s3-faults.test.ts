@@ -69,7 +69,8 @@ describe.skipIf(!(await s3ServerAvailable()))('the S3 store on a failing network
     const losses: [string, Fault][] = [
       ['by a reset', { kind: 'lose-answer' }],
       ['behind an error of the server', { kind: 'replace-answer', status: 500, code: 'InternalError' }],
-      ['behind a gateway', { kind: 'replace-answer', status: 503, code: 'SlowDown' }],
+      ['behind a gateway that gave up', { kind: 'replace-answer', status: 503, code: 'SlowDown' }],
+      ['behind a gateway that sent it twice', { kind: 'send-twice' }],
     ];
 
     it.each(losses)('%s, finds by its token that the create had won, without sending it twice', async (_, fault) => {

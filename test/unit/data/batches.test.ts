@@ -68,6 +68,7 @@ describe('gather', () => {
   it('refuses samples that are not there', () => {
     const batcher = makeBatcher(bytes(), { normalize: 'none' });
     for (const [from, to] of [[0, 5], [-1, 2], [2, 2], [3, 1], [0.5, 2], [0, NaN]] as const) expect(() => batcher.gather(from, to)).toThrow(RangeError);
+    expect(() => batcher.gather(0, 5, () => 0)).toThrow(RangeError);
     for (const bad of [4, -1, 0.5, NaN]) expect(() => batcher.gather(0, 1, () => bad)).toThrow(RangeError);
   });
 });

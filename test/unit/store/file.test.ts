@@ -7,7 +7,7 @@ import { makeFileStore } from '../../../lib/store/file.js';
 import type { Store } from '../../../lib/store/index.js';
 import { codeOf, keysOf, text } from '../../integration/store/conformance.js';
 import { makeTempDir, type TempDir } from '../../support/temp.js';
-import { answerNext, restoreFs } from './pause-fs.js';
+import { answerNext, recordDurability, restoreFs } from './pause-fs.js';
 
 let folder: TempDir;
 let store: Store;
@@ -70,6 +70,46 @@ describe('a failed fsync', () => {
     expect(failure.hit()).toBe(true);
     expect(await keysOf(store, '')).toEqual(['a/before']);
     await store.put('a/object', text('x'));
+  });
+});
+
+describe('what has been acknowledged survives a power cut, for', () => {
+  let events: string[];
+  beforeEach(() => {
+    events = recordDurability(folder.path);
+  });
+
+  it('an object is on the disk before it has its name, and its name and new folders before the answer', async () => {
+    await store.put('a/b/object', text('x'));
+    expect(events).toEqual(['mkdir a', 'sync', 'mkdir a/b', 'sync a', 'sync ~tmp/*', 'rename a/b/object', 'sync a/b']);
+    events.length = 0;
+    await store.putIfAbsent('a/b/other', text('x'));
+    expect(events).toEqual(['sync ~tmp/*', 'link a/b/other', 'sync a/b']);
+    events.length = 0;
+    await store.delete('a/b/other');
+    expect(events).toEqual(['sync a/b']);
+  });
+
+  it('a version of a register likewise, and the mark is there before the first version goes', async () => {
+    let outcome: object = await store.putIfAbsent('a/HEAD', text('x'));
+    expect(events).toEqual(['mkdir a', 'sync', 'sync a/~HEAD.1.*', 'link a/HEAD.1', 'sync a']);
+    for (let i = 2; 'etag' in outcome && i <= 5; i++) {
+      events.length = 0;
+      outcome = await store.compareAndSwap('a/HEAD', text('x'), String(outcome.etag));
+    }
+    expect(events).toEqual(['sync a/~HEAD.5.*', 'link a/HEAD.5', 'sync a', 'sync a']);
+  });
+
+  it('a folder is made sure of by each process itself, as the one that made it may have died before', async () => {
+    await mkdir(join(folder.path, 'a'));
+    events.length = 0;
+    await store.put('a/object', text('x'));
+    expect(events).toEqual(['sync', 'sync ~tmp/*', 'rename a/object', 'sync a']);
+  });
+
+  it('the root is made with its parents', async () => {
+    await makeFileStore({ root: join(folder.path, 'x/y/z') });
+    expect(events).toEqual(['mkdir x/y/z', 'sync x/y', 'sync x', 'sync', 'mkdir x/y/z/~tmp', 'sync x/y/z']);
   });
 });
 

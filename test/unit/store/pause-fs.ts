@@ -59,3 +59,37 @@ function lastPath(args: readonly unknown[]): string {
   const second = args[1];
   return String(typeof second === 'string' && second.startsWith('/') ? second : args[0]);
 }
+
+/**
+ * What is written down of each operation that matters for a power cut: `sync`, `mkdir`, `rename` or `link` and the path
+ * below `root`, with random names as `*`. Ends with restoreFs.
+ */
+export function recordDurability(root: string): string[] {
+  const events: string[] = [];
+  const note = (operation: string, path: string): void => {
+    events.push(`${operation} ${path.slice(root.length + 1).replace(/[0-9a-f]{8}-[0-9a-f-]{27}/, '*')}`.trim());
+  };
+  const wrap = (operation: 'mkdir' | 'rename' | 'link'): void => {
+    const call = fsp[operation] as unknown as Call;
+    (fsp as unknown as Record<string, Call>)[operation] = async (...args) => {
+      const result = await call(...args);
+      note(operation, lastPath(args));
+      return result;
+    };
+  };
+  wrap('mkdir');
+  wrap('rename');
+  wrap('link');
+  const { open } = fsp;
+  fsp.open = async (...args) => {
+    const handle = await open(...args);
+    const sync = handle.sync.bind(handle);
+    handle.sync = async () => {
+      await sync();
+      note('sync', String(args[0]));
+    };
+    return handle;
+  };
+  syncBuiltinESMExports();
+  return events;
+}

@@ -6,7 +6,7 @@ import { accumulatorName, gathersStatistics, slotName, slotNames } from '../../.
 import { moveAverage, varianceOf } from '../model/statistics.js';
 import { optimizerRule } from '../optimizers/index.js';
 import type { Program, UpdateResult, UpdateScalars } from './index.js';
-import { allFinite } from './micro-batch.js';
+import { isFiniteWithSum } from './finite.js';
 import type { TensorStore } from './tensor-store.js';
 import { windowStatistics } from './window.js';
 
@@ -44,9 +44,7 @@ function move(store: TensorStore, name: string, value_C: Tensor, momentum: numbe
 
 /** The global norm, added up in float64 from each weight's float32 sum of squares; and whether every element is finite. */
 function readNorm(gradients: readonly Tensor[]): { gradNorm: number; finite: boolean } {
-  const squares = tf.stack(gradients.map((gradient) => tf.sum(tf.square(gradient))));
-  const flags = tf.cast(tf.stack(gradients.map(allFinite)), 'float32');
-  const values = tf.concat([squares, flags]).dataSync() as Float32Array;
-  const sum = values.subarray(0, gradients.length).reduce((total, square) => total + square, 0);
-  return { gradNorm: Math.sqrt(sum), finite: values.subarray(gradients.length).every((flag) => flag === 1) };
+  const squares = tf.stack(gradients.map((gradient) => tf.sum(tf.square(gradient)))).dataSync() as Float32Array;
+  const gradNorm = Math.sqrt(squares.reduce((total, square) => total + square, 0));
+  return { gradNorm, finite: gradients.every((gradient, index) => isFiniteWithSum(gradient, squares[index]!)) };
 }

@@ -1,4 +1,4 @@
-// The loss of each sample, and its correctness, from the network's last tensor and label rows. Labels are rows of class
+// The loss of each sample, and its predicted class, from the network's last tensor and label rows. Labels are rows of class
 // weights whatever they were in the data, so the sparse and the categorical cross-entropy are one function here.
 import tf from '@tensorflow/tfjs-core';
 import type { Tensor } from '@tensorflow/tfjs-core';
@@ -18,5 +18,5 @@ export function sampleLosses(output_NK: Tensor, labels_NK: Tensor, loss: LossSpe
   return tf.neg(tf.sum(tf.mul(targets_NK, tf.log(probabilities_NK)), -1));
 }
 
-/** 1 where the largest output is the largest label (the first of equals), else 0; [batch]. */
-export const sampleCorrect = (output_NK: Tensor, labels_NK: Tensor): Tensor => tf.cast(tf.equal(tf.argMax(output_NK, -1), tf.argMax(labels_NK, -1)), 'float32');
+/** The class of the largest output, the first of equals, as a float; [batch]. */
+export const predictedClasses = (output_NK: Tensor): Tensor => tf.cast(tf.argMax(output_NK, -1), 'float32');

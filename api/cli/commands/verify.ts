@@ -1,0 +1,99 @@
+// `pawl verify`: runs a finished job again from its stored spec, undisturbed, in a scratch store on this machine, and compares
+// hashes and rows. Needs the job's data here, and a machine of the job's numerics class.
+import { fork } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import type { Job } from '../../../lib/contract/job.js';
+import type { Head, JobRecord, Manifest } from '../../../lib/contract/records.js';
+import type { UpdateRow } from '../../../lib/contract/rows.js';
+import { AppError } from '../../../lib/errors.js';
+import { readSegments } from '../../../lib/jobs/commit.js';
+import { openStore } from '../../../lib/store/open.js';
+import type { Client } from '../../client.js';
+import { type AddCommands, type CliContext, command, EXIT, usageError } from '../context.js';
+import { ENTRIES, exitOf } from '../processes.js';
+
+interface Comparison {
+  what: string;
+  job: string;
+  again: string;
+  same: boolean;
+}
+
+export const addVerify: AddCommands = (program, context) => {
+  command(program, 'verify <id>', 'run a finished job again, undisturbed, and compare it bit for bit')
+    .addHelpText('after', '\nThe data has to be on this machine (PAWL_DATA_ROOTS). Exit code 1 if anything differs.')
+    .action(async (id: string, { json }: { json?: boolean }) => {
+      const client = context.client();
+      const job = await client.job(id);
+      if (!job.result) throw usageError('id', `${id} has no result to compare with (it is ${job.status})`);
+      const folder = await mkdtemp(join(tmpdir(), 'pawl-verify-'));
+      try {
+        const head = await runAgain(context, job, folder);
+        const comparisons = compare(job, head, await rowsOf(client, id), await scratchRows(folder, head));
+        const same = comparisons.every((comparison) => comparison.same);
+        if (json) context.out(JSON.stringify({ id, same, attempts: job.attempts.length, comparisons }));
+        else {
+          for (const { what, job: was, again, same: equal } of comparisons) context.out(equal ? `same       ${what.padEnd(14)} ${was}` : `DIFFERENT  ${what.padEnd(14)} ${was}\n${' '.repeat(26)}${again}`);
+          context.out(same ? `${id} (${job.attempts.length} attempts) is what an undisturbed run gives, bit for bit.` : `${id} is NOT what an undisturbed run gives.`);
+        }
+        if (!same) context.exit(EXIT.failed);
+      } finally {
+        await rm(folder, { recursive: true, force: true });
+      }
+    });
+};
+
+/** HEAD of the second run. Its commits do not matter, so it makes few. */
+async function runAgain(context: CliContext, job: Job, folder: string): Promise<Head> {
+  const record: JobRecord = { id: job.id, created_at: job.created_at, spec: { ...job.spec, checkpoint: { ...job.spec.checkpoint, every_seconds: 3_600, every_updates: null, every_micro_batches: null }, run: { ...job.spec.run, start_after: null, start_before: null } } };
+  const file = join(folder, 'job.json');
+  await writeFile(file, JSON.stringify(record));
+  const child = fork(ENTRIES.worker, ['run', file, '--folder', folder], { env: { ...process.env }, stdio: ['ignore', 'pipe', 'inherit', 'ipc'] });
+  child.on('message', ({ percent }: { percent?: number }) => {
+    if (percent !== undefined) context.terminal?.write(`\r\x1b[2Krunning it again: ${percent.toFixed(0)} %`);
+  });
+  const [output, { code }] = await Promise.all([text(child.stdout!), exitOf(child)]);
+  context.terminal?.write('\r\x1b[2K');
+  if (code !== 0) throw new AppError('internal_error', 'the second run did not end in order');
+  const head = JSON.parse(output) as Head;
+  if (head.state !== 'succeeded') throw new AppError('internal_error', `the second run ${head.state}: ${head.error?.message ?? head.message ?? ''}`);
+  return head;
+}
+
+function compare(job: Job, head: Head, rows: readonly UpdateRow[], again: readonly UpdateRow[]): Comparison[] {
+  const one = (what: string, was: string, is: string): Comparison => ({ what, job: was, again: is, same: was === is });
+  const before = job.result!;
+  const after = head.result!;
+  const line = ({ wall_time: _wallTime, ...row }: UpdateRow): string => JSON.stringify(Object.entries(row).sort());
+  const first = rows.findIndex((row, index) => !again[index] || line(row) !== line(again[index]));
+  const differs = first >= 0 || rows.length !== again.length;
+  return [
+    one('numerics class', before.numerics_class, after.numerics_class),
+    one('weights', before.weights_sha256, after.weights_sha256),
+    one('state', before.state_sha256, after.state_sha256),
+    one('updates', String(before.updates), String(after.updates)),
+    { what: 'rows', job: `${rows.length} rows`, again: differs ? `${again.length} rows, the first difference at update ${rows[first]?.update ?? again[rows.length]?.update ?? 'n/a'}` : `${again.length} rows`, same: !differs },
+  ];
+}
+
+async function rowsOf(client: Client, id: string): Promise<UpdateRow[]> {
+  const rows: UpdateRow[] = [];
+  for (;;) {
+    const page = await client.updateRows(id, { limit: 10_000, ...(rows.length > 0 ? { after_update: rows.at(-1)!.update } : {}) });
+    rows.push(...page.data);
+    if (!page.has_more) return rows;
+  }
+}
+
+async function scratchRows(folder: string, head: Head): Promise<UpdateRow[]> {
+  const store = await openStore(`file:${join(folder, 'store')}`);
+  try {
+    const stored = await store.get(head.manifest!);
+    return stored ? await readSegments<UpdateRow>(store, (JSON.parse(stored.body.toString()) as Manifest).rows.update) : [];
+  } finally {
+    await store.close();
+  }
+}

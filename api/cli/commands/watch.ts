@@ -1,0 +1,106 @@
+// `pawl watch` and `pawl wait`: until a job is over. On a terminal a bar stays at the bottom and events go above it; elsewhere a
+// line for each event, and one for progress now and then.
+import type { Job } from '../../../lib/contract/job.js';
+import { toSeconds } from '../../../lib/jobs/spec/durations.js';
+import type { StreamedEvent } from '../../client-stream.js';
+import { type AddCommands, type CliContext, command, EXIT, type Terminal, usageError } from '../context.js';
+import { followJob, type JobWatcher } from '../following.js';
+import { clean, eventLine, figure, plainProgress, progressLine } from '../render.js';
+
+/** Between lines of progress where there is no terminal. */
+const LINE_EVERY_MS = 3_000;
+const ERASE_LINE = '\r\x1b[2K';
+
+export const addWatch: AddCommands = (program, context) => {
+  command(program, 'watch <id>', 'watch a job until it is over; Ctrl-C leaves it running')
+    .action((id: string, options: { json?: boolean }) => watchJob(context, id, { json: options.json ?? false }));
+
+  command(program, 'wait <id>', 'wait until a job is over, and exit with 0 only if it succeeded')
+    .option('--timeout <duration>', 'give up after so long (seconds, or 30s, 10m, 6h, 1d): exit 124')
+    .action(async (id: string, options: { json?: boolean; timeout?: string }) => {
+      const timeout = options.timeout === undefined ? null : AbortSignal.timeout(secondsOf(options.timeout) * 1_000);
+      try {
+        const job = await followJob(context.client(), id, {}, timeout ?? new AbortController().signal);
+        context.out(options.json ? JSON.stringify(job) : `${job.id} ${job.status}`);
+        context.exit(exitOf(job));
+      } catch (error) {
+        if (timeout?.aborted !== true) throw error;
+        context.err(`${id} is not over after ${options.timeout}`);
+        context.exit(EXIT.timedOut);
+      }
+    });
+};
+
+export async function watchJob(context: CliContext, id: string, { json }: { json: boolean }): Promise<void> {
+  const client = context.client();
+  await client.job(id); // a wrong id or address is said at once
+  const left = context.onInterrupt();
+  const view = json ? jsonView(context) : context.terminal ? terminalView(context.terminal, context) : lineView(context);
+  try {
+    const job = await followJob(client, id, view, left);
+    view.close();
+    context.out(json ? JSON.stringify(job) : lastLine(job));
+    context.exit(exitOf(job));
+  } catch (error) {
+    view.close();
+    if (!left.aborted) throw error;
+    context.err(`left: ${id} goes on (pawl watch ${id})`);
+    context.exit(EXIT.ok);
+  }
+}
+
+const exitOf = (job: Job): 0 | 1 => (job.status === 'succeeded' ? EXIT.ok : EXIT.failed);
+
+function lastLine(job: Job): string {
+  const figures = Object.entries(job.result?.metrics ?? {}).map(([name, value]) => `${name} ${figure(value)}`);
+  const why = job.error ? `${job.error.code}: ${job.error.message}` : job.status_message;
+  return clean([job.id, job.status, ...(job.status === 'succeeded' ? figures : why ? [why] : [])].join(' · '));
+}
+
+interface View extends JobWatcher {
+  close(): void;
+}
+
+const describe = (item: StreamedEvent): string => (item.kind === 'event' ? eventLine(item.event) : `          some events are gone (after ${item.after}, before ${item.before})`);
+
+function jsonView({ out }: CliContext): View {
+  return { onEvent: (item) => out(JSON.stringify(item.kind === 'event' ? item.event : item)), close: () => undefined };
+}
+
+function terminalView(terminal: Terminal, { out }: CliContext): View {
+  let bar = '';
+  const draw = (): void => terminal.write(`${ERASE_LINE}${bar}`);
+  return {
+    onEvent: (item) => {
+      terminal.write(ERASE_LINE);
+      out(describe(item));
+      draw();
+    },
+    onJob: (job) => {
+      bar = progressLine(job, terminal.columns() - 1);
+      draw();
+    },
+    close: () => terminal.write(bar === '' ? '' : '\n'),
+  };
+}
+
+function lineView({ out }: CliContext): View {
+  let last = '';
+  let at = -Infinity;
+  return {
+    onEvent: (item) => out(describe(item)),
+    onJob: (job) => {
+      const line = plainProgress(job);
+      const now = performance.now();
+      if (line === last || now - at < LINE_EVERY_MS) return;
+      [last, at] = [line, now];
+      out(line);
+    },
+    close: () => undefined,
+  };
+}
+
+function secondsOf(text: string): number {
+  if (!/^\d+(\.\d+)?[smhd]?$/.test(text)) throw usageError('--timeout', `takes seconds, or a duration such as 30s, 10m, 6h, 1d, got ${JSON.stringify(text)}`);
+  return toSeconds(/\d$/.test(text) ? Number(text) : text);
+}

@@ -1,0 +1,68 @@
+// Entry of an API process: reads the environment, opens the store, connects the queue (Redis may be away), listens, handles signals.
+import type { AddressInfo } from 'node:net';
+import { systemClock } from '../lib/clock.js';
+import { readConfig, storeOptions } from '../lib/config.js';
+import { isAppError, messageOf } from '../lib/errors.js';
+import { makeLog } from '../lib/log.js';
+import { connectQueue } from '../lib/queue/index.js';
+import { openStore } from '../lib/store/open.js';
+import { probeStore } from '../lib/store/probe.js';
+import { VERSION } from '../lib/version.js';
+import { assertSafeBinding } from './security.js';
+import { buildServer } from './server.js';
+
+const DEFAULT_REDIS = 'redis://127.0.0.1:6379';
+/** Less than a caller waits for its answer: a store that hangs is 503 and no silence. */
+const STORE_TIMEOUTS = { requestMs: 5_000, budgetMs: 10_000 };
+/** Answers under way may end; downloads are cut. */
+const CLOSING_MS = 5_000;
+
+async function main(): Promise<void> {
+  const config = readConfig(process.env, process.cwd());
+  const log = makeLog({ level: config.logLevel, role: 'api' });
+  const security = { tokens: config.apiTokens, corsOrigins: config.corsOrigins, host: config.host };
+  assertSafeBinding(security);
+  const options = storeOptions(config);
+  const store = await openStore(config.store, { s3: { ...options.s3, timeouts: STORE_TIMEOUTS } });
+  await probeStore(store);
+  const queue = connectQueue({ url: config.redisUrl ?? DEFAULT_REDIS, prefix: config.queuePrefix, log });
+  const app = buildServer({ store, queue, clock: systemClock, log, dataRoots: config.dataRoots, security, version: VERSION });
+
+  let leaving = false;
+  const leave = (why: string): void => {
+    if (leaving) return;
+    leaving = true;
+    log.info({ why }, 'leaving');
+    setTimeout(() => process.exit(0), CLOSING_MS).unref();
+    void app
+      .close()
+      .then(() => queue.close())
+      .then(() => store.close())
+      .then(
+        () => process.exit(0),
+        (error: unknown) => {
+          log.error({ err: error }, 'could not leave in order');
+          process.exit(1);
+        },
+      );
+  };
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => leave(signal));
+  process.on('disconnect', () => leave('the parent is gone'));
+
+  await app.listen({ host: config.host, port: config.port });
+  const url = addressOf(app.server.address() as AddressInfo);
+  log.info({ url, store: store.description }, 'API ready');
+  process.send?.({ type: 'ready', url });
+}
+
+/** Where a client on this machine finds it: what listens everywhere listens on loopback too. */
+function addressOf({ address, family, port }: AddressInfo): string {
+  const everywhere = address === '0.0.0.0' || address === '::';
+  const host = everywhere ? '127.0.0.1' : family === 'IPv6' ? `[${address}]` : address;
+  return `http://${host}:${port}`;
+}
+
+main().catch((error: unknown) => {
+  process.stderr.write(`${isAppError(error) ? error.message : ((error as Error).stack ?? messageOf(error))}\n`);
+  process.exit(isAppError(error) && error.status < 500 ? 2 : 1);
+});

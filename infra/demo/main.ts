@@ -1,0 +1,124 @@
+// The demo: one training job, run once undisturbed and once preempted and killed inside accumulation windows, on the whole
+// system. It ends with the same bits, and shows it.
+import { makeClient, type Client } from '../../api/client.js';
+import type { Job } from '../../lib/contract/job.js';
+import { ACCUM_ITERS, BATCH_SIZE, recipe } from './recipe.js';
+import { bar, say, table } from './screen.js';
+import { startDemoSystem } from './system.js';
+
+/** Seconds that the training should take. */
+const TRAINING_SECONDS = 20;
+const CALIBRATION_EPOCHS = 2;
+const TRIES = 20;
+
+/** Follows a job to its end, drawing its progress; `act` may disturb it meanwhile. */
+async function follow(client: Client, id: string, label: string, act: (job: Job) => Promise<void> = () => Promise.resolve()): Promise<Job> {
+  for (;;) {
+    const job = await client.job(id);
+    if (!job.is_terminal) bar(label, job);
+    else {
+      // The record of the last attempt is closed right after the job.
+      if (job.status === 'succeeded' && job.attempts.some((attempt) => attempt.ended_at === null)) continue;
+      if (job.status !== 'succeeded') throw new Error(`${label}: the job ${job.status}: ${job.error?.message ?? job.status_message ?? ''}`);
+      bar(label, job);
+      return job;
+    }
+    await act(job);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+/** Micro-batches at which attempt `number` started, by its own event. */
+async function startOf(client: Client, id: string, number: number): Promise<{ microBatches: number; windowPosition: number } | null> {
+  for (let after: string | number | undefined; ; ) {
+    const page = await client.events(id, { limit: 100, ...(after === undefined ? {} : { after }) });
+    for (const event of page.data) if (event.type === 'attempt.training' && event.attempt === number) return { microBatches: Number(event.data['micro_batches']), windowPosition: Number(event.data['window_position']) };
+    if (!page.has_more || page.last_id === null) return null;
+    after = page.last_id;
+  }
+}
+
+type Cut = { kind: 'notice' | 'kill'; attempt: number; at: number; windowPosition: number };
+
+/** Cuts the job once, again if the cut missed the inside of a window; reports where it hit. */
+async function cut(client: Client, id: string, kind: Cut['kind']): Promise<Cut | null> {
+  const { attempts } = await client.job(id);
+  const number = attempts.length;
+  const start = await startOf(client, id, number);
+  if (!start) return null;
+  await client.preempt(id, kind === 'notice' ? 30 : 0);
+  for (;;) {
+    const ended = (await client.job(id)).attempts.find((attempt) => attempt.number === number);
+    if (ended && ended.ended_at !== null) {
+      const at = start.microBatches + (ended.executed_micro_batches ?? 0);
+      return { kind, attempt: number, at, windowPosition: at % ACCUM_ITERS };
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+async function main(): Promise<void> {
+  const began = performance.now();
+  say('Starting Redis, API, controller and a worker …');
+  const system = await startDemoSystem();
+  try {
+    const client = makeClient({ url: system.url });
+    say(`Up at ${system.url}. Measuring this machine …`);
+    const measured = await follow(client, (await client.submit(recipe('demo-measure', CALIBRATION_EPOCHS))).job.id, 'measure  ');
+    const seconds = (Date.parse(measured.finished_at!) - Date.parse(measured.started_at!)) / 1_000;
+    const trainSeconds = Math.max(0.2, (measured.attempts[0]?.timings.train_ms ?? seconds * 1_000) / 1_000);
+    const epochs = Math.max(10, Math.min(400, Math.round((TRAINING_SECONDS / trainSeconds) * CALIBRATION_EPOCHS)));
+
+    say(`Training the digits for ${epochs} epochs: micro-batches of ${BATCH_SIZE}, windows of ${ACCUM_ITERS}, a checkpoint every 3 micro-batches.`);
+    const plain = await follow(client, (await client.submit(recipe('demo-undisturbed', epochs))).job.id, 'undisturbed');
+
+    say('The same job again, preempted by notice inside one window and its trainer killed (SIGKILL) inside another:');
+    const id = (await client.submit(recipe('demo-disturbed', epochs))).job.id;
+    const cuts: Cut[] = [];
+    const hits = (kind: Cut['kind']): boolean => cuts.some((done) => done.kind === kind && done.windowPosition > 0);
+    const disturbed = await follow(client, id, 'disturbed', async (job) => {
+      if (job.status !== 'running' || cuts.length >= TRIES) return;
+      const kind = !hits('notice') && job.progress.percent > 20 ? 'notice' : !hits('kill') && job.progress.percent > 50 ? 'kill' : null;
+      if (kind === null) return;
+      const done = await cut(client, id, kind).catch(() => null);
+      if (!done) return;
+      cuts.push(done);
+      say(`  ${kind === 'notice' ? 'preempted by notice' : 'killed by SIGKILL  '} after micro-batch ${done.at}: ${done.windowPosition > 0 ? `inside a window (${done.windowPosition} of ${ACCUM_ITERS})` : 'between windows, so once more'}`);
+    });
+    if (!hits('notice') || !hits('kill')) throw new Error('no cut hit the inside of a window');
+
+    const rows: string[][] = [];
+    for (const attempt of disturbed.attempts) {
+      const start = await startOf(client, id, attempt.number);
+      rows.push([
+        String(attempt.number),
+        start && start.microBatches > 0 ? `micro-batch ${start.microBatches} (${start.windowPosition} of ${ACCUM_ITERS})` : 'the beginning',
+        String(attempt.executed_micro_batches ?? ''),
+        String(attempt.wasted_micro_batches ?? ''),
+        attempt.end_reason ?? '',
+      ]);
+    }
+    say('');
+    table(['attempt', 'started at', 'executed', 'wasted', 'ended by'], rows);
+    say('');
+    const percent = (value: number | null | undefined): string => (value === null || value === undefined ? 'n/a' : `${(value * 100).toFixed(2)} %`);
+    const same = plain.result!.weights_sha256 === disturbed.result!.weights_sha256 && plain.result!.state_sha256 === disturbed.result!.state_sha256;
+    table(
+      ['run', 'attempts', 'wasted micro-batches', 'validation accuracy', 'sha256 of the weights'],
+      [
+        ['undisturbed', String(plain.attempts.length), String(plain.waste.micro_batches), percent(plain.result!.validation?.['val_accuracy']), plain.result!.weights_sha256],
+        ['disturbed', String(disturbed.attempts.length), String(disturbed.waste.micro_batches), percent(disturbed.result!.validation?.['val_accuracy']), disturbed.result!.weights_sha256],
+      ],
+    );
+    say(same ? '\nEqual, bit for bit (weights and optimizer state).' : '\nNOT EQUAL.');
+    if (!same) process.exitCode = 1;
+  } finally {
+    await system.end();
+  }
+  say(`No process, port or folder is left. ${Math.round((performance.now() - began) / 1_000)} s in all.`);
+}
+
+main().catch((error: unknown) => {
+  say(`The demo failed: ${error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = 1;
+});

@@ -1,0 +1,96 @@
+// The system that the demo talks to: `pawl up` as a user would start it, on a free port, with a temporary data folder and a
+// Redis of its own; and the proof that nothing of it is left.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+export interface DemoSystem {
+  url: string;
+  /** Drains, waits, removes the folder. Throws if a process or the port is left. */
+  end(): Promise<void>;
+}
+
+const START_MS = 60_000;
+
+export async function startDemoSystem(): Promise<DemoSystem> {
+  const folder = await mkdtemp(join(tmpdir(), 'pawl-demo-'));
+  const env: Record<string, string | undefined> = { ...process.env, PAWL_DATA_ROOTS: folder, PAWL_LOG_LEVEL: 'warn' };
+  // The demo's Redis and store are its own, whatever is configured here.
+  for (const name of ['REDIS_URL', 'PAWL_STORE', 'PAWL_API_TOKEN', 'PAWL_HOST']) delete env[name];
+  const cli = join(import.meta.dirname, '../../api/cli/main.js');
+  const child = spawn(process.execPath, [cli, 'up', '--port', '0', '--data', folder], { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+  let complaints = '';
+  child.stderr!.on('data', (data: Buffer) => (complaints += data.toString()));
+  // Ctrl-C on the demo reaches the system too.
+  const interrupted = (): void => {
+    child.kill('SIGINT');
+    void exitOf(child).then(() => rm(folder, { recursive: true, force: true })).then(() => process.exit(130));
+  };
+  process.once('SIGINT', interrupted);
+  process.once('SIGTERM', interrupted);
+  try {
+    const url = await announced(child);
+    return {
+      url,
+      end: async () => {
+        process.off('SIGINT', interrupted);
+        process.off('SIGTERM', interrupted);
+        child.kill('SIGINT');
+        await exitOf(child);
+        await rm(folder, { recursive: true, force: true });
+        if (await isListening(url)) throw new Error(`${url} still answers`);
+        if (isGroupAlive(child.pid!)) throw new Error('a process of the demo is still running');
+      },
+    };
+  } catch (error) {
+    child.kill('SIGKILL');
+    process.stderr.write(complaints);
+    await rm(folder, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+async function announced(child: ChildProcess): Promise<string> {
+  let text = '';
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error('the system did not start within a minute')), START_MS);
+    child.stdout!.on('data', (data: Buffer) => {
+      text += data.toString();
+      const url = /Pawl is up at (\S+)/.exec(text)?.[1];
+      if (!url) return;
+      clearTimeout(timer);
+      resolve(url);
+    });
+    child.once('exit', (code) => {
+      clearTimeout(timer);
+      reject(new Error(`the system did not start (exit code ${code})`));
+    });
+  });
+}
+
+function exitOf(child: ChildProcess): Promise<void> {
+  return child.exitCode !== null || child.signalCode !== null ? Promise.resolve() : new Promise((resolve) => child.once('exit', () => resolve()));
+}
+
+function isListening(url: string): Promise<boolean> {
+  const { hostname, port } = new URL(url);
+  return new Promise((resolve) => {
+    const socket = connect(Number(port), hostname, () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', () => resolve(false));
+  });
+}
+
+/** The system was started as a process group of its own: whether any member lives. */
+function isGroupAlive(pid: number): boolean {
+  try {
+    process.kill(-pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
