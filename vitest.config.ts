@@ -1,6 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
-const processes = { pool: 'forks' as const, testTimeout: 60_000, hookTimeout: 120_000 };
+/** Tests that start processes run what was compiled. */
+const processes = { pool: 'forks' as const, testTimeout: 60_000, hookTimeout: 120_000, globalSetup: ['test/support/global-build.ts'] };
 
 export default defineConfig({
   test: {

@@ -38,6 +38,8 @@ export function openEventStream(raw: ServerResponse, headers: Record<string, str
     'content-type': 'text/event-stream; charset=utf-8',
     'cache-control': 'no-cache, no-transform',
     'x-accel-buffering': 'no',
+    // Its connection ends with it: a server that closes waits for none that might be used again.
+    connection: 'close',
   });
   raw.write(`retry: ${timing.streamRetryMs}\n\n`);
 

@@ -35,9 +35,15 @@ export function buildServer(given: ServerDeps): FastifyInstance {
   addSecurity(app, given.security);
   addNotFound(app);
   figures.observe(app);
+  let closing = false;
   app.addHook('preClose', (done) => {
+    closing = true;
     streams.close();
     done();
+  });
+  // An answer given while the server closes is the last on its connection, or the connection would keep the server open.
+  app.addHook('onSend', async (_request, reply) => {
+    if (closing) void reply.header('connection', 'close');
   });
 
   const read = { schema: { querystring: NoQuery } };

@@ -24,7 +24,7 @@ export const Want = Type.Object({ verb: oneOf(WANT_VERBS), seq: Count, cause: Re
 export type Want = Static<typeof Want>;
 
 /** Whoever may write HEAD. Null once released. */
-export const Owner = Type.Object({ attempt: Type.String(), number: Count, worker: Type.String(), started_at: Timestamp, resumed_from: nullable(Type.String()) }, closed);
+export const Owner = Type.Object({ attempt: Type.String(), number: Count, worker: Type.String(), started_at: Timestamp, resumed_from: nullable(Type.String()), /** Micro-batches of the state it began with. */ resumed_at: Count }, closed);
 export type Owner = Static<typeof Owner>;
 
 export const BlobRef = Type.Object({ role: oneOf(['weights', 'slots', 'window', 'state']), key: Type.String(), bytes: Count, sha256: Sha256 }, closed);

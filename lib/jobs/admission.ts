@@ -93,7 +93,7 @@ function refusal(problems: readonly Problem[]): AppError {
 
 /** Null if it is not here; what is here and wrong becomes a problem. */
 async function describe(source: DataSourceSpec, roots: readonly string[], param: string, problems: Problem[]): Promise<DataDescription | null> {
-  return orProblem(param, problems, async () => (await describeSource(source, roots, param)).description);
+  return orProblem(source.type === 'npz' ? `${param}.path` : param, problems, async () => (await describeSource(source, roots, param)).description);
 }
 
 async function checkFirstWeights({ model }: JobSpec, roots: readonly string[], plan: ModelPlan | null, problems: Problem[]): Promise<void> {

@@ -146,7 +146,7 @@ export function claimed(head: Head, claimant: Claimant): Head {
       ...closed,
       fence: head.fence + 1,
       attempt: claimant.attempt,
-      owner: { attempt: claimant.attempt, number, worker: claimant.worker, started_at: at, resumed_from: head.retained.at(-1)?.id ?? null },
+      owner: { attempt: claimant.attempt, number, worker: claimant.worker, started_at: at, resumed_from: head.retained.at(-1)?.id ?? null, resumed_at: head.retained.at(-1)?.micro_batches ?? 0 },
       state: 'open',
       reason: head.owner ? 'lease_lost' : head.reason,
       message: head.owner ? `attempt ${head.owner.number} vanished` : head.message,
@@ -169,8 +169,8 @@ export function finishedUnowned(head: Head, decision: Extract<ClaimDecision, { k
 // ── working ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** Fixes what every attempt must find the same, before the first micro-batch. */
-export function pinned(head: Head, inputs: Inputs, resumedFrom: string | null): Head {
-  return { ...head, inputs, owner: head.owner && { ...head.owner, resumed_from: resumedFrom } };
+export function pinned(head: Head, inputs: Inputs, resumed: { from: string | null; at: number }): Head {
+  return { ...head, inputs, owner: head.owner && { ...head.owner, resumed_from: resumed.from, resumed_at: resumed.at } };
 }
 
 export interface CommitFacts {
@@ -193,10 +193,11 @@ export function committed(head: Head, facts: CommitFacts): Head {
   };
 }
 
-/** A commit that failed verification: passed over from now on, its blobs left for inspection. */
-export function quarantined(head: Head, manifests: readonly string[]): Head {
+/** Commits that failed verification: passed over from now on, their blobs left for inspection; what only they held was in vain. */
+export function quarantined(head: Head, manifests: readonly string[], lostMicroBatches: number): Head {
   return {
     ...head,
+    counters: { ...head.counters, wasted_micro_batches: head.counters.wasted_micro_batches + lostMicroBatches },
     retained: head.retained.filter((commit) => !manifests.includes(commit.manifest)),
     quarantined: [...new Set([...head.quarantined, ...manifests])],
     reason: 'checkpoint_corrupt',

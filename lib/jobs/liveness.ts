@@ -28,15 +28,15 @@ export function makeLiveness(queue: JobQueue, log: Log): Liveness {
   };
   return {
     isLive: (job, owner) => orAway(async () => (await queue.heartbeats.signs(job, owner.attempt)) !== 'silent', true),
-    account: (job, owner, head) =>
-      orAway(async () => {
-        const beat = await queue.heartbeats.read(job);
-        if (beat?.attempt !== owner.attempt || !beat.progress) return NOTHING_DONE;
-        const wasted = Math.max(0, beat.progress.micro_batches - (head.retained.at(-1)?.micro_batches ?? 0));
-        const { micro_batches, samples, samples_per_second: rate } = beat.progress;
-        const wastedSeconds = rate && micro_batches > 0 ? (wasted * samples) / micro_batches / rate : 0;
-        return { executedMicroBatches: wasted, wastedMicroBatches: wasted, wastedSeconds, attemptSeconds: 0 };
-      }, NOTHING_DONE),
+    account: async (job, owner, head) => {
+      const kept = Math.max(0, (head.retained.at(-1)?.micro_batches ?? 0) - owner.resumed_at);
+      const beat = await orAway(() => queue.heartbeats.read(job), null);
+      if (beat?.attempt !== owner.attempt || !beat.progress) return { ...NOTHING_DONE, executedMicroBatches: kept };
+      const { micro_batches, samples, samples_per_second: rate } = beat.progress;
+      const wasted = Math.max(0, micro_batches - owner.resumed_at - kept);
+      const wastedSeconds = rate && micro_batches > 0 ? (wasted * samples) / micro_batches / rate : 0;
+      return { executedMicroBatches: kept + wasted, wastedMicroBatches: wasted, wastedSeconds, attemptSeconds: 0 };
+    },
     isHeard: (job) => orAway(async () => (await queue.heartbeats.read(job))?.alive === true, false),
     heard: (jobs) =>
       orAway(async () => {

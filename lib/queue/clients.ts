@@ -4,14 +4,14 @@ import { Redis } from 'ioredis';
 import type { QueueSettings } from './settings.js';
 
 /** For whatever should be over soon when something is closed. */
-export const CLOSE_LIMIT_MS = 1_000;
+const CLOSE_LIMIT_MS = 1_000;
 
 /** A client and every duplicate that BullMQ makes of it, so that all can be ended. */
 export interface PatientClient {
   redis: Redis;
   /** How long last answers are worth waiting for: hardly, while there is no connection. */
   answerLimitMs(): number;
-  /** Ends the client and its duplicates; none connects again. */
+  /** Ends the client and its duplicates. */
   end(): Promise<void>;
 }
 
@@ -51,8 +51,6 @@ function trackDuplicates(redis: Redis, all: Redis[]): void {
  * it has no socket; one last try to connect makes it end properly and reject them.
  */
 export async function endClient(redis: Redis): Promise<void> {
-  const connect = redis.connect.bind(redis);
-  redis.connect = () => Promise.reject(new Error('Connection is closed.'));
   redis.on('error', () => undefined);
   if (redis.status === 'end') return;
   const ended = new Promise<void>((resolve) => void redis.once('end', resolve));
@@ -60,12 +58,11 @@ export async function endClient(redis: Redis): Promise<void> {
   if (redis.status === 'reconnecting' || redis.status === 'close') {
     redis.disconnect();
     redis.once('ready', () => redis.disconnect());
-    connect().catch(() => undefined);
+    redis.connect().catch(() => undefined);
   } else {
     redis.disconnect();
   }
   await within(CLOSE_LIMIT_MS, ended);
-  redis.disconnect();
 }
 
 /** Waits for something, but not longer. */

@@ -1,7 +1,7 @@
 // BullMQ's Worker and its sockets as one thing that can be given up: built, paused, closed within a bound whatever Redis does.
 // What happens with a ticket is the consumer's business.
 import { Worker, type Job } from 'bullmq';
-import { CLOSE_LIMIT_MS, makePatientClient, within } from './clients.js';
+import { makePatientClient, within } from './clients.js';
 import { TICKET_QUEUE } from './keys.js';
 import type { QueueSettings } from './settings.js';
 import type { TicketData } from './ticket.js';
@@ -56,7 +56,6 @@ export function makeFetcher(settings: QueueSettings, { concurrency, process }: F
     await within(client.answerLimitMs(), closed);
     // Without sockets everything BullMQ still waits for fails, and it ends.
     await client.end();
-    await within(CLOSE_LIMIT_MS, closed);
   }
 
   return {

@@ -38,12 +38,16 @@ export interface Heartbeats {
   /** The last beat of a job's owner; null if none is known or it ended. */
   read(job: string): Promise<HeardBeat | null>;
   readMany(jobs: readonly string[]): Promise<(HeardBeat | null)[]>;
-  /** Judges the owner that HEAD names. Ask again: an owner never heard turns silent `deadAfterMs` after the first question. */
+  /**
+   * Judges the owner that HEAD names. Ask again: an owner never heard turns silent `deadAfterMs` after the first question.
+   * One that has ended is silent at once.
+   */
   signs(job: string, attempt: string): Promise<OwnerSigns>;
   /** The attempt is over. Its fence stays guarded for a while. False if another attempt has beaten since. */
   end(job: string, attempt: string): Promise<boolean>;
   /**
-   * Owners that were heard and have gone silent, longest first. Stays true until their `end` or a newer beat.
+   * Owners that were heard and have gone silent, longest first; if there are more than `limit`, some of them, in time all.
+   * Stays true until their `end` or a newer beat.
    * To be asked at least every `beatEveryMs`: silence counts only while someone listens.
    */
   dead(limit: number): Promise<HeardBeat[]>;
@@ -102,12 +106,19 @@ for i = 2, #ARGV do out[i + 1] = redis.call('ZSCORE', KEYS[1], ARGV[i]) or '' en
 return out
 `);
 
-/** KEYS beats, watch. ARGV gapMs, deadAfterMs, limit. Returns jobs. */
+/** KEYS beats, watch. ARGV gapMs, deadAfterMs, limit, where to begin if there are more (0 to 1). Returns jobs. */
 const DEAD = script(WATCH_LUA, `
 local now, since = watched(KEYS[2], tonumber(ARGV[1]))
 local deadAfter = tonumber(ARGV[2])
 if now - since < deadAfter then return {} end
-return redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now - deadAfter), 'LIMIT', 0, ARGV[3])
+local upTo, limit = string.format('%.0f', now - deadAfter), tonumber(ARGV[3])
+local all = redis.call('ZCOUNT', KEYS[1], '-inf', upTo)
+local from = all > limit and math.floor(tonumber(ARGV[4]) * all) or 0
+local jobs = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', upTo, 'LIMIT', from, limit)
+if from > 0 and #jobs < limit then
+  for _, job in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', upTo, 'LIMIT', 0, limit - #jobs)) do jobs[#jobs + 1] = job end
+end
+return jobs
 `);
 
 /** KEYS watch, asked. ARGV gapMs, rememberMs. How long this owner has been asked for in vain. */
@@ -126,7 +137,10 @@ export function makeHeartbeats(connection: FastConnection, { prefix, timing }: Q
   // An outage shorter than this adds at most itself to a beat's age: beatEvery + gap stays below deadAfter.
   const gapMs = timing.deadAfterMs / 2;
 
-  function readMany(jobs: readonly string[]): Promise<(HeardBeat | null)[]> {
+  const readMany = async (jobs: readonly string[]): Promise<(HeardBeat | null)[]> =>
+    (await hear(jobs)).map((heard) => (heard === null || heard.ended ? null : heard.beat));
+
+  function hear(jobs: readonly string[]): Promise<({ beat: HeardBeat; ended: boolean } | null)[]> {
     if (jobs.length === 0) return Promise.resolve([]);
     return connection.call('read heartbeats', async (redis) => {
       const [heard, ...hashes] = await Promise.all([
@@ -136,20 +150,18 @@ export function makeHeartbeats(connection: FastConnection, { prefix, timing }: Q
       const now = Number(heard[0]);
       const since = Number(heard[1]);
       return jobs.map((job, index) => {
-        const beat = parseBeat(job, hashes[index] ?? {});
-        const score = heard[index + 2];
-        if (!beat || !score) return null;
-        const silentMs = Math.max(0, now - Math.max(Number(score), since));
-        return { ...beat, silentMs, alive: silentMs < timing.deadAfterMs };
+        const hash = hashes[index] ?? {};
+        const beat = parseBeat(job, hash);
+        if (!beat) return null;
+        const silentMs = Math.max(0, now - Math.max(Number(heard[index + 2] || 0), since));
+        return { beat: { ...beat, silentMs, alive: silentMs < timing.deadAfterMs }, ended: hash['ended'] === '1' };
       });
     });
   }
 
-  const read = async (job: string): Promise<HeardBeat | null> => (await readMany([job]))[0] ?? null;
-
   return {
     readMany,
-    read,
+    read: async (job) => (await readMany([job]))[0] ?? null,
     async beat({ job, attempt, gen, fence, ...rest }) {
       const written = await connection.call('beat', (redis) =>
         runScript(redis, BEAT, [keys.beat(job), keys.beats, keys.watch], [gen, fence, gapMs, REMEMBER_MS, job, attempt, JSON.stringify(rest)]),
@@ -161,8 +173,8 @@ export function makeHeartbeats(connection: FastConnection, { prefix, timing }: Q
       return ended === 1;
     },
     async signs(job, attempt) {
-      const heard = await read(job);
-      if (heard?.attempt === attempt) return heard.alive ? heard.phase : 'silent';
+      const [heard] = await hear([job]);
+      if (heard?.beat.attempt === attempt) return heard.beat.alive && !heard.ended ? heard.beat.phase : 'silent';
       const askedMs = await connection.call('ask for an owner', (redis) =>
         runScript(redis, ASKED, [keys.watch, keys.asked(job, attempt)], [gapMs, REMEMBER_MS]),
       );
@@ -171,7 +183,7 @@ export function makeHeartbeats(connection: FastConnection, { prefix, timing }: Q
     async dead(limit) {
       if (limit <= 0) return [];
       const jobs = await connection.call('look for dead owners', (redis) =>
-        runScript(redis, DEAD, [keys.beats, keys.watch], [gapMs, timing.deadAfterMs, limit]),
+        runScript(redis, DEAD, [keys.beats, keys.watch], [gapMs, timing.deadAfterMs, limit, Math.random()]),
       );
       const names = jobs as string[];
       const beats = await readMany(names);
@@ -184,7 +196,7 @@ export function makeHeartbeats(connection: FastConnection, { prefix, timing }: Q
 }
 
 function parseBeat(job: string, hash: Record<string, string>): Beat | null {
-  const { gen, fence, attempt, ended, rest } = hash;
-  if (attempt === undefined || rest === undefined || ended === '1') return null;
+  const { gen, fence, attempt, rest } = hash;
+  if (attempt === undefined || rest === undefined) return null;
   return { job, gen: Number(gen), fence: Number(fence), attempt, ...(JSON.parse(rest) as Pick<Beat, 'number' | 'worker' | 'phase' | 'progress'>) };
 }

@@ -8,7 +8,7 @@ import { dirname, join, resolve } from 'node:path';
 import { withBudget } from './budget.js';
 import { errnoOf, infoOf, isAbsent, makeDisk, readBytesOf, removeOlder, toStoreError, type FileInfo } from './file-disk.js';
 import { listKeys } from './file-list.js';
-import { registerAt, type Register, type Version } from './file-register.js';
+import { registerAt, type Register } from './file-register.js';
 import {
   assertCompareAndSwap,
   assertKey,
@@ -76,14 +76,18 @@ export async function makeFileStore(options: FileStoreOptions): Promise<Store> {
     return info;
   }
 
-  async function createRegister(key: string, body: Uint8Array, signal?: AbortSignal): Promise<Version | null> {
+  async function createObject(key: string, body: Uint8Array, signal?: AbortSignal): Promise<string | null> {
+    if ((await infoOf(pathOf(key))) !== null) return null;
+    return (await write(key, body, signal, linkIfAbsent))?.tag ?? null;
+  }
+
+  async function createRegister(key: string, body: Uint8Array, signal?: AbortSignal): Promise<string | null> {
     const register = registerOf(key);
-    await disk.makeFolder(dirname(pathOf(key)));
     for (;;) {
       const current = await register.current();
       if (current !== null && !current.deleted) return null;
       const created = await register.advance(current, body, signal);
-      if (created !== null) return created;
+      if (created !== null) return created.etag;
     }
   }
 
@@ -122,13 +126,15 @@ export async function makeFileStore(options: FileStoreOptions): Promise<Store> {
     async putIfAbsent(key, body, callOptions = {}) {
       assertPutIfAbsent(key, body);
       return call(`putIfAbsent ${key}`, callOptions, async () => {
-        if (isRegister(key)) {
-          const version = await createRegister(key, body, callOptions.signal);
-          return version === null ? { created: false } : { created: true, etag: version.etag };
-        }
-        if ((await infoOf(pathOf(key))) !== null) return { created: false };
-        const info = await write(key, body, callOptions.signal, linkIfAbsent);
-        return info === null ? { created: false } : { created: true, etag: info.tag };
+        disk.assertTrusted();
+        const folder = dirname(pathOf(key));
+        await disk.makeFolder(folder);
+        const etag = isRegister(key)
+          ? await createRegister(key, body, callOptions.signal)
+          : await createObject(key, body, callOptions.signal);
+        if (etag !== null) return { created: true, etag };
+        await disk.syncFolder(folder); // whoever was first may not have come so far, and `created: false` is acted upon
+        return { created: false };
       });
     },
 

@@ -77,11 +77,9 @@ async function probeReads(store: Store, key: string, unsafe: Unsafe): Promise<vo
       written.set(etag, text);
     }
   };
-  const stop = (): void => void (writing = false);
-  await Promise.all([write().finally(stop), ...Array.from({ length: READERS }, () => read().catch((error: unknown) => {
-    stop();
-    throw error;
-  }))]);
+  const all = [write(), ...Array.from({ length: READERS }, read)];
+  await Promise.race(all).finally(() => (writing = false)); // the writer is done, or somebody failed
+  await Promise.all(all);
   const torn = seen.find((object) => (written.get(object.etag) ?? object.text) !== object.text);
   if (torn !== undefined) throw unsafe('a read during a swap paired the body of one version with the tag of another');
 }

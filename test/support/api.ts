@@ -131,7 +131,7 @@ async function ownJob(store: Store, queue: JobQueue, job: string, worker: string
   if (outcome.kind !== 'claimed') throw new Error(`not claimed: ${outcome.kind}`);
   const { claim } = outcome;
   await openAttempt(store, job, { number: claim.number, attempt: claim.attempt, worker, fence: claim.fence, started_at: systemClock.now().toISOString(), queue_ms: 5 });
-  await claim.write((head) => pinned(head, INPUTS, null));
+  await claim.write((head) => pinned(head, INPUTS, { from: null, at: 0 }));
   const committer = makeCommitter(deps, claim, null);
   const stamp = { job, attempt: claim.attempt, number: claim.number, worker, gen: claim.gen, fence: claim.fence };
   const conclude = async (head: Head, ending: Ending): Promise<Head> => {
@@ -194,3 +194,5 @@ export async function until<T>(what: string, look: () => Promise<T | null | unde
     await systemClock.sleep(10);
   }
 }
+
+export const event = (id: number, type: JobEvent['type'] = 'epoch.completed'): JobEvent => ({ id, type, at: new Date(1_700_000_000_000 + id).toISOString(), attempt: 1, message: `event ${id}`, data: {} });

@@ -66,7 +66,10 @@ export async function startS3Server({ sidecar = false }: S3ServerOptions = {}): 
       ROOT_ACCESS_KEY: accessKey,
       ROOT_SECRET_KEY: secretKey,
     });
-  let child = await start();
+  let child = await start().catch(async (error: unknown) => {
+    await folder.remove();
+    throw error;
+  });
 
   return {
     endpoint: `http://127.0.0.1:${port}`,
@@ -109,6 +112,9 @@ async function startProcess(
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   let complaint = '';
+  const endWithUs = (): void => void child.kill('SIGKILL');
+  process.once('exit', endWithUs); // where a test did not come to stop it
+  child.once('exit', () => process.off('exit', endWithUs));
   child.stderr.setEncoding('utf8').on('data', (text: string) => (complaint += text));
   const failed = once(child, 'error').then(([error]) => error as Error, () => null);
   const deadline = performance.now() + START_LIMIT_MS;

@@ -78,6 +78,8 @@ function waitedMs(record: JobRecord, head: Head, now: Date): number {
   return Math.max(0, now.getTime() - Date.parse(since));
 }
 
+const isFullDisk = (error: unknown): boolean => ['ENOSPC', 'EDQUOT', 'EFBIG'].includes((error as NodeJS.ErrnoException).code ?? '');
+
 type Prepared = { kind: 'ready'; inputs: AttemptInputs; restore: RestoreOutcome } | { kind: 'over'; ending: Ending };
 
 /** Data, first weights and the state to continue from; or the attempt's end where one of them cannot be had. */
@@ -106,6 +108,7 @@ async function prepare(session: Session): Promise<Prepared> {
     // It was complete, and paused before it could be said.
     return final ? { kind: 'over', ending: { kind: 'completed', result: final } } : { kind: 'ready', inputs, restore };
   } catch (error) {
+    if (isFullDisk(error)) return { kind: 'over', ending: failure('store_full', `no space for the spool in ${deps.spoolRoot}: ${messageOf(error)}`, null) };
     if (!isAppError(error) || error.code === 'fenced') throw error;
     return { kind: 'over', ending: failure(error.code, error.message, error.param) };
   }

@@ -1,6 +1,6 @@
 // The trainer's life within an attempt: start, pin the inputs, run, commit its snapshots as they come, stop it for a notice
 // or a verb. One loop takes what happens, one thing at a time, and says how the attempt ends.
-import type { Inputs, JobRecord } from '../../lib/contract/records.js';
+import type { Head, Inputs, JobRecord } from '../../lib/contract/records.js';
 import { isAppError, messageOf } from '../../lib/errors.js';
 import { collectGarbage } from '../../lib/jobs/closing.js';
 import { makeCommitter } from '../../lib/jobs/commit.js';
@@ -123,6 +123,10 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
       const noticed = controls.notice.facts();
       return { kind: 'killed', reason: noticed || signal === 'SIGKILL' ? 'preempted_kill' : 'trainer_crashed', message: `the trainer died (${how})` };
     }
+    function withoutCorrupt(head: Head): Head {
+      const [newest] = restore.corrupt;
+      return newest ? quarantined(head, restore.corrupt.map((bad) => bad.manifest), newest.microBatches - (start?.micro_batches ?? 0)) : head;
+    }
     function save(snapshot: Snapshot): void {
       saving = snapshot;
       const from = deps.clock.monotonicMs();
@@ -151,7 +155,7 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
             return;
           }
           pins = suited.inputs;
-          await claim.write((head) => pinned(restore.corrupt.length > 0 ? quarantined(head, restore.corrupt.map((bad) => bad.manifest)) : head, suited.inputs, session.resumedFrom));
+          await claim.write((head) => pinned(withoutCorrupt(head), suited.inputs, { from: session.resumedFrom, at: start?.micro_batches ?? 0 }));
           lookAtWant();
           if (stopping) return;
           running = true;

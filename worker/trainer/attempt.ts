@@ -18,6 +18,8 @@ type Start = Extract<ToTrainer, { type: 'start' }>;
 export interface Hooks {
   /** `microBatches` of the job are executed; these samples were in the last one. */
   afterMicroBatch?(microBatches: number, epoch: number, sampleIds: Int32Array): void;
+  /** Training stands at a boundary, its snapshot taken if one was due, and goes on when this has settled. */
+  atBoundary?(microBatches: number): Promise<void>;
 }
 
 export interface Attempt {
@@ -77,6 +79,7 @@ export function startAttempt({ start, engine, send, hooks }: AttemptOptions): At
         standAt(counters);
         progress.tick(counters);
         snapshots?.boundary(counters);
+        return hooks.atBoundary?.(counters.cursor.micro_batches);
       },
       microBatch(batch, cursor) {
         progress.executed(batch.samples);

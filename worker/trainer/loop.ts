@@ -29,7 +29,7 @@ export interface Watch {
   /** Asked between any two micro-batches, also of a validation. */
   stopAsked(): boolean;
   /** Training stands at a place where its state may be kept; said again between the batches of a validation. */
-  boundary(counters: StateCounters): void;
+  boundary(counters: StateCounters): void | Promise<void>;
   /** A micro-batch was executed and counted. */
   microBatch(batch: Batch, cursor: Cursor): void;
   updateRow(row: UpdateRow): void;
@@ -49,7 +49,7 @@ export async function train({ spec, course, batches, program, start }: Training,
 
   /** Where the state may be kept: messages arrive and files are written here. True if it is time to stop. */
   const pause = async (): Promise<boolean> => {
-    watch.boundary(counters());
+    await watch.boundary(counters());
     await nextTurn();
     return watch.stopAsked();
   };

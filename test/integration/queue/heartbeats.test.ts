@@ -94,8 +94,10 @@ describe('a heartbeat', () => {
     await queue.heartbeats.beat(beatOf(job));
     expect(await queue.heartbeats.end(job, 'another')).toBe(false);
     expect(await queue.heartbeats.read(job)).not.toBeNull();
+    expect(await queue.heartbeats.signs(job, 'a1')).toBe('running');
     expect(await queue.heartbeats.end(job, 'a1')).toBe(true);
     expect(await queue.heartbeats.read(job)).toBeNull();
+    expect(await queue.heartbeats.signs(job, 'a1')).toBe('silent');
     expect(await queue.heartbeats.beat(beatOf(job))).toBe(false);
     expect(await queue.heartbeats.beat(beatOf(job, { fence: 0, attempt: 'a0' }))).toBe(false);
     expect(await queue.heartbeats.read(job)).toBeNull();
@@ -186,6 +188,23 @@ describe('a silent owner', () => {
     expect(await queue.heartbeats.signs(job, 'a2')).toBe('unknown');
     await queue.heartbeats.beat(beatOf(job, { phase: 'starting' }));
     expect(await queue.heartbeats.signs(job, 'a1')).toBe('starting');
+  });
+});
+
+describe('many silent owners', () => {
+  it('are all named in time, also if nothing is done about the first', async () => {
+    const queue = testQueue(url, { timing: { deadAfterMs: 300 } });
+    const jobs = Array.from({ length: 30 }, jobId);
+    for (const job of jobs) await queue.heartbeats.beat(beatOf(job));
+    const named = new Set<string>();
+    await until('all are named', async () => {
+      const some = await queue.heartbeats.dead(4);
+      expect(some.length).toBeLessThanOrEqual(4);
+      expect(new Set(some.map(({ job }) => job)).size).toBe(some.length);
+      for (const { job } of some) named.add(job);
+      return named.size === jobs.length;
+    });
+    expect((await queue.heartbeats.dead(100)).map(({ job }) => job)).toEqual(jobs);
   });
 });
 

@@ -7,6 +7,7 @@ import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { makeFileStore } from '../../../lib/store/file.js';
 import type { Store } from '../../../lib/store/index.js';
@@ -15,7 +16,7 @@ import { compileFileStore } from './compiled-store.js';
 import { countIn, increment, text } from './conformance.js';
 import { makeJitter } from './jitter.js';
 
-const CHILD = join(import.meta.dirname, 'file-child.mjs');
+const CHILD = fileURLToPath(new URL('./file-child.mjs', import.meta.url));
 const KEY = 'job/HEAD';
 
 interface Child {
@@ -87,6 +88,23 @@ describe('several processes', () => {
     await Promise.all(writers.map((writer) => writer.said(/^done$/)));
     expect(await countIn(store, KEY)).toBe(2000);
     expect((await readdir(join(folder.path, 'job'))).length).toBeLessThanOrEqual(6);
+  });
+
+  it('count exactly while each of them is stopped and woken again and again', async () => {
+    await store.putIfAbsent(KEY, text('{"count":0}'));
+    const writers = Array.from({ length: 3 }, () => startChild(folder.path, 'count', '100'));
+    await Promise.all(writers.map((writer) => writer.said(/^ready$/)));
+    const jitter = makeJitter(5);
+    let stops = 0;
+    while (writers.some((writer) => writer.process.exitCode === null)) {
+      const writer = writers[jitter(writers.length)];
+      if (writer?.process.kill('SIGSTOP') === true) stops += 1;
+      for (let i = jitter(200); i > 0; i--) await nextTurn();
+      writer?.process.kill('SIGCONT');
+      for (let i = jitter(50); i > 0; i--) await nextTurn();
+    }
+    expect(stops).toBeGreaterThan(10);
+    expect(await countIn(store, KEY)).toBe(300);
   });
 });
 

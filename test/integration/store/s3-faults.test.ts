@@ -1,7 +1,7 @@
 // The S3 driver on a network that fails: what each fault becomes, and that no call outlasts its budget.
 
 import { randomBytes } from 'node:crypto';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import type { Store } from '../../../lib/store/index.js';
 import { makeS3Store, type S3Timeouts } from '../../../lib/store/s3.js';
 import { s3ServerAvailable, startS3Server, type S3Server } from '../../support/s3-server.js';
@@ -198,13 +198,13 @@ describe.skipIf(!(await s3ServerAvailable()))('the S3 store on a failing network
 
     it('ends at once when the caller cancels', async () => {
       const patient = openStore(proxy.endpoint, { timeouts: {} });
+      onTestFinished(() => patient.close());
       const controller = new AbortController();
       const hole = inject('GET', { kind: 'black-hole' });
       const call = codeOf(patient.get(key, { signal: controller.signal }));
       await hole.struck;
       controller.abort();
       expect(await call).toBe('store_unavailable');
-      await patient.close();
     });
   });
 

@@ -2,7 +2,7 @@
 
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { Store } from '../../../lib/store/index.js';
 import { probeStore } from '../../../lib/store/probe.js';
 import { makeS3Store, type S3StoreOptions } from '../../../lib/store/s3.js';
@@ -43,20 +43,20 @@ describe.skipIf(!available)('the S3 store on its server', () => {
   it('passes the probe, in the whole bucket as well as in a folder', async () => {
     await probeStore(store);
     const whole = storeOn(server, { prefix: '' });
+    onTestFinished(() => whole.close());
     await probeStore(whole);
     expect(whole.description).toBe('s3://pawl');
     expect(await keysOf(whole, '')).toEqual([]);
-    await whole.close();
   });
 
   it('knows nothing of its neighbours in the bucket', async () => {
     const neighbour = storeOn(server, { prefix: 'some/folder-2' });
+    onTestFinished(() => neighbour.close());
     await neighbour.put('a/object', text('theirs'));
     await store.put('a/object', text('mine'));
     expect((await neighbour.get('a/object'))?.body.toString()).toBe('theirs');
     expect(await keysOf(store, '')).toEqual(['a/object']);
     expect(await keysOf(neighbour, '')).toEqual(['a/object']);
-    await neighbour.close();
   });
 
   it('lists thousands of keys over several pages, and leaves out what is not a key', async () => {
@@ -72,6 +72,7 @@ describe.skipIf(!available)('the S3 store on its server', () => {
 
   it('does not take a missing bucket for a missing object', async () => {
     const nowhere = storeOn(server, { bucket: 'nowhere' });
+    onTestFinished(() => nowhere.close());
     for (const call of [
       () => nowhere.get('a/object'),
       () => nowhere.putIfAbsent('a/object', text('x')),
@@ -80,29 +81,28 @@ describe.skipIf(!available)('the S3 store on its server', () => {
     ]) {
       expect(await codeOf(call())).toBe('store_unavailable');
     }
-    await nowhere.close();
   });
 
   it('says what the server said about the credentials, and not the credentials', async () => {
     const secretAccessKey = 'not-the-secret-key';
     const stranger = storeOn(server, { credentials: { accessKeyId: server.accessKey, secretAccessKey } });
+    onTestFinished(() => stranger.close());
     const error = await stranger.put('a/object', text('x')).catch((reason: unknown) => reason);
     expect(error).toMatchObject({ code: 'store_unavailable', message: 'put a/object: SignatureDoesNotMatch, HTTP 403' });
     expect((error as Error).cause).toBeUndefined();
     expect(stranger.description + String((error as Error).stack)).not.toMatch(new RegExp(`${secretAccessKey}|${server.accessKey}`));
-    await stranger.close();
   });
 });
 
 describe.skipIf(!available)('a real server whose reads can pair a body with the tag of another version', () => {
   it('is refused by the probe', async () => {
     const server = await startS3Server({ sidecar: true });
+    onTestFinished(server.stop);
     const store = storeOn(server);
+    onTestFinished(() => store.close());
     // It happens only when a read meets a write, in nearly every probe; once is enough.
     let refusal: unknown = null;
     for (let i = 0; i < 10 && refusal === null; i++) refusal = await probeStore(store).then(() => null, (error: unknown) => error);
     expect(refusal).toMatchObject({ code: 'store_unsafe', message: expect.stringContaining('tag of another') as string });
-    await store.close();
-    await server.stop();
   });
 });

@@ -31,6 +31,7 @@ const CASES: Record<string, Case> = {
   'conv2d after conv2d': { layers: within({ type: 'conv2d', filters: 3, kernel_size: 3, strides: 2, padding: 'same', use_bias: false }) },
   'conv2d dilated valid': { layers: within({ type: 'conv2d', filters: 2, kernel_size: 2, dilation_rate: [2, 3] }) },
   'conv2d dilated same': { layers: within({ type: 'conv2d', filters: 2, kernel_size: 3, dilation_rate: 2, padding: 'same' }) },
+  'conv2d dilated same, even kernel': { layers: within({ type: 'conv2d', filters: 2, kernel_size: [2, 4], dilation_rate: [3, 1], padding: 'same' }) },
   'max_pooling2d': { layers: within({ type: 'max_pooling2d' }) },
   'max_pooling2d same, overlapping': { layers: within({ type: 'max_pooling2d', pool_size: 3, strides: 2, padding: 'same' }) },
   'dense on dense': { layers: [{ type: 'flatten' }, { type: 'dense', units: 5, use_bias: false }, { type: 'dense', units: CLASSES, activation: 'softmax' }] },

@@ -1,11 +1,14 @@
 // What happens between two updates, and at one: the fold, the division, the order of both, the batch statistics, and
 // what a micro-batch that is not finite may touch. Compared in bits wherever float32 arithmetic can be done on the host.
+import tf from '@tensorflow/tfjs-core';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { JobSpecInput } from '../../../lib/contract/spec.js';
 import { accumulatorName, statisticName } from '../../../lib/model/slots.js';
 import type { Batch, CompiledProgram, Program } from '../../../worker/trainer/engines/index.js';
+import { isFiniteWithSum } from '../../../worker/trainer/engines/finite.js';
+import { inScope } from '../../../worker/trainer/engines/scope.js';
 import { channelStatistics, values } from '../../unit/trainer/support/naive.js';
-import { batchOf, bytesOf, dataOf, expectNoTensors, programOf, stateOf, withProgram } from './support/engine.js';
+import { batchOf, bytesOf, dataOf, engine, expectNoTensors, programOf, stateOf, withProgram } from './support/engine.js';
 
 afterEach(expectNoTensors);
 
@@ -151,6 +154,19 @@ describe('what is not finite', () => {
   });
 });
 
+describe('a sum that is not finite', () => {
+  test.each([
+    ['overflows although every element is finite', [3e38, 3e38], true],
+    ['has an infinite element', [1, -Infinity], false],
+    ['has a NaN', [NaN, 1], false],
+  ])('says nothing before the elements were asked: it %s', (_, values, finite) => {
+    inScope(() => {
+      const x = tf.tensor1d(values);
+      expect(isFiniteWithSum(x, tf.sum(x).dataSync()[0]!)).toBe(finite);
+    });
+  });
+});
+
 describe('batch statistics', () => {
   const program = programOf([{ type: 'batch_normalization', momentum: 0.75 }, { type: 'flatten' }, { type: 'dense', units: 2, activation: 'softmax' }], [3, 2, 2], 2, { ...SGD, batch_size: 4, accum_iters: 3 });
   const LAYER = 'batch_normalization_1';
@@ -187,6 +203,19 @@ describe('batch statistics', () => {
       const state = stateOf(compiled, false);
       expect(dataOf(state, `${LAYER}/moving_mean`)).toEqual([...batchOf(single.plan, 1).x]);
       expect(dataOf(state, `${LAYER}/moving_variance`)).toEqual([0, 0]);
+    });
+  });
+
+  test('and accumulators leave nothing behind, whether they were applied or dropped', () => {
+    withProgram(program, (compiled) => {
+      const before = engine.liveTensors();
+      compiled.runBlock(batches);
+      expect(engine.liveTensors()).toBeGreaterThan(before);
+      compiled.update({ ...STEP, divisor: 2.5 });
+      expect(engine.liveTensors()).toBe(before);
+      compiled.runBlock(batches);
+      compiled.dropWindow();
+      expect(engine.liveTensors()).toBe(before);
     });
   });
 

@@ -14,6 +14,7 @@ import { forkTrainer, type ForkedTrainer } from './forked-trainer.js';
 export type Cut = { kind: 'notice' | 'kill' } & ({ at: number } | { atValidationBatch: number });
 
 export interface RunOptions {
+  /** With `every_micro_batches`, an attempt that is to be cut waits for its snapshots: a kill is resumed from the last one due. */
   spec: JobSpecInput;
   /** An empty folder: spools and nothing else. */
   dir: string;
@@ -84,7 +85,8 @@ export async function runTraining({ spec: input, dir, cuts = [], dataRoot, initF
     const attempt = `attempt-${number}`;
     const spoolDir = join(dir, attempt);
     await mkdir(spoolDir);
-    const trainer = forkTrainer({ fault: cut ?? null });
+    const every = spec.checkpoint.every_micro_batches;
+    const trainer = forkTrainer({ fault: cut === undefined ? null : { ...cut, ...(every === null ? {} : { snapshotEvery: every }) } });
     try {
       trainer.send({ type: 'start', attempt, spec, data, initFile: resume === null ? (initFile ?? null) : null, resume, spoolDir });
       const end = await follow(trainer, attempt, record, (snapshot) => (resume = resumeOf(snapshot)));

@@ -86,6 +86,9 @@ describe('what has been acknowledged survives a power cut, for', () => {
     await store.putIfAbsent('a/b/other', text('x'));
     expect(events).toEqual(['sync ~tmp/*', 'link a/b/other', 'sync a/b']);
     events.length = 0;
+    await store.putIfAbsent('a/b/other', text('refused, because it is there: which must be true after a power cut, too'));
+    expect(events).toEqual(['sync a/b']);
+    events.length = 0;
     await store.delete('a/b/other');
     expect(events).toEqual(['sync a/b']);
   });
@@ -93,6 +96,9 @@ describe('what has been acknowledged survives a power cut, for', () => {
   it('a version of a register likewise, and the mark is there before the first version goes', async () => {
     let outcome: object = await store.putIfAbsent('a/HEAD', text('x'));
     expect(events).toEqual(['mkdir a', 'sync', 'sync a/~HEAD.1.*', 'link a/HEAD.1', 'sync a']);
+    events.length = 0;
+    await store.putIfAbsent('a/HEAD', text('refused'));
+    expect(events).toEqual(['sync a']);
     for (let i = 2; 'etag' in outcome && i <= 5; i++) {
       events.length = 0;
       outcome = await store.compareAndSwap('a/HEAD', text('x'), String(outcome.etag));

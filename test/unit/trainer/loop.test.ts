@@ -85,6 +85,15 @@ describe('a training', () => {
     expect(epochRows).toEqual([{ epoch: 1, updates: 1, loss: expect.any(Number), accuracy: 1, val_loss: 2, val_accuracy: 1, lr: 0.5 }]);
   });
 
+  test('writes each epoch\'s own mean, whatever windows lie across it', async () => {
+    const { updateRows, epochRows, weight } = await run({ tail: 'carry' });
+    // the toy's loss is its weight: 1 for six samples, then w₁ for one and, in the next epoch, four, then w₂ for three
+    const w1 = updateRows[1]!.loss!;
+    expect(epochRows.map(({ loss }) => loss)).toEqual([expect.closeTo((6 + w1) / 7, 12), expect.closeTo((4 * w1 + 3 * weight) / 7, 12)]);
+    expect(w1).not.toBeCloseTo(weight, 3);
+    expect(w1).not.toBeCloseTo(1, 3);
+  });
+
   test('has no metrics in its rows that were not asked for, and no validation without data for it', async () => {
     const { updateRows, epochRows, calls } = await run({ epochs: 1, metrics: [] }, { validation: false });
     expect(calls).not.toContain('evaluate');

@@ -2,7 +2,6 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { readSafetensorsFile } from '../../../lib/checkpoints/safetensors.js';
 import type { CheckpointPolicySpec } from '../../../lib/contract/spec.js';
@@ -24,6 +23,7 @@ let state = 0;
 let views = 0;
 let ready: Snapshot[];
 let failures: unknown[];
+let wake = (): void => undefined;
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), 'pawl-snapshots-'));
   [state, views, ready, failures] = [0, 0, [], []];
@@ -53,16 +53,19 @@ function make(policy: Partial<CheckpointPolicySpec>, { into = dir, slots = true 
     },
     start: at(0),
     nowMs: () => 0,
-    onReady: (snapshot) => ready.push(snapshot),
-    onFailed: (_, error) => failures.push(error),
+    onReady(snapshot) {
+      ready.push(snapshot);
+      wake();
+    },
+    onFailed(_, error) {
+      failures.push(error);
+      wake();
+    },
   });
 }
-/** Micro-batches pass until `condition` holds. */
+/** Waits for snapshots to be told of, until `condition` holds. */
 async function until(condition: () => boolean): Promise<void> {
-  for (let turn = 0; !condition(); turn++) {
-    if (turn > 10_000) throw new Error('it never happened');
-    await nextTurn();
-  }
+  while (!condition()) await new Promise<void>((resolve) => (wake = resolve));
 }
 const valuesIn = async (path: string): Promise<Record<string, number>> => Object.fromEntries([...(await readSafetensorsFile(path))].map(([name, { data }]) => [name, data[0]!]));
 

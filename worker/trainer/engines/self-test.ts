@@ -30,7 +30,7 @@ export const SELF_TEST_CASES: readonly SelfTestCase[] = [
   { name: 'conv2d same', shapes: [[2, 4, 4, 2], [3, 3, 2, 2]], compute: conv([1, 1], 'same') },
   { name: 'conv2d same, stride 2, even size', shapes: [[1, 6, 6, 1], [3, 3, 1, 2]], compute: conv([2, 2], 'same') },
   { name: 'conv2d valid, dilated', shapes: [[1, 6, 7, 2], [2, 3, 2, 1]], compute: dilated([2, 3], 'valid') },
-  { name: 'conv2d same, dilated', shapes: [[1, 5, 5, 1], [3, 3, 1, 2]], compute: dilated([2, 2], 'same') },
+  { name: 'conv2d same, dilated, even size', shapes: [[1, 5, 5, 1], [2, 3, 1, 2]], compute: dilated([3, 2], 'same') },
   { name: 'max_pooling2d valid', shapes: [[2, 4, 4, 2]], compute: pool(2, 2, 'valid') },
   { name: 'max_pooling2d valid, all negative', shapes: [[2, 4, 4, 2]], shift: -8, compute: pool(2, 2, 'valid') },
   { name: 'max_pooling2d same, overlapping, all negative', shapes: [[1, 5, 5, 1]], shift: -8, compute: pool(3, 2, 'same') },

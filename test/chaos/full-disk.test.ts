@@ -1,0 +1,105 @@
+// A disk that is really full (a small tmpfs): nothing that was committed is lost, and the failure has a name.
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { startTestSystem, type TestSystem, waitFor } from '../support/system.js';
+import { makeTempDir, type TempDir } from '../support/temp.js';
+import { expectSameBits, recipe, type Reference, undisturbed, untilTraining } from './recipe.js';
+
+const spec = recipe();
+let reference: Reference;
+let system: TestSystem;
+let folder: TempDir;
+let mounted: string | null = null;
+
+/** Mounting needs rights that not every machine gives. */
+const canMount = ((): boolean => {
+  const probe = `/tmp/pawl-mount-probe-${process.pid}`;
+  try {
+    mkdirSync(probe, { recursive: true });
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', probe], { stdio: 'ignore' });
+    execFileSync('umount', [probe]);
+    return true;
+  } catch {
+    console.warn('\n*** FULL-DISK TESTS SKIPPED: a tmpfs cannot be mounted here ***\n');
+    return false;
+  } finally {
+    rmSync(probe, { recursive: true, force: true });
+  }
+})();
+
+async function smallDisk(sizeKib: number): Promise<string> {
+  folder = await makeTempDir('disk');
+  mounted = join(folder.path, 'small');
+  mkdirSync(mounted);
+  execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${sizeKib}k`, 'tmpfs', mounted]);
+  return mounted;
+}
+/** Takes every byte that is left. */
+function fill(disk: string): string {
+  const filler = join(disk, 'filler');
+  let size = 1 << 24;
+  const chunks: Buffer[] = [];
+  for (; size >= 512; size /= 2) {
+    for (;;) {
+      try {
+        writeFileSync(`${filler}.${chunks.length}`, Buffer.alloc(size), { flag: 'wx' });
+        chunks.push(Buffer.alloc(0));
+      } catch (error) {
+        expect((error as NodeJS.ErrnoException).code).toBe('ENOSPC');
+        rmSync(`${filler}.${chunks.length}`, { force: true });
+        break;
+      }
+    }
+  }
+  return filler;
+}
+
+describe.skipIf(!canMount)('on a full disk', () => {
+  beforeAll(async () => {
+    reference = await undisturbed(spec);
+  });
+  afterEach(async () => {
+    await system.stop();
+    if (mounted) execFileSync('umount', [mounted]);
+    mounted = null;
+    await folder.remove();
+  });
+
+  test('checkpoints fail by name, training goes on, and with space again nothing is lost', async () => {
+    const disk = await smallDisk(8_192);
+    system = await startTestSystem({ storeUrl: `file:${join(disk, 'store')}` });
+    await system.startController();
+    await system.startWorker();
+    const job = await system.submit(spec);
+    const before = await untilTraining(system, job, 30);
+    fill(disk);
+    const live = await waitFor('the journal tells of a failed checkpoint', async () => {
+      const { events } = await system.queue.journal.read(job, { afterId: null, limit: 1_000 });
+      return events.find((event) => event.type === 'checkpoint.failed');
+    });
+    expect(live.data['code']).toBe('store_full');
+    const after = await system.head(job);
+    expect(after.retained.at(-1)!.micro_batches, 'the last commit stands').toBeGreaterThanOrEqual(before.retained.at(-1)!.micro_batches);
+    execFileSync('sh', ['-c', `rm -f ${join(disk, 'filler')}*`]);
+    const head = await system.terminal(job);
+    await expectSameBits(system, job, head, reference);
+  });
+
+  test('a spool without space ends the job as store_full, its checkpoints untouched', async () => {
+    const disk = await smallDisk(1_024);
+    system = await startTestSystem({ env: { PAWL_DATA_DIR: join(disk, 'data') } });
+    await system.startController();
+    await system.startWorker();
+    const job = await system.submit({ ...spec, run: { max_failures: 1 } });
+    await untilTraining(system, job, 30);
+    fill(disk);
+    const head = await system.terminal(job);
+    expect(head.state).toBe('failed');
+    expect(head.error!.code).toBe('store_full');
+    expect(head.reason).toBe('max_failures');
+    expect(head.retained.length).toBeGreaterThanOrEqual(2);
+    for (const commit of head.retained) for (const blob of commit.blobs) expect(await system.store.head(blob.key), blob.key).not.toBeNull();
+  });
+});

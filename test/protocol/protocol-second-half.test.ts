@@ -1,0 +1,3 @@
+import { describeProtocol } from './interleavings.js';
+
+describeProtocol(1);
