@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Config } from '../../lib/config.js';
 import { holdFolder } from './data-folder.js';
 import { type Environment, type Kept, keepRunning, type Role } from './processes.js';
-import { keepRedis } from './redis-server.js';
+import { freePort, keepRedis } from './redis-server.js';
 
 export interface SystemOptions {
   config: Config;
@@ -39,9 +39,11 @@ export async function startSystem({ config, env, redisConfig, say, logs }: Syste
     const redis = config.redisUrl === null ? await keepRedis(join(config.dataDir, 'redis'), redisConfig, env, (why) => say(`Redis ended (${why}); starting it again`)) : null;
     if (redis) undo.unshift(() => redis.end());
     const redisUrl = redis?.url ?? config.redisUrl!;
+    // Chosen once: an API that is started again has to be found where it was.
+    const port = config.port === 0 ? await freePort() : config.port;
     const output = logs === 'inherit' ? null : await open(join(config.dataDir, 'pawl.log'), 'a');
     if (output) undo.unshift(() => output.close());
-    const environment = { ...env, REDIS_URL: redisUrl, PAWL_STORE: config.store, PAWL_DATA_DIR: config.dataDir, PAWL_PORT: String(config.port), PAWL_HOST: config.host, PAWL_DATA_ROOTS: config.dataRoots.join(':') };
+    const environment = { ...env, REDIS_URL: redisUrl, PAWL_STORE: config.store, PAWL_DATA_DIR: config.dataDir, PAWL_PORT: String(port), PAWL_HOST: config.host, PAWL_DATA_ROOTS: config.dataRoots.join(':') };
     const keep = (role: Role, args: readonly string[] = []): Kept => keepRunning({ role, args, env: environment, output: output?.fd ?? 'inherit', onRestart: (name, why) => say(`the ${name} ended (${why}); starting it again`) });
     const kept = [keep('api'), keep('controller'), keep('worker')] as const;
     const [api, controller, worker] = kept;

@@ -28,7 +28,7 @@ async function end(up: ChildProcess): Promise<void> {
 }
 
 async function startUp(): Promise<{ up: ChildProcess; client: Client }> {
-  const env = { ...process.env, PAWL_LOG_LEVEL: 'error' };
+  const env: NodeJS.ProcessEnv = { ...process.env, PAWL_LOG_LEVEL: 'error' };
   delete env['REDIS_URL'];
   delete env['PAWL_STORE'];
   const up = spawn(process.execPath, [CLI, 'up', '--port', '0', '--data', folder.path], { cwd: folder.path, env, stdio: ['ignore', 'pipe', 'pipe'] });

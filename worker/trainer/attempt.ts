@@ -45,7 +45,10 @@ const nowMs = (): number => performance.timeOrigin + performance.now();
 export function startAttempt({ start, engine, send, hooks }: AttemptOptions): Attempt {
   const attempt = start.attempt;
   let stop: 'snapshot' | 'discard' | 'silent' | null = null;
+  let progress: Progress | null = null;
   let snapshots: Snapshots | null = null;
+  /** Where training stands. */
+  let counters: StateCounters | null = null;
   let go = (): void => undefined;
   const running = new Promise<void>((resolve) => (go = resolve));
 
@@ -56,14 +59,16 @@ export function startAttempt({ start, engine, send, hooks }: AttemptOptions): At
       const { training, facts, loadMs, warmupMs, totalUpdates } = prepared;
       if (stop === null) send({ type: 'ready', attempt, facts, loadMs, warmupMs, totalUpdates });
       await running;
-      const progress = makeProgress({ attempt, send, nowMs, start: training.start });
-      let counters = training.start;
-      snapshots = snapshotsOf(prepared, progress, () => counters);
-      const ending = await train(training, watchOf(progress, (now) => (counters = now)));
-      await finish(ending, prepared, progress, snapshots);
+      counters = training.start;
+      progress = makeProgress({ attempt, send, nowMs, start: counters });
+      snapshots = snapshotsOf(prepared);
+      const ending = await train(training, watchOf(progress, snapshots));
+      await finish(ending, training, snapshots);
       return true;
     } catch (error) {
-      if (stop !== 'silent') send({ type: 'failed', attempt, ...failureOf(error), peakMemoryMib: peakMemoryMib() });
+      if (stop === 'silent') return false;
+      flush();
+      send({ type: 'failed', attempt, ...failureOf(error), peakMemoryMib: peakMemoryMib() });
       return false;
     } finally {
       await snapshots?.close();
@@ -71,15 +76,19 @@ export function startAttempt({ start, engine, send, hooks }: AttemptOptions): At
     }
   }
 
-  function watchOf(progress: Progress, standAt: (counters: StateCounters) => void): Watch {
+  function flush(): void {
+    if (counters !== null) progress?.flush(counters);
+  }
+
+  function watchOf(progress: Progress, snapshots: Snapshots): Watch {
     return {
       nowMs,
       stopAsked: () => stop !== null,
-      boundary(counters) {
-        standAt(counters);
-        progress.tick(counters);
-        snapshots?.boundary(counters);
-        return hooks.atBoundary?.(counters.cursor.micro_batches);
+      boundary(standing) {
+        counters = standing;
+        progress.tick(standing);
+        snapshots.boundary(standing);
+        return hooks.atBoundary?.(standing.cursor.micro_batches);
       },
       microBatch(batch, cursor) {
         progress.executed(batch.samples);
@@ -90,7 +99,7 @@ export function startAttempt({ start, engine, send, hooks }: AttemptOptions): At
     };
   }
 
-  function snapshotsOf({ training, plan }: Prepared, progress: Progress, standing: () => StateCounters): Snapshots {
+  function snapshotsOf({ training, plan }: Prepared): Snapshots {
     const { spec, program } = training;
     return makeSnapshots({
       policy: spec.checkpoint,
@@ -100,25 +109,24 @@ export function startAttempt({ start, engine, send, hooks }: AttemptOptions): At
       start: training.start,
       nowMs,
       onReady(snapshot) {
-        progress.flush(standing());
+        flush();
         send({ type: 'snapshot', attempt, snapshot });
       },
       onFailed: (number, error) => send({ type: 'snapshot_failed', attempt, number, ...failureOf(error) }),
     });
   }
 
-  async function finish(ending: Ending, { training }: Prepared, progress: Progress, snapshots: Snapshots): Promise<void> {
-    const { counters } = ending;
+  async function finish(ending: Ending, training: Training, snapshots: Snapshots): Promise<void> {
+    counters = ending.counters;
     if (stop === 'silent') return;
-    progress.flush(counters);
+    flush();
     if (ending.kind === 'completed') {
       const snapshot = await snapshots.last(counters);
       send({ type: 'done', attempt, snapshot, stateFile: await snapshots.stateFile(), outcome: outcomeOf(ending.epoch, counters, training) });
       return;
     }
     const nothingNew = JSON.stringify(counters) === JSON.stringify(training.start);
-    const snapshot = stop === 'discard' || nothingNew ? null : await snapshots.last(counters);
-    send({ type: 'stopped', attempt, snapshot });
+    send({ type: 'stopped', attempt, snapshot: stop === 'discard' || nothingNew ? null : await snapshots.last(counters) });
   }
 
   return {
@@ -135,7 +143,7 @@ export function startAttempt({ start, engine, send, hooks }: AttemptOptions): At
           snapshots?.settled(message.number);
           break;
         case 'stop':
-          stop ??= message.discard ? 'discard' : 'snapshot';
+          if (stop !== 'silent') stop = message.discard ? 'discard' : (stop ?? 'snapshot');
           go();
           break;
       }

@@ -1,14 +1,14 @@
 // What an exception means to the supervisor: one of the closed list of codes.
 import { isAppError, messageOf, type ErrorCode } from '../../lib/errors.js';
 
-/** TensorFlow's RESOURCE_EXHAUSTED, however the binding words it. */
-const OUT_OF_MEMORY = /TF_Status: 8\b|OOM when allocating|RESOURCE_EXHAUSTED/;
+/** TensorFlow's RESOURCE_EXHAUSTED, however the binding words it, and V8's own. */
+const OUT_OF_MEMORY = /TF_Status: 8\b|OOM when allocating|RESOURCE_EXHAUSTED|Array buffer allocation failed/;
 const DISK_FULL: readonly unknown[] = ['ENOSPC', 'EFBIG', 'EDQUOT'];
 
 export function failureOf(error: unknown): { code: ErrorCode; message: string } {
   const message = messageOf(error);
   if (isAppError(error)) return { code: error.code, message };
-  if (OUT_OF_MEMORY.test(message) || error instanceof RangeError && /allocation failed/.test(message)) return { code: 'oom', message };
+  if (OUT_OF_MEMORY.test(message)) return { code: 'oom', message };
   if (DISK_FULL.includes((error as NodeJS.ErrnoException | null)?.code)) return { code: 'store_full', message: `the snapshot could not be written: ${message}` };
   return { code: 'trainer_crashed', message };
 }

@@ -17,7 +17,7 @@ const trainer = serve(
     send: (message) => void process.send?.(message, () => undefined),
     onMessage: (listener) => void process.on('message', listener),
   },
-  { engine: loadTensorflow() },
+  { engine: loadTensorflow(process.env) },
 );
 process.on('uncaughtException', (error) => {
   const message = trainer.crashed(error);

@@ -138,6 +138,7 @@ describe('a stream', () => {
         socket.pause();
         socket.write(`GET /v1/jobs/${job}/stream HTTP/1.1\r\nhost: localhost\r\n\r\n`);
         void (async () => {
+          await until('the stream', async () => /pawl_event_streams 1/.test((await api.app.inject('/metrics')).body));
           for (let n = 1; n <= 60; n++) await owner.say({ ...big, id: first + n });
           await until('the cut', async () => /pawl_event_streams 0/.test((await api.app.inject('/metrics')).body));
           socket.destroy();

@@ -3,17 +3,16 @@ import { Queue } from 'bullmq';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { Ticket } from '../../../lib/queue/index.js';
 import { startRedis, type RedisServer } from '../../support/redis.js';
-import { compileQueue, type CompiledQueue } from './compiled.js';
+import { runQueueProcess } from './queue-process.js';
 import { gate, jobId, QUICK, testQueue, ticket, until, withRedis } from './setup.js';
 
 let redis: RedisServer;
 let url: string;
-let compiled: CompiledQueue;
 beforeAll(async () => {
-  [redis, compiled] = await Promise.all([startRedis(), compileQueue()]);
+  redis = await startRedis();
   url = process.env['REDIS_URL'] ?? redis.url;
 });
-afterAll(() => Promise.all([redis.stop(), compiled.remove()]));
+afterAll(() => redis.stop());
 
 describe('a handler', () => {
   it('runs as many tickets at a time as there are slots', async () => {
@@ -180,7 +179,7 @@ describe('a dead taker', () => {
     const queue = testQueue(url);
     const [lost, top, peer, low] = [ticket(jobId()), ticket(jobId()), ticket(jobId()), ticket(jobId())];
     await queue.tickets.issue({ ...lost, priority: 50 });
-    const taker = compiled.run(TAKER, [url, queue.prefix, QUICK]);
+    const taker = runQueueProcess(TAKER, [url, queue.prefix, QUICK]);
     await taker.says(1);
     expect(taker.said).toEqual([lost]);
     await queue.tickets.issueMany([{ ...peer, priority: 50 }, { ...low, priority: 0 }, { ...top, priority: 90 }]);
@@ -208,7 +207,7 @@ describe('a dead taker', () => {
     const janitor = queue.makeJanitor();
     janitor.start();
     for (let death = 1; death <= 3; death += 1) {
-      const taker = compiled.run(TAKER, [url, queue.prefix, { ...QUICK, lockDurationMs: 200, stalledIntervalMs: 100 }]);
+      const taker = runQueueProcess(TAKER, [url, queue.prefix, { ...QUICK, lockDurationMs: 200, stalledIntervalMs: 100 }]);
       await taker.says(1);
       taker.child.kill('SIGKILL');
       await taker.ended;

@@ -4,21 +4,16 @@ import { makeFastConnection } from '../../../lib/queue/connection.js';
 import { connectQueue, DEFAULT_TIMING, type JobQueue } from '../../../lib/queue/index.js';
 import { resolveQueueSettings } from '../../../lib/queue/settings.js';
 import { startRedis, type RedisServer, type RedisServerOptions } from '../../support/redis.js';
-import { compileQueue, type CompiledQueue } from './compiled.js';
+import { runQueueProcess } from './queue-process.js';
 import { gate, jobId, memoryLog, QUICK, testQueue, ticket, uniquePrefix, until, withRedis } from './setup.js';
 
-let compiled: CompiledQueue;
 let outage: ReturnType<typeof longOutage>;
-beforeAll(async () => {
-  compiled = await compileQueue();
+beforeAll(() => {
   // Begun before the other tests, so that it costs no time of its own; awaited in its test.
   outage = longOutage();
   outage.catch(() => undefined);
 });
-afterAll(async () => {
-  await outage.catch(() => undefined);
-  await compiled.remove();
-});
+afterAll(() => outage.then(() => undefined, () => undefined));
 
 /** Some BullMQ releases never consume again after one (6.1.2 to 6.3.2). With one ticket in hand throughout. */
 async function longOutage(): Promise<{ resumedMs: number; handled: number }> {
@@ -311,8 +306,7 @@ describe('a process', () => {
     const redis = await ownRedis();
     if (how === 'down') await redis.kill();
     if (how === 'hung') redis.freeze();
-    const child = compiled.run(BODY, [redis.url, uniquePrefix(), QUICK, how]);
-    onTestFinished(() => void child.child.kill('SIGKILL'));
+    const child = runQueueProcess(BODY, [redis.url, uniquePrefix(), QUICK, how]);
     await until('it is ready', () => child.said.includes('ready'));
     if (how === 'lost') await redis.kill();
     const begun = performance.now();

@@ -36,7 +36,7 @@ function bareState(shapes: Record<string, number[]>, initial: Tensors, optimizer
   const program: Program = { plan, optimizer, loss: { type: 'categorical_crossentropy', label_smoothing: 0, from_logits: false }, reduction: 'batch', batchSize: 1, accumIters, seed: 0, key: '' };
   const window: WindowNames = { trainable: names, layers: [] };
   for (const name of names) {
-    store.put(name, tf.tensor(initial[name]!, shapes[name]!));
+    store.put(name, tf.tensor(initial[name]!, shapes[name]));
     for (const slot of slotNames(optimizer)) store.put(slotName(name, slot), tf.zeros(shapes[name]!));
   }
   let position = 0;
@@ -45,7 +45,7 @@ function bareState(shapes: Record<string, number[]>, initial: Tensors, optimizer
     store,
     microBatch(gradients: Tensors): void {
       inScope(() => {
-        const micro = { row: { samples: 1, loss: 0, correct: 0, finite: true }, gradients: names.map((name) => tf.tensor(gradients[name]!, shapes[name]!)), statistics: new Map() };
+        const micro = { row: { samples: 1, loss: 0, correct: 0, finite: true }, gradients: names.map((name) => tf.tensor(gradients[name]!, shapes[name])), statistics: new Map() };
         foldMicroBatch(store, window, position > 0, micro);
       });
       position += 1;

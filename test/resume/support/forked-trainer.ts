@@ -10,10 +10,9 @@ import { trainerEnvironment } from '../../../worker/trainer-environment.js';
 export type Witness = { type: 'test_executed'; number: number; epoch: number; sampleIds: number[] } | { type: 'test_struck' };
 export type Told = FromTrainer | Witness | { type: 'exit'; signal: NodeJS.Signals | null; code: number | null };
 
-const root = new URL('../../../', import.meta.url);
 /** Compiled by `npm run build`. */
-export const PRODUCTION_ENTRY = fileURLToPath(new URL('dist/worker/trainer/main.js', root));
-export const TEST_ENTRY = fileURLToPath(new URL('test/resume/support/trainer-entry.mjs', root));
+export const PRODUCTION_ENTRY = fileURLToPath(new URL('../../../dist/worker/trainer/main.js', import.meta.url));
+export const TEST_ENTRY = fileURLToPath(new URL('./trainer-entry.mjs', import.meta.url));
 
 export interface ForkedTrainer {
   pid: number;

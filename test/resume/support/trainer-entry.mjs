@@ -25,7 +25,7 @@ function strike() {
 
 /** The engine, with a witness at every validation batch. */
 async function watchedEngine() {
-  const engine = await loadTensorflow();
+  const engine = await loadTensorflow(process.env);
   let evaluated = 0;
   return {
     ...engine,

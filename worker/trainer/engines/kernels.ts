@@ -30,8 +30,8 @@ interface OpAttribute {
 
 export const nodeBackend = (): NodeBackend => tf.backend() as unknown as NodeBackend;
 
-const runOne = (kernel: string, inputs: NamedTensorMap, attributes: NamedAttrMap = {}): Tensor => tf.engine().runKernel(kernel, inputs, attributes) as Tensor;
-const runMany = (kernel: string, inputs: NamedTensorMap, attributes: NamedAttrMap = {}): Tensor[] => tf.engine().runKernel(kernel, inputs, attributes) as Tensor[];
+const runOne = (kernel: string, inputs: NamedTensorMap, attributes: NamedAttrMap = {}) => tf.engine().runKernel<Tensor>(kernel, inputs, attributes);
+const runMany = (kernel: string, inputs: NamedTensorMap, attributes: NamedAttrMap = {}) => tf.engine().runKernel<Tensor[]>(kernel, inputs, attributes);
 
 /** x[…, c] + bias[c] */
 export const biasAdd = <T extends Tensor>(x: T, bias_C: Tensor): T => runOne('BiasAdd', { x, bias: bias_C }) as T;

@@ -47,7 +47,7 @@ export function pattern(size: number, salt: number): number[] {
   return Array.from({ length: size }, (_, index) => (((index * 37 + salt * 11 + 5) % 61) - 30) / 8);
 }
 
-export const sizeOf = (shape: readonly number[]): number => shape.reduce((product, length) => product * length, 1);
+const sizeOf = (shape: readonly number[]): number => shape.reduce((product, length) => product * length, 1);
 export const inputValues = ({ shapes, shift = 0 }: SelfTestCase): number[][] => shapes.map((shape, index) => pattern(sizeOf(shape), index).map((value) => value + (index === 0 ? shift : 0)));
 
 const TOLERANCE = 2e-5;

@@ -12,8 +12,11 @@ import type { Engine } from './index.js';
 import { KERNEL_SET, nodeBackend, registerNativeKernels } from './kernels.js';
 import { selfTest } from './self-test.js';
 
-/** AppError `engine_unavailable` if the library cannot be used or computes something else than it should. */
-export function makeTensorflow(): Engine {
+/**
+ * AppError `engine_unavailable` if the library cannot be used or computes something else than it should.
+ * @param environment what the library was loaded with
+ */
+export function makeTensorflow(environment: NodeJS.ProcessEnv): Engine {
   if (tf.getBackend() !== 'tensorflow') throw new AppError('engine_unavailable', `the backend "tensorflow" is not active: it is "${tf.getBackend()}"`);
   registerNativeKernels();
   const failures = selfTest();
@@ -22,24 +25,24 @@ export function makeTensorflow(): Engine {
   return {
     name: 'tensorflow',
     device: onGpu ? `gpu (${gpuModel()})` : `cpu (${cpuModel()}, ${instructionSet()})`,
-    numerics: numerics(onGpu),
+    numerics: numerics(onGpu, environment),
     compile: compileEager,
     liveTensors: () => Math.max(tf.memory().numTensors, nodeBackend().binding.getNumOfTensors()),
   };
 }
 
 /** The engine's part of the numerics class: everything that was seen to change bits. */
-function numerics(onGpu: boolean): string {
-  const environment = (name: string, fallback: string): string => process.env[name] ?? fallback;
+function numerics(onGpu: boolean, environment: NodeJS.ProcessEnv): string {
+  const set = (name: string, fallback: string): string => environment[name] ?? fallback;
   return [
     'tensorflow eager',
     `tfjs-node-gpu ${packageVersion('@tensorflow/tfjs-node-gpu')}`,
     `libtensorflow ${nodeBackend().binding.TF_Version}`,
     `kernels ${KERNEL_SET}`,
-    `intra-op ${environment('TF_NUM_INTRAOP_THREADS', `all of ${cpus().length}`)}`,
-    `onednn ${environment('TF_ENABLE_ONEDNN_OPTS', 'default')}`,
-    `isa ${instructionSet()} of at most ${environment('ONEDNN_MAX_CPU_ISA', 'all')}`,
-    onGpu ? `gpu ${gpuModel()}, deterministic ${environment('TF_DETERMINISTIC_OPS', '0')}, tf32 override ${environment('NVIDIA_TF32_OVERRIDE', 'none')}` : 'cpu',
+    `intra-op ${set('TF_NUM_INTRAOP_THREADS', `all of ${cpus().length}`)}`,
+    `onednn ${set('TF_ENABLE_ONEDNN_OPTS', 'default')}`,
+    `isa ${instructionSet()} of at most ${set('ONEDNN_MAX_CPU_ISA', 'all')}`,
+    onGpu ? `gpu ${gpuModel()}, deterministic ${set('TF_DETERMINISTIC_OPS', '0')}, tf32 override ${set('NVIDIA_TF32_OVERRIDE', 'none')}` : 'cpu',
   ].join('; ');
 }
 

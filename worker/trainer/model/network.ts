@@ -40,7 +40,7 @@ export function makeNetwork(plan: ModelPlan, loss: LossSpec): Network {
 const forwardOf = (layer: LayerPlan) => FORWARDS[layer.spec.type] as (x: Tensor, layer: LayerPlan, pass: ForwardPass) => Tensor;
 
 /** The layers without a softmax at their end, and whether there was one. */
-export function withoutFinalSoftmax(layers: readonly LayerPlan[]): { layers: readonly LayerPlan[]; stripped: boolean } {
+function withoutFinalSoftmax(layers: readonly LayerPlan[]): { layers: readonly LayerPlan[]; stripped: boolean } {
   const last = layers.at(-1);
   if (last === undefined || !('activation' in last.spec) || last.spec.activation !== 'softmax') return { layers, stripped: false };
   const before = layers.slice(0, -1);

@@ -14,7 +14,7 @@ import { resolved } from '../../../resume/support/run-training.js';
 Object.assign(process.env, trainerEnvironment({ intraOpThreads: 1 }));
 const { loadTensorflow } = await import('../../../../worker/trainer/engines/load.js');
 
-export const engine: Engine = await loadTensorflow();
+export const engine: Engine = await loadTensorflow(process.env);
 const baseline = engine.liveTensors();
 export const expectNoTensors = (): void => expect(engine.liveTensors()).toBe(baseline);
 
