@@ -124,37 +124,37 @@ const LONGEST_PAUSE_MS = 2_000;
 export function makeClient({ url, token, timeoutMs = TIMEOUT_MS, retryBudgetMs = RETRY_BUDGET_MS }: ClientOptions): Client {
   const base = url.replace(/\/+$/, '');
 
-  async function once({ method, path, query, body, headers, signal, accept }: Call): Promise<Response> {
+  /** One try; the answer has to be there, as far as `read` goes into it, in time. */
+  async function once<T>({ method, path, query, body, headers, signal, accept }: Call, read: (response: Response) => Promise<T> | T): Promise<T> {
     const parameters = Object.entries(query ?? {}).flatMap(([key, value]): [string, string][] => (value === undefined ? [] : [[key, String(value)]]));
     const address = `${base}${path}${parameters.length > 0 ? `?${new URLSearchParams(parameters).toString()}` : ''}`;
-    // The answer's head has to come in time; its body may take as long as it takes.
     const late = new AbortController();
     const timer = setTimeout(() => late.abort(new Error(`no answer within ${timeoutMs / 1_000} s`)), timeoutMs);
-    let response: Response;
     try {
-      response = await fetch(address, {
+      const response = await fetch(address, {
         method,
         redirect: 'error',
         signal: signal ? AbortSignal.any([signal, late.signal]) : late.signal,
         headers: { accept: 'application/json', ...(token === undefined ? {} : { authorization: `Bearer ${token}` }), ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       });
+      if (response.ok || accept?.includes(response.status)) return await read(response);
+      throw await errorOf(response);
     } catch (error) {
       signal?.throwIfAborted();
+      if (error instanceof ApiError) throw error;
       throw new ApiError(`${base} does not answer: ${reasonOf(error)}`, { code: 'unreachable' }, error);
     } finally {
       clearTimeout(timer);
     }
-    if (response.ok || accept?.includes(response.status)) return response;
-    throw await errorOf(response);
   }
 
   /** Tries within the budget; a server that says when to come again is taken at its word. */
-  async function send(call: Call): Promise<Response> {
+  async function send<T>(call: Call, read: (response: Response) => Promise<T> | T): Promise<T> {
     const deadline = performance.now() + retryBudgetMs;
     for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(LONGEST_PAUSE_MS, pauseMs * 2)) {
       try {
-        return await once(call);
+        return await once(call, read);
       } catch (error) {
         if (!(error instanceof ApiError) || !mayRepeat(error, call.repeat)) throw error;
         const waitMs = Math.max(pauseMs, (error.retryAfterSeconds ?? 0) * 1_000);
@@ -164,15 +164,16 @@ export function makeClient({ url, token, timeoutMs = TIMEOUT_MS, retryBudgetMs =
     }
   }
 
-  const json = async <T>(call: Call): Promise<T> => (await (await send(call)).json()) as T;
+  const json = <T>(call: Call): Promise<T> => send(call, async (response) => (await response.json()) as T);
+  const whole = (response: Response): Response => response;
   const get = <T>(path: string, query?: Call['query']): Promise<T> => json<T>({ method: 'GET', path, repeat: 'always', ...(query ? { query } : {}) });
   const pathOf = (id: string, rest = ''): string => `/v1/jobs/${encodeURIComponent(id)}${rest}`;
 
   return {
     url: base,
     submit: async (spec, { idempotencyKey = randomUUID() } = {}) => {
-      const response = await send({ method: 'POST', path: '/v1/jobs', body: spec, headers: { 'idempotency-key': idempotencyKey }, repeat: 'always' });
-      return { job: (await response.json()) as Job, replayed: response.headers.get('idempotent-replayed') === 'true' };
+      const call: Call = { method: 'POST', path: '/v1/jobs', body: spec, headers: { 'idempotency-key': idempotencyKey }, repeat: 'always' };
+      return send(call, async (response) => ({ job: (await response.json()) as Job, replayed: response.headers.get('idempotent-replayed') === 'true' }));
     },
     dryRun: (spec) => json({ method: 'POST', path: '/v1/jobs', query: { dry_run: 'true' }, body: spec, repeat: 'always' }),
     jobs: ({ status, tags = {}, ...rest } = {}) => get('/v1/jobs', { ...rest, status: status?.join(','), ...Object.fromEntries(Object.entries(tags).map(([key, value]) => [`tag.${key}`, value])) }),
@@ -183,7 +184,7 @@ export function makeClient({ url, token, timeoutMs = TIMEOUT_MS, retryBudgetMs =
     events: (id, query) => get(pathOf(id, '/events'), { ...query }),
     stream: (id, options = {}) =>
       readEventStream(
-        (after, signal) => once({ method: 'GET', path: pathOf(id, '/stream'), repeat: 'always', headers: { accept: 'text/event-stream', ...(after === null ? {} : { 'last-event-id': String(after) }) }, signal }),
+        (after, signal) => once({ method: 'GET', path: pathOf(id, '/stream'), repeat: 'always', headers: { accept: 'text/event-stream', ...(after === null ? {} : { 'last-event-id': String(after) }) }, signal }, whole),
         (error) => error instanceof ApiError && mayRepeat(error, 'always'),
         options,
       ),
@@ -193,15 +194,14 @@ export function makeClient({ url, token, timeoutMs = TIMEOUT_MS, retryBudgetMs =
     checkpoints: (id, query) => get(pathOf(id, '/checkpoints'), { ...query }),
     checkpoint: (id, checkpoint) => get(pathOf(id, `/checkpoints/${encodeURIComponent(checkpoint)}`)),
     weights: async (id, checkpoint) => {
-      const response = await send({ method: 'GET', path: pathOf(id, '/weights'), query: { checkpoint }, headers: { accept: 'application/octet-stream' }, repeat: 'always' });
-      const { headers, body } = response;
+      const { headers, body } = await send({ method: 'GET', path: pathOf(id, '/weights'), query: { checkpoint }, headers: { accept: 'application/octet-stream' }, repeat: 'always' }, whole);
       if (!body) throw new ApiError('the answer has no body', { code: 'unreachable' });
       return { sha256: (headers.get('etag') ?? '').replaceAll('"', ''), sizeBytes: Number(headers.get('content-length')), body };
     },
     workers: () => get('/v1/workers'),
     drain: (worker) => json({ method: 'POST', path: `/v1/workers/${encodeURIComponent(worker)}/drain`, repeat: 'unsent' }),
     queue: () => get('/v1/queue'),
-    ready: async () => (await (await send({ method: 'GET', path: '/readyz', repeat: 'unsent', accept: [503] })).json()) as { status: string; store: string; redis: string },
+    ready: () => json({ method: 'GET', path: '/readyz', repeat: 'unsent', accept: [503] }),
   };
 }
 

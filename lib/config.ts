@@ -36,7 +36,7 @@ export interface Config {
 const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost']);
 export const isLoopback = (host: string): boolean => LOOPBACK.has(host) || host.startsWith('127.');
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'];
-export const TOKEN_MIN_LENGTH = 32;
+const TOKEN_MIN_LENGTH = 32;
 
 const list = (value: string | undefined, separator: string): string[] => (value ?? '').split(separator).map((part) => part.trim()).filter((part) => part !== '');
 

@@ -3,11 +3,14 @@ import type { Command } from 'commander';
 import { AppError } from '../../lib/errors.js';
 import type { Config } from '../../lib/config.js';
 import { ApiError, type Client } from '../client.js';
+import type { Environment } from './processes.js';
 
 export const EXIT = { ok: 0, failed: 1, usage: 2, unreachable: 3, timedOut: 124 } as const;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
 export interface CliContext {
+  /** For processes that commands start. */
+  env: Environment;
   /** Read on first use: `--help` works in any environment. */
   config(): Config;
   client(): Client;

@@ -22,6 +22,7 @@ const FAMILIES: readonly AddCommands[] = [addUp, addSubmit, addJobs, addWatch, a
 
 let config: Config | null = null;
 const context: CliContext = {
+  env: process.env,
   config: () => (config ??= readConfig(process.env, process.cwd())),
   client: () => {
     const { url, apiTokens } = context.config();

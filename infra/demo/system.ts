@@ -22,7 +22,7 @@ export async function startDemoSystem(): Promise<DemoSystem> {
   const cli = join(import.meta.dirname, '../../api/cli/main.js');
   const child = spawn(process.execPath, [cli, 'up', '--port', '0', '--data', folder], { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
   let complaints = '';
-  child.stderr!.on('data', (data: Buffer) => (complaints += data.toString()));
+  child.stderr.on('data', (data: Buffer) => (complaints += data.toString()));
   // Ctrl-C on the demo reaches the system too.
   const interrupted = (): void => {
     child.kill('SIGINT');

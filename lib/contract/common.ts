@@ -23,9 +23,9 @@ export const tagged = <const T extends readonly TSchema[]>(branches: T, options:
 
 export const closed = { additionalProperties: false } as const;
 
-export const TAG_LIMIT = 16;
-export const TAG_KEY_MAX = 64;
-export const TAG_VALUE_MAX = 512;
+const TAG_LIMIT = 16;
+const TAG_KEY_MAX = 64;
+const TAG_VALUE_MAX = 512;
 export const Tags = Type.Unsafe<Record<string, string>>({
   type: 'object',
   maxProperties: TAG_LIMIT,

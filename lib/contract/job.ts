@@ -68,7 +68,7 @@ export const Attempt = Type.Object(
 );
 export type Attempt = Static<typeof Attempt>;
 
-export const Waste = Type.Object({ micro_batches: Count, seconds: Type.Number({ minimum: 0 }) }, closed);
+const Waste = Type.Object({ micro_batches: Count, seconds: Type.Number({ minimum: 0 }) }, closed);
 
 const listed = {
   id: idOf('job'),

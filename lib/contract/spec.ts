@@ -42,7 +42,7 @@ const withWeights = {
   kernel_constraint: Type.Optional(literalNull),
 };
 
-export const Conv2dLayer = Type.Object(
+const Conv2dLayer = Type.Object(
   {
     type: Type.Literal('conv2d'),
     ...anyLayer,
@@ -56,7 +56,7 @@ export const Conv2dLayer = Type.Object(
   },
   closed,
 );
-export const MaxPooling2dLayer = Type.Object(
+const MaxPooling2dLayer = Type.Object(
   {
     type: Type.Literal('max_pooling2d'),
     ...anyLayer,
@@ -70,11 +70,11 @@ export const MaxPooling2dLayer = Type.Object(
   },
   closed,
 );
-export const FlattenLayer = Type.Object({ type: Type.Literal('flatten'), ...anyLayer }, closed);
-export const DenseLayer = Type.Object({ type: Type.Literal('dense'), ...anyLayer, units: positive(1_048_576), ...withWeights }, closed);
-export const ActivationLayer = Type.Object({ type: Type.Literal('activation'), ...anyLayer, activation: oneOf(ACTIVATIONS) }, closed);
-export const DropoutLayer = Type.Object({ type: Type.Literal('dropout'), ...anyLayer, rate: Type.Number({ minimum: 0, exclusiveMaximum: 1 }) }, closed);
-export const BatchNormalizationLayer = Type.Object(
+const FlattenLayer = Type.Object({ type: Type.Literal('flatten'), ...anyLayer }, closed);
+const DenseLayer = Type.Object({ type: Type.Literal('dense'), ...anyLayer, units: positive(1_048_576), ...withWeights }, closed);
+const ActivationLayer = Type.Object({ type: Type.Literal('activation'), ...anyLayer, activation: oneOf(ACTIVATIONS) }, closed);
+const DropoutLayer = Type.Object({ type: Type.Literal('dropout'), ...anyLayer, rate: Type.Number({ minimum: 0, exclusiveMaximum: 1 }) }, closed);
+const BatchNormalizationLayer = Type.Object(
   {
     type: Type.Literal('batch_normalization'),
     ...anyLayer,
@@ -121,7 +121,7 @@ const npzFields = {
   x: Type.Optional(Type.String({ minLength: 1, maxLength: 256, default: 'x' })),
   y: Type.Optional(Type.String({ minLength: 1, maxLength: 256, default: 'y' })),
 };
-export const ValidationSplit = Type.Object({ split: Type.Number({ exclusiveMinimum: 0, exclusiveMaximum: 1 }) }, closed);
+const ValidationSplit = Type.Object({ split: Type.Number({ exclusiveMinimum: 0, exclusiveMaximum: 1 }) }, closed);
 const bare = { normalize: Type.Optional(Normalize) };
 export const ValidationData = tagged([Type.Object({ ...builtinFields, ...bare }, closed), Type.Object({ ...npzFields, ...bare }, closed)]);
 const validation = Type.Optional(Type.Unsafe<Static<typeof ValidationSplit> | Static<typeof ValidationData> | null>({
@@ -129,8 +129,8 @@ const validation = Type.Optional(Type.Unsafe<Static<typeof ValidationSplit> | St
   description: 'null, {split: f} for the last samples, or a data object',
   default: null,
 }));
-export const BuiltinData = Type.Object({ ...builtinFields, ...bare, validation }, closed);
-export const NpzData = Type.Object({ ...npzFields, ...bare, validation }, closed);
+const BuiltinData = Type.Object({ ...builtinFields, ...bare, validation }, closed);
+const NpzData = Type.Object({ ...npzFields, ...bare, validation }, closed);
 export const Data = tagged([BuiltinData, NpzData]);
 
 const optimizerCommon = (lr: number) => ({
@@ -139,7 +139,7 @@ const optimizerCommon = (lr: number) => ({
   weight_decay: Type.Optional(Type.Number({ minimum: 0, maximum: 1e6, default: 0 })),
 });
 const beta = (fallback: number) => Type.Optional(Type.Number({ minimum: 0, exclusiveMaximum: 1, default: fallback }));
-export const SgdOptimizer = Type.Object(
+const SgdOptimizer = Type.Object(
   {
     type: Type.Literal('sgd'),
     ...optimizerCommon(0.01),
@@ -148,7 +148,7 @@ export const SgdOptimizer = Type.Object(
   },
   closed,
 );
-export const AdamOptimizer = Type.Object(
+const AdamOptimizer = Type.Object(
   {
     type: Type.Literal('adam'),
     ...optimizerCommon(0.001),
@@ -175,7 +175,7 @@ const Loss = Type.Unsafe<(typeof LOSSES)[number] | Static<typeof LossObject>>({
   description: `one of ${LOSSES.join(', ')}, or {type, label_smoothing, from_logits}`,
   default: 'categorical_crossentropy',
 });
-export const METRICS = ['accuracy'] as const;
+const METRICS = ['accuracy'] as const;
 const LrSchedule = Type.Unsafe<'constant' | { type: 'constant' }>({
   anyOf: [{ type: 'string', enum: ['constant'] }, Type.Object({ type: Type.Literal('constant') }, closed)],
   description: '"constant"',

@@ -11,7 +11,7 @@ import { jobListItem } from './view.js';
 const json = (value: unknown): Buffer => Buffer.from(`${JSON.stringify(value)}\n`);
 
 /** The summary that `closed/` holds. */
-export function closedSummary(record: JobRecord, head: Head, now: Date): JobListItem {
+function closedSummary(record: JobRecord, head: Head, now: Date): JobListItem {
   return jobListItem(record, head, { signs: 'silent', progress: null }, now);
 }
 

@@ -58,9 +58,12 @@ export async function* followEvents(deps: FollowDeps, job: string, after: number
 }
 
 async function waitForNews({ clock, pollMs }: FollowDeps, signal: AbortSignal, onWaiting: (wake: () => void) => void): Promise<void> {
+  if (signal.aborted) return;
   const woken = new AbortController();
-  onWaiting(() => woken.abort());
-  const either = AbortSignal.any([signal, woken.signal]);
-  await clock.sleep(pollMs, either).catch(() => undefined);
+  const wake = (): void => woken.abort();
+  onWaiting(wake);
+  signal.addEventListener('abort', wake, { once: true });
+  await clock.sleep(pollMs, woken.signal).catch(() => undefined);
+  signal.removeEventListener('abort', wake);
   onWaiting(() => undefined);
 }

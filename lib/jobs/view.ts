@@ -11,7 +11,7 @@ export interface LiveFacts {
   progress: Progress | null;
 }
 
-export const isTerminalStatus = (status: JobStatus): boolean => (TERMINAL_STATUSES as readonly JobStatus[]).includes(status);
+const isTerminalStatus = (status: JobStatus): boolean => (TERMINAL_STATUSES as readonly JobStatus[]).includes(status);
 
 export function checkpointView(commit: RetainedCommit): Checkpoint {
   return { id: commit.id, object: 'checkpoint', micro_batches: commit.micro_batches, updates: commit.updates, window_position: commit.window_position, committed_at: commit.committed_at, bytes: commit.bytes, sha256: commit.manifest_sha256 };

@@ -320,7 +320,7 @@ export async function simulate(protocol: Protocol, seed: number): Promise<WorldR
             ...(done % 2 ? [{ role: 'window' as const, read: () => Promise.resolve(Buffer.from(`window ${done}`)) }] : []),
           ],
           updateRows: [], epochRows: [], events: [], inputs, specSha256: '0'.repeat(64), keepLast: 2,
-          final: completed ? (ending as Extract<LifecycleModule.Ending, { kind: 'completed' }>).result : null,
+          final: completed ? (ending).result : null,
           checkpointId: `ckpt_${++checkpoints}`,
           ...(ending ? { ending: (h: Head) => protocol.lifecycle.attemptEnded(h, ending, protocol.lifecycle.NOTHING_DONE, limits, clock.now()) } : {}),
         });
@@ -338,7 +338,7 @@ export async function simulate(protocol: Protocol, seed: number): Promise<WorldR
         if (step === willDie) {
           struck('worker killed');
           proc.state = 'dead';
-          return new Promise(() => undefined);
+          await new Promise<never>(() => undefined);
         }
         if (step === willStop || claim.head().want.verb !== 'run') {
           const verb = claim.head().want.verb;
@@ -358,7 +358,7 @@ export async function simulate(protocol: Protocol, seed: number): Promise<WorldR
     } finally {
       tickets.delete(ticketId);
       // A ticket that was issued must outlive the one being worked on.
-      const head = lastHead as Head | null;
+      const head = lastHead;
       if (handedOver && proc.attempt === head?.attempt && protocol.handover.wantsTicket(head) && tickets.size === 0 && !emptied) violate('a job that wants to run was handed over without a ticket');
     }
   }

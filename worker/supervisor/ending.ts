@@ -95,25 +95,20 @@ export function vanished(owner: Owner, account: AttemptAccount, now: Date, close
 
 /** A failure as an ending. What cannot get better by trying again is not tried again. */
 export function failure(code: ErrorCode, message: string, param: string | null): Extract<Ending, { kind: 'failed' }> {
-  const reason = reasonOf(code);
+  const reason = REASONS[code] ?? 'internal_error';
   const hopeless: readonly StatusReason[] = ['nonfinite_loss', 'invalid_data', 'data_changed', 'checkpoint_corrupt'];
   return { kind: 'failed', reason, error: { code, message, param }, retryable: !hopeless.includes(reason) };
 }
 
-function reasonOf(code: ErrorCode): StatusReason {
-  switch (code) {
-    case 'invalid_data':
-    case 'data_missing':
-    case 'data_changed':
-    case 'checkpoint_corrupt':
-    case 'nonfinite_loss':
-    case 'oom':
-    case 'engine_unavailable':
-    case 'trainer_crashed':
-      return code;
-    case 'invalid_location':
-      return 'data_missing';
-    default:
-      return 'internal_error';
-  }
-}
+/** Codes that are reasons of their own, or lead to another. */
+const REASONS: Partial<Record<ErrorCode, StatusReason>> = {
+  invalid_data: 'invalid_data',
+  data_missing: 'data_missing',
+  invalid_location: 'data_missing',
+  data_changed: 'data_changed',
+  checkpoint_corrupt: 'checkpoint_corrupt',
+  nonfinite_loss: 'nonfinite_loss',
+  oom: 'oom',
+  engine_unavailable: 'engine_unavailable',
+  trainer_crashed: 'trainer_crashed',
+};

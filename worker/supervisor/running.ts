@@ -203,7 +203,7 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
     lookAtNotice();
     lookAtWant();
     for (;;) {
-      if (ending && silent && !saving) return (ending as () => Promise<AttemptOutcome>)();
+      if (ending && silent && !saving) return (ending)();
       const happening = await inbox.next();
       switch (happening.type) {
         case 'trainer':

@@ -1,13 +1,13 @@
 // `pawl api`, `pawl worker`, `pawl controller`: one role in the foreground, for a fleet. Configured by the environment.
-import type { Command } from 'commander';
+import type { AddCommands } from '../context.js';
 import { runRole } from '../processes.js';
 
-export function addRoles(program: Command): void {
+export const addRoles: AddCommands = (program, { env }) => {
   program
     .command('api')
     .description('run the API server')
     .action(async () => {
-      process.exitCode = await runRole('api', [], process.env);
+      process.exitCode = await runRole('api', [], env);
     });
   program
     .command('worker')
@@ -16,12 +16,12 @@ export function addRoles(program: Command): void {
     .option('--slots <n>', 'jobs at a time', '1')
     .action(async (options: { exitWhenIdle?: string; slots: string }) => {
       const idle = options.exitWhenIdle === undefined ? [] : ['--exit-when-idle', options.exitWhenIdle];
-      process.exitCode = await runRole('worker', ['--slots', options.slots, ...idle], process.env);
+      process.exitCode = await runRole('worker', ['--slots', options.slots, ...idle], env);
     });
   program
     .command('controller')
     .description('run a controller: puts back what dead workers left, refills an emptied Redis')
     .action(async () => {
-      process.exitCode = await runRole('controller', [], process.env);
+      process.exitCode = await runRole('controller', [], env);
     });
-}
+};

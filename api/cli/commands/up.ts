@@ -1,11 +1,11 @@
 // `pawl up`: the whole system on one machine, until Ctrl-C drains it; a second Ctrl-C stops it at once.
 import { join, resolve } from 'node:path';
-import type { Command } from 'commander';
 import { readConfig } from '../../../lib/config.js';
+import type { AddCommands } from '../context.js';
 import { packageRoot } from '../package-root.js';
 import { startSystem } from '../system.js';
 
-export function addUp(program: Command): void {
+export const addUp: AddCommands = (program, { env: inherited }) => {
   program
     .command('up')
     .description('run the whole system on this machine: Redis (unless REDIS_URL is set), API, controller and one worker')
@@ -14,7 +14,7 @@ export function addUp(program: Command): void {
     .addHelpText('after', '\nExample:\n  pawl up --data /var/lib/pawl\n\nCtrl-C lets running jobs commit and then stops; a second one stops at once.')
     .action(async (options: { port?: string; data?: string }) => {
       const env = {
-        ...process.env,
+        ...inherited,
         ...(options.port === undefined ? {} : { PAWL_PORT: options.port }),
         ...(options.data === undefined ? {} : { PAWL_DATA_DIR: resolve(options.data) }),
       };
@@ -38,4 +38,4 @@ export function addUp(program: Command): void {
         process.on('SIGTERM', stop);
       });
     });
-}
+};

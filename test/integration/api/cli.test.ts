@@ -176,7 +176,7 @@ describe('pawl watch and wait', () => {
     const watch = start(url, [`${process.execPath} ${MAIN} watch ${job}`, '/dev/null'], { command: ['script', '-qec'] });
     await until('the bar', async () => /\r\u001b\[2Krunning \[░+\] 0\.0% · update 0\/57/.test(watch.out()));
     await owner.commit({ updates: 30, microBatches: 150 });
-    await until('progress', async () => /running \[█+░+\] 52\.0% · update 30\/57/.test(watch.out()));
+    await until('progress', async () => /running \[█+░+\] 52\.1% · update 30\/57/.test(watch.out()));
     const weights = Buffer.from('w');
     await owner.commit({ updates: 57, microBatches: 288, weights, end: { kind: 'completed', result: resultWith(weights, 57) } });
     const { out } = await watch.done;
