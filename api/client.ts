@@ -143,6 +143,7 @@ export function makeClient({ url, token, timeoutMs = TIMEOUT_MS, retryBudgetMs =
     } catch (error) {
       signal?.throwIfAborted();
       if (error instanceof ApiError) throw error;
+      if (error instanceof SyntaxError) throw new ApiError(`${base} answers, and not as Pawl does`, { code: 'unexpected_answer' }, error);
       throw new ApiError(`${base} does not answer: ${reasonOf(error)}`, { code: 'unreachable' }, error);
     } finally {
       clearTimeout(timer);

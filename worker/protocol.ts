@@ -76,7 +76,8 @@ export type FromTrainer =
   | { type: 'ready'; attempt: string; facts: EngineFacts; loadMs: number; warmupMs: number; totalUpdates: number }
   /**
    * Micro-batches [from, to) of the job were executed, since the last such message; sent at most every 100 ms and
-   * always before stopped, done, failed and snapshot. Rows are those completed by these micro-batches.
+   * always before stopped, done, failed and snapshot. Rows are those completed by these micro-batches, numbered from 1.
+   * `trainMs` is the time since the last such message, at first since `run`; `samplesPerSecond` that of the last second or so.
    */
   | { type: 'progress'; attempt: string; from: number; to: number; counters: StateCounters; updateRows: UpdateRow[]; epochRows: EpochRow[]; samplesPerSecond: number; trainMs: number }
   | { type: 'snapshot'; attempt: string; snapshot: Snapshot }

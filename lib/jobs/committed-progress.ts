@@ -14,7 +14,7 @@ import { makeRecent } from './recent.js';
 import { loadManifest } from './restore.js';
 
 /** Reads the newest retained manifest that is whole; null without one. A damaged one is a worker's to judge: here it is passed over. */
-export async function latestManifest(store: Pick<Store, 'get'>, job: string, head: Head): Promise<Manifest | null> {
+async function latestManifest(store: Pick<Store, 'get'>, job: string, head: Head): Promise<Manifest | null> {
   for (const commit of [...head.retained].reverse()) {
     try {
       return await loadManifest(store, job, commit);

@@ -17,7 +17,7 @@ export interface JournalDeps {
 }
 
 /** Every job's first event; it is in no segment, because nothing but its record is needed to know it. */
-export function submittedEvent(record: JobRecord): JobEvent {
+function submittedEvent(record: JobRecord): JobEvent {
   return { id: 0, type: 'job.submitted', at: record.created_at, attempt: null, message: 'submitted', data: {} };
 }
 

@@ -71,13 +71,11 @@ export function connectQueue<C = unknown>(options: QueueOptions): JobQueue<C> {
 
 export type { QueueState } from './connection.js';
 export type { ConsumerOptions, TicketConsumer, TicketOutcome } from './consumer.js';
-export type { ControlHandlers } from './control-channel.js';
 export type { QueueFacts } from './facts.js';
-export type { Beat, BeatPhase, HeardBeat, Heartbeats, OwnerSigns } from './heartbeats.js';
+export type { Beat, HeardBeat, Heartbeats } from './heartbeats.js';
 export type { StallJanitor } from './janitor.js';
 export type { Journal } from './journal.js';
 export type { Rows, RowSeries, SeriesName } from './rows.js';
 export { DEFAULT_TIMING, type QueueLog, type QueueOptions, type QueueTiming } from './settings.js';
-export type { Fencing, Stamp } from './stamp.js';
 export type { Ticket } from './ticket.js';
-export type { ListedWorker, WorkerInfo } from './workers.js';
+export type { ListedWorker } from './workers.js';

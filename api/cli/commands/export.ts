@@ -32,7 +32,7 @@ export const addExport: AddCommands = (program, context) => {
 };
 
 /** Written beside its place, checked, flushed, and only then given its name. */
-export async function save({ body, sha256, sizeBytes }: Download, out: string): Promise<void> {
+async function save({ body, sha256, sizeBytes }: Download, out: string): Promise<void> {
   const temp = join(dirname(out), `.${basename(out)}.${randomBytes(6).toString('hex')}.part`);
   const file = await open(temp, 'wx').catch(async (error: unknown) => {
     await body.cancel();

@@ -110,7 +110,7 @@ describe('a body that cannot be read', () => {
         controller.enqueue(new Uint8Array(64 << 10).fill(32));
       },
     });
-    const endless = await fetch(`${address}/v1/jobs`, { method: 'POST', headers: { 'content-type': 'application/json' }, body, duplex: 'half' } as RequestInit).then((answer) => answer.status, () => 'cut');
+    const endless = await fetch(`${address}/v1/jobs`, { method: 'POST', headers: { 'content-type': 'application/json' }, body, duplex: 'half' }).then((answer) => answer.status, () => 'cut');
     expect([413, 'cut']).toContain(endless);
     expect(await api.keys()).toEqual([]);
   });

@@ -75,7 +75,7 @@ describe('the client', () => {
     await expect(client.workers()).rejects.toMatchObject({ status: 503, code: 'queue_unavailable', retryAfterSeconds: 2 });
     await expect(makeClient({ url: await nobody(), retryBudgetMs: 0 }).jobs()).rejects.toMatchObject({ status: 0, code: 'unreachable', message: expect.stringMatching(/nothing listens there/) });
     const other = await scripted((_request, response) => void response.end('<html>'));
-    await expect(makeClient({ url: other.url }).job('x')).rejects.toThrow();
+    await expect(makeClient({ url: other.url }).job('x')).rejects.toMatchObject({ code: 'unexpected_answer' });
     const proxy = await scripted((_request, response) => void response.writeHead(502).end('<html>bad gateway'));
     await expect(makeClient({ url: proxy.url }).job('x')).rejects.toMatchObject({ status: 502, code: 'unexpected_answer' });
   });
@@ -125,6 +125,8 @@ describe('the client', () => {
     const server = await scripted(() => undefined);
     const client = makeClient({ url: server.url, timeoutMs: 100, retryBudgetMs: 0 });
     await expect(client.job('j')).rejects.toMatchObject({ code: 'unreachable', message: expect.stringMatching(/no answer within 0.1 s/) });
+    const half = await scripted((_request, response) => void response.writeHead(200).write('{'));
+    await expect(makeClient({ url: half.url, timeoutMs: 100, retryBudgetMs: 0 }).job('j')).rejects.toMatchObject({ code: 'unreachable' });
   });
 });
 

@@ -112,14 +112,14 @@ export async function runTraining({ spec: input, dir, cuts = [], dataRoot, initF
           break;
         case 'test_executed':
           record.executed.push(message.number);
-          order.set(message.number, { epoch: message.epoch, sampleIds: message.sampleIds });
+          tellAgain(order, message.number, { epoch: message.epoch, sampleIds: message.sampleIds });
           break;
         case 'test_struck':
           record.struck = true;
           break;
         case 'progress':
-          for (const { wall_time: _, ...row } of message.updateRows) updateRows.set(row.update, row);
-          for (const row of message.epochRows) epochRows.set(row.epoch, row);
+          for (const { wall_time: _, ...row } of message.updateRows) tellAgain(updateRows, row.update, row);
+          for (const row of message.epochRows) tellAgain(epochRows, row.epoch, row);
           break;
         case 'snapshot':
           keep(message.snapshot);
@@ -143,6 +143,13 @@ export async function runTraining({ spec: input, dir, cuts = [], dataRoot, initF
       }
     }
   }
+}
+
+/** What is done again after a kill has to be what it was. */
+function tellAgain<T>(told: Map<number, T>, number: number, value: T): void {
+  const before = told.get(number);
+  if (before !== undefined && JSON.stringify(before) !== JSON.stringify(value)) throw new Error(`${number} was ${JSON.stringify(before)} and is now ${JSON.stringify(value)}`);
+  told.set(number, value);
 }
 
 function resumeOf({ counters, files }: Snapshot): ResumeState {

@@ -2,7 +2,7 @@
 // the gradient of relu, the fused softmax cross-entropy and batch normalization by batch statistics. Each replaces
 // several eager calls by one, and an eager call costs more than its arithmetic.
 import tf from '@tensorflow/tfjs-core';
-import type { NamedAttrMap, NamedTensorMap, Tensor, TensorInfo } from '@tensorflow/tfjs-core';
+import type { GradConfig, NamedAttrMap, NamedTensorMap, Tensor, TensorInfo } from '@tensorflow/tfjs-core';
 
 /** Changes when a change here, in model/ or in optimizers/ may change bits: part of the numerics class. */
 export const KERNEL_SET = 1;
@@ -43,84 +43,72 @@ export function softmaxCrossEntropy(logits_NK: Tensor, labels_NK: Tensor): Tenso
 
 /** Normalises by the statistics of this batch. `variance` is the unbiased one: Σ(x−mean)²/(n−1), 0 for n = 1. */
 export function batchNormTraining(x_NHWC: Tensor, gamma_C: Tensor, beta_C: Tensor, epsilon: number): { y: Tensor; mean_C: Tensor; variance_C: Tensor } {
-  const [y, mean_C, variance_C] = runMany('FusedBatchNormV3', { x: x_NHWC, scale: gamma_C, offset: beta_C }, { epsilon, isTraining: true }) as [Tensor, Tensor, Tensor];
+  // the operation can keep running averages; empty ones say that it shall not
+  const none = tf.tensor1d([], 'float32');
+  const [y, mean_C, variance_C] = runMany('FusedBatchNormV3', { x: x_NHWC, scale: gamma_C, offset: beta_C, mean: none, variance: none }, { epsilon }) as [Tensor, Tensor, Tensor];
   return { y, mean_C, variance_C };
-}
-
-const attribute = {
-  type: (backend: NodeBackend, name = 'T'): OpAttribute => ({ name, type: backend.binding.TF_ATTR_TYPE, value: backend.binding.TF_FLOAT }),
-  float: (backend: NodeBackend, name: string, value: number): OpAttribute => ({ name, type: backend.binding.TF_ATTR_FLOAT, value }),
-  bool: (backend: NodeBackend, name: string, value: boolean): OpAttribute => ({ name, type: backend.binding.TF_ATTR_BOOL, value }),
-  string: (backend: NodeBackend, name: string, value: string): OpAttribute => ({ name, type: backend.binding.TF_ATTR_STRING, value }),
-};
-
-/** Registers a kernel whose TensorFlow operation takes float tensors in this order. */
-function register(kernelName: string, inputs: readonly string[], outputs: number, attributes: (backend: NodeBackend, attrs: NamedAttrMap) => OpAttribute[] = () => []): void {
-  tf.registerKernel({
-    kernelName,
-    backendName: 'tensorflow',
-    kernelFunc: ({ inputs: given, backend, attrs = {} }) => {
-      const node = backend as NodeBackend;
-      const operands = inputs.map((name) => given[name] as TensorInfo);
-      const all = [attribute.type(node), ...attributes(node, attrs)];
-      return outputs === 1 ? node.executeSingleOutput(kernelName, all, operands) : node.executeMultipleOutputs(kernelName, all, operands, outputs);
-    },
-  });
 }
 
 /** Once a process, after the backend was loaded. */
 export function registerNativeKernels(): void {
   if (tf.getKernel('BiasAdd', 'tensorflow')) return;
 
-  register('BiasAdd', ['x', 'bias'], 1);
-  register('BiasAddGrad', ['dy'], 1);
-  tf.registerGradient({ kernelName: 'BiasAdd', // a clone: tfjs disposes of a gradient that it adds to another one
-  gradFunc: (dy) => ({ x: () => tf.clone(dy as Tensor), bias: () => runOne('BiasAddGrad', { dy: dy as Tensor }) }) });
+  registerKernel('BiasAdd', ['x', 'bias'], 1);
+  registerKernel('BiasAddGrad', ['dy'], 1);
+  registerGradient('BiasAdd', {}, ([dy]) => ({
+    // a clone: tfjs disposes of a gradient that it adds to another one
+    x: () => tf.clone(dy),
+    bias: () => runOne('BiasAddGrad', { dy }),
+  }));
 
   // tfjs composes this gradient of five operations
-  register('ReluGrad', ['dy', 'y'], 1);
+  registerKernel('ReluGrad', ['dy', 'y'], 1);
   tf.unregisterGradient('Relu');
-  tf.registerGradient({ kernelName: 'Relu', outputsToSave: [true], gradFunc: (dy, [y]) => ({ x: () => runOne('ReluGrad', { dy: dy as Tensor, y: y! }) }) });
+  registerGradient('Relu', { outputsToSave: [true] }, ([dy], [y]) => ({ x: () => runOne('ReluGrad', { dy, y: y! }) }));
 
-  register('SoftmaxCrossEntropyWithLogits', ['logits', 'labels'], 2);
-  tf.registerGradient({
-    kernelName: 'SoftmaxCrossEntropyWithLogits',
-    outputsToSave: [false, true],
-    // the loss has no gradient to labels: they are data
-    gradFunc: (dys, [difference_NK]) => ({ logits: () => tf.mul(tf.reshape((dys as Tensor[])[0]!, [-1, 1]), difference_NK!) }),
+  // no gradient to the labels: they are data
+  registerKernel('SoftmaxCrossEntropyWithLogits', ['logits', 'labels'], 2);
+  registerGradient('SoftmaxCrossEntropyWithLogits', { outputsToSave: [false, true] }, ([dloss_N], [difference_NK]) => ({
+    logits: () => tf.mul(tf.reshape(dloss_N, [-1, 1]), difference_NK!),
+  }));
+
+  // y, mean, variance, and three tensors that only its gradient understands
+  registerKernel('FusedBatchNormV3', ['x', 'scale', 'offset', 'mean', 'variance'], 6, batchNormAttributes);
+  registerKernel('FusedBatchNormGradV3', ['dy', 'x', 'scale', 'r1', 'r2', 'r3'], 5, batchNormAttributes);
+  registerGradient('FusedBatchNormV3', { inputsToSave: ['x', 'scale'], outputsToSave: [false, false, false, true, true, true] }, ([dy], [x, scale, r1, r2, r3], attrs) => {
+    const [dx, dscale, doffset] = runMany('FusedBatchNormGradV3', { dy, x: x!, scale: scale!, r1: r1!, r2: r2!, r3: r3! }, attrs) as [Tensor, Tensor, Tensor];
+    return { x: () => dx, scale: () => dscale, offset: () => doffset };
   });
-
-  const batchNormAttributes = (node: NodeBackend, attrs: NamedAttrMap): OpAttribute[] => [
-    attribute.type(node, 'U'),
-    attribute.float(node, 'epsilon', attrs.epsilon as number),
-    attribute.string(node, 'data_format', 'NHWC'),
-    attribute.bool(node, 'is_training', true),
-  ];
-  registerBatchNorm(batchNormAttributes);
 }
 
-function registerBatchNorm(attributes: (node: NodeBackend, attrs: NamedAttrMap) => OpAttribute[]): void {
+const typeAttribute = ({ binding }: NodeBackend, name: string): OpAttribute => ({ name, type: binding.TF_ATTR_TYPE, value: binding.TF_FLOAT });
+
+const batchNormAttributes = (backend: NodeBackend, attrs: NamedAttrMap): OpAttribute[] => [
+  typeAttribute(backend, 'U'),
+  { name: 'epsilon', type: backend.binding.TF_ATTR_FLOAT, value: attrs.epsilon as number },
+  { name: 'data_format', type: backend.binding.TF_ATTR_STRING, value: 'NHWC' },
+  { name: 'is_training', type: backend.binding.TF_ATTR_BOOL, value: true },
+];
+
+/** A kernel of the name of its TensorFlow operation, which takes these inputs in this order, all of them floats. */
+function registerKernel(kernelName: string, inputNames: readonly string[], outputs: number, attributes: (backend: NodeBackend, attrs: NamedAttrMap) => OpAttribute[] = () => []): void {
   tf.registerKernel({
-    kernelName: 'FusedBatchNormV3',
+    kernelName,
     backendName: 'tensorflow',
     kernelFunc: ({ inputs, backend, attrs = {} }) => {
       const node = backend as NodeBackend;
-      // the operation's own running averages are not used: training hands it empty ones
-      const none = tf.tensor1d([], 'float32');
-      const { x, scale, offset } = inputs as NamedTensorMap;
-      const outputs = node.executeMultipleOutputs('FusedBatchNormV3', [attribute.type(node), ...attributes(node, attrs)], [x!, scale!, offset!, none, none], 6);
-      none.dispose();
-      return outputs;
+      const operands = inputNames.map((name) => inputs[name] as TensorInfo);
+      const all = [typeAttribute(node, 'T'), ...attributes(node, attrs)];
+      return outputs === 1 ? node.executeSingleOutput(kernelName, all, operands) : node.executeMultipleOutputs(kernelName, all, operands, outputs);
     },
   });
-  register('FusedBatchNormGradV3', ['dy', 'x', 'scale', 'r1', 'r2', 'r3'], 5, attributes);
-  tf.registerGradient({
-    kernelName: 'FusedBatchNormV3',
-    inputsToSave: ['x', 'scale'],
-    outputsToSave: [false, false, false, true, true, true],
-    gradFunc: (dys, [x, scale, r1, r2, r3], attrs) => {
-      const [dx, dscale, doffset] = runMany('FusedBatchNormGradV3', { dy: (dys as Tensor[])[0]!, x: x!, scale: scale!, r1: r1!, r2: r2!, r3: r3! }, attrs) as [Tensor, Tensor, Tensor];
-      return { x: () => dx, scale: () => dscale, offset: () => doffset };
-    },
-  });
+}
+
+/** The gradient of a kernel to some of its inputs, from the gradients of its outputs and what was saved: inputs first, then outputs. */
+function registerGradient(
+  kernelName: string,
+  saved: Pick<GradConfig, 'inputsToSave' | 'outputsToSave'>,
+  gradient: (dys: [Tensor, ...Tensor[]], saved: Tensor[], attrs: NamedAttrMap) => Record<string, () => Tensor>,
+): void {
+  tf.registerGradient({ kernelName, ...saved, gradFunc: (dy, kept, attrs) => gradient(Array.isArray(dy) ? (dy as [Tensor, ...Tensor[]]) : [dy], kept, attrs) });
 }

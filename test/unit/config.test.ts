@@ -1,0 +1,25 @@
+import { describe, expect, test } from 'vitest';
+import { readConfig } from '../../lib/config.js';
+import { isAppError } from '../../lib/errors.js';
+
+describe('the environment', () => {
+  test('has defaults for everything', () => {
+    expect(readConfig({}, '/home/me')).toMatchObject({ redisUrl: null, store: 'file:/home/me/.pawl/store', dataDir: '/home/me/.pawl', dataRoots: ['/home/me'], port: 8787, host: '127.0.0.1', url: 'http://127.0.0.1:8787', apiTokens: [] });
+  });
+  test('reports every problem at once, by name', () => {
+    const wrong = { REDIS_URL: 'localhost:6379', PAWL_STORE: 'ftp://x', PAWL_PORT: '99999', PAWL_API_TOKEN: 'short', PAWL_ENGINE: 'caffe', PAWL_LOG_LEVEL: 'loud' };
+    try {
+      readConfig(wrong, '/');
+      expect.fail('accepted');
+    } catch (error) {
+      if (!isAppError(error, 'invalid_request')) throw error;
+      expect(error.details.map(({ param }) => param).sort()).toEqual(Object.keys(wrong).sort());
+      expect(error.message).not.toContain('short');
+    }
+  });
+  test('takes several tokens and data roots', () => {
+    const config = readConfig({ PAWL_API_TOKEN: `${'a'.repeat(32)}, ${'b'.repeat(40)}`, PAWL_DATA_ROOTS: 'x:/y' }, '/home');
+    expect(config.apiTokens.length).toBe(2);
+    expect(config.dataRoots).toEqual(['/home/x', '/y']);
+  });
+});
