@@ -43,7 +43,8 @@ export function sendError(error: unknown, request: FastifyRequest, reply: Fastif
   const known = toAppError(error);
   const { status } = known;
   if (status >= 500) request.log.error({ err: known.cause ?? known, code: known.code }, 'request failed');
-  if (status === 503) reply.header('retry-after', String(Math.ceil(known.retryAfterSeconds ?? RETRY_AFTER_SECONDS)));
+  const retryAfter = known.retryAfterSeconds ?? (status === 503 ? RETRY_AFTER_SECONDS : null);
+  if (retryAfter !== null) reply.header('retry-after', String(Math.ceil(retryAfter)));
   if (status === 401) reply.header('www-authenticate', 'Bearer');
   void reply.code(status).type('application/json; charset=utf-8').send(errorBody(known, request.id));
 }

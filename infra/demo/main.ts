@@ -8,7 +8,7 @@ import { startDemoSystem } from './system.js';
 
 /** Seconds that the training should take. */
 const TRAINING_SECONDS = 20;
-const CALIBRATION_EPOCHS = 2;
+const CALIBRATION_EPOCHS = 5;
 const TRIES = 20;
 
 /** Follows a job to its end, drawing its progress; `act` may disturb it meanwhile. */

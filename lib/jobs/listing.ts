@@ -198,7 +198,7 @@ function endOf(ids: readonly string[], createdAfter: string | null): number {
 
 function matchesTags({ name, tags }: { name: string | null; tags: Record<string, string> }, query: ListQuery): boolean {
   if (query.name !== null && name !== query.name) return false;
-  return Object.entries(query.tags).every(([key, value]) => Object.hasOwn(tags, key) && tags[key] === value);
+  return Object.entries(query.tags).every(([key, value]) => tags[key] === value);
 }
 
 function matches(item: JobListItem, query: ListQuery): boolean {

@@ -1,5 +1,5 @@
-// One key, one job: repeats, races, other bodies, and data that has gone since.
-import { copyFile, rm } from 'node:fs/promises';
+// One key, one job: repeats, races, other bodies, and data that has changed since.
+import { copyFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { SPEC, startApi, type TestApi } from '../../support/api.js';
@@ -47,14 +47,15 @@ describe('an idempotency key', () => {
     expect(await api.keys()).toContain(`open/${id}.0`);
   });
 
-  it('is honoured although the data has gone since', async () => {
+  it('is honoured although the data is no longer what it was', async () => {
     const api = await startApi();
     const data = join(api.dataRoot, 'data.npz');
     await copyFile('test/fixtures/cnn/seed/data.npz', data);
     const spec = { ...SPEC, data: { type: 'npz', path: 'data.npz' }, model: { layers: [{ type: 'flatten' }, { type: 'dense', units: 10, activation: 'softmax' }] } };
     const first = await send(api, 'k', spec);
     expect([first.statusCode, first.json().error]).toEqual([201, null]);
-    await rm(data);
+    await writeFile(data, 'overwritten');
+    expect((await send(api, 'another', spec)).json().error.code).toBe('invalid_data');
     expect((await send(api, 'k', spec)).headers['idempotent-replayed']).toBe('true');
   });
 

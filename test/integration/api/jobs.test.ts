@@ -111,6 +111,16 @@ describe('a job that a worker has', () => {
     expect(await api.queue.tickets.has({ job, gen: 0, fence: 1 })).toBe(true);
   });
 
+  it('is not what an attempt before this one last said', async () => {
+    const api = await start();
+    const job = await api.submit();
+    const first = await api.own(job);
+    await first.beat('preempting', { updates: 9, percent: 15 });
+    await api.own(job);
+    expect(await get(api, `/v1/jobs/${job}`)).toMatchObject({ status: 'running', progress: { updates: 0, percent: 0 } });
+    expect((await get(api, '/v1/jobs')).data).toMatchObject([{ status: 'running', progress: { updates: 0 } }]);
+  });
+
   it('recovers once its owner has been silent for long enough', async () => {
     const api = await start();
     const job = await api.submit();
@@ -200,6 +210,9 @@ describe('the verbs', () => {
     expect(heard).toMatchObject([{ job, attempt: owner.claim.attempt, graceSeconds: 7 }]);
     await owner.beat('preempting');
     expect((await say(api, job, 'preempt')).json().status).toBe('preempting');
+    await say(api, job, 'pause');
+    await owner.beat('running');
+    expect((await say(api, job, 'preempt')).json().error.message).toBe('cannot preempt a job that is pausing');
     expect(heard).toHaveLength(1);
     stop();
   });

@@ -48,6 +48,15 @@ describe('the list of jobs', () => {
     expect(ids(await list(api, '?created_after=2099-01-01T00:00:00Z'))).toEqual([]);
   });
 
+  it('shows what was just taken in', async () => {
+    const api = await startApi();
+    const seen: string[] = [];
+    for (let n = 0; n < 3; n++) {
+      seen.unshift(await api.submit());
+      expect(ids(await list(api))).toEqual(seen);
+    }
+  });
+
   it('shows what another process took in, and a job that it closed', async () => {
     const api = await startApi();
     const job = await api.submit();

@@ -1,9 +1,11 @@
 // The API as a process of its own: how it starts, and every way in which it has to go.
-import { type ChildProcess, fork } from 'node:child_process';
+import { type ChildProcess, fork, spawn } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { makeClient } from '../../../api/client.js';
 import { SPEC, until } from '../../support/api.js';
+import { startRedis } from '../../support/redis.js';
 import { makeTempDir } from '../../support/temp.js';
 
 const MAIN = join(import.meta.dirname, '../../../dist/api/main.js');
@@ -32,6 +34,32 @@ async function start(env: Record<string, string> = {}): Promise<Started> {
   return { child, url, err: () => err, ended };
 }
 
+/** Serves, streams, closes, and then has nothing left to live for. */
+const BRIEF_LIFE = `
+  const [dist, folder] = process.argv.slice(2);
+  const { buildServer } = await import(dist + '/api/server.js');
+  const { makeClient } = await import(dist + '/api/client.js');
+  const { systemClock } = await import(dist + '/lib/clock.js');
+  const { silentLog } = await import(dist + '/lib/log.js');
+  const { connectQueue } = await import(dist + '/lib/queue/index.js');
+  const { makeFileStore } = await import(dist + '/lib/store/file.js');
+  const store = await makeFileStore({ root: folder });
+  const queue = connectQueue({ url: process.env.REDIS_URL });
+  const app = buildServer({ store, queue, clock: systemClock, log: silentLog, dataRoots: [], version: 'test', security: { tokens: [], corsOrigins: [], host: '127.0.0.1' } });
+  const client = makeClient({ url: await app.listen({ host: '127.0.0.1', port: 0 }) });
+  const { job } = await client.submit(SPEC);
+  const stop = new AbortController();
+  for await (const item of client.stream(job.id, { signal: stop.signal })) break;
+  await client.jobs();
+  await client.verb(job.id, 'cancel');
+  await client.preempt(job.id).catch(() => undefined);
+  await client.workers().catch(() => undefined);
+  await app.close();
+  await queue.close();
+  await store.close();
+  console.error('closed');
+`;
+
 describe('the API’s process', () => {
   it('serves without Redis, and ends in order on SIGTERM, with a stream open', async () => {
     const { child, url, ended } = await start();
@@ -51,6 +79,31 @@ describe('the API’s process', () => {
     const { child, ended } = await start();
     child.disconnect();
     expect(await ended).toBe(0);
+  });
+
+  it('has nothing left to live for once the server is closed', async () => {
+    const redis = await startRedis({ appendonly: false });
+    const folder = await makeTempDir('brief');
+    onTestFinished(async () => {
+      await redis.stop();
+      await folder.remove();
+    });
+    const script = join(folder.path, 'brief.mjs');
+    await writeFile(script, BRIEF_LIFE.replace('SPEC', JSON.stringify(SPEC)));
+    for (const url of [redis.url, 'redis://127.0.0.1:9']) {
+      const child = spawn(process.execPath, [script, join(MAIN, '../..'), join(folder.path, 'store')], { stdio: ['ignore', 'ignore', 'pipe'], env: { PATH: process.env['PATH'], REDIS_URL: url } });
+      let err = '';
+      let closedAt = 0;
+      child.stderr.setEncoding('utf8').on('data', (text: string) => {
+        err += text;
+        closedAt = performance.now();
+      });
+      const late = setTimeout(() => child.kill('SIGKILL'), 30_000);
+      const code = await new Promise((resolve) => child.on('exit', (status, signal) => resolve(status ?? signal)));
+      clearTimeout(late);
+      expect([url, code, err]).toEqual([url, 0, 'closed\n']);
+      expect(performance.now() - closedAt).toBeLessThan(5_000);
+    }
   });
 
   it('does not start open to others, nor with an environment that cannot be', async () => {

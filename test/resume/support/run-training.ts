@@ -23,6 +23,8 @@ export interface RunOptions {
   /** Folder that locations of the spec are relative to. */
   dataRoot?: string;
   initFile?: string;
+  /** Waits for a snapshot at every micro-batch, where the spec asks for one there. */
+  everySnapshot?: boolean;
 }
 
 export interface AttemptRecord {
@@ -45,6 +47,8 @@ export interface RunResult {
   /** Samples of each micro-batch that is in the result, in order. */
   order: { epoch: number; sampleIds: number[] }[];
   attempts: AttemptRecord[];
+  /** Of every snapshot that was handed over: the hashes of its files (weights, slots, open window), by micro-batch. */
+  states: Map<number, Partial<Record<string, string>>>;
   /** The canonical final state. */
   stateFile: string;
 }
@@ -69,13 +73,15 @@ export function sourcesOf(spec: JobSpec, dataRoot = '.'): Extract<ToTrainer, { t
   return { train: settle(spec.data), validation: validation === null || 'split' in validation ? null : settle(validation) };
 }
 
-export async function runTraining({ spec: input, dir, cuts = [], dataRoot, initFile }: RunOptions): Promise<RunResult> {
+export async function runTraining({ spec: input, dir, cuts = [], dataRoot, initFile, everySnapshot = false }: RunOptions): Promise<RunResult> {
   const spec = resolved(input);
   const data = sourcesOf(spec, dataRoot);
   const updateRows = new Map<number, Omit<UpdateRow, 'wall_time'>>();
   const epochRows = new Map<number, EpochRow>();
   const order = new Map<number, { epoch: number; sampleIds: number[] }>();
   const attempts: AttemptRecord[] = [];
+  const states: RunResult['states'] = new Map();
+  const note = ({ counters, files }: Snapshot): void => void states.set(counters.cursor.micro_batches, Object.fromEntries(Object.entries(files).map(([role, file]) => [role, sha256Of(file.path)])));
   let resume = null as ResumeState | null;
 
   for (let number = 1; ; number++) {
@@ -86,7 +92,7 @@ export async function runTraining({ spec: input, dir, cuts = [], dataRoot, initF
     const spoolDir = join(dir, attempt);
     await mkdir(spoolDir);
     const every = spec.checkpoint.every_micro_batches;
-    const trainer = forkTrainer({ fault: cut === undefined ? null : { ...cut, ...(every === null ? {} : { snapshotEvery: every }) } });
+    const trainer = forkTrainer({ fault: cut === undefined ? (everySnapshot ? { snapshotEvery: 1 } : null) : { ...cut, ...(every === null ? {} : { snapshotEvery: every }) } });
     try {
       trainer.send({ type: 'start', attempt, spec, data, initFile: resume === null ? (initFile ?? null) : null, resume, spoolDir });
       const end = await follow(trainer, attempt, record, (snapshot) => (resume = resumeOf(snapshot)));
@@ -94,7 +100,7 @@ export async function runTraining({ spec: input, dir, cuts = [], dataRoot, initF
         const weights = end.snapshot.files.weights;
         if (weights === undefined) throw new Error('the last snapshot has no weights');
         const rows = [...updateRows.values()];
-        return { weightsSha256: sha256Of(weights.path), stateSha256: sha256Of(end.stateFile.path), outcome: end.outcome, updateRows: rows, epochRows: [...epochRows.values()], order: [...order.values()], attempts, stateFile: end.stateFile.path };
+        return { weightsSha256: sha256Of(weights.path), stateSha256: sha256Of(end.stateFile.path), outcome: end.outcome, updateRows: rows, epochRows: [...epochRows.values()], order: [...order.values()], attempts, states, stateFile: end.stateFile.path };
       }
     } finally {
       await trainer.close();
@@ -123,11 +129,15 @@ export async function runTraining({ spec: input, dir, cuts = [], dataRoot, initF
           break;
         case 'snapshot':
           keep(message.snapshot);
+          note(message.snapshot);
           trainer.send({ type: 'snapshot_settled', attempt, number: message.snapshot.number });
           break;
         case 'stopped':
           record.ending = 'stopped';
-          if (message.snapshot !== null) keep(message.snapshot);
+          if (message.snapshot !== null) {
+            keep(message.snapshot);
+            note(message.snapshot);
+          }
           return null;
         case 'done':
           record.ending = 'done';
