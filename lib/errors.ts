@@ -42,7 +42,6 @@ export const ERROR_CODES = {
 } as const satisfies Record<string, { type: string; status: number; retryable: boolean }>;
 
 export type ErrorCode = keyof typeof ERROR_CODES;
-type ErrorType = (typeof ERROR_CODES)[ErrorCode]['type'];
 
 /** One problem of a request: the field in dotted form (`training.optimizer.lr`, `model.layers.2.units`), and what is wrong with it. */
 export interface Problem {

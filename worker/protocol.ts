@@ -81,7 +81,7 @@ export type FromTrainer =
    */
   | { type: 'progress'; attempt: string; from: number; to: number; counters: StateCounters; updateRows: UpdateRow[]; epochRows: EpochRow[]; samplesPerSecond: number; trainMs: number }
   | { type: 'snapshot'; attempt: string; snapshot: Snapshot }
-  /** A background snapshot could not be written (code store_full: the spool's disk is full). Training goes on; the next one may start: nothing is left to settle. */
+  /** A background snapshot could not be written (code store_full: the spool's disk is full). Training goes on; the next one starts when this one is settled. */
   | { type: 'snapshot_failed'; attempt: string; number: number; code: ErrorCode; message: string }
   /** After `stop`. Null if the snapshot was to be discarded, or if the state is still the one that the attempt started from. */
   | { type: 'stopped'; attempt: string; snapshot: Snapshot | null }

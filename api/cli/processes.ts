@@ -76,7 +76,8 @@ export function keepRunning({ role, args, env, output, onRestart }: KeepOptions)
 
   function start(): void {
     const born = Date.now();
-    child = fork(ENTRIES[role], [...args], { env: { ...env }, stdio: ['ignore', 'ignore', output, 'ipc'] });
+    // A process group of its own: Ctrl-C is for the parent, which ends its parts in order.
+    child = fork(ENTRIES[role], [...args], { env: { ...env }, stdio: ['ignore', 'ignore', output, 'ipc'], detached: true });
     child.on('message', (message: Record<string, unknown>) => {
       if (message['type'] !== 'ready') return;
       isReady = true;

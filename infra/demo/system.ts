@@ -1,7 +1,7 @@
 // The system that the demo talks to: `pawl up` as a user would start it, on a free port, with a temporary data folder and a
 // Redis of its own; and the proof that nothing of it is left.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -35,13 +35,15 @@ export async function startDemoSystem(): Promise<DemoSystem> {
     return {
       url,
       end: async () => {
+        const processes = await descendantsOf(child.pid!);
         process.off('SIGINT', interrupted);
         process.off('SIGTERM', interrupted);
         child.kill('SIGINT');
         await exitOf(child);
         await rm(folder, { recursive: true, force: true });
         if (await isListening(url)) throw new Error(`${url} still answers`);
-        if (isGroupAlive(child.pid!)) throw new Error('a process of the demo is still running');
+        const left = processes.filter(isAlive);
+        if (left.length > 0) throw new Error(`processes of the demo are still running: ${left.join(', ')}`);
       },
     };
   } catch (error) {
@@ -85,12 +87,17 @@ function isListening(url: string): Promise<boolean> {
   });
 }
 
-/** The system was started as a process group of its own: whether any member lives. */
-function isGroupAlive(pid: number): boolean {
+function isAlive(pid: number): boolean {
   try {
-    process.kill(-pid, 0);
+    process.kill(pid, 0);
     return true;
   } catch {
     return false;
   }
+}
+
+/** A process and all that it started, as Linux tells it. */
+async function descendantsOf(pid: number): Promise<number[]> {
+  const children = (await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => '')).split(' ').filter((part) => part !== '').map(Number);
+  return [pid, ...(await Promise.all(children.map(descendantsOf))).flat()];
 }

@@ -88,7 +88,7 @@ export const Counters = Type.Object(
 );
 export type Counters = Static<typeof Counters>;
 
-export const Inputs = Type.Object({ data_sha256: Sha256, init_sha256: nullable(Sha256), numerics_class: Type.String(), engine: Type.String(), /** A later attempt ran in another class. */ mixed: Type.Boolean() }, closed);
+export const Inputs = Type.Object({ data_sha256: Sha256, init_sha256: nullable(Sha256), numerics_class: Type.String(), engine: Type.String(), /** Without the validation split: what progress is counted by. Null if HEAD had to be rebuilt. */ train_samples: nullable(Count), /** A later attempt ran in another class. */ mixed: Type.Boolean() }, closed);
 export type Inputs = Static<typeof Inputs>;
 
 export const Head = Type.Object(

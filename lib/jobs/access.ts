@@ -7,7 +7,7 @@ import type { Clock } from '../clock.js';
 import { AppError, isAppError } from '../errors.js';
 import type { JobQueue, SeriesName } from '../queue/index.js';
 import type { Store } from '../store/index.js';
-import { type Courses, makeCourses, makeManifests, type Manifests, progressAt } from './committed-progress.js';
+import { begunCourse, type Courses, makeCourses, makeManifests, type Manifests, progressAt } from './committed-progress.js';
 import { readHead } from './head.js';
 import { eventsAfter } from './journal.js';
 import { emptyHead, statusOf } from './lifecycle.js';
@@ -68,7 +68,7 @@ export function makeJobAccess(deps: JobAccessDeps): JobAccess {
   async function withProgress(job: JobRecord, current: Head, live: LiveFacts, courseOf: Courses['of']): Promise<LiveFacts> {
     if (live.progress) return live;
     const manifest = await manifests.latest(job.id, current);
-    return { ...live, progress: progressAt(manifest?.state.cursor ?? null, await courseOf(job), job.spec.training.batch_size) };
+    return { ...live, progress: progressAt(manifest?.state.cursor ?? null, begunCourse(job, current) ?? (await courseOf(job)), job.spec.training.batch_size) };
   }
 
   async function facts(job: JobRecord, current: Head): Promise<LiveFacts> {

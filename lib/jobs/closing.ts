@@ -3,6 +3,7 @@
 import type { JobListItem } from '../contract/job.js';
 import type { Head, JobRecord } from '../contract/records.js';
 import type { Store } from '../store/index.js';
+import { begunCourse, makeManifests, progressAt } from './committed-progress.js';
 import { isTerminal } from './lifecycle.js';
 import { closedKey, jobFolder, openKey, resultKey } from './names.js';
 import { loadManifest } from './restore.js';
@@ -11,15 +12,17 @@ import { jobListItem } from './view.js';
 const json = (value: unknown): Buffer => Buffer.from(`${JSON.stringify(value)}\n`);
 
 /** The summary that `closed/` holds. */
-function closedSummary(record: JobRecord, head: Head, now: Date): JobListItem {
-  return jobListItem(record, head, { signs: 'silent', progress: null }, now);
+async function closedSummary(store: Store, record: JobRecord, head: Head, now: Date): Promise<JobListItem> {
+  const manifest = await makeManifests(store).latest(record.id, head);
+  const progress = progressAt(manifest?.state.cursor ?? null, begunCourse(record, head), record.spec.training.batch_size);
+  return jobListItem(record, head, { signs: 'silent', progress }, now);
 }
 
 /** Writes what a terminal HEAD implies. The open marker goes last: until then the reconciler comes back to it. */
 export async function closeJob(store: Store, record: JobRecord, head: Head, now: Date): Promise<void> {
   if (!isTerminal(head.state) || head.finished_at === null) return;
   await store.put(resultKey(record.id, head.gen), json({ job: record.id, gen: head.gen, state: head.state, reason: head.reason, finished_at: head.finished_at, result: head.result, error: head.error }));
-  await store.put(closedKey(head.finished_at.slice(0, 10), record.id, head.gen), json(closedSummary(record, head, now)));
+  await store.put(closedKey(head.finished_at.slice(0, 10), record.id, head.gen), json(await closedSummary(store, record, head, now)));
   await collectGarbage(store, record.id, head);
   await store.delete(openKey(record.id, head.gen));
 }

@@ -74,6 +74,12 @@ async function courseOfSpec({ data, training }: JobSpec, dataRoots: readonly str
   return courseOf(training, split === null ? description.samples : splitCounts(description.samples, split).train);
 }
 
+/** The course of a job that has begun, wherever its data is; null if HEAD does not know it. */
+export function begunCourse({ spec }: JobRecord, head: Head): Course | null {
+  const samples = head.inputs?.train_samples ?? null;
+  return samples === null ? null : courseOf(spec.training, samples);
+}
+
 /** @param course null where it is not known: then there is no total, and samples count full micro-batches */
 export function progressAt(cursor: Cursor | null, course: Course | null, batchSize: number): Progress {
   const { epoch, position, micro_batches, window_position, updates } = cursor ?? startCursor();

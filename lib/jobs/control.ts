@@ -4,8 +4,9 @@ import type { Head, StatusReason } from '../contract/records.js';
 import { closeJob } from './closing.js';
 import { type HandoverDeps, issueTicket } from './handover.js';
 import { editHead, type HeadDeps, readHead } from './head.js';
-import { afterVerb, isTerminal, retried, withPin } from './lifecycle.js';
+import { afterVerb, isTerminal, NOTHING_DONE, retried } from './lifecycle.js';
 import { openKey } from './names.js';
+import { reconcileJob } from './reconcile.js';
 import { requireRecord, toJson } from './record.js';
 import { openMarker } from './submit.js';
 
@@ -32,7 +33,12 @@ export async function sayVerb(deps: ControlDeps, job: string, verb: Verb, cause:
  */
 export async function retryJob(deps: ControlDeps, job: string): Promise<Head> {
   const record = await requireRecord(deps.store, job);
-  const { head: seen } = await readHead(deps, job);
+  let { head: seen } = await readHead(deps, job);
+  if (!seen.owner && !isTerminal(seen.state) && (seen.want.verb === 'cancel' || seen.want.verb === 'kill')) {
+    // It reads as cancelled already; nobody has carried it out yet.
+    await reconcileJob({ ...deps, name: 'api', isLive: () => Promise.resolve(true), account: () => Promise.resolve(NOTHING_DONE) }, job, seen.gen);
+    seen = (await readHead(deps, job)).head;
+  }
   const fromGen = seen.gen;
   // Nobody will come to close this gen once the next one has begun.
   if (isTerminal(seen.state)) await closeJob(deps.store, record, seen, deps.clock.now());
@@ -42,9 +48,4 @@ export async function retryJob(deps: ControlDeps, job: string): Promise<Head> {
   const head = await editHead(deps, job, (current) => retried(current, fromGen, deps.clock.now()));
   await issueTicket(deps, record, head, { reissue: false });
   return head;
-}
-
-/** Keeps a checkpoint from retention for ever. @throws AppError not_found, store_unavailable */
-export async function pinCheckpoint(deps: HeadDeps, job: string, checkpoint: string): Promise<Head> {
-  return editHead(deps, job, (current) => withPin(current, checkpoint));
 }

@@ -84,7 +84,7 @@ export function decideClaim(head: Head, ticket: Ticket | null, ownerLive: boolea
     case 'run':
       break;
   }
-  if (head.started_at === null && limits.startBefore !== null && now.toISOString() > limits.startBefore)
+  if (head.started_at === null && limits.startBefore !== null && now.getTime() > Date.parse(limits.startBefore))
     return { kind: 'finish', state: 'expired', reason: 'start_expired', message: `not started before ${limits.startBefore}`, error: { code: 'start_expired', message: `the job did not start before ${limits.startBefore}`, param: 'run.start_before' } };
   if (head.counters.kills_since_commit >= CRASH_LOOP_LIMIT) {
     const message = `${CRASH_LOOP_LIMIT} attempts in a row died without a commit`;
@@ -330,13 +330,6 @@ export function retried(head: Head, fromGen: number, now: Date): Head | null {
   return withEvents(next, now, { type: 'job.retried', attempt: null, message: `retry ${next.gen}` });
 }
 
-/** HEAD that keeps a checkpoint, or null if it does. @throws AppError not_found if HEAD no longer holds it */
-export function withPin(head: Head, checkpoint: string): Head | null {
-  if (head.pins.includes(checkpoint)) return null;
-  if (!head.retained.some((commit) => commit.id === checkpoint)) throw new AppError('not_found', `checkpoint ${checkpoint} is not retained`);
-  return { ...head, pins: [...head.pins, checkpoint] };
-}
-
 // ── status ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 export const OWNER_PHASES = ['starting', 'running', 'preempting'] as const;
@@ -352,7 +345,7 @@ export function statusOf(head: Head, signs: OwnerSigns, startAfter: string | nul
   if (!head.owner) {
     if (verb === 'cancel' || verb === 'kill') return 'cancelled';
     if (verb === 'pause') return 'paused';
-    return head.started_at === null && startAfter !== null && now.toISOString() < startAfter ? 'scheduled' : 'queued';
+    return head.started_at === null && startAfter !== null && now.getTime() < Date.parse(startAfter) ? 'scheduled' : 'queued';
   }
   if (verb === 'cancel' || verb === 'kill') return 'cancelling';
   if (signs === 'silent') return verb === 'pause' ? 'paused' : 'recovering';

@@ -95,6 +95,6 @@ export async function rebuildHead(store: Pick<Store, 'list' | 'get'>, job: strin
     reason: 'checkpoint_corrupt',
     message: 'HEAD was gone; rebuilt from its commits',
     counters: { ...head.counters, events: newest.events.at(-1)?.last ?? 0, attempts: head.fence, executed_micro_batches: last.micro_batches },
-    inputs: { data_sha256: newest.data_sha256, init_sha256: null, numerics_class: newest.numerics_class, engine: newest.numerics_class.split('/')[0] ?? 'unknown', mixed: false },
+    inputs: { data_sha256: newest.data_sha256, init_sha256: null, numerics_class: newest.numerics_class, engine: newest.numerics_class.split(' ')[0]!, train_samples: null, mixed: false },
   };
 }

@@ -267,7 +267,7 @@ export async function simulate(protocol: Protocol, seed: number): Promise<WorldR
   const account = () => Promise.resolve(protocol.lifecycle.NOTHING_DONE);
   const limits = { maxFailures: 3, maxPreemptions: null, startBefore: null };
   const record = { id: JOB, created_at: '2026-01-01T00:00:00.000Z', spec: { name: null, training: { batch_size: 1 }, run: { priority: 0, start_after: null, start_before: null, max_failures: 3, max_preemptions: null, tags: {} } } } as unknown as JobRecord;
-  const inputs = { data_sha256: '0'.repeat(64), init_sha256: null, numerics_class: 'model', engine: 'model', mixed: false };
+  const inputs = { data_sha256: '0'.repeat(64), init_sha256: null, numerics_class: 'model', engine: 'model', train_samples: 8, mixed: false };
   let checkpoints = 0;
 
   async function work(proc: Proc, ticketId: string): Promise<void> {

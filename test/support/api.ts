@@ -120,7 +120,7 @@ export interface TestOwner {
   end(ending: Ending): Promise<Head>;
 }
 
-const INPUTS: Inputs = { data_sha256: 'd'.repeat(64), init_sha256: null, numerics_class: 'tensorflow/test', engine: 'tensorflow', mixed: false };
+const INPUTS: Inputs = { data_sha256: 'd'.repeat(64), init_sha256: null, numerics_class: 'tensorflow/test', engine: 'tensorflow', train_samples: null, mixed: false };
 export const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
 export const row = (update: number, loss = 1 / update): UpdateRow => ({ update, loss, accuracy: 0.5, regularization: 0, lr: 0.001, grad_norm: 1, samples: 50, wall_time: 1_700_000_000 + update });
 

@@ -29,6 +29,8 @@ type Stopped = Extract<Ending, { kind: 'stopped' }>;
 
 /** How long a trainer that has stopped may take to clear away its tensors. */
 const RELEASE_PATIENCE_MS = 5_000;
+/** After a checkpoint that failed, say for want of space, the next one is not tried at once. */
+const FAILED_PAUSE_MS = 1_000;
 
 export async function runTrainer(session: Session, inputs: AttemptInputs, restore: RestoreOutcome): Promise<AttemptOutcome> {
   const { deps, record, claim, controls, log, stamp, beating } = session;
@@ -127,6 +129,12 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
       const [newest] = restore.corrupt;
       return newest ? quarantined(head, restore.corrupt.map((bad) => bad.manifest), newest.microBatches - (start?.micro_batches ?? 0)) : head;
     }
+    /** The next background snapshot may be taken. */
+    function settle(number: number, pauseMs: number): void {
+      const say = (): void => trainer.send({ type: 'snapshot_settled', attempt: claim.attempt, number });
+      if (pauseMs === 0) say();
+      else after(pauseMs, say);
+    }
     function save(snapshot: Snapshot): void {
       saving = snapshot;
       const from = deps.clock.monotonicMs();
@@ -177,7 +185,7 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
         case 'snapshot_failed':
           log.error({ code: message.code }, `a snapshot could not be spooled, training goes on: ${message.message}`);
           saver.addEvent('checkpoint.failed', message.message, { code: message.code });
-          trainer.send({ type: 'snapshot_settled', attempt: claim.attempt, number: message.number });
+          settle(message.number, FAILED_PAUSE_MS);
           return;
         case 'stopped': {
           const { snapshot } = message;
@@ -224,7 +232,7 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
             log.error({ err: happening.error }, 'a checkpoint was not committed, training goes on');
             saver.addEvent('checkpoint.failed', messageOf(happening.error), { code: isAppError(happening.error) ? happening.error.code : 'internal_error' });
           }
-          trainer.send({ type: 'snapshot_settled', attempt: claim.attempt, number: happening.snapshot.number });
+          settle(happening.snapshot.number, happening.error === null ? 0 : FAILED_PAUSE_MS);
           lookAtWant();
           break;
         case 'notice':
@@ -264,7 +272,7 @@ function watch({ deps, record, claim, controls, startedMs }: Session, inbox: Inb
 
 /** Whether this trainer's numerics class is the job's, or a change of class that the job allows. */
 function classify(record: JobRecord, pins: Inputs | null, inputs: AttemptInputs, facts: EngineFacts): { kind: 'suited'; inputs: Inputs } | { kind: 'unsuited'; message: string } {
-  const found = { data_sha256: inputs.dataSha256, init_sha256: inputs.initSha256, numerics_class: facts.numericsClass, engine: facts.engine };
+  const found = { data_sha256: inputs.dataSha256, init_sha256: inputs.initSha256, numerics_class: facts.numericsClass, engine: facts.engine, train_samples: inputs.course.samples };
   if (!pins) return { kind: 'suited', inputs: { ...found, mixed: false } };
   if (pins.numerics_class === facts.numericsClass) return { kind: 'suited', inputs: pins };
   if (record.spec.training.allow_class_change) return { kind: 'suited', inputs: { ...found, init_sha256: pins.init_sha256, mixed: true } };

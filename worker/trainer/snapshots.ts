@@ -53,7 +53,7 @@ export function makeSnapshots(options: SnapshotsOptions): Snapshots {
   let requested = false;
   /** Written in the background. */
   let writing: Writing | null = null;
-  /** Reported, and not settled yet. */
+  /** Reported, written or not, and not settled yet. */
   let unsettled: number | null = null;
 
   function take(counters: StateCounters): Writing & { number: number } {
@@ -81,6 +81,8 @@ export function makeSnapshots(options: SnapshotsOptions): Snapshots {
       (error: unknown) => {
         if (!isCurrent()) return;
         writing = null;
+        // Settled by whoever hears of it, when it is worth trying again.
+        unsettled = snapshot.number;
         options.onFailed(snapshot.number, error);
       },
     );

@@ -155,7 +155,8 @@ function findLongerArray(value: unknown, longest: number): Problem | null {
     const { path, depth, value: here } = next;
     if (typeof here !== 'object' || here === null || seen.has(here)) continue;
     seen.add(here);
-    if (Array.isArray(here) && here.length > longest) return { param: path, message: `must be an array of at most ${longest} items, got ${here.length}` };
+    // Where no array belongs at all, its own field says so better.
+    if (Array.isArray(here) && longest > 0 && here.length > longest) return { param: path, message: `must be an array of at most ${longest} items, got ${here.length}` };
     if (depth < DEPTH_MAX) for (const [key, item] of Object.entries(here)) open.push({ path: joinPath(path, key), depth: depth + 1, value: item });
   }
   return null;

@@ -156,6 +156,7 @@ describe('a trainer', () => {
     trainer.send({ type: 'run', attempt: 'one' });
     const first = await trainer.until('snapshot_failed');
     expect(first).toMatchObject({ number: 1, code: 'store_full' });
+    trainer.send({ type: 'snapshot_settled', attempt: 'one', number: 1 });
     expect(await trainer.until('snapshot_failed')).toMatchObject({ number: 2 });
     trainer.send({ type: 'stop', attempt: 'one', deadlineMs: null, discard: false });
     let message = await trainer.next();

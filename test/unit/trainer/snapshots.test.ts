@@ -124,6 +124,9 @@ describe('a background snapshot', () => {
     await until(() => failures.length === 1);
     expect(failures[0]).toMatchObject({ code: 'ENOENT' });
     snapshots.boundary(at(2));
+    expect(views, 'not again before it is settled').toBe(0);
+    snapshots.settled(1);
+    snapshots.boundary(at(2));
     await until(() => failures.length === 2);
     await expect(snapshots.last(at(3))).rejects.toMatchObject({ code: 'ENOENT' });
   });
