@@ -1,0 +1,126 @@
+// The proof that everything else serves: a training that is cut anywhere and resumed in a fresh process ends with the
+// bytes of the undisturbed one, and passes through its states: weights, slots, accumulator and statistics are compared at
+// every snapshot. Cuts are by notice (stop after exactly this micro-batch) and by SIGKILL. A few of them always run;
+// PAWL_MATRIX=ci cuts at every micro-batch and in the validations, and at some random pairs and triples; PAWL_MATRIX=all at
+// every pair of micro-batches, and at 40 random pairs and triples more. One file a model, so that they run side by side.
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { JobSpecInput } from '../../../lib/contract/spec.js';
+import { permutationOf } from '../../../lib/training/permutation.js';
+import { bitsAt, keyOf } from '../../../lib/training/random.js';
+import { runTraining, type Cut, type RunResult } from './run-training.js';
+import { SPEC_A, SPEC_B } from './specs.js';
+
+interface Case {
+  name: string;
+  spec: JobSpecInput;
+  microBatches: number;
+  /** Batches of both validations together. */
+  validationBatches: number;
+  /** Cuts that always run. */
+  few: Cut[][];
+}
+
+const notice = (at: number): Cut => ({ kind: 'notice', at });
+const kill = (at: number): Cut => ({ kind: 'kill', at });
+
+export const MODEL_A: Case = {
+  name: 'A: adam amsgrad, dropout, batch normalization, validation, carry',
+  spec: SPEC_A,
+  microBatches: 14,
+  validationBatches: 6,
+  few: [[notice(4)], [notice(7)], [kill(11)], [{ kind: 'notice', atValidationBatch: 2 }], [notice(2), kill(9), notice(10)]],
+};
+export const MODEL_B: Case = { name: 'B: nesterov, strides, dilation, flush', spec: SPEC_B, microBatches: 14, validationBatches: 0, few: [[notice(6)], [notice(8)], [kill(12)]] };
+
+/** Every single cut, every neighbouring pair, and triples across the whole training. */
+function all({ microBatches, validationBatches }: Case): Cut[][] {
+  const places = Array.from({ length: microBatches }, (_, index) => index + 1);
+  const inValidation = Array.from({ length: validationBatches }, (_, index) => index + 1);
+  return [
+    ...places.map((at) => [notice(at)]),
+    ...places.map((at) => [kill(at)]),
+    ...inValidation.flatMap((atValidationBatch): Cut[][] => [[{ kind: 'notice', atValidationBatch }], [{ kind: 'kill', atValidationBatch }]]),
+    ...places.slice(1).map((at) => [notice(at - 1), notice(at)]),
+    ...places.slice(1).map((at) => [kill(at), kill(at)]),
+    ...places.slice(2).map((at) => [notice(at - 2), kill(at - 1), notice(at)]),
+    ...places.slice(2, 8).map((at) => [notice(at - 2), kill(at + 3), notice(at + 6)]),
+  ];
+}
+
+/** Pairs and triples of a seeded choice: later cuts lie behind earlier ones, so that every one of them can strike. */
+function random({ microBatches }: Case, size: 2 | 3, count: number): Cut[][] {
+  return Array.from({ length: count }, (_, index) => {
+    const places = permutationOf(index, size, microBatches).slice(0, size).map((place) => place + 1);
+    return [...new Set(places)].sort((a, b) => a - b).map((at, cut) => (bitsAt(keyOf(index, 'kinds', size), cut) % 2 === 0 ? notice(at) : kill(at)));
+  });
+}
+
+function everyPair({ microBatches }: Case): Cut[][] {
+  const places = Array.from({ length: microBatches }, (_, index) => index + 1);
+  const kinds = [notice, kill];
+  return places.flatMap((first) => places.filter((second) => second > first).map((second) => [kinds[(first + second) % 2]!(first), kinds[Math.floor((first + second) / 2) % 2]!(second)]));
+}
+
+function singles(given: Case): Cut[][] {
+  return all(given).filter((cuts) => cuts.length === 1);
+}
+
+function chosen(given: Case): Cut[][] {
+  const extent = process.env['PAWL_MATRIX'];
+  if (extent === 'all') return unique([...all(given), ...everyPair(given), ...random(given, 2, 40), ...random(given, 3, 40)]);
+  if (extent === 'ci') return unique([...given.few, ...singles(given), ...random(given, 2, 10), ...random(given, 3, 10)]);
+  return given.few;
+}
+const unique = (cuts: Cut[][]): Cut[][] => [...new Map(cuts.map((cut) => [show(cut), cut])).values()];
+
+const show = (cuts: readonly Cut[]): string => cuts.map((cut) => ('at' in cut ? `${cut.kind} after ${cut.at}` : `${cut.kind} in validation batch ${cut.atValidationBatch}`)).join(', ');
+
+export function describeMatrix(given: Case): void {
+  const { name, spec, microBatches } = given;
+  describe(name, () => {
+    let dir: string;
+    let undisturbed: RunResult;
+    let runs = 0;
+    const every = spec.checkpoint?.every_micro_batches ?? 0;
+
+    async function run(cuts: readonly Cut[], input: JobSpecInput = spec): Promise<RunResult> {
+      const own = join(dir, String(runs++));
+      await mkdir(own);
+      const result = await runTraining({ spec: input, dir: own, cuts, everySnapshot: input !== spec });
+      await rm(own, { recursive: true });
+      return result;
+    }
+    beforeAll(async () => {
+      dir = await mkdtemp(join(tmpdir(), 'pawl-matrix-'));
+      undisturbed = await run([], { ...spec, checkpoint: { every_micro_batches: 1 } });
+    });
+    afterAll(() => rm(dir, { recursive: true, force: true }));
+
+    function expectUndisturbed(result: RunResult, cuts: readonly Cut[]): void {
+      expect(result.attempts.map(({ struck }) => struck), 'every fault struck').toEqual([...cuts.map(() => true), null]);
+      expect(result.attempts.map(({ ending }) => ending)).toEqual([...cuts.map(({ kind }) => (kind === 'kill' ? 'killed' : 'stopped')), 'done']);
+      const { stateFile: _, attempts, states, ...ends } = result;
+      const { stateFile: __, attempts: ___, states: undisturbedStates, ...expected } = undisturbed;
+      expect(ends).toEqual(expected);
+      // Every state it passed through, the open windows' gradients and statistics included.
+      expect(states.size).toBeGreaterThan(0);
+      for (const [at, files] of states) expect(files, `state after micro-batch ${at}`).toEqual(undisturbedStates.get(at));
+      for (const [index, { executed, resumedFrom }] of attempts.slice(0, -1).entries()) {
+        const reached = executed.at(-1) ?? resumedFrom;
+        // a notice loses nothing; a kill what came after the last snapshot, which was due before the micro-batch it came after
+        const before = cuts[index]?.kind === 'kill' && 'at' in cuts[index] ? reached - 1 : reached;
+        const kept = cuts[index]?.kind === 'notice' ? reached : Math.max(resumedFrom, Math.floor(before / every) * every);
+        expect(attempts[index + 1]?.resumedFrom, `attempt ${index + 2}`).toBe(kept);
+      }
+    }
+
+    test('the undisturbed training executes every micro-batch once', () => {
+      expect(undisturbed.attempts.map(({ executed }) => executed)).toEqual([Array.from({ length: microBatches }, (_, index) => index + 1)]);
+    });
+    test('a second undisturbed training gives the same bytes', async () => expectUndisturbed(await run([]), []));
+    test.each(chosen(given).map((cuts) => [show(cuts), cuts] as const))('%s', async (_, cuts) => expectUndisturbed(await run(cuts), cuts));
+  });
+}
