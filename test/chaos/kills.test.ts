@@ -1,4 +1,6 @@
 // Real processes, really killed in the middle of a window: the job goes on by itself and ends with the same bits.
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { childrenOf, isRunning, startTestSystem, type TestSystem, waitFor } from '../support/system.js';
 import { s3ServerAvailable } from '../support/s3-server.js';
@@ -114,6 +116,56 @@ describe('a job survives', () => {
     await expectSameBits(system, job, head, reference);
     expect(head.counters.wasted_micro_batches).toBe(0);
   });
+});
+
+test('a trainer that always dies before a commit ends as crash_loop', async () => {
+  system = await startTestSystem();
+  await system.startController();
+  const worker = await system.startWorker();
+  const job = await system.submit({ ...spec, checkpoint: { every_seconds: 3600 } });
+  let struck = 0;
+  for (let over = false; !over; ) {
+    const [trainer] = await childrenOf(worker.pid);
+    const head = await system.head(job);
+    over = head.state === 'failed';
+    if (!trainer || head.owner === null || head.inputs === null) continue;
+    process.kill(trainer, 'SIGKILL');
+    struck++;
+    await waitFor('it is gone', async () => !(await childrenOf(worker.pid)).includes(trainer));
+  }
+  const head = await system.terminal(job);
+  expect(head.reason).toBe('crash_loop');
+  expect(struck).toBeGreaterThanOrEqual(5);
+  expect(head.counters.attempts).toBe(5);
+  expect(head.seq).toBe(0);
+});
+
+test('the trainer is kept warm for a job of the same program, and replaced for another', async () => {
+  system = await startTestSystem();
+  await system.startController();
+  const worker = await system.startWorker();
+  const short = recipe(1);
+  const pids: number[] = [];
+  for (const next of [short, { ...short, training: { ...short.training, seed: 7 } }, { ...short, training: { ...short.training, batch_size: 20 } }]) {
+    await system.terminal(await system.submit(next));
+    pids.push(...(await waitFor('one idle trainer', async () => {
+      const children = await childrenOf(worker.pid);
+      return children.length === 1 && children;
+    })));
+  }
+  expect(pids[1]).toBe(pids[0]);
+  expect(pids[2]).not.toBe(pids[0]);
+});
+
+test('`pawl recover` gives back the tickets of an emptied Redis, without a controller', async () => {
+  system = await startTestSystem();
+  const job = await system.submit(spec);
+  await system.redis.flush();
+  expect(await system.queue.tickets.find({ job, gen: 0, fence: 0 })).toBeNull();
+  execFileSync(process.execPath, [join(import.meta.dirname, '../../dist/api/cli/main.js'), 'recover'], { env: system.env, cwd: system.folder });
+  expect(await system.queue.tickets.find({ job, gen: 0, fence: 0 })).not.toBeNull();
+  await system.startWorker();
+  await expectSameBits(system, job, await system.terminal(job), reference);
 });
 
 describe.skipIf(!withS3)('a job on S3 survives', () => {

@@ -1,5 +1,5 @@
 // `pawl up` as a user runs it, and everything of it killed at once in the middle of a window.
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { afterEach, beforeAll, expect, test } from 'vitest';
 import { type Client, makeClient } from '../../api/client.js';
@@ -77,6 +77,9 @@ test('SIGKILL of the whole system: the next `up` goes on to the same bits', asyn
   expect(ended.result!.weights_sha256).toBe(reference.weights);
   expect(ended.result!.state_sha256).toBe(reference.state);
   expect(ended.attempts.length).toBeGreaterThanOrEqual(2);
+
+  const verified = execFileSync(process.execPath, [CLI, 'verify', job.id, '--json'], { env: { ...process.env, PAWL_URL: again.url }, encoding: 'utf8' });
+  expect(JSON.parse(verified)).toMatchObject({ id: job.id, same: true });
 });
 
 test('a data folder serves one `up` at a time', async () => {

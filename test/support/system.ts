@@ -20,6 +20,7 @@ import { openStore } from '../../lib/store/open.js';
 import { type RedisServer, startRedis } from './redis.js';
 import { type S3Server, startS3Server } from './s3-server.js';
 import { makeTempDir } from './temp.js';
+import { type Watcher, watchJob } from './watcher.js';
 
 const dist = join(import.meta.dirname, '../../dist');
 export const TRAINER_ENTRY = join(dist, 'worker/trainer/main.js');
@@ -51,7 +52,7 @@ export interface TestSystem {
   rows(job: string): Promise<Omit<UpdateRow, 'wall_time'>[]>;
   events(job: string): Promise<JobEvent[]>;
   manifest(job: string): Promise<Manifest>;
-  /** Ends everything; returns what would not go by itself. */
+  /** Ends everything; fails if a watcher saw an invariant of durability broken. */
   stop(): Promise<void>;
 }
 
@@ -96,6 +97,7 @@ export async function startTestSystem({ store: kind = 'file', env: extra = {}, s
     ...extra,
   };
   const procs: Proc[] = [];
+  const watchers = new Map<string, Watcher>();
 
   async function start(entry: string, args: readonly string[]): Promise<Proc> {
     const child: ChildProcess = fork(join(dist, entry), [...args], { env, cwd: temp.path, stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
@@ -117,6 +119,7 @@ export async function startTestSystem({ store: kind = 'file', env: extra = {}, s
       const resolved = resolveSpec(input);
       if ('problems' in resolved) throw new Error(JSON.stringify(resolved.problems));
       const { record } = await submitJob({ store, clock: systemClock, tickets: queue.tickets, log: { warn: () => undefined } }, { id: `job_${ulid().toLowerCase()}`, spec: resolved.spec, principal: 'test', key: null, bodySha256: '' });
+      watchers.set(record.id, watchJob(store, record.id));
       return record.id;
     },
     head: async (job) => (await readHead({ store }, job)).head,
@@ -140,6 +143,8 @@ export async function startTestSystem({ store: kind = 'file', env: extra = {}, s
     events: async (job) => [...(await readSegments<JobEvent>(store, (await system.manifest(job)).events)), ...(await system.head(job)).events],
     manifest: async (job) => JSON.parse((await store.get((await system.head(job)).manifest!))!.body.toString()) as Manifest,
     stop: async () => {
+      const wrong: string[] = [];
+      for (const [job, watcher] of watchers) wrong.push(...(await watcher.stop()).map((problem) => `${job}: ${problem}`));
       for (const proc of procs) {
         if (!proc.isAlive()) continue;
         proc.kill('SIGCONT');
@@ -153,6 +158,7 @@ export async function startTestSystem({ store: kind = 'file', env: extra = {}, s
       await redis.stop();
       await s3?.stop();
       await temp.remove();
+      if (wrong.length > 0) throw new Error(`seen from outside: ${wrong.join('; ')}`);
     },
   };
   return system;

@@ -38,6 +38,8 @@ export interface Controller {
   start(): void;
   /** One pass over every open job; resolves when each was looked at. Counts outcomes. */
   sweep(): Promise<Record<string, number>>;
+  /** A pass, and then again over jobs whose owners nobody has heard of, until it is known whether they live. */
+  recover(patienceMs: number): Promise<Record<string, number>>;
   close(): Promise<void>;
 }
 
@@ -153,6 +155,15 @@ export function makeController({ name, store, queue, clock, log, timing }: Contr
       ]);
     },
     sweep,
+    recover: async (patienceMs) => {
+      const until = clock.monotonicMs() + patienceMs;
+      let counts = await sweep();
+      while (attention.size > 0 && clock.monotonicMs() < until) {
+        await clock.sleep(tickMs, stop.signal);
+        counts = await sweep();
+      }
+      return counts;
+    },
     close: async () => {
       stop.abort(new Error('closing'));
       unlisten();

@@ -11,6 +11,9 @@ import { openStore } from '../../lib/store/open.js';
 import { probeStore } from '../../lib/store/probe.js';
 import { makeController } from './controller.js';
 
+/** Longer than an owner may be silent before it counts as dead. */
+const OWNER_PATIENCE_MS = 12_000;
+
 async function main(): Promise<void> {
   const { values } = parseArgs({ options: { once: { type: 'boolean', default: false } } });
   const config = readConfig(process.env, process.cwd());
@@ -27,7 +30,7 @@ async function main(): Promise<void> {
     process.exit(code);
   };
   if (values.once) {
-    process.stdout.write(`${JSON.stringify(await controller.sweep())}\n`);
+    process.stdout.write(`${JSON.stringify(await controller.recover(OWNER_PATIENCE_MS))}\n`);
     await leave(0);
   }
   for (const signal of ['SIGTERM', 'SIGINT', 'disconnect'] as const) process.on(signal, () => void leave(0));
