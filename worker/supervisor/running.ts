@@ -21,6 +21,8 @@ type Happening =
   | { type: 'notice' }
   /** HEAD may want something new. */
   | { type: 'look' }
+  /** HEAD was read, or could not be. */
+  | { type: 'looked'; error: unknown }
   | { type: 'committed'; snapshot: Snapshot; error: unknown }
   | { type: 'too_long' }
   | { type: 'deadline' };
@@ -80,6 +82,8 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
     let stopping: Stopped | null = null;
     /** The snapshot that is being committed in the background. */
     let saving: Snapshot | null = null;
+    /** HEAD is being read. */
+    let looking = false;
     /** The trainer has nothing more to say: idle or gone. */
     let silent = false;
     /** How the attempt ends, once the trainer is silent and the background commit has settled. */
@@ -239,9 +243,17 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
           lookAtNotice();
           break;
         case 'look':
-          await claim.refresh().catch((error: unknown) => {
-            if (!isAppError(error) || !error.retryable) throw error;
-          });
+          // Beside everything else: a store that does not answer must not keep a notice waiting.
+          if (looking) break;
+          looking = true;
+          claim.refresh(over.signal).then(
+            () => inbox.put({ type: 'looked', error: null }),
+            (error: unknown) => inbox.put({ type: 'looked', error }),
+          );
+          break;
+        case 'looked':
+          looking = false;
+          if (happening.error !== null && !(isAppError(happening.error) && happening.error.retryable)) throw happening.error as Error;
           lookAtWant();
           break;
         case 'too_long':
