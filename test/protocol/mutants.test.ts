@@ -35,7 +35,7 @@ const MUTANTS: Mutant[] = [
 function compileTo(folder: string, mutant: Mutant | null): void {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
-  cpSync(join(root, 'lib'), join(folder, 'lib'), { recursive: true, filter: (path) => !/\/(store\/(s3|file)|data|model)/.test(path) });
+  cpSync(join(root, 'lib'), join(folder, 'lib'), { recursive: true });
   if (mutant) {
     const path = join(folder, 'lib', mutant.file);
     const source = readFileSync(path, 'utf8');

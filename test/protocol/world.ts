@@ -65,6 +65,8 @@ interface Proc {
   /** The claim whose names it may write, for the zombie check. */
   fence: number | null;
   attempt: string | null;
+  /** Its story has ended: it beats no more. */
+  over: boolean;
 }
 
 export async function simulate(protocol: Protocol, seed: number): Promise<WorldResult> {
@@ -246,9 +248,9 @@ export async function simulate(protocol: Protocol, seed: number): Promise<WorldR
   const procs: Proc[] = [];
   let emptied = false;
   function spawn(name: string, story: (proc: Proc) => Promise<void>): Proc {
-    const proc: Proc = { name, state: 'running', fence: null, attempt: null };
+    const proc: Proc = { name, state: 'running', fence: null, attempt: null, over: false };
     procs.push(proc);
-    story(proc).catch((error: unknown) => {
+    story(proc).finally(() => (proc.over = true)).catch((error: unknown) => {
       const code = (error as { code?: string }).code;
       if (code !== 'fenced' && code !== 'store_unavailable' && code !== 'invalid_state' && code !== 'queue_unavailable') violate(`${name} threw ${String(error)}`);
     });
@@ -257,7 +259,7 @@ export async function simulate(protocol: Protocol, seed: number): Promise<WorldR
   const isLive = (_job: string, owner: Owner): Promise<boolean> => {
     const proc = procs.find((candidate) => candidate.attempt === owner.attempt && candidate.state !== 'dead');
     // A frozen owner does not beat, and at times Redis has forgotten a live one: HEAD has to cope with both.
-    if (!proc || proc.state === 'frozen') return Promise.resolve(false);
+    if (!proc || proc.over || proc.state === 'frozen') return Promise.resolve(false);
     if (!calm && chance(0.25)) {
       struck('a live owner taken for dead');
       return Promise.resolve(false);
