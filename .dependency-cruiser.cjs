@@ -15,7 +15,7 @@ const libFromTheBottom = [
 /** Files whose results follow from their arguments alone. */
 const pure = [
   '^lib/(contract|model|training)/',
-  '^lib/jobs/lifecycle\\.ts$',
+  '^lib/jobs/(lifecycle|verbs|status)\\.ts$',
   '^lib/checkpoints/(retention|segments|safetensors-header)\\.ts$',
 ];
 

@@ -9,6 +9,8 @@ const pure = [
   'lib/model/**',
   'lib/training/**',
   'lib/jobs/lifecycle.ts',
+  'lib/jobs/verbs.ts',
+  'lib/jobs/status.ts',
   'lib/checkpoints/{retention,segments,safetensors-header}.ts',
 ];
 

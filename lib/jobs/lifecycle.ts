@@ -1,5 +1,5 @@
 // The life of a job as pure functions: how each write changes HEAD, and what status HEAD and the live facts add up to.
-// No store, no clock: head.ts does the writing.
+// No store, no clock: head.ts does the writing. Verbs are in verbs.ts, the status in status.ts.
 //
 //                          ┌────────── resume ──────────┐
 //   submit                 │                            │
@@ -14,13 +14,11 @@
 //     │                                └──► cancelled ── retry ─────┤
 //     └─────────────────────────────────────────────────────────────┘
 //
-// `status` is stored nowhere: statusOf() computes it from HEAD, the ticket and the owner's heartbeat.
-import type { Counters, Head, HeadState, Inputs, JobFailure, JobResult, RetainedCommit, StatusReason, Want, WantVerb } from '../contract/records.js';
+// `status` is stored nowhere: statusOf() (status.ts) computes it from HEAD, the ticket and the owner's heartbeat.
+import type { Counters, Head, HeadState, Inputs, JobFailure, JobResult, RetainedCommit, StatusReason } from '../contract/records.js';
 import { TERMINAL_STATES } from '../contract/records.js';
 import type { EventType, JobEvent } from '../contract/rows.js';
-import type { JobStatus } from '../contract/job.js';
 import { chooseRetained } from '../checkpoints/retention.js';
-import { AppError } from '../errors.js';
 
 /** Claims without a commit in between, after which a job is given up. */
 export const CRASH_LOOP_LIMIT = 5;
@@ -121,7 +119,7 @@ function withAccount(counters: Counters, account: AttemptAccount): Counters {
 }
 
 /** Appends events with the next ids and moves the counter on. */
-function withEvents(head: Head, now: Date, ...events: { type: EventType; attempt: number | null; message: string; data?: Record<string, unknown> }[]): Head {
+export function withEvents(head: Head, now: Date, ...events: { type: EventType; attempt: number | null; message: string; data?: Record<string, unknown> }[]): Head {
   let id = head.counters.events;
   const added: JobEvent[] = events.map((event) => ({ id: ++id, type: event.type, at: now.toISOString(), attempt: event.attempt, message: event.message, data: event.data ?? {} }));
   return { ...head, events: [...head.events, ...added].slice(-HEAD_EVENTS_MAX), counters: { ...head.counters, events: id } };
@@ -134,7 +132,7 @@ function closeDeadOwner(head: Head, claimant: Claimant): Head {
   return withEvents(ended, claimant.now, { type: 'attempt.ended', attempt: head.owner.number, message: `attempt ${head.owner.number} vanished`, data: { end_reason: 'lease_lost' } });
 }
 
-const jumpEvents = (head: Head): Head => ({ ...head, counters: { ...head.counters, events: (Math.floor(head.counters.events / EVENT_ID_STRIDE) + 1) * EVENT_ID_STRIDE } });
+export const jumpEvents = (head: Head): Head => ({ ...head, counters: { ...head.counters, events: (Math.floor(head.counters.events / EVENT_ID_STRIDE) + 1) * EVENT_ID_STRIDE } });
 
 /** HEAD after a claim: a higher fence, a new attempt, a new owner. */
 export function claimed(head: Head, claimant: Claimant): Head {
@@ -273,82 +271,4 @@ export function attemptEnded(head: Head, ending: Ending, account: AttemptAccount
       return ended(base, 'open', ending.reason, ending.message, null, null, now, number);
     }
   }
-}
-
-// ── verbs of the API ───────────────────────────────────────────────────────────────────────────────────────────────
-
-const wanted = (head: Head, verb: WantVerb, cause: StatusReason): Head => ({ ...head, want: { verb, seq: head.want.seq + 1, cause } });
-
-function refuse(verb: string, head: Head): never {
-  const now = head.state === 'open' ? `wanted: ${head.want.verb}` : head.state;
-  throw new AppError('invalid_state', `cannot ${verb} a job that is ${now}`);
-}
-
-/**
- * HEAD after a verb, or null where it already holds. Cancel absorbs pause; resume undoes only pause.
- * @throws AppError invalid_state where the verb does not apply
- */
-export function afterVerb(head: Head, verb: 'pause' | 'resume' | 'cancel' | 'kill', cause: StatusReason): Head | null {
-  const is: Want['verb'] = head.want.verb;
-  switch (verb) {
-    case 'pause':
-      if (isTerminal(head.state)) refuse(verb, head);
-      if (is === 'pause') return null;
-      if (is === 'run') return wanted(head, 'pause', cause);
-      return refuse(verb, head);
-    case 'resume':
-      if (isTerminal(head.state)) refuse(verb, head);
-      if (is === 'pause') return wanted(head, 'run', cause);
-      if (is === 'run') return null;
-      return refuse(verb, head);
-    case 'cancel':
-      if (head.state === 'cancelled' || (!isTerminal(head.state) && (is === 'cancel' || is === 'kill'))) return null;
-      if (isTerminal(head.state)) refuse(verb, head);
-      return wanted(head, 'cancel', cause);
-    case 'kill':
-      if (head.state === 'cancelled' || (!isTerminal(head.state) && is === 'kill')) return null;
-      if (isTerminal(head.state)) refuse(verb, head);
-      return wanted(head, 'kill', cause);
-  }
-}
-
-/** HEAD after a retry of generation `fromGen`, or null where that has happened. Attempt numbers, event ids and sums go on. */
-export function retried(head: Head, fromGen: number, now: Date): Head | null {
-  if (head.gen > fromGen) return null;
-  if (head.state !== 'failed' && head.state !== 'cancelled' && head.state !== 'expired') refuse('retry', head);
-  const next: Head = {
-    ...wanted(jumpEvents(head), 'run', 'user'),
-    gen: head.gen + 1,
-    state: 'open',
-    reason: null,
-    message: null,
-    error: null,
-    result: null,
-    finished_at: null,
-    counters: { ...jumpEvents(head).counters, kills_since_commit: 0, failures: 0, preemptions: 0, attempt_seconds: 0 },
-  };
-  return withEvents(next, now, { type: 'job.retried', attempt: null, message: `retry ${next.gen}` });
-}
-
-// ── status ─────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-export const OWNER_PHASES = ['starting', 'running', 'preempting'] as const;
-export type OwnerPhase = (typeof OWNER_PHASES)[number];
-
-/** What Redis knows of the owner: its phase, silence, or nothing because Redis is away. */
-export type OwnerSigns = OwnerPhase | 'silent' | 'unknown';
-
-/** The status users see. `signs` is only asked about when HEAD has an owner. */
-export function statusOf(head: Head, signs: OwnerSigns, startAfter: string | null, now: Date): JobStatus {
-  if (head.state !== 'open' && head.state !== 'paused') return head.state;
-  const verb = head.want.verb;
-  if (!head.owner) {
-    if (verb === 'cancel' || verb === 'kill') return 'cancelled';
-    if (verb === 'pause') return 'paused';
-    return head.started_at === null && startAfter !== null && now.getTime() < Date.parse(startAfter) ? 'scheduled' : 'queued';
-  }
-  if (verb === 'cancel' || verb === 'kill') return 'cancelling';
-  if (signs === 'silent') return verb === 'pause' ? 'paused' : 'recovering';
-  if (verb === 'pause') return 'pausing';
-  return signs === 'unknown' ? 'running' : signs;
 }

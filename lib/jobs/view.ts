@@ -2,7 +2,7 @@
 import type { Attempt, Checkpoint, Job, JobListItem, Progress } from '../contract/job.js';
 import type { AttemptEnd, AttemptStart, Head, JobRecord, RetainedCommit } from '../contract/records.js';
 import { TERMINAL_STATUSES, type JobStatus } from '../contract/job.js';
-import { type OwnerSigns, statusOf } from './lifecycle.js';
+import { type OwnerSigns, statusOf } from './status.js';
 
 /** What Redis knows of a job beyond HEAD. */
 export interface LiveFacts {

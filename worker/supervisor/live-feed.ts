@@ -3,7 +3,7 @@
 import type { Progress } from '../../lib/contract/job.js';
 import type { EpochRow, JobEvent, UpdateRow } from '../../lib/contract/rows.js';
 import { isAppError } from '../../lib/errors.js';
-import type { OwnerPhase } from '../../lib/jobs/lifecycle.js';
+import type { OwnerPhase } from '../../lib/jobs/status.js';
 import type { Log } from '../../lib/log.js';
 import type { JobQueue } from '../../lib/queue/index.js';
 

@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import type { Head, HeadState, WantVerb } from '../../../lib/contract/records.js';
 import { isAppError } from '../../../lib/errors.js';
-import { afterVerb, attemptEnded, claimed, CRASH_LOOP_LIMIT, decideClaim, emptyHead, type Ending, EVENT_ID_STRIDE, NOTHING_DONE, retried, statusOf } from '../../../lib/jobs/lifecycle.js';
+import { attemptEnded, claimed, CRASH_LOOP_LIMIT, decideClaim, emptyHead, type Ending, EVENT_ID_STRIDE, NOTHING_DONE } from '../../../lib/jobs/lifecycle.js';
+import { statusOf } from '../../../lib/jobs/status.js';
+import { afterVerb, retried } from '../../../lib/jobs/verbs.js';
 
 const now = new Date('2026-06-01T12:00:00Z');
 const limits = { maxFailures: 3, maxPreemptions: null, startBefore: null };
