@@ -26,7 +26,8 @@ export function watchJob(store: Store, job: string): Watcher {
     looks++;
     const last = seen;
     seen = head;
-    if (!last) return;
+    // A HEAD that was lost and rebuilt from its commits begins a new count, and says why.
+    if (!last || (head.version === 0 && head.reason === 'checkpoint_corrupt')) return;
     if (head.version < last.version) problems.push(`version fell from ${last.version} to ${head.version}`);
     const order = ({ gen, fence, seq }: Head): number[] => [gen, fence, seq];
     const [before, after] = [order(last), order(head)];
@@ -39,7 +40,7 @@ export function watchJob(store: Store, job: string): Watcher {
   async function descends(head: Head, last: Head): Promise<boolean> {
     for (let key: string | null = head.manifest; key !== null; ) {
       if (key === last.manifest) return true;
-      const stored: Manifest | null = await store.get(key).then((found) => (found ? (JSON.parse(found.body.toString()) as Manifest) : null), () => null);
+      const stored: Manifest | null = await store.get(key).then((found) => (found ? (JSON.parse(found.body.toString()) as Manifest) : null)).catch(() => null);
       // The store is away, or the chain passed over what was damaged: nothing to judge.
       if (!stored || head.quarantined.includes(last.manifest!)) return true;
       key = stored.prev?.manifest ?? null;

@@ -21,6 +21,8 @@ type Happening =
   | { type: 'notice' }
   /** HEAD may want something new. */
   | { type: 'look' }
+  /** The inputs are in HEAD: the first micro-batch may run. */
+  | { type: 'pinned'; error: unknown }
   /** HEAD was read, or could not be. */
   | { type: 'looked'; error: unknown }
   | { type: 'committed'; snapshot: Snapshot; error: unknown }
@@ -151,7 +153,15 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
       );
     }
 
-    async function hear(message: FromTrainer): Promise<void> {
+    function begin(): void {
+      running = true;
+      trainer.send({ type: 'run', attempt: claim.attempt });
+      beating.phase('running');
+      saver.addEvent('attempt.training', start ? `resumed at micro-batch ${start.micro_batches}` : 'training from the start', { checkpoint: session.resumedFrom, micro_batches: start?.micro_batches ?? 0, window_position: start?.window_position ?? 0, device: session.facts?.device ?? null });
+      collectGarbage(deps.store, record.id, claim.head()).catch((error: unknown) => log.debug({ err: error }, 'garbage was not collected'));
+    }
+
+    function hear(message: FromTrainer): void {
       switch (message.type) {
         case 'ready': {
           figures.timings.load_ms = Math.round(message.loadMs);
@@ -167,14 +177,10 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
             return;
           }
           pins = suited.inputs;
-          await claim.write((head) => pinned(withoutCorrupt(head), suited.inputs, { from: session.resumedFrom, at: start?.micro_batches ?? 0 }));
-          lookAtWant();
-          if (stopping) return;
-          running = true;
-          trainer.send({ type: 'run', attempt: claim.attempt });
-          beating.phase('running');
-          saver.addEvent('attempt.training', start ? `resumed at micro-batch ${start.micro_batches}` : 'training from the start', { checkpoint: session.resumedFrom, micro_batches: start?.micro_batches ?? 0, window_position: start?.window_position ?? 0, device: message.facts.device });
-          collectGarbage(deps.store, record.id, claim.head()).catch((error: unknown) => log.debug({ err: error }, 'garbage was not collected'));
+          claim.write((head) => pinned(withoutCorrupt(head), suited.inputs, { from: session.resumedFrom, at: start?.micro_batches ?? 0 }), over.signal).then(
+            () => inbox.put({ type: 'pinned', error: null }),
+            (error: unknown) => inbox.put({ type: 'pinned', error }),
+          );
           return;
         }
         case 'progress':
@@ -219,7 +225,7 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
       const happening = await inbox.next();
       switch (happening.type) {
         case 'trainer':
-          await hear(happening.message);
+          hear(happening.message);
           break;
         case 'exit': {
           silent = true;
@@ -250,6 +256,11 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
             () => inbox.put({ type: 'looked', error: null }),
             (error: unknown) => inbox.put({ type: 'looked', error }),
           );
+          break;
+        case 'pinned':
+          if (happening.error !== null) throw happening.error as Error;
+          lookAtWant();
+          if (!stopping && !ending) begin();
           break;
         case 'looked':
           looking = false;
