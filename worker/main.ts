@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { systemClock } from '../lib/clock.js';
-import { readConfig } from '../lib/config.js';
+import { readConfig, storeOptions } from '../lib/config.js';
 import type { JobRecord } from '../lib/contract/records.js';
 import { AppError, isAppError, messageOf } from '../lib/errors.js';
 import { makeLog } from '../lib/log.js';
@@ -12,7 +12,6 @@ import { connectQueue } from '../lib/queue/index.js';
 import { openStore } from '../lib/store/open.js';
 import { probeStore } from '../lib/store/probe.js';
 import { VERSION } from '../lib/version.js';
-import { storeOptions } from '../lib/config.js';
 import { runDetached } from './supervisor/detached.js';
 import { makeSupervisor } from './supervisor/supervisor.js';
 
