@@ -9,7 +9,7 @@ export default defineConfig({
       { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 20_000, pool: 'threads' } },
       { test: { name: 'protocol', include: ['test/protocol/**/*.test.ts'], pool: 'threads', testTimeout: 900_000 } },
       { test: { name: 'integration', include: ['test/integration/**/*.test.ts'], ...processes } },
-      { test: { name: 'resume', include: ['test/resume/**/*.test.ts'], ...processes, testTimeout: 900_000 } },
+      { test: { name: 'resume', include: ['test/resume/**/*.test.ts'], ...processes, testTimeout: 900_000, maxWorkers: 2 } },
       { test: { name: 'chaos', include: ['test/chaos/**/*.test.ts'], ...processes, testTimeout: 300_000, fileParallelism: false } },
     ],
   },

@@ -1,7 +1,7 @@
 // Gathers micro-batches: picks samples by index, normalises them, and turns labels into rows of class weights.
 import type { NormalizeSpec } from '../contract/spec.js';
 import { AppError } from '../errors.js';
-import { normalizeProblem, normalizerOf } from './normalize.js';
+import { normalizeProblems, normalizerOf } from './normalize.js';
 import type { Dataset } from './source.js';
 
 export interface GatheredBatch {
@@ -26,11 +26,11 @@ export interface BatcherOptions {
   classes?: number;
 }
 
-/** AppError `invalid_data` (param `data.normalize`) where the normalisation does not fit the data. */
+/** AppError `invalid_data` (param `data.normalize…`) where the normalisation does not fit the data. */
 export function makeBatcher(dataset: Dataset, { normalize, classes = dataset.description.classes }: BatcherOptions): Batcher {
   const { description } = dataset;
-  const problem = normalizeProblem(normalize, description);
-  if (problem !== null) throw new AppError('invalid_data', problem, { param: 'data.normalize' });
+  const [problem] = normalizeProblems(normalize, description);
+  if (problem !== undefined) throw new AppError('invalid_data', problem.message, { param: problem.param });
   if (classes < description.classes) throw new RangeError(`${classes} classes cannot hold the data's ${description.classes}`);
   const pixels = description.shape[0] * description.shape[1] * description.shape[2];
   const copySample = sampleCopier(dataset, normalize, pixels);

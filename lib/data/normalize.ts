@@ -1,17 +1,20 @@
 // Raw values to the float32 that a model sees: whether a normalisation fits the data, and the arithmetic of one value.
 import type { NormalizeSpec } from '../contract/spec.js';
+import type { Problem } from '../errors.js';
 import type { DataDescription } from './source.js';
 
-/** What is wrong with this normalisation of this data, or null. Belongs to param `data.normalize`. */
-export function normalizeProblem(normalize: NormalizeSpec, { dtype, shape, unit }: DataDescription): string | null {
-  if (normalize === 'none') return null;
-  if (normalize === 'unit') return unit === null ? `"unit" divides by the largest possible value, and ${dtype} data has none; give {mean, std}` : null;
-  const channels = shape[2];
-  for (const key of ['mean', 'std'] as const) {
-    const given = normalize[key];
-    if (Array.isArray(given) && given.length !== channels) return `${key} has ${given.length} numbers, and the data ${channels} channels`;
+/** What is wrong with this normalisation of this data. `param` names the source it stands in. */
+export function normalizeProblems(normalize: NormalizeSpec, { dtype, shape, unit }: DataDescription, param = 'data'): Problem[] {
+  if (normalize === 'none') return [];
+  if (normalize === 'unit') {
+    return unit === null ? [{ param: `${param}.normalize`, message: `"unit" is not defined for ${dtype} data: it divides by the largest value of the type; use {mean, std}` }] : [];
   }
-  return null;
+  const channels = shape[2];
+  return (['mean', 'std'] as const).flatMap((key) => {
+    const given = normalize[key];
+    const fits = typeof given === 'number' || given.length === channels;
+    return fits ? [] : [{ param: `${param}.normalize.${key}`, message: `has ${given.length} numbers, but the data has ${channels} ${channels === 1 ? 'channel' : 'channels'}` }];
+  });
 }
 
 /**

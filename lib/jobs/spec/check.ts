@@ -1,5 +1,6 @@
 // A resolved spec against its data: whether the model fits it, and whether training it makes sense at all.
-import type { DataSourceSpec, JobSpec } from '../../contract/spec.js';
+import type { JobSpec } from '../../contract/spec.js';
+import { normalizeProblems } from '../../data/normalize.js';
 import type { DataDescription } from '../../data/source.js';
 import { assertValidationFits, splitCounts } from '../../data/validation.js';
 import { isAppError, type Problem } from '../../errors.js';
@@ -24,7 +25,7 @@ export interface CheckedSpec {
  */
 export function checkAgainstData(spec: JobSpec, description: DataDescription, validationDescription: DataDescription | null): CheckedSpec | { problems: Problem[] } {
   const { training, data } = spec;
-  const problems = checkNormalize(data, description, 'data');
+  const problems = normalizeProblems(data.normalize, description);
   if (description.samples > MAX_SAMPLES) problems.push({ param: 'data', message: `has ${description.samples} samples; at most ${MAX_SAMPLES} are possible` });
 
   const parts = { train: description.samples, validation: null as number | null };
@@ -34,7 +35,7 @@ export function checkAgainstData(spec: JobSpec, description: DataDescription, va
   } else if (data.validation !== null && validationDescription !== null) {
     parts.validation = validationDescription.samples;
     problems.push(...problemsOf('data.validation', () => assertValidationFits(description, validationDescription)));
-    problems.push(...checkNormalize(data.validation, validationDescription, 'data.validation'));
+    problems.push(...normalizeProblems(data.validation.normalize, validationDescription, 'data.validation'));
   }
 
   const course = courseOf(training, parts.train);
@@ -49,19 +50,6 @@ export function checkAgainstData(spec: JobSpec, description: DataDescription, va
 /** What can be said about a spec whose data cannot be read here. Empty for a spec that resolveSpec made. */
 export function structuralCheck(spec: JobSpec): Problem[] {
   return structuralProblems(spec.model.layers);
-}
-
-function checkNormalize({ normalize }: DataSourceSpec, { unit, dtype, shape }: DataDescription, param: string): Problem[] {
-  if (normalize === 'none') return [];
-  if (normalize === 'unit') {
-    return unit === null ? [{ param: `${param}.normalize`, message: `"unit" is not defined for ${dtype} data: it divides by the largest value of the type; use {mean, std}` }] : [];
-  }
-  const channels = shape[2];
-  return (['mean', 'std'] as const).flatMap((key) => {
-    const given = normalize[key];
-    const fits = typeof given === 'number' || given.length === channels;
-    return fits ? [] : [{ param: `${param}.normalize.${key}`, message: `has ${given.length} numbers, but the data has ${channels} ${channels === 1 ? 'channel' : 'channels'}` }];
-  });
 }
 
 /** Sizes that only the batch makes impossible, and a model without anything to train. */

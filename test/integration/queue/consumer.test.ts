@@ -1,22 +1,16 @@
 // Taking tickets: handlers that fail, return late or put back, dead takers, lost locks, a worker that stops fetching.
 import { Queue } from 'bullmq';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Ticket } from '../../../lib/queue/index.js';
-import { startRedis, type RedisServer } from '../../support/redis.js';
+import { startRedis } from '../../support/redis.js';
 import { runQueueProcess } from './queue-process.js';
-import { gate, jobId, QUICK, testQueue, ticket, until, withRedis } from './setup.js';
+import { gate, jobId, QUICK, redisOfFile, testQueue, ticket, until, withRedis } from './setup.js';
 
-let redis: RedisServer;
-let url: string;
-beforeAll(async () => {
-  redis = await startRedis();
-  url = process.env['REDIS_URL'] ?? redis.url;
-});
-afterAll(() => redis.stop());
+const redis = redisOfFile();
 
 describe('a handler', () => {
   it('runs as many tickets at a time as there are slots', async () => {
-    const queue = testQueue(url);
+    const queue = testQueue(redis.url);
     const release = gate();
     let most = 0;
     let handled = 0;
@@ -37,7 +31,7 @@ describe('a handler', () => {
   });
 
   it('that throws ends its ticket without a retry, and the next one is taken', async () => {
-    const queue = testQueue(url);
+    const queue = testQueue(redis.url);
     const [bad, good] = [ticket(jobId()), ticket(jobId())];
     const handled: string[] = [];
     queue.consume({
@@ -54,7 +48,7 @@ describe('a handler', () => {
   });
 
   it('can put its ticket back for later, to be taken by any worker', async () => {
-    const queue = testQueue(url);
+    const queue = testQueue(redis.url);
     const one = ticket(jobId());
     const taken: number[] = [];
     queue.consume({
@@ -71,7 +65,7 @@ describe('a handler', () => {
   });
 
   it('may issue the next ticket of its job before it returns', async () => {
-    const queue = testQueue(url);
+    const queue = testQueue(redis.url);
     const job = jobId();
     const fences: number[] = [];
     queue.consume({
@@ -86,9 +80,9 @@ describe('a handler', () => {
   });
 
   it('is not given what is not a ticket', async () => {
-    const queue = testQueue(url);
+    const queue = testQueue(redis.url);
     const handled: Ticket[] = [];
-    const stranger = new Queue('tickets', { connection: { url }, prefix: queue.prefix });
+    const stranger = new Queue('tickets', { connection: { url: redis.url }, prefix: queue.prefix });
     await stranger.add('other', { job: 7 }, { jobId: 'x' });
     await stranger.close();
     queue.consume({ handler: async (taken) => void handled.push(taken) });
@@ -100,7 +94,7 @@ describe('a handler', () => {
 
 describe('closing a consumer', () => {
   it('aborts the signal, waits for the handler, and takes nothing more', async () => {
-    const queue = testQueue(url);
+    const queue = testQueue(redis.url);
     const [first, second] = [ticket(jobId()), ticket(jobId())];
     const aborted = gate<unknown>();
     const saved = gate();
@@ -125,7 +119,7 @@ describe('closing a consumer', () => {
   });
 
   it('gives up on a handler that does not end, within waitMs, and puts its ticket back at once', async () => {
-    const queue = testQueue(url);
+    const queue = testQueue(redis.url);
     const one = ticket(jobId());
     const never = gate();
     const consumer = queue.consume({ handler: () => never.promise });
@@ -141,7 +135,7 @@ describe('closing a consumer', () => {
   });
 
   it('that is paused takes nothing until it is resumed', async () => {
-    const queue = testQueue(url);
+    const queue = testQueue(redis.url);
     const handled: string[] = [];
     const consumer = queue.consume({ handler: async ({ job }) => void handled.push(job) });
     const [before, during, other] = [ticket(jobId()), ticket(jobId()), ticket(jobId())];
@@ -154,7 +148,7 @@ describe('closing a consumer', () => {
     await until('it has put it back', async () => (await queue.tickets.depth()).active === 0);
     const pausedAt = performance.now();
     await until('it could have taken it again', () => performance.now() - pausedAt > 300);
-    expect(Number(await withRedis(url, (redis) => redis.hget(`${queue.prefix}:tickets:${during.job}.g0.f0`, 'ats')))).toBeLessThanOrEqual(1);
+    expect(Number(await withRedis(redis.url, (redis) => redis.hget(`${queue.prefix}:tickets:${during.job}.g0.f0`, 'ats')))).toBeLessThanOrEqual(1);
     // Another consumer gets it: the paused one does not sit on it.
     const elsewhere = queue.another().makeConsumer({ slots: 1, handler: async ({ job }) => void handled.push(`elsewhere ${job}`) });
     elsewhere.start();
@@ -176,10 +170,10 @@ describe('a dead taker', () => {
   `;
 
   it('returns its ticket through the stall check, at its own place in the line', async () => {
-    const queue = testQueue(url);
+    const queue = testQueue(redis.url);
     const [lost, top, peer, low] = [ticket(jobId()), ticket(jobId()), ticket(jobId()), ticket(jobId())];
     await queue.tickets.issue({ ...lost, priority: 50 });
-    const taker = runQueueProcess(TAKER, [url, queue.prefix, QUICK]);
+    const taker = runQueueProcess(TAKER, [redis.url, queue.prefix, QUICK]);
     await taker.says(1);
     expect(taker.said).toEqual([lost]);
     await queue.tickets.issueMany([{ ...peer, priority: 50 }, { ...low, priority: 0 }, { ...top, priority: 90 }]);
@@ -201,13 +195,13 @@ describe('a dead taker', () => {
   });
 
   it('may die again and again without its ticket being given up', async () => {
-    const queue = testQueue(url, { timing: { lockDurationMs: 200, stalledIntervalMs: 100 } });
+    const queue = testQueue(redis.url, { timing: { lockDurationMs: 200, stalledIntervalMs: 100 } });
     const one = ticket(jobId());
     await queue.tickets.issue({ ...one, priority: 50 });
     const janitor = queue.makeJanitor();
     janitor.start();
     for (let death = 1; death <= 3; death += 1) {
-      const taker = runQueueProcess(TAKER, [url, queue.prefix, { ...QUICK, lockDurationMs: 200, stalledIntervalMs: 100 }]);
+      const taker = runQueueProcess(TAKER, [redis.url, queue.prefix, { ...QUICK, lockDurationMs: 200, stalledIntervalMs: 100 }]);
       await taker.says(1);
       taker.child.kill('SIGKILL');
       await taker.ended;
@@ -244,7 +238,7 @@ describe('a consumer survives', () => {
   });
 
   it('the loss of a lock: the ticket may run twice, and neither side breaks', async () => {
-    const queue = testQueue(url, { timing: { lockDurationMs: 600, stalledIntervalMs: 200 } });
+    const queue = testQueue(redis.url, { timing: { lockDurationMs: 600, stalledIntervalMs: 200 } });
     const one = ticket(jobId());
     const release = gate();
     let begun = 0;
@@ -257,7 +251,7 @@ describe('a consumer survives', () => {
     await until('it is taken', () => first.running().length === 1);
     const second = queue.another().makeConsumer({ slots: 1, handler });
     second.start();
-    const thief = setInterval(() => void withRedis(url, (redis) => redis.del(`${queue.prefix}:tickets:${one.job}.g0.f0:lock`)).catch(() => undefined), 20);
+    const thief = setInterval(() => void withRedis(redis.url, (redis) => redis.del(`${queue.prefix}:tickets:${one.job}.g0.f0:lock`)).catch(() => undefined), 20);
     await until('the other one runs it too', () => begun === 2);
     clearInterval(thief);
     release.open();
@@ -269,7 +263,7 @@ describe('a consumer survives', () => {
   });
 
   it('a fetcher that has stopped fetching, by replacing it', async () => {
-    const queue = testQueue(url);
+    const queue = testQueue(redis.url);
     const [busy, waiting] = [ticket(jobId()), ticket(jobId())];
     const release = gate();
     const handled: string[] = [];
@@ -285,13 +279,13 @@ describe('a consumer survives', () => {
     await until('it is taken', () => handled.length === 1);
     // A rate limit puts BullMQ's worker to sleep for half a minute, and it does not see that the limit is lifted.
     const limiter = `${queue.prefix}:tickets:limiter`;
-    await withRedis(url, async (redis) => {
+    await withRedis(redis.url, async (redis) => {
       await redis.hset(`${queue.prefix}:tickets:meta`, 'max', 1, 'duration', 60_000);
       await redis.set(limiter, 5, 'PX', 60_000);
     });
     await queue.tickets.issue({ ...waiting, priority: 0 });
     await until('tickets wait in vain', () => queue.log.lines.some(({ message }) => message.includes('none is taken')), 5_000);
-    await withRedis(url, async (redis) => {
+    await withRedis(redis.url, async (redis) => {
       await redis.hdel(`${queue.prefix}:tickets:meta`, 'max', 'duration');
       await redis.del(limiter);
     });

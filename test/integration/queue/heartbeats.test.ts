@@ -1,16 +1,10 @@
 // Signs of life: who may beat, who counts as dead, and that only Redis' clock and Redis' presence matter.
-import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { Beat, JobQueue } from '../../../lib/queue/index.js';
-import { startRedis, type RedisServer } from '../../support/redis.js';
-import { jobId, QUICK, testQueue, until } from './setup.js';
+import { startRedis } from '../../support/redis.js';
+import { jobId, QUICK, redisOfFile, testQueue, until } from './setup.js';
 
-let redis: RedisServer;
-let url: string;
-beforeAll(async () => {
-  redis = await startRedis();
-  url = process.env['REDIS_URL'] ?? redis.url;
-});
-afterAll(() => redis.stop());
+const redis = redisOfFile();
 
 const DEAD_AFTER_MS = QUICK.deadAfterMs ?? 0;
 const beatOf = (job: string, more: Partial<Beat> = {}): Beat => ({ job, attempt: 'a1', number: 1, worker: 'wrk_1', gen: 0, fence: 1, phase: 'running', progress: null, ...more });
@@ -53,7 +47,7 @@ function keep(queue: JobQueue, beats: readonly Beat[]): Kept {
 
 describe('a heartbeat', () => {
   it('is read back with its phase and progress', async () => {
-    const queue = testQueue(url);
+    const queue = testQueue(redis.url);
     const job = jobId();
     const progress = {
       epoch: 1, position: 2, micro_batches: 3, window_position: 0, updates: 3, total_updates: null, samples: 64, loss: 0.1 + 0.2,
@@ -68,7 +62,7 @@ describe('a heartbeat', () => {
   });
 
   it('of an older fence or gen never replaces a newer one, whatever the digits', async () => {
-    const queue = testQueue(url);
+    const queue = testQueue(redis.url);
     const job = jobId();
     const beat = (gen: number, fence: number, attempt: string) => queue.heartbeats.beat(beatOf(job, { gen, fence, attempt }));
     expect(await beat(0, 9, 'a9')).toBe(true);
@@ -80,7 +74,7 @@ describe('a heartbeat', () => {
   });
 
   it('of another attempt with the same fence is refused: one of them did not win the claim', async () => {
-    const queue = testQueue(url);
+    const queue = testQueue(redis.url);
     const job = jobId();
     expect(await queue.heartbeats.beat(beatOf(job))).toBe(true);
     expect(await queue.heartbeats.beat(beatOf(job, { attempt: 'a2' }))).toBe(false);
@@ -89,7 +83,7 @@ describe('a heartbeat', () => {
   });
 
   it('ends with its attempt only, and a frozen owner that wakes up does not bring it back', async () => {
-    const queue = testQueue(url);
+    const queue = testQueue(redis.url);
     const job = jobId();
     await queue.heartbeats.beat(beatOf(job));
     expect(await queue.heartbeats.end(job, 'another')).toBe(false);
@@ -107,7 +101,7 @@ describe('a heartbeat', () => {
 
 describe('a silent owner', () => {
   it('is dead after deadAfterMs and not before, while the others live', async () => {
-    const queue = testQueue(url);
+    const queue = testQueue(redis.url);
     const [dying, living] = [jobId(), jobId()];
     const kept = keep(queue, [beatOf(dying), beatOf(living, { attempt: 'b1' })]);
     await until('someone has listened long enough', async () => (await queue.heartbeats.read(living)) !== null && kept.dead.size === 0);
@@ -130,7 +124,7 @@ describe('a silent owner', () => {
   });
 
   it('is judged without any local clock: years ahead or behind change nothing', async () => {
-    const queue = testQueue(url);
+    const queue = testQueue(redis.url);
     const [dying, living] = [jobId(), jobId()];
     const real = Date.now.bind(Date);
     const skewed = vi.spyOn(Date, 'now').mockImplementation(() => real() + 10 * 365 * 86_400_000);
@@ -179,7 +173,7 @@ describe('a silent owner', () => {
   });
 
   it('that Redis never heard is unknown at first, and silent when it was asked for long enough', async () => {
-    const queue = testQueue(url);
+    const queue = testQueue(redis.url);
     const job = jobId();
     const begun = performance.now();
     expect(await queue.heartbeats.signs(job, 'a1')).toBe('unknown');
@@ -193,7 +187,7 @@ describe('a silent owner', () => {
 
 describe('many silent owners', () => {
   it('are all named in time, also if nothing is done about the first', async () => {
-    const queue = testQueue(url, { timing: { deadAfterMs: 300 } });
+    const queue = testQueue(redis.url, { timing: { deadAfterMs: 300 } });
     const jobs = Array.from({ length: 30 }, jobId);
     for (const job of jobs) await queue.heartbeats.beat(beatOf(job));
     const named = new Set<string>();
@@ -210,7 +204,7 @@ describe('many silent owners', () => {
 
 describe('the registry of workers', () => {
   it('lists who beats, and forgets who signs off or falls silent', async () => {
-    const queue = testQueue(url, { timing: { workerTtlMs: 400 } });
+    const queue = testQueue(redis.url, { timing: { workerTtlMs: 400 } });
     const info = (id: string) => ({ id, engine: 'cpu', device: null, slots: 2, jobs: [], draining: false, started_at: '2026-01-31T12:00:00Z', host: 'h', pid: 1, version: '0' });
     await queue.workers.beat(info('wrk_b'));
     await queue.workers.beat(info('wrk_a'));

@@ -1,17 +1,11 @@
 // The live journal, rows, cache and messages of a job: guarded, ordered, bounded, and healed after a gap.
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import type { EpochRow, JobEvent, UpdateRow } from '../../../lib/contract/rows.js';
 import type { JobQueue } from '../../../lib/queue/index.js';
-import { startRedis, type RedisServer } from '../../support/redis.js';
-import { gate, jobId, testQueue, until, withRedis } from './setup.js';
+import { startRedis } from '../../support/redis.js';
+import { gate, jobId, redisOfFile, testQueue, until, withRedis } from './setup.js';
 
-let redis: RedisServer;
-let url: string;
-beforeAll(async () => {
-  redis = await startRedis();
-  url = process.env['REDIS_URL'] ?? redis.url;
-});
-afterAll(() => redis.stop());
+const redis = redisOfFile();
 
 const event = (id: number, message = ''): JobEvent => ({ id, type: 'epoch.completed', at: '2026-01-31T12:00:00Z', attempt: 1, message, data: {} });
 const row = (update: number, loss = 1): UpdateRow => ({ update, loss, regularization: 0, lr: 0.1, grad_norm: null, samples: 32, wall_time: 1.5 });
@@ -23,7 +17,7 @@ const ids = async (queue: JobQueue, job: string, afterId: number | null = null, 
 
 describe('the journal', () => {
   it('is read on from any id, like a stream that resumes at its Last-Event-ID', async () => {
-    const queue = testQueue(url);
+    const queue = testQueue(redis.url);
     const job = jobId();
     expect(await queue.journal.read(job, { afterId: null, limit: 10 })).toEqual({ events: [], oldestId: null, newestId: null });
     await queue.journal.append(job, stamp(1), [event(3, 'three'), event(4), event(5)]);
@@ -36,7 +30,7 @@ describe('the journal', () => {
   });
 
   it('grows only: an id that is not above the newest is ignored, the rest of its batch is not', async () => {
-    const queue = testQueue(url);
+    const queue = testQueue(redis.url);
     const job = jobId();
     expect(await queue.journal.append(job, stamp(1), [event(5, 'first')])).toBe(true);
     expect(await queue.journal.append(job, stamp(1), [event(4), event(5, 'again'), event(6), event(6, 'twice'), event(7)])).toBe(true);
@@ -45,7 +39,7 @@ describe('the journal', () => {
   });
 
   it('refuses a writer whose claim is over', async () => {
-    const queue = testQueue(url);
+    const queue = testQueue(redis.url);
     const job = jobId();
     expect(await queue.journal.append(job, stamp(9), [event(1)])).toBe(true);
     expect(await queue.journal.append(job, stamp(10), [event(2)])).toBe(true);
@@ -56,7 +50,7 @@ describe('the journal', () => {
   });
 
   it('keeps about ten thousand events and says which is its oldest', async () => {
-    const queue = testQueue(url);
+    const queue = testQueue(redis.url);
     const job = jobId();
     for (const from of range(0, 11)) await queue.journal.append(job, stamp(1), range(from * 1_000 + 1, from * 1_000 + 1_000).map((id) => event(id)));
     const { events, oldestId, newestId } = await queue.journal.read(job, { afterId: null, limit: 1_000_000 });
@@ -67,20 +61,20 @@ describe('the journal', () => {
   });
 
   it('goes away some time after the job is over', async () => {
-    const queue = testQueue(url);
+    const queue = testQueue(redis.url);
     const job = jobId();
     await queue.journal.append(job, stamp(1), [event(1)]);
     await queue.rows.put(job, stamp(1), [row(1)], [epochRow(1)]);
     await queue.journal.expire(job, 50);
     await queue.rows.expire(job, 50);
-    const left = () => withRedis(url, async (admin) => (await admin.keys(`${queue.prefix}:*${job}*`)).length);
+    const left = () => withRedis(redis.url, async (admin) => (await admin.keys(`${queue.prefix}:*${job}*`)).length);
     await until('nothing of the job is left', async () => (await left()) === 0);
   });
 });
 
 describe('a follower', () => {
   it('is told once it listens, on each append and each row, and no more once it stops', async () => {
-    const queue = testQueue(url);
+    const queue = testQueue(redis.url);
     const writer = queue.another();
     const [job, other] = [jobId(), jobId()];
     let news = 0;
@@ -101,13 +95,13 @@ describe('a follower', () => {
   });
 
   it('costs one connection per process, however many follow', async () => {
-    const queue = testQueue(url);
+    const queue = testQueue(redis.url);
     let listening = 0;
     const stops = Array.from({ length: 20 }, () => queue.journal.subscribe(jobId(), () => (listening += 1)));
     await until('all listen', () => listening === 20);
     expect((await queue.connections()).sort()).toEqual([`${queue.prefix}:fast`, `${queue.prefix}:subscriber`]);
     stops.forEach((stop) => stop());
-    await until('no channel is left', () => withRedis(url, async (admin) => ((await admin.pubsub('CHANNELS', `${queue.prefix}:*`)) as string[]).length === 0));
+    await until('no channel is left', () => withRedis(redis.url, async (admin) => ((await admin.pubsub('CHANNELS', `${queue.prefix}:*`)) as string[]).length === 0));
   });
 
   it('misses nothing over an outage, since it reads again when it is back', async () => {
@@ -140,7 +134,7 @@ describe('a follower', () => {
   });
 
   it('that throws harms no other', async () => {
-    const queue = testQueue(url);
+    const queue = testQueue(redis.url);
     const job = jobId();
     let heard = 0;
     onTestFinished(queue.journal.subscribe(job, () => { throw new Error('follower bug'); }));
@@ -155,7 +149,7 @@ describe('live rows', () => {
   const losses = async (queue: JobQueue, job: string) => (await queue.rows.list(job, 'update', { after: null, limit: 1_000 })).rows.map(({ update, loss }) => [update, loss]);
 
   it('are read on from any update, and a redone update overwrites its row', async () => {
-    const queue = testQueue(url);
+    const queue = testQueue(redis.url);
     const job = jobId();
     await queue.rows.put(job, stamp(1), [row(9), row(10), row(11)], [epochRow(1)]);
     await queue.rows.put(job, stamp(2), [row(10, 2)], [epochRow(1, 2)]);
@@ -166,7 +160,7 @@ describe('live rows', () => {
   });
 
   it('refuse a writer whose claim is over, in both series', async () => {
-    const queue = testQueue(url);
+    const queue = testQueue(redis.url);
     const job = jobId();
     expect(await queue.rows.put(job, stamp(10), [row(1, 10)], [])).toBe(true);
     expect(await queue.rows.put(job, stamp(9), [row(1, 9), row(2, 9)], [])).toBe(false);
@@ -176,7 +170,7 @@ describe('live rows', () => {
   });
 
   it('go back to the checkpoint when an attempt resumes, and its forerunner is refused from then on', async () => {
-    const queue = testQueue(url);
+    const queue = testQueue(redis.url);
     const job = jobId();
     await queue.rows.put(job, stamp(1), range(1, 20).map((n) => row(n)), [epochRow(1), epochRow(2)]);
     expect(await queue.rows.rewind(job, stamp(2), { update: 12, epoch: 1 })).toBe(true);
@@ -186,7 +180,7 @@ describe('live rows', () => {
   });
 
   it('hold the uncommitted tail whole and a bounded part of what is committed', async () => {
-    const queue = testQueue(url);
+    const queue = testQueue(redis.url);
     const job = jobId();
     await queue.rows.put(job, stamp(1), range(1, 5_000).map((n) => row(n)), []);
     await queue.rows.trim(job, 'update', 3_500);
@@ -199,7 +193,7 @@ describe('live rows', () => {
 
 describe('the job cache', () => {
   it('keeps the newest stamp in any order of arrival', async () => {
-    const queue = testQueue(url);
+    const queue = testQueue(redis.url);
     const job = jobId();
     const put = (gen: number, fence: number, seq: number) => queue.cache.put(job, { gen, fence, seq }, `${gen}.${fence}.${seq}`);
     expect(await queue.cache.get(job)).toBeNull();
@@ -230,7 +224,7 @@ describe('a message to a worker', () => {
   }
 
   it('to preempt is taken by the worker that runs the attempt, and its answer comes back', async () => {
-    const queue = testQueue(url);
+    const queue = testQueue(redis.url);
     const job = jobId();
     const asked: unknown[] = [];
     await worker(queue.another(), 'wrk_1', {});
@@ -251,7 +245,7 @@ describe('a message to a worker', () => {
   });
 
   it('is not taken at once when nobody listens, and within waitMs when nobody answers', async () => {
-    const queue = testQueue(url);
+    const queue = testQueue(redis.url);
     let begun = performance.now();
     expect(await queue.control.requestPreempt(jobId(), null, { graceSeconds: 30 })).toBe(false);
     expect(performance.now() - begun).toBeLessThan(1_000);
@@ -264,7 +258,7 @@ describe('a message to a worker', () => {
   });
 
   it('to drain reaches the worker it names, and a handler that throws counts as no', async () => {
-    const queue = testQueue(url);
+    const queue = testQueue(redis.url);
     const drained: string[] = [];
     await worker(queue.another(), 'wrk_1', { drain: () => void drained.push('wrk_1') });
     await worker(queue.another(), 'wrk_2', { drain: () => { throw new Error('drain bug'); } });
@@ -298,8 +292,8 @@ describe('a message to a worker', () => {
 
 describe('the prefix', () => {
   it('may be a hash tag, so that all keys share a slot, and keeps two queues apart', async () => {
-    const one = testQueue(url);
-    const two = testQueue(url, { prefix: `{${one.prefix}}` });
+    const one = testQueue(redis.url);
+    const two = testQueue(redis.url, { prefix: `{${one.prefix}}` });
     const job = jobId();
     for (const queue of [one, two]) {
       await queue.tickets.issue({ job, gen: 0, fence: 0, priority: 1 });

@@ -3,8 +3,9 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Redis } from 'ioredis';
-import { expect, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished } from 'vitest';
 import { connectQueue, type ConsumerOptions, type JobQueue, type QueueLog, type QueueTiming, type Ticket, type TicketConsumer } from '../../../lib/queue/index.js';
+import { startRedis, type RedisServer } from '../../support/redis.js';
 
 /** Short enough for tests, in the proportions of the defaults. */
 export const QUICK: Partial<QueueTiming> = {
@@ -80,6 +81,20 @@ export function testQueue(url: string, options: { timing?: Partial<QueueTiming>;
       consumers.push(consumer);
       consumer.start();
       return consumer;
+    },
+  };
+}
+
+/** The Redis of a test file: that of REDIS_URL, or one that is started for it. To be called at the file's top. */
+export function redisOfFile(): { readonly url: string } {
+  let started: RedisServer | null = null;
+  beforeAll(async () => {
+    if (process.env['REDIS_URL'] === undefined) started = await startRedis();
+  });
+  afterAll(() => started?.stop());
+  return {
+    get url() {
+      return process.env['REDIS_URL'] ?? started!.url;
     },
   };
 }

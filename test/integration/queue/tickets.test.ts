@@ -1,20 +1,13 @@
 // Issuing tickets: idempotent ids, the order of the line, delays, what may be asked about them.
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { Ticket } from '../../../lib/queue/index.js';
-import { startRedis, type RedisServer } from '../../support/redis.js';
-import { gate, jobId, testQueue, ticket, until, withRedis } from './setup.js';
+import { gate, jobId, redisOfFile, testQueue, ticket, until, withRedis } from './setup.js';
 
-let redis: RedisServer;
-let url: string;
-beforeAll(async () => {
-  redis = await startRedis();
-  url = process.env['REDIS_URL'] ?? redis.url;
-});
-afterAll(() => redis.stop());
+const redis = redisOfFile();
 
 describe('a ticket', () => {
   it('is one ticket however often it is issued, waiting, delayed or taken', async () => {
-    const queue = testQueue(url);
+    const queue = testQueue(redis.url);
     const waiting = ticket(jobId());
     const delayed = ticket(jobId());
     const taken = ticket(jobId());
@@ -46,7 +39,7 @@ describe('a ticket', () => {
   });
 
   it('can be issued again once it is over, and its next fence or gen is another ticket', async () => {
-    const queue = testQueue(url);
+    const queue = testQueue(redis.url);
     const job = jobId();
     const handled: Ticket[] = [];
     queue.consume({ handler: async (taken) => void handled.push(taken) });
@@ -58,17 +51,17 @@ describe('a ticket', () => {
   });
 
   it('that is over leaves no key of its own', async () => {
-    const queue = testQueue(url);
+    const queue = testQueue(redis.url);
     const job = jobId();
     queue.consume({ handler: async () => undefined });
     await queue.tickets.issue({ ...ticket(job), priority: 0 });
     await until('it is over', async () => !(await queue.tickets.has(ticket(job))));
-    const keys = await withRedis(url, (redis) => redis.keys(`${queue.prefix}:*`));
+    const keys = await withRedis(redis.url, (redis) => redis.keys(`${queue.prefix}:*`));
     expect(keys.filter((key) => key.includes(job))).toEqual([]);
   });
 
   it('is withdrawn while it waits, not once it is taken', async () => {
-    const queue = testQueue(url);
+    const queue = testQueue(redis.url);
     const [first, second] = [ticket(jobId()), ticket(jobId())];
     const release = gate();
     await queue.tickets.issue({ ...first, priority: 0 });
@@ -83,7 +76,7 @@ describe('a ticket', () => {
   });
 
   it('is refused with a priority outside −100 to 100, before anything is sent', async () => {
-    const queue = testQueue(url);
+    const queue = testQueue(redis.url);
     for (const priority of [-101, 101, 1.5, Number.NaN]) {
       await expect(queue.tickets.issue({ ...ticket(jobId()), priority })).rejects.toMatchObject({ code: 'invalid_request', param: 'priority' });
     }
@@ -93,7 +86,7 @@ describe('a ticket', () => {
 
 describe('the line', () => {
   it('puts high priorities first, keeps the order within one, and re-issued tickets ahead of their own priority only', async () => {
-    const queue = testQueue(url);
+    const queue = testQueue(redis.url);
     const order: [string, number, boolean][] = [
       ['low', -100, false],
       ['mid a', 50, false],
@@ -122,7 +115,7 @@ describe('the line', () => {
   });
 
   it('lets a delayed ticket in at its own priority when its time has come', async () => {
-    const queue = testQueue(url);
+    const queue = testQueue(redis.url);
     const [delayed, waiting, later] = [ticket(jobId()), ticket(jobId()), ticket(jobId())];
     const handled: string[] = [];
     const release = gate();
@@ -144,7 +137,7 @@ describe('the line', () => {
   });
 
   it('wakes an idle consumer for a delayed ticket', async () => {
-    const queue = testQueue(url);
+    const queue = testQueue(redis.url);
     const taken = gate<number>();
     queue.consume({ handler: async () => taken.open(performance.now()) });
     await until('the consumer idles', async () => (await queue.connections()).length >= 3);
@@ -156,7 +149,7 @@ describe('the line', () => {
   });
 
   it('knows its depth and the age of its oldest ticket, also behind many others', async () => {
-    const queue = testQueue(url);
+    const queue = testQueue(redis.url);
     expect(await queue.tickets.oldestWaitMs()).toBeNull();
     const issued = performance.now();
     await queue.tickets.issue({ ...ticket(jobId()), priority: 3 });

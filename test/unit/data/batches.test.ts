@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { NormalizeSpec } from '../../../lib/contract/spec.js';
 import { makeBatcher } from '../../../lib/data/batches.js';
 import { loadSource } from '../../../lib/data/load.js';
-import { normalizeProblem } from '../../../lib/data/normalize.js';
+import { normalizeProblems } from '../../../lib/data/normalize.js';
 import type { DataDescription, Dataset } from '../../../lib/data/source.js';
 import { assertValidationFits, splitCounts, splitValidation } from '../../../lib/data/validation.js';
 import { isAppError } from '../../../lib/errors.js';
@@ -99,21 +99,21 @@ describe('normalize', () => {
     );
   });
 
-  it.each<[string, NormalizeSpec, Partial<DataDescription>, string | null]>([
+  it.each<[string, NormalizeSpec, Partial<DataDescription>, { param: string; message: string } | null]>([
     ['none of anything', 'none', { unit: null, dtype: 'float32' }, null],
     ['unit of bytes', 'unit', {}, null],
-    ['unit of floats', 'unit', { unit: null, dtype: 'float32' }, '"unit" divides by the largest possible value, and float32 data has none; give {mean, std}'],
+    ['unit of floats', 'unit', { unit: null, dtype: 'float32' }, { param: 'data.normalize', message: '"unit" is not defined for float32 data: it divides by the largest value of the type; use {mean, std}' }],
     ['scalars', { mean: 1, std: 2 }, {}, null],
     ['lists', { mean: [1, 2], std: 2 }, {}, null],
-    ['too short a list', { mean: [1], std: 2 }, {}, 'mean has 1 numbers, and the data 2 channels'],
-    ['too long a list', { mean: 1, std: [1, 2, 3] }, {}, 'std has 3 numbers, and the data 2 channels'],
+    ['too short a list', { mean: [1], std: 2 }, {}, { param: 'data.normalize.mean', message: 'has 1 numbers, but the data has 2 channels' }],
+    ['too long a list', { mean: 1, std: [1, 2, 3] }, {}, { param: 'data.normalize.std', message: 'has 3 numbers, but the data has 2 channels' }],
   ])('%s: fits or says why not', (_name, normalize, changes, problem) => {
     const set = bytes();
     const description = { ...set.description, ...changes };
-    expect(normalizeProblem(normalize, description)).toBe(problem);
+    expect(normalizeProblems(normalize, description)).toEqual(problem === null ? [] : [problem]);
     const make = () => makeBatcher({ ...set, description, x: description.dtype === 'uint8' ? set.x : floats().x }, { normalize });
     if (problem === null) make();
-    else expect(make).toThrow(expect.objectContaining({ code: 'invalid_data', param: 'data.normalize', message: problem }) as Error);
+    else expect(make).toThrow(expect.objectContaining({ code: 'invalid_data', ...problem }) as Error);
   });
 });
 
