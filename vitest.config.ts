@@ -3,13 +3,14 @@ import { defineConfig } from 'vitest/config';
 /** Tests that start processes run what was compiled. */
 const processes = { pool: 'forks' as const, testTimeout: 60_000, hookTimeout: 120_000, globalSetup: ['test/support/global-build.ts'] };
 
+// vitest takes one worker on two cores; the resume matrix keeps one core waiting most of the time, so it runs with two, after the rest
 export default defineConfig({
   test: {
     projects: [
       { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 20_000, pool: 'threads' } },
       { test: { name: 'protocol', include: ['test/protocol/**/*.test.ts'], pool: 'threads', testTimeout: 900_000 } },
       { test: { name: 'integration', include: ['test/integration/**/*.test.ts'], ...processes } },
-      { test: { name: 'resume', include: ['test/resume/**/*.test.ts'], ...processes, testTimeout: 900_000, maxWorkers: 2 } },
+      { test: { name: 'resume', include: ['test/resume/**/*.test.ts'], ...processes, testTimeout: 900_000, maxWorkers: 2, sequence: { groupOrder: 1 } } },
       { test: { name: 'chaos', include: ['test/chaos/**/*.test.ts'], ...processes, testTimeout: 300_000, fileParallelism: false } },
     ],
   },
