@@ -61,13 +61,13 @@ async function work(args: readonly string[]): Promise<void> {
 }
 
 async function runOne(args: readonly string[]): Promise<void> {
-  const { values, positionals } = parseArgs({ args: [...args], allowPositionals: true, options: { folder: { type: 'string' } } });
+  const { values, positionals } = parseArgs({ args: [...args], allowPositionals: true, options: { folder: { type: 'string' }, class: { type: 'string' } } });
   const [file] = positionals;
-  if (!file || !values.folder) throw new AppError('invalid_request', 'usage: worker run FILE --folder DIR');
+  if (!file || !values.folder) throw new AppError('invalid_request', 'usage: worker run FILE --folder DIR [--class NUMERICS_CLASS]');
   const config = readConfig(process.env, process.cwd());
   const log = makeLog({ level: config.logLevel, role: 'worker' });
   const record = JSON.parse(await readFile(file, 'utf8')) as JobRecord;
-  const head = await runDetached({ record, folder: values.folder, dataRoots: config.dataRoots, trainerEntry, env: process.env, log, onProgress: (percent) => process.send?.({ type: 'progress', percent }) });
+  const head = await runDetached({ record, folder: values.folder, numericsClass: values.class ?? null, dataRoots: config.dataRoots, trainerEntry, env: process.env, log, onProgress: (percent) => process.send?.({ type: 'progress', percent }) });
   process.stdout.write(`${JSON.stringify(head)}\n`);
   process.exit(0);
 }

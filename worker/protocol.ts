@@ -43,6 +43,8 @@ export interface EngineFacts {
   engine: string;
   /** For people: `cpu (AMD EPYC, avx512)`. */
   device: string;
+  /** Micro-batches of a window that run side by side. */
+  lanes: number;
   /** See training.md: engine and mode, versions, flags, instruction set, device, threads, batch size, program. */
   numericsClass: string;
 }

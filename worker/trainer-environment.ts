@@ -1,18 +1,21 @@
 // The environment a trainer is forked with: what TensorFlow reads once, when it is loaded. All of it shapes bits or
 // memory, so it is set by name here and never inherited by accident. Imports nothing: whoever forks may use it.
 
-export interface TrainerEnvironmentOptions {
+export interface TrainerThreads {
   /** Threads inside one operation. Bits depend on it, so it is pinned for a job's whole life. */
   intraOpThreads: number;
+  /** Operations that run side by side: one a lane. Bits do not depend on it. */
+  interOpThreads: number;
 }
 
 /** Variables to set over the parent's own environment. */
-export function trainerEnvironment({ intraOpThreads }: TrainerEnvironmentOptions): Record<string, string> {
-  if (!Number.isSafeInteger(intraOpThreads) || intraOpThreads < 1) throw new Error(`intraOpThreads is ${intraOpThreads}, expected a positive integer`);
+export function trainerEnvironment(threads: TrainerThreads): Record<string, string> {
+  for (const [name, count] of Object.entries(threads)) {
+    if (!Number.isSafeInteger(count) || count < 1) throw new Error(`${name} is ${count}, expected a positive integer`);
+  }
   return {
-    TF_NUM_INTRAOP_THREADS: String(intraOpThreads),
-    // operations are run one after another: threads between them would only sit beside the ones inside them
-    TF_NUM_INTEROP_THREADS: '1',
+    TF_NUM_INTRAOP_THREADS: String(threads.intraOpThreads),
+    TF_NUM_INTEROP_THREADS: String(threads.interOpThreads),
     TF_ENABLE_ONEDNN_OPTS: '1',
     // 0 all · 1 no info · 2 no warnings either
     TF_CPP_MIN_LOG_LEVEL: '2',

@@ -51,7 +51,6 @@ export const NOT_SUPPORTED: readonly NotSupported[] = [
   oneOfThese('training.nonfinite', 'the policy nonfinite', ['skip_window']),
   oneOfThese('training.precision', 'the precision', ['float16', 'bfloat16', 'float64', 'mixed_float16', 'mixed_bfloat16']),
   oneOfThese('training.numerics', 'numerics', ['fast']),
-  integerFrom(1, 'training.lanes', 'a number of lanes:'),
   // checkpoint and resources
   oneOfThese('checkpoint.every_seconds', 'the cadence', ['auto']),
   anyValue('checkpoint.keep_best'),

@@ -204,7 +204,7 @@ export const Training = Type.Object(
     precision: Type.Optional(oneOf(['float32'], { default: 'float32' })),
     numerics: Type.Optional(oneOf(['strict'], { default: 'strict' })),
     allow_class_change: Type.Optional(Type.Boolean({ default: false })),
-    lanes: Type.Optional(oneOf(['auto'], { default: 'auto' })),
+    lanes: Type.Optional(Type.Unsafe<'auto' | number>({ anyOf: [{ type: 'string', enum: ['auto'] }, { type: 'integer', minimum: 1, maximum: 64 }], description: '"auto", or how many micro-batches of a window run side by side (1 to 64)', default: 'auto' })),
   },
   { ...closed, default: {} },
 );

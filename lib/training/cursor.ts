@@ -86,10 +86,23 @@ export function nextBatch(cursor: Cursor, course: Pick<Course, 'samples' | 'batc
   return { from: cursor.position, to: Math.min(cursor.position + course.batchSize, course.samples) };
 }
 
-/** Micro-batches that can run one after another before any other step is due; 0 if another one is due now. */
-export function blockLength(cursor: Cursor, course: Course): number {
-  if (planStep(cursor, course) !== 'micro_batch') return 0;
-  return Math.min(course.accumIters - cursor.window_position, Math.ceil((course.samples - cursor.position) / course.batchSize));
+/** Micro-batches of one window that run one after another. */
+export interface Block {
+  /** Where the training stands before each of them; at least one. */
+  cursors: readonly Cursor[];
+  /** The update is due right after them. */
+  fillsWindow: boolean;
+}
+
+/** The next micro-batches up to the end of their window or epoch, and at most `limit` (≥ 1). Only where a micro-batch is due. */
+export function planBlock(cursor: Cursor, course: Course, limit: number): Block {
+  const cursors: Cursor[] = [];
+  let next = cursor;
+  do {
+    cursors.push(next);
+    next = afterStep(next, 'micro_batch', course);
+  } while (cursors.length < limit && next.window_position > 0 && planStep(next, course) === 'micro_batch');
+  return { cursors, fillsWindow: planStep(next, course) === 'update' };
 }
 
 /** Micro-batches that were executed and are in no update: those of dropped windows, and of the open one. */

@@ -30,9 +30,7 @@ export function powi(base: number, exponent: number): number {
 }
 
 /** Every number is a float32. */
-export interface AdamScalars {
-  /** lr_t = lr_u · √(1 − β₂^t) / (1 − β₁^t), t = u + 1 */
-  stepSize: number;
+export interface AdamConstants {
   beta1: number;
   /** 1 − β₁, subtracted in float64 */
   oneMinusBeta1: number;
@@ -41,15 +39,13 @@ export interface AdamScalars {
   epsilon: number;
 }
 
-/**
- * @param learningRate lr_u, from learningRateAt
- * @param update u, the updates completed before this one
- */
-export function adamScalars(optimizer: Extract<OptimizerSpec, { type: 'adam' }>, learningRate: number, update: number): AdamScalars {
-  const { beta_1, beta_2, epsilon } = optimizer;
-  const t = update + 1;
+/** Adam's epsilon where the spec says null. */
+export const DEFAULT_EPSILON = 1e-7;
+
+type AdamSpec = Extract<OptimizerSpec, { type: 'adam' }>;
+
+export function adamConstants({ beta_1, beta_2, epsilon }: AdamSpec): AdamConstants {
   return {
-    stepSize: Math.fround((learningRate * Math.sqrt(1 - powi(beta_2, t))) / (1 - powi(beta_1, t))),
     beta1: Math.fround(beta_1),
     oneMinusBeta1: Math.fround(1 - beta_1),
     beta2: Math.fround(beta_2),
@@ -57,17 +53,15 @@ export function adamScalars(optimizer: Extract<OptimizerSpec, { type: 'adam' }>,
     epsilon: Math.fround(epsilon ?? DEFAULT_EPSILON),
   };
 }
-/** Adam's epsilon where the spec says null. */
-export const DEFAULT_EPSILON = 1e-7;
 
-/** Every number is a float32. v = momentum·v − learningRate·g */
-export interface SgdScalars {
-  learningRate: number;
-  momentum: number;
-}
-
-export function sgdScalars(optimizer: Extract<OptimizerSpec, { type: 'sgd' }>, learningRate: number): SgdScalars {
-  return { learningRate: Math.fround(learningRate), momentum: Math.fround(optimizer.momentum) };
+/**
+ * lr_t = lr_u · √(1 − β₂^t) / (1 − β₁^t), t = u + 1, as a float32.
+ * @param learningRate lr_u, from learningRateAt
+ * @param update u, the updates completed before this one
+ */
+export function adamStepSize({ beta_1, beta_2 }: AdamSpec, learningRate: number, update: number): number {
+  const t = update + 1;
+  return Math.fround((learningRate * Math.sqrt(1 - powi(beta_2, t))) / (1 - powi(beta_1, t)));
 }
 
 /** lr_u · weight_decay as a float32: w −= this · w, before the optimizer's step. */

@@ -18,7 +18,7 @@ export function addMicroBatch(sums: PartialSums, row: { samples: number; loss: n
  * What the accumulated gradient is divided by, a float32. `sample`: Σn_i / batch_size, for gradients of Σℓ / batch_size;
  * `batch`: the number of micro-batches, for gradients of means. Without ragged micro-batches the same number in both.
  */
-export function windowDivisor(sums: PartialSums, reduction: Reduction, batchSize: number): number {
+export function windowDivisor(sums: Pick<PartialSums, 'samples' | 'micro_batches'>, reduction: Reduction, batchSize: number): number {
   return Math.fround(reduction === 'sample' ? sums.samples / batchSize : sums.micro_batches);
 }
 

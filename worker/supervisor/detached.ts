@@ -1,8 +1,10 @@
 // One job run to its end without a queue, in a store of its own: what `verify` compares a finished job with. The attempt is
 // the real one; only nobody else can want the job.
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../../lib/clock.js';
 import type { Head, JobRecord } from '../../lib/contract/records.js';
+import type { TrainingSpec } from '../../lib/contract/spec.js';
 import { AppError } from '../../lib/errors.js';
 import { readHead } from '../../lib/jobs/head.js';
 import { isTerminal, NOTHING_DONE } from '../../lib/jobs/lifecycle.js';
@@ -13,10 +15,13 @@ import { makeFileStore } from '../../lib/store/file.js';
 import { runAttempt } from './attempt.js';
 import { makeSilentFeed } from './live-feed.js';
 import { makeNotice } from './notice.js';
+import { chooseThreads } from './threads.js';
 import { makeTrainerPool } from './trainer-process.js';
 
 export interface DetachedOptions {
   record: JobRecord;
+  /** Of the run that this one is to be compared with; null for none. */
+  numericsClass: string | null;
   /** An empty folder, for the scratch store and the spool. */
   folder: string;
   dataRoots: readonly string[];
@@ -29,12 +34,12 @@ export interface DetachedOptions {
 /** @returns HEAD when the job is terminal. @throws AppError internal_error if an attempt ends without one */
 export async function runDetached(options: DetachedOptions): Promise<Head> {
   const store = await makeFileStore({ root: join(options.folder, 'store') });
-  const trainers = makeTrainerPool({ entry: options.trainerEntry, intraOpThreads: 1, log: options.log, env: options.env });
+  const trainers = makeTrainerPool({ entry: options.trainerEntry, log: options.log, env: options.env });
   try {
     await store.put(jobKey(options.record.id), toJson(options.record));
     const feed = makeSilentFeed();
     const deps = {
-      store, clock: systemClock, log: options.log, trainers, worker: 'detached', dataRoots: options.dataRoots, spoolRoot: join(options.folder, 'spool'), beatEveryMs: 500, lookEveryMs: 3_600_000,
+      store, clock: systemClock, log: options.log, trainers, threads: (training: TrainingSpec) => chooseThreads(training, options.numericsClass, availableParallelism()), worker: 'detached', dataRoots: options.dataRoots, spoolRoot: join(options.folder, 'spool'), beatEveryMs: 500, lookEveryMs: 3_600_000,
       liveness: { isLive: () => Promise.resolve(false), account: () => Promise.resolve(NOTHING_DONE) },
       tickets: { issue: () => Promise.resolve() },
       feed: { ...feed, beat: (_stamp: unknown, _phase: unknown, progress: { percent: number } | null) => progress && options.onProgress?.(progress.percent) },

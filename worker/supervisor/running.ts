@@ -54,7 +54,7 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
   }
 
   const inbox: Inbox<Happening> = makeInbox();
-  const trainer = deps.trainers.acquire(inputs.programKey);
+  const trainer = deps.trainers.acquire(inputs.programKey, deps.threads(record.spec.training, pins?.numerics_class ?? null));
   trainer.listen(claim.attempt, (message) => inbox.put({ type: 'trainer', message }), (exit) => inbox.put({ type: 'exit', exit }));
   const unwatch = watch(session, inbox);
   let clean = false;
@@ -75,7 +75,7 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
   } finally {
     over.abort(new Error('the attempt is over'));
     unwatch();
-    await deps.trainers.release(trainer, inputs.programKey, clean);
+    await deps.trainers.release(trainer, clean);
   }
 
   async function takeHappenings(): Promise<AttemptOutcome> {
@@ -157,7 +157,7 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
       running = true;
       trainer.send({ type: 'run', attempt: claim.attempt });
       beating.phase('running');
-      saver.addEvent('attempt.training', start ? `resumed at micro-batch ${start.micro_batches}` : 'training from the start', { checkpoint: session.resumedFrom, micro_batches: start?.micro_batches ?? 0, window_position: start?.window_position ?? 0, device: session.facts?.device ?? null });
+      saver.addEvent('attempt.training', start ? `resumed at micro-batch ${start.micro_batches}` : 'training from the start', { checkpoint: session.resumedFrom, micro_batches: start?.micro_batches ?? 0, window_position: start?.window_position ?? 0, device: session.facts?.device ?? null, lanes: session.facts?.lanes ?? null });
       collectGarbage(deps.store, record.id, claim.head()).catch((error: unknown) => log.debug({ err: error }, 'garbage was not collected'));
     }
 

@@ -1,18 +1,21 @@
 // A worker process' own story: takes tickets, runs one attempt a slot, listens for preemptions, nudges and drains, says that
 // it lives, and on a signal lets every attempt commit before it goes. Never computes.
 import { mkdir, readdir, rm } from 'node:fs/promises';
-import { hostname } from 'node:os';
+import { availableParallelism, hostname } from 'node:os';
 import { join } from 'node:path';
 import { ulid } from 'ulid';
 import type { Clock } from '../../lib/clock.js';
 import type { StatusReason } from '../../lib/contract/records.js';
+import type { TrainingSpec } from '../../lib/contract/spec.js';
 import { makeLiveness } from '../../lib/jobs/liveness.js';
 import type { Log } from '../../lib/log.js';
 import type { JobQueue, Ticket, TicketOutcome } from '../../lib/queue/index.js';
 import type { Store } from '../../lib/store/index.js';
+import type { TrainerThreads } from '../trainer-environment.js';
 import { runAttempt } from './attempt.js';
 import { makeRedisFeed } from './live-feed.js';
 import { makeNotice, type Notice } from './notice.js';
+import { chooseThreads } from './threads.js';
 import { makeTrainerPool } from './trainer-process.js';
 
 export interface SupervisorOptions {
@@ -57,7 +60,9 @@ export async function makeSupervisor(options: SupervisorOptions): Promise<Superv
   const spoolRoot = join(options.spoolRoot, id);
   await sweepSpools(options.spoolRoot, clock.now());
   await mkdir(spoolRoot, { recursive: true });
-  const trainers = makeTrainerPool({ entry: options.trainerEntry, intraOpThreads: 1, log, env: options.env });
+  const trainers = makeTrainerPool({ entry: options.trainerEntry, log, env: options.env });
+  const cores = Math.max(1, Math.floor(availableParallelism() / slots));
+  const threads = (training: TrainingSpec, numericsClass: string | null): TrainerThreads => chooseThreads(training, numericsClass, cores);
   const feed = makeRedisFeed(queue, log);
   const liveness = makeLiveness(queue, log);
   const active = new Map<string, Active>();
@@ -74,7 +79,7 @@ export async function makeSupervisor(options: SupervisorOptions): Promise<Superv
     active.set(ticket.job, mine);
     try {
       const outcome = await runAttempt(
-        { store, clock, log, tickets: queue.tickets, feed, liveness, trainers, worker: id, dataRoots: options.dataRoots, spoolRoot, beatEveryMs: BEAT_EVERY_MS, lookEveryMs: LOOK_EVERY_MS },
+        { store, clock, log, tickets: queue.tickets, feed, liveness, trainers, threads, worker: id, dataRoots: options.dataRoots, spoolRoot, beatEveryMs: BEAT_EVERY_MS, lookEveryMs: LOOK_EVERY_MS },
         ticket,
         {
           notice: mine.notice,

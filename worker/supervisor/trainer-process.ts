@@ -1,9 +1,10 @@
 // Trainer processes: forking them with the environment that their bits depend on, talking to one, keeping the last one
 // warm for a job of the same program, and ending them.
 import { type ChildProcess, fork } from 'node:child_process';
+import { createInterface } from 'node:readline';
 import type { Log } from '../../lib/log.js';
 import type { FromTrainer, ToTrainer } from '../protocol.js';
-import { trainerEnvironment } from '../trainer-environment.js';
+import { trainerEnvironment, type TrainerThreads } from '../trainer-environment.js';
 
 export interface TrainerExit {
   code: number | null;
@@ -19,17 +20,16 @@ export interface Trainer {
 }
 
 export interface TrainerPool {
-  /** A process for this program: the warm one if it ran the same, else a new one. */
-  acquire(programKey: string): Trainer;
+  /** A process for this program with these threads: the warm one if it ran the same, else a new one. */
+  acquire(programKey: string, threads: TrainerThreads): Trainer;
   /** Gives it back after its attempt. `clean`: it said that nothing is left, so it may be kept warm. */
-  release(trainer: Trainer, programKey: string, clean: boolean): Promise<void>;
+  release(trainer: Trainer, clean: boolean): Promise<void>;
   close(): Promise<void>;
 }
 
 export interface TrainerPoolOptions {
   /** The trainer's compiled entry. */
   entry: string;
-  intraOpThreads: number;
   log: Log;
   /** The supervisor's environment, of which only what a trainer needs is passed on: never a secret. */
   env: Readonly<Record<string, string | undefined>>;
@@ -38,17 +38,27 @@ export interface TrainerPoolOptions {
 const PASSED_ON = /^(PATH|HOME|LANG|LC_.*|TZ|TMPDIR|LD_LIBRARY_PATH|NODE_OPTIONS|CUDA_.*|ONEDNN_.*)$/;
 
 interface Process extends Trainer {
+  /** What it may be used for again. */
+  use: string;
   child: ChildProcess;
   exited: Promise<TrainerExit>;
 }
 
-export function makeTrainerPool({ entry, intraOpThreads, log, env }: TrainerPoolOptions): TrainerPool {
+export function makeTrainerPool({ entry, log, env }: TrainerPoolOptions): TrainerPool {
   const all = new Set<Process>();
-  let warm: { process: Process; programKey: string } | null = null;
+  let warm: Process | null = null;
   const inherited = Object.fromEntries(Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined && PASSED_ON.test(entry[0])));
 
-  function start(): Process {
-    const child = fork(entry, [], { env: { ...inherited, ...trainerEnvironment({ intraOpThreads }) }, serialization: 'advanced', stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  /** What a trainer writes to its standard error: TensorFlow's own remarks are of interest to nobody but its developers. */
+  function hearComplaint(line: string, pid: number | undefined): void {
+    if (line.trim() === '') return;
+    const remark = /^I\d{4} |^WARNING: All log messages before absl::InitializeLog|: I tensorflow\//.test(line);
+    log[remark ? 'debug' : 'warn']({ trainer: pid }, line);
+  }
+
+  function start(use: string, threads: TrainerThreads): Process {
+    const child = fork(entry, [], { env: { ...inherited, ...trainerEnvironment(threads) }, serialization: 'advanced', stdio: ['ignore', 'inherit', 'pipe', 'ipc'] });
+    if (child.stderr) createInterface({ input: child.stderr }).on('line', (line) => hearComplaint(line, child.pid));
     let listener: { attempt: string; onMessage: (message: FromTrainer) => void; onExit: (exit: TrainerExit) => void } | null = null;
     const exited = new Promise<TrainerExit>((resolve) => {
       child.once('exit', (code, signal) => resolve({ code, signal }));
@@ -58,6 +68,7 @@ export function makeTrainerPool({ entry, intraOpThreads, log, env }: TrainerPool
       });
     });
     const trainer: Process = {
+      use,
       child,
       exited,
       pid: child.pid ?? -1,
@@ -78,7 +89,7 @@ export function makeTrainerPool({ entry, intraOpThreads, log, env }: TrainerPool
     });
     void exited.then((exit) => {
       all.delete(trainer);
-      if (warm?.process === trainer) warm = null;
+      if (warm === trainer) warm = null;
       listener?.onExit(exit);
     });
     all.add(trainer);
@@ -91,19 +102,18 @@ export function makeTrainerPool({ entry, intraOpThreads, log, env }: TrainerPool
   }
 
   return {
-    acquire: (programKey) => {
-      if (warm) {
-        const { process: kept, programKey: key } = warm;
-        warm = null;
-        if (key === programKey) return kept;
-        void end(kept);
-      }
-      return start();
+    acquire: (programKey, threads) => {
+      const use = `${programKey} ${threads.intraOpThreads} ${threads.interOpThreads}`;
+      const kept = warm;
+      warm = null;
+      if (kept?.use === use) return kept;
+      if (kept) void end(kept);
+      return start(use, threads);
     },
-    release: async (trainer, programKey, clean) => {
+    release: async (trainer, clean) => {
       const kept = trainer as Process;
       kept.listen('', () => undefined, () => undefined);
-      if (clean && warm === null && all.has(kept)) warm = { process: kept, programKey };
+      if (clean && warm === null && all.has(kept)) warm = kept;
       else await end(kept);
     },
     close: async () => {

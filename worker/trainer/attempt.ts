@@ -10,6 +10,7 @@ import { failureOf, peakMemoryMib } from './failures.js';
 import { train, type Ending, type Training, type Watch } from './loop.js';
 import { prepare, type Prepared } from './prepare.js';
 import { makeProgress, type Progress } from './progress.js';
+import { microBatchesUntilDue } from './snapshot-policy.js';
 import { makeSnapshots, type Snapshots } from './snapshots.js';
 
 type Start = Extract<ToTrainer, { type: 'start' }>;
@@ -18,6 +19,8 @@ type Start = Extract<ToTrainer, { type: 'start' }>;
 export interface Hooks {
   /** `microBatches` of the job are executed; these samples were in the last one. */
   afterMicroBatch?(microBatches: number, epoch: number, sampleIds: Int32Array): void;
+  /** How many micro-batches may run until a boundary that is to be seen; by default as many as the engine likes. */
+  room?(microBatches: number): number;
   /** Training stands at a boundary, its snapshot taken if one was due, and goes on when this has settled. */
   atBoundary?(microBatches: number): Promise<void>;
 }
@@ -90,6 +93,7 @@ export function startAttempt({ start, engine, send, hooks }: AttemptOptions): At
         snapshots.boundary(standing);
         return hooks.atBoundary?.(standing.cursor.micro_batches);
       },
+      room: (cursor) => Math.min(microBatchesUntilDue(start.spec.checkpoint, cursor), hooks.room?.(cursor.micro_batches) ?? Infinity),
       microBatch(batch, cursor) {
         progress.executed(batch.samples);
         hooks.afterMicroBatch?.(cursor.micro_batches, batch.epoch, batch.sampleIds);

@@ -19,7 +19,7 @@ export interface Batches {
   /** The micro-batch that comes next. */
   training(cursor: Cursor): Batch;
   /** Batches of the whole validation set, in file order; empty without one. */
-  validation: { count: number; at(index: number): Batch };
+  validation: { samples: number; count: number; at(index: number): Batch };
 }
 
 export async function loadBatches(spec: JobSpec, sources: Sources): Promise<Batches> {
@@ -42,6 +42,7 @@ export async function loadBatches(spec: JobSpec, sources: Sources): Promise<Batc
       return { ...batcher.gather(from, to, permutationIn(cursor.epoch).at), epoch: cursor.epoch };
     },
     validation: {
+      samples: validationSamples,
       count: Math.ceil(validationSamples / batchSize),
       at(index) {
         if (validationBatcher === null) throw new Error('there is no validation data');

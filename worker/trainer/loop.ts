@@ -6,12 +6,12 @@ import type { JobSpec } from '../../lib/contract/spec.js';
 import type { EpochRow, UpdateRow } from '../../lib/contract/rows.js';
 import { AppError } from '../../lib/errors.js';
 import type { Course } from '../../lib/training/course.js';
-import { afterStep, isBoundary, planStep } from '../../lib/training/cursor.js';
+import { afterStep, isBoundary, planBlock, planStep } from '../../lib/training/cursor.js';
 import { learningRateAt } from '../../lib/training/learning-rate.js';
 import type { Cursor, PartialSums, StateCounters } from '../../lib/training/state.js';
 import { addMicroBatch, emptySums, windowDivisor } from '../../lib/training/window.js';
 import type { Batches } from './batches.js';
-import type { Batch, CompiledProgram } from './engines/index.js';
+import type { Batch, CompiledProgram, UpdateScalars } from './engines/index.js';
 import { epochRow, updateRow } from './rows.js';
 
 /** What is trained, and from where. */
@@ -26,10 +26,12 @@ export interface Training {
 
 /** What the loop tells, and what it is told. */
 export interface Watch {
-  /** Asked between any two micro-batches, also of a validation. */
+  /** Asked between any two blocks of micro-batches, and between the batches of a validation. */
   stopAsked(): boolean;
   /** Training stands at a place where its state may be kept; said again between the batches of a validation. */
   boundary(counters: StateCounters): void | Promise<void>;
+  /** How many micro-batches may be run before the next boundary is of interest; at least 1. */
+  room(cursor: Cursor): number;
   /** A micro-batch was executed and counted. */
   microBatch(batch: Batch, cursor: Cursor): void;
   updateRow(row: UpdateRow): void;
@@ -61,24 +63,24 @@ export async function train({ spec, course, batches, program, start }: Training,
 
     switch (step) {
       case 'micro_batch': {
-        const batch = batches.training(cursor);
-        const [row] = program.runBlock([batch]);
-        if (row === undefined || !row.finite) throw nonfinite(cursor, 'loss or gradient');
-        window = addMicroBatch(window, row);
-        epoch = addMicroBatch(epoch, row);
-        cursor = afterStep(cursor, step, course); // only now is the micro-batch consumed
-        watch.microBatch(batch, cursor);
-        break;
-      }
-      case 'update': {
-        const divisor = windowDivisor(window, training.reduction, training.batch_size);
-        const result = program.update({ update: cursor.updates, divisor, learningRate: learningRateAt(training, cursor.updates) });
-        if (!result.finite) throw nonfinite(cursor, 'gradient of the window');
-        cursor = afterStep(cursor, step, course);
-        watch.updateRow(updateRow(training, cursor.updates, window, result, watch.nowMs()));
+        const block = planBlock(cursor, course, Math.min(program.blockLimit, watch.room(cursor)));
+        const gathered = block.cursors.map(batches.training);
+        const result = program.runBlock(gathered, block.fillsWindow ? updateScalars(training, cursor, window, gathered) : null);
+        if (!result.finite) throw nonfinite(cursor, gathered.length);
+        for (const [index, row] of result.rows.entries()) {
+          window = addMicroBatch(window, row);
+          epoch = addMicroBatch(epoch, row);
+          cursor = afterStep(cursor, 'micro_batch', course); // only now is the micro-batch consumed
+          watch.microBatch(gathered[index]!, cursor);
+        }
+        if (result.update === null) break;
+        cursor = afterStep(cursor, 'update', course);
+        watch.updateRow(updateRow(training, cursor.updates, window, result.update, watch.nowMs()));
         window = emptySums();
         break;
       }
+      case 'update':
+        throw new Error('an update is due, but it belongs to the block that filled its window');
       case 'drop_window': {
         program.dropWindow();
         cursor = afterStep(cursor, step, course);
@@ -110,6 +112,14 @@ async function validate(validation: Batches['validation'], program: CompiledProg
   return sums;
 }
 
-function nonfinite(cursor: Cursor, what: string): AppError {
-  return new AppError('nonfinite_loss', `the ${what} is not finite in micro-batch ${cursor.micro_batches + 1} (epoch ${cursor.epoch + 1}, after ${cursor.updates} updates)`);
+/** What the window's update needs: its sums once these batches are in it. */
+function updateScalars(training: JobSpec['training'], { updates }: Cursor, window: PartialSums, gathered: readonly Batch[]): UpdateScalars {
+  const samples = gathered.reduce((sum, batch) => sum + batch.samples, window.samples);
+  const divisor = windowDivisor({ samples, micro_batches: window.micro_batches + gathered.length }, training.reduction, training.batch_size);
+  return { update: updates, divisor, learningRate: learningRateAt(training, updates) };
+}
+
+function nonfinite(cursor: Cursor, count: number): AppError {
+  const [first, last] = [cursor.micro_batches + 1, cursor.micro_batches + count];
+  return new AppError('nonfinite_loss', `the loss or gradient is not finite in micro-batch ${first === last ? first : `${first} to ${last}`} (epoch ${cursor.epoch + 1}, after ${cursor.updates} updates)`);
 }

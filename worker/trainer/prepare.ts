@@ -44,6 +44,8 @@ export async function prepare(start: Start, engine: Engine): Promise<Prepared> {
     reduction: spec.training.reduction,
     batchSize: spec.training.batch_size,
     accumIters: spec.training.accum_iters,
+    lanes: spec.training.lanes,
+    sizes: { training: batchSizes(batches.description.samples, spec.training.batch_size), evaluation: batchSizes(batches.validation.samples, spec.training.batch_size) },
     seed: spec.training.seed,
     key: programKey(spec, planned.plan),
   };
@@ -53,7 +55,7 @@ export async function prepare(start: Start, engine: Engine): Promise<Prepared> {
     return {
       training: { spec, course, batches, program: compiled, start: counters },
       plan: planned.plan,
-      facts: { engine: engine.name, device: engine.device, numericsClass: numericsClass(engine, program) },
+      facts: { engine: engine.name, device: engine.device, lanes: compiled.lanes, numericsClass: numericsClass(engine, program) },
       totalUpdates: totalUpdates(course),
       loadMs: loadedMs - startedMs,
       warmupMs: performance.now() - loadedMs,
@@ -62,6 +64,12 @@ export async function prepare(start: Start, engine: Engine): Promise<Prepared> {
     compiled.close();
     throw error;
   }
+}
+
+/** The sizes of the batches that this many samples make. */
+function batchSizes(samples: number, batchSize: number): number[] {
+  const ragged = samples % batchSize;
+  return [...(samples >= batchSize ? [batchSize] : []), ...(ragged > 0 ? [ragged] : [])];
 }
 
 const numericsClass = (engine: Engine, program: Program): string => `${engine.numerics}; batch ${program.batchSize}; program ${program.key}`;

@@ -21,3 +21,7 @@ export function isSnapshotDue(policy: CheckpointPolicySpec, last: LastSnapshot, 
     crossed(policy.every_micro_batches, last.cursor.micro_batches, cursor.micro_batches)
   );
 }
+
+/** Micro-batches until one after which a snapshot may be due by their count; Infinity if it never is. */
+export const microBatchesUntilDue = (policy: CheckpointPolicySpec, cursor: Pick<Cursor, 'micro_batches'>): number =>
+  policy.every_micro_batches === null ? Infinity : policy.every_micro_batches - (cursor.micro_batches % policy.every_micro_batches);

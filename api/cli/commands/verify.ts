@@ -51,7 +51,7 @@ async function runAgain(context: CliContext, job: Job, folder: string): Promise<
   const record: JobRecord = { id: job.id, created_at: job.created_at, spec: { ...job.spec, checkpoint: { ...job.spec.checkpoint, every_seconds: 3_600, every_updates: null, every_micro_batches: null }, run: { ...job.spec.run, start_after: null, start_before: null } } };
   const file = join(folder, 'job.json');
   await writeFile(file, JSON.stringify(record));
-  const child = fork(ENTRIES.worker, ['run', file, '--folder', folder], { env: { PAWL_LOG_LEVEL: 'error', ...context.env }, stdio: ['ignore', 'pipe', 'inherit', 'ipc'] });
+  const child = fork(ENTRIES.worker, ['run', file, '--folder', folder, '--class', job.result?.numerics_class ?? ''], { env: { PAWL_LOG_LEVEL: 'error', ...context.env }, stdio: ['ignore', 'pipe', 'inherit', 'ipc'] });
   child.on('message', ({ percent }: { percent?: number }) => {
     if (percent !== undefined) context.terminal?.write(`\r\x1b[2Krunning it again: ${percent.toFixed(0)} %`);
   });

@@ -6,13 +6,13 @@ import { batchOf, dataOf, expectNoTensors, programOf, stateOf, withProgram } fro
 
 afterEach(expectNoTensors);
 
-const program = programOf([{ type: 'flatten' }, { type: 'dropout', rate: 0.5 }, { type: 'dense', units: 2, activation: 'softmax' }], [4, 4, 1], 2, { batch_size: 1, seed: 3 });
+const program = programOf([{ type: 'flatten' }, { type: 'dropout', rate: 0.5 }, { type: 'dense', units: 2, activation: 'softmax' }], [4, 4, 1], 2, { batch_size: 1, accum_iters: 2, seed: 3 }, [2]);
 const GRADIENT = accumulatorName('dense_1/kernel');
 
 /** Features whose weights got a gradient: those that were kept. */
 function kept(batch: Batch, seed = program.seed): boolean[] {
   return withProgram({ ...program, seed }, (compiled) => {
-    compiled.runBlock([batch]);
+    compiled.runBlock([batch], null);
     const gradient = dataOf(stateOf(compiled, true), GRADIENT);
     return Array.from({ length: 16 }, (_, feature) => gradient[2 * feature] !== 0);
   });
@@ -33,8 +33,8 @@ test('a micro-batch and its parts have the same masks', () => {
   const two = batchOf(program.plan, 2);
   const first: Batch = { ...two, samples: 1, x: two.x.slice(0, 16), y: two.y.slice(0, 2), sampleIds: two.sampleIds.slice(0, 1) };
   const second: Batch = { ...two, samples: 1, x: two.x.slice(16), y: two.y.slice(2), sampleIds: two.sampleIds.slice(1) };
-  const together = withProgram(program, (compiled) => compiled.runBlock([two])[0]!.loss);
-  const apart = withProgram(program, (compiled) => compiled.runBlock([first, second]).reduce((sum, { loss }) => sum + loss, 0));
+  const together = withProgram(program, (compiled) => compiled.runBlock([two], null).rows[0]!.loss);
+  const apart = withProgram(program, (compiled) => compiled.runBlock([first, second], null).rows.reduce((sum, { loss }) => sum + loss, 0));
   expect(apart).toBeCloseTo(together, 5);
 });
 
@@ -42,7 +42,7 @@ test('kept values are scaled so that the mean stays, and inference drops nothing
   const wide = programOf([{ type: 'flatten' }, { type: 'dropout', rate: 0.25 }, { type: 'dense', units: 1, use_bias: false, kernel_initializer: 'ones' }, { type: 'dense', units: 2 }], [64, 64, 1], 2, { loss: { type: 'categorical_crossentropy', from_logits: true }, batch_size: 1 });
   const batch: Batch = { x: new Float32Array(4096).fill(1 / 4096), y: Float32Array.of(1, 0), samples: 1, epoch: 0, sampleIds: Int32Array.of(0) };
   withProgram(wide, (compiled) => {
-    compiled.runBlock([batch]);
+    compiled.runBlock([batch], null);
     // d loss / d kernel = (p − y) · x: the first dense layer's output is the sum of the masked ones
     const gradient = dataOf(stateOf(compiled, true), accumulatorName('dense_2/kernel'));
     const bias = dataOf(stateOf(compiled, true), accumulatorName('dense_2/bias'));

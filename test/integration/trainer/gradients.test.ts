@@ -3,8 +3,9 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { ACTIVATIONS, type JobSpecInput } from '../../../lib/contract/spec.js';
 import { accumulatorName } from '../../../lib/model/slots.js';
+import type { Batch } from '../../../worker/trainer/engines/index.js';
 import { numericGradients, values, type Values } from '../../unit/trainer/support/naive.js';
-import { batchOf, dataOf, expectNoTensors, noise, programOf, stateOf, withProgram } from './support/engine.js';
+import { batchOf, COMPILERS, dataOf, expectNoTensors, noise, programOf, stateOf, withProgram } from './support/engine.js';
 import { naiveLosses } from './support/naive-network.js';
 
 afterEach(expectNoTensors);
@@ -60,8 +61,8 @@ for (const activation of ACTIVATIONS) {
 const SAMPLES = 4;
 
 describe.each(Object.entries(CASES))('%s', (_, { layers, input = [5, 4, 2], training = {}, labels }) => {
-  const program = programOf(layers, input, CLASSES, { batch_size: SAMPLES, seed: 11, ...training });
-  const batch = batchOf(program.plan, SAMPLES, 1, labels);
+  const program = programOf(layers, input, CLASSES, { batch_size: SAMPLES, seed: 11, ...training }, (training.batch_size ?? SAMPLES) === SAMPLES ? [] : [SAMPLES]);
+  const batch = (): Batch => batchOf(program.plan, SAMPLES, 1, labels);
   // biases, gammas and moving statistics too: nothing may hide behind a start value of 0 or 1
   const weights = new Map(program.plan.weights.map(({ name, shape }, index) => {
     const size = shape.reduce((product, length) => product * length, 1);
@@ -69,31 +70,28 @@ describe.each(Object.entries(CASES))('%s', (_, { layers, input = [5, 4, 2], trai
     return [name, { dtype: 'F32' as const, shape, data: noise(size, index + 2).map((value) => (positive ? 1 + value / 2 : value)) }];
   }));
   const naive = (): Map<string, Values> => new Map([...weights].map(([name, { shape, data }]) => [name, values(shape, data)]));
-
-  test('its loss is the naive one, in training and in inference', () => {
-    withProgram(program, (compiled) => {
-      compiled.loadWeights(weights);
-      for (const mode of ['training', 'inference'] as const) {
-        const row = mode === 'training' ? compiled.runBlock([batch])[0]! : compiled.evaluate(batch);
-        const losses = naiveLosses({ ...program, training: mode === 'training' }, naive(), batch);
-        const sum = losses.reduce((total, loss) => total + loss, 0);
-        expect(row.loss, mode).toBeCloseTo(program.reduction === 'sample' ? sum : sum / SAMPLES, 4);
-        expect(row).toMatchObject({ samples: SAMPLES, finite: true });
-      }
-    });
-  });
-
-  test('its gradient is the numeric one', () => {
-    const state = withProgram(program, (compiled) => {
-      compiled.loadWeights(weights);
-      compiled.runBlock([batch]);
-      return stateOf(compiled, true);
-    });
+  const trainable = program.plan.weights.filter((weight) => weight.trainable).map(({ name }) => name);
+  const naiveGradients = (): Float64Array[] => {
     const inputs = naive();
-    const trainable = program.plan.weights.filter((weight) => weight.trainable).map(({ name }) => name);
     const denominator = program.reduction === 'sample' ? program.batchSize : SAMPLES;
-    const objective = (): number => naiveLosses({ ...program, training: true }, inputs, batch).reduce((sum, loss) => sum + loss, 0) / denominator;
-    const gradients = numericGradients(objective, trainable.map((name) => inputs.get(name)!));
+    const objective = (): number => naiveLosses({ ...program, training: true }, inputs, batch()).reduce((sum, loss) => sum + loss, 0) / denominator;
+    return numericGradients(objective, trainable.map((name) => inputs.get(name)!));
+  };
+
+  test.each(COMPILERS)('%s: its loss is the naive one, in training and in inference, and its gradient the numeric one', (_, compile) => {
+    const { state, rows } = withProgram(program, (compiled) => {
+      compiled.loadWeights(weights);
+      const inference = compiled.evaluate(batch());
+      const { rows, finite } = compiled.runBlock([batch()], null);
+      expect(finite).toBe(true);
+      return { state: stateOf(compiled, true), rows: { inference, training: rows[0]! } };
+    }, compile);
+    for (const mode of ['training', 'inference'] as const) {
+      const sum = naiveLosses({ ...program, training: mode === 'training' }, naive(), batch()).reduce((total, loss) => total + loss, 0);
+      expect(rows[mode].loss, mode).toBeCloseTo(program.reduction === 'sample' ? sum : sum / SAMPLES, 4);
+      expect(rows[mode].samples).toBe(SAMPLES);
+    }
+    const gradients = naiveGradients();
     for (const [index, name] of trainable.entries()) {
       const actual = dataOf(state, accumulatorName(name));
       const worst = actual.reduce((most, value, at) => Math.max(most, Math.abs(value - gradients[index]![at]!)), 0);

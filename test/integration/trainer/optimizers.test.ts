@@ -10,8 +10,8 @@ import type { ModelPlan } from '../../../lib/model/plan.js';
 import type { Program } from '../../../worker/trainer/engines/index.js';
 import { inScope } from '../../../worker/trainer/engines/scope.js';
 import { makeTensorStore, type TensorStore } from '../../../worker/trainer/engines/tensor-store.js';
-import { applyUpdate } from '../../../worker/trainer/engines/update.js';
-import { emptyWindow, foldMicroBatch, type WindowNames } from '../../../worker/trainer/engines/window.js';
+import { updateWeights } from '../../../worker/trainer/engines/update.js';
+import { stepNumbers } from '../../../worker/trainer/optimizers/index.js';
 import { expectNoTensors, noise } from './support/engine.js';
 
 afterEach(expectNoTensors);
@@ -28,33 +28,36 @@ interface Fixture {
 }
 const ADAM = { type: 'adam', decay: 0, weight_decay: 0, beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7, amsgrad: false } as const;
 
-/** A state of bare weights, with the engine's own pieces working on it. */
+/** A state of bare weights, folded and updated by the engines' own pieces. */
 function bareState(shapes: Record<string, number[]>, initial: Tensors, optimizer: OptimizerSpec, accumIters: number) {
   const names = Object.keys(shapes);
   const store = makeTensorStore();
-  const plan = { layers: [] as ModelPlan['layers'] } as ModelPlan;
-  const program: Program = { plan, optimizer, loss: { type: 'categorical_crossentropy', label_smoothing: 0, from_logits: false }, reduction: 'batch', batchSize: 1, accumIters, seed: 0, key: '' };
-  const window: WindowNames = { trainable: names, layers: [] };
+  const plan = { layers: [], weights: names.map((name) => ({ name, shape: shapes[name]!, trainable: true })) } as unknown as ModelPlan;
+  const program: Program = { plan, optimizer, loss: { type: 'categorical_crossentropy', label_smoothing: 0, from_logits: false }, reduction: 'batch', batchSize: 1, accumIters, lanes: 1, sizes: { training: [1], evaluation: [] }, seed: 0, key: '' };
   for (const name of names) {
     store.put(name, tf.tensor(initial[name]!, shapes[name]));
     for (const slot of slotNames(optimizer)) store.put(slotName(name, slot), tf.zeros(shapes[name]!));
   }
   let position = 0;
-  let updates = 0;
+  let update = 0;
   return {
     store,
     microBatch(gradients: Tensors): void {
       inScope(() => {
-        const micro = { row: { samples: 1, loss: 0, correct: 0, finite: true }, gradients: names.map((name) => tf.tensor(gradients[name]!, shapes[name])), statistics: new Map() };
-        foldMicroBatch(store, window, position > 0, micro);
+        for (const name of names) {
+          const gradient = tf.tensor(gradients[name]!, shapes[name]);
+          store.put(accumulatorName(name), position > 0 ? tf.add(store.get(accumulatorName(name)), gradient) : gradient);
+        }
+        position += 1;
+        if (position < accumIters) return;
+        const learningRate = learningRateAt({ optimizer: optimizer as never, lr_schedule: { type: 'constant' } }, update);
+        const numbers = Object.fromEntries(Object.entries(stepNumbers(optimizer, { update, learningRate })).map(([name, value]) => [name, tf.scalar(value)]));
+        const next = updateWeights({ program, state: store.get, gradient: (name) => tf.div(store.get(accumulatorName(name)), position), numbers });
+        for (const [name, tensor] of next) store.put(name, tensor);
+        for (const name of names) store.delete(accumulatorName(name));
+        position = 0;
+        update += 1;
       });
-      position += 1;
-      if (position < accumIters) return;
-      const learningRate = learningRateAt({ optimizer: optimizer as never, lr_schedule: { type: 'constant' } }, updates);
-      inScope(() => applyUpdate(store, program, names, { update: updates, divisor: position, learningRate }));
-      emptyWindow(store, window);
-      position = 0;
-      updates += 1;
     },
   };
 }

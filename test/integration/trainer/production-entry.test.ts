@@ -51,7 +51,7 @@ describe('a trainer', () => {
     await start('one');
     const ready = await trainer.until('ready');
     expect(ready).toMatchObject({ attempt: 'one', totalUpdates: 57, facts: { engine: 'tensorflow' } });
-    expect(ready.facts.numericsClass).toMatch(/^tensorflow eager; tfjs-node-gpu 4\.22\.0; libtensorflow 2\.20\.0; .*; intra-op 1; .*; batch 10; program [0-9a-f]{64}$/);
+    expect(ready.facts.numericsClass).toMatch(/^tensorflow graph; tfjs-node-gpu 4\.22\.0; libtensorflow 2\.20\.0; .*; intra-op 1; .*; batch 10; program [0-9a-f]{64}$/);
     trainer.send({ type: 'run', attempt: 'one' });
     const first = await trainer.until('snapshot');
     expect(first.snapshot).toMatchObject({ number: 1, counters: { cursor: { updates: 10, window_position: 0 } } });

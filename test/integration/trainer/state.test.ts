@@ -19,8 +19,7 @@ const LAYERS: JobSpecInput['model']['layers'] = [
 ];
 const program = programOf(LAYERS, [6, 6, 1], 4, { batch_size: 4, accum_iters: 3, seed: 9, optimizer: { type: 'adam', amsgrad: true } });
 const step = (compiled: CompiledProgram, number: number): void => {
-  compiled.runBlock([batchOf(program.plan, 4, number)]);
-  if (number % 3 === 2) compiled.update({ update: Math.floor(number / 3), divisor: 3, learningRate: 0.01 });
+  compiled.runBlock([batchOf(program.plan, 4, number)], number % 3 === 2 ? { update: Math.floor(number / 3), divisor: 3, learningRate: 0.01 } : null);
 };
 const KERNEL = 'conv2d_1/kernel';
 

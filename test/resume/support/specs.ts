@@ -21,7 +21,8 @@ export const SPEC_A: JobSpecInput = {
     ],
   },
   training: { batch_size: 6, accum_iters: 3, epochs: 2, tail: 'carry', seed: 7, optimizer: { type: 'adam', lr: 0.01, decay: 1e-2, amsgrad: true } },
-  checkpoint: { every_micro_batches: 1 },
+  // every fourth micro-batch of windows of three: windows are cut into blocks of every length
+  checkpoint: { every_micro_batches: 4 },
 };
 
 /** Nesterov momentum with weight decay, convolutions with strides and dilation, file order, windows flushed at an epoch's end. */

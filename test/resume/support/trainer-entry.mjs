@@ -66,6 +66,8 @@ serve(
   {
     engine: watchedEngine(),
     hooks: {
+      // a block ends where the fault strikes
+      room: (number) => (fault?.at > number ? fault.at - number : Infinity),
       afterMicroBatch(number, epoch, sampleIds) {
         process.send({ type: 'test_executed', number, epoch, sampleIds: [...sampleIds] });
         if (fault?.at === number) strike();

@@ -220,7 +220,6 @@ describe('what is specified but not built', () => {
     ['training.nonfinite', 'skip_window', training({ nonfinite: 'skip_window' })],
     ['training.precision', 'bfloat16', training({ precision: 'bfloat16' })],
     ['training.numerics', 'fast', training({ numerics: 'fast' })],
-    ['training.lanes', '4', training({ lanes: 4 })],
     ['checkpoint.every_seconds', 'auto', { checkpoint: { every_seconds: 'auto' } }],
     ['checkpoint.keep_best', 'keep_best', { checkpoint: { keep_best: { metric: 'loss' } } }],
     ...['webgpu', 'wasm', 'cpu'].map((engine): [string, string, Input] => ['resources.engine', engine, { resources: { engine } }]),

@@ -13,6 +13,9 @@ import { makeToyProgram } from './support/toy-program.js';
 
 const START: StateCounters = { cursor: startCursor(), window: emptySums(), epoch: emptySums() };
 
+/** What the program did, whatever the blocks. */
+const steps = (program: ReturnType<typeof makeToyProgram>): string[] => program.calls.filter((call) => call !== '|');
+
 interface Run {
   ending: Ending;
   calls: string[];
@@ -22,8 +25,8 @@ interface Run {
   weight: number;
 }
 /** 7 samples and a validation of 3, micro-batches of 2: four an epoch, the last one of a single sample. */
-async function run(training: NonNullable<JobSpecInput['training']>, options: { stopAfter?: number; start?: StateCounters; program?: ReturnType<typeof makeToyProgram>; validation?: boolean } = {}): Promise<Run> {
-  const { program = makeToyProgram(), start = START, stopAfter = Infinity, validation = true } = options;
+async function run(training: NonNullable<JobSpecInput['training']>, options: { stopAfter?: number; start?: StateCounters; program?: ReturnType<typeof makeToyProgram>; validation?: boolean; room?: number } = {}): Promise<Run> {
+  const { program = makeToyProgram(), start = START, stopAfter = Infinity, validation = true, room = Infinity } = options;
   const spec = resolved({
     data: { type: 'builtin', name: 'synthetic', samples: 10, shape: [1, 1, 1], classes: 2, seed: 1, validation: validation ? { split: 0.3 } : null },
     model: { layers: [{ type: 'flatten' }, { type: 'dense', units: 2 }] },
@@ -31,19 +34,21 @@ async function run(training: NonNullable<JobSpecInput['training']>, options: { s
   });
   const batches = await loadBatches(spec, { train: { type: 'builtin', name: 'synthetic', samples: 10, shape: [1, 1, 1], classes: 2, seed: 1 }, validation: null });
   const course = courseOf(spec.training, batches.description.samples);
-  const result = { calls: program.calls, updateRows: [] as UpdateRow[], epochRows: [] as EpochRow[], boundaries: [] as StateCounters[] };
+  const result = { updateRows: [] as UpdateRow[], epochRows: [] as EpochRow[], boundaries: [] as StateCounters[] };
   const watch: Watch = {
-    stopAsked: () => program.calls.length >= stopAfter,
+    stopAsked: () => steps(program).length >= stopAfter,
     boundary: (counters) => {
       expect(isBoundary(counters.cursor, course)).toBe(true);
       result.boundaries.push(counters);
     },
+    room: () => room,
     microBatch: () => undefined,
     updateRow: (row) => result.updateRows.push(row),
     epochRow: (row) => result.epochRows.push(row),
     nowMs: () => 5000,
   };
-  return { ...result, ending: await train({ spec, course, batches, program, start }, watch), weight: program.weight() };
+  const ending = await train({ spec, course, batches, program, start }, watch);
+  return { ...result, ending, calls: steps(program), weight: program.weight() };
 }
 
 describe('a training', () => {
@@ -107,6 +112,24 @@ describe('a training', () => {
   });
 });
 
+describe('blocks', () => {
+  const blocks = async (options: { blockLimit: number; room?: number }, training: NonNullable<JobSpecInput['training']> = {}): Promise<number[]> => {
+    const program = makeToyProgram(options);
+    const undisturbed = await run(training);
+    const { calls, updateRows, epochRows, weight } = await run(training, { program, ...(options.room === undefined ? {} : { room: options.room }) });
+    expect({ calls, updateRows, epochRows, weight }).toEqual({ calls: undisturbed.calls, updateRows: undisturbed.updateRows, epochRows: undisturbed.epochRows, weight: undisturbed.weight });
+    return program.calls.join(' ').split('|').slice(0, -1).map((part) => part.split('micro').length - 1);
+  };
+  test('hold what the engine takes at once, and never more than is left of the window or the epoch', async () => {
+    expect(await blocks({ blockLimit: 8 })).toEqual([3, 1, 2, 2]);
+    expect(await blocks({ blockLimit: 2 })).toEqual([2, 1, 1, 2, 2]);
+    expect(await blocks({ blockLimit: 8 }, { tail: 'flush' })).toEqual([3, 1, 3, 1]);
+  });
+  test('end where a boundary is wanted', async () => {
+    expect(await blocks({ blockLimit: 8, room: 2 })).toEqual([2, 1, 1, 2, 2]);
+  });
+});
+
 describe('a stop', () => {
   test('anywhere, and going on from there, does every step once and ends the same', async () => {
     for (const training of [{ tail: 'carry' }, { tail: 'flush' }, { tail: 'drop' }, { max_updates: 2, epochs: null }] as const) {
@@ -114,7 +137,7 @@ describe('a stop', () => {
       for (let stopAfter = 1; stopAfter <= undisturbed.calls.length; stopAfter++) {
         const program = makeToyProgram();
         const first = await run(training, { stopAfter, program });
-        const before = [...first.calls];
+        const before = first.calls;
         if (first.ending.kind === 'completed') {
           expect(before).toEqual(undisturbed.calls);
           continue;

@@ -1,43 +1,93 @@
 // A training program run operation by operation. Nothing is compiled: the state is tensors by name, and every call of
-// the seam is a few lines over the files beside this one (micro-batch, window, update).
-import { AppError } from '../../../lib/errors.js';
-import { checkState, expectedState, expectedWeights, gathersStatistics, slotName, slotNames, type ExpectedTensor } from '../../../lib/model/slots.js';
-import type { TensorMap } from '../../../lib/training/state.js';
+// the seam is a few lines over the functions beside this one (micro-batch, update).
 import tf from '@tensorflow/tfjs-core';
+import type { Tensor, Tensor1D } from '@tensorflow/tfjs-core';
+import { accumulatorName, checkState, expectedState, expectedWeights, slotName, slotNames, STATISTICS, statisticName, type ExpectedTensor } from '../../../lib/model/slots.js';
+import { AppError } from '../../../lib/errors.js';
+import type { TensorMap } from '../../../lib/training/state.js';
+import { maskedLayers, maskOf } from '../masks.js';
 import { initialWeight } from '../model/initializers.js';
 import { makeNetwork } from '../model/network.js';
-import type { CompiledProgram, Program } from './index.js';
-import { evaluateBatch, runMicroBatch } from './micro-batch.js';
+import { mergeFactors, mergeStatistics } from '../model/statistics.js';
+import { stepNumbers } from '../optimizers/index.js';
+import { batchRow } from './batch-row.js';
+import type { Batch, BatchRow, CompiledProgram, Program, UpdateScalars } from './index.js';
+import { inference, microBatch, type MicroBatch, type MicroBatchInputs } from './micro-batch.js';
 import { inScope } from './scope.js';
 import { assertHostTensor, makeTensorStore, toTensor } from './tensor-store.js';
-import { applyUpdate } from './update.js';
-import { emptyWindow, foldMicroBatch, type WindowNames } from './window.js';
+import { layersWithStatistics, trainableWeights, updateMovingStatistics, updateWeights, valuesPerSample } from './update.js';
 
 export function compileEager(program: Program): CompiledProgram {
   const { plan, optimizer, seed } = program;
   const network = makeNetwork(plan, program.loss);
   const store = makeTensorStore();
-  const trainable = plan.weights.filter((weight) => weight.trainable).map((weight) => weight.name);
-  const window: WindowNames = { trainable, layers: plan.layers.filter(gathersStatistics).map((layer) => layer.name) };
-  if (trainable.length === 0) throw new AppError('invalid_spec', 'the model has no trainable weight: there is nothing to train', { param: 'model.layers' });
+  const trainable = trainableWeights(plan);
+  const layers = layersWithStatistics(plan);
+  const masked = new Map(maskedLayers(plan).map((layer) => [layer.name, layer]));
   let windowOpen = false;
 
+  const load = (tensors: TensorMap, expected: ReadonlyMap<string, ExpectedTensor>, code: 'checkpoint_corrupt' | 'invalid_data'): void => {
+    checkTensors(tensors, expected, code);
+    for (const name of expected.keys()) store.put(name, toTensor(tensors.get(name)!));
+  };
   const close = (): void => {
     store.close();
     windowOpen = false;
   };
-  const dropWindow = (): void => {
-    emptyWindow(store, window);
+  function dropWindow(): void {
+    for (const name of trainable) store.delete(accumulatorName(name));
+    for (const { name } of layers) for (const statistic of STATISTICS) store.delete(statisticName(name, statistic));
     windowOpen = false;
-  };
-  const load = (tensors: TensorMap, expected: ReadonlyMap<string, ExpectedTensor>, code: 'checkpoint_corrupt' | 'invalid_data'): void => {
-    const problems = checkState(expected, tensors);
-    if (problems[0] !== undefined) throw new AppError(code, problems[0].message, { param: problems[0].param, details: problems });
-    for (const [name, declared] of expected) assertHostTensor(name, tensors.get(name)!, declared);
-    for (const name of expected.keys()) store.put(name, toTensor(tensors.get(name)!));
-  };
+  }
+
+  /** TensorFlow adopts the batch's buffers: they are never touched again. */
+  const inputsOf = (batch: Batch): MicroBatchInputs => ({
+    x_NHWC: tf.tensor(batch.x, [batch.samples, ...plan.inputShape]),
+    labels_NK: tf.tensor2d(batch.y, [batch.samples, batch.y.length / batch.samples]),
+    weight: store.get,
+    mask: (name) => {
+      const layer = masked.get(name)!;
+      return tf.tensor(maskOf(layer, seed, batch), [batch.samples, ...layer.inputShape]);
+    },
+  });
+
+  /** A float32 left fold, in the micro-batches' order; the first one is taken as it is, so a window of one is no accumulation at all. */
+  function fold(micro: MicroBatch, samples: number): void {
+    for (const [name, gradient] of micro.gradients) store.put(accumulatorName(name), windowOpen ? tf.add(store.get(accumulatorName(name)), gradient) : gradient);
+    for (const layer of layers) {
+      const name = (statistic: (typeof STATISTICS)[number]): string => statisticName(layer.name, statistic);
+      const batch = micro.statistics.get(layer.name)!;
+      const before = windowOpen ? countOf(layer.name) : 0;
+      const count = before + samples * valuesPerSample(layer);
+      const window = { mean_C: windowOpen ? store.get(name('mean')) : batch.mean_C, m2_C: windowOpen ? store.get(name('m2')) : batch.m2_C };
+      const factors = mergeFactors(before, count - before);
+      const merged = windowOpen ? mergeStatistics(window, batch, { share: tf.scalar(factors.share), weight: tf.scalar(factors.weight) }) : batch;
+      store.put(name('count'), tf.scalar(count, 'int32'));
+      store.put(name('mean'), merged.mean_C);
+      store.put(name('m2'), merged.m2_C);
+    }
+    windowOpen = true;
+  }
+  const countOf = (layer: string): number => store.get(statisticName(layer, 'count')).dataSync()[0]!;
+
+  /** Σx² of each accumulated gradient, and Σ of what else may not be infinite. */
+  const norms = (): Tensor => tf.stack([...trainable.map((name) => tf.sum(tf.square(store.get(accumulatorName(name))))), ...layers.map(({ name }) => tf.sum(store.get(statisticName(name, 'm2'))))]);
+
+  function applyUpdate({ update, divisor, learningRate }: UpdateScalars): void {
+    const numbers = Object.entries(stepNumbers(optimizer, { update, learningRate })).map(([name, value]): [string, Tensor] => [name, tf.scalar(value)]);
+    // one true division: n·g/(n·k) and g·(1/k) are other bits
+    const gradient = (name: string): Tensor => tf.div(store.get(accumulatorName(name)), divisor);
+    const next = updateWeights({ program, state: store.get, gradient, numbers: Object.fromEntries(numbers) });
+    for (const layer of layers) {
+      const window = { mean_C: store.get(statisticName(layer.name, 'mean')), m2_C: store.get(statisticName(layer.name, 'm2')) };
+      for (const [name, tensor] of updateMovingStatistics(layer, store.get, window, tf.scalar(countOf(layer.name)))) next.set(name, tensor);
+    }
+    for (const [name, tensor] of next) store.put(name, tensor);
+  }
 
   return {
+    lanes: 1,
+    blockLimit: 1,
     initialise() {
       close();
       for (const weight of plan.weights) store.put(weight.name, tf.tensor(initialWeight(seed, weight), [...weight.shape]));
@@ -51,30 +101,32 @@ export function compileEager(program: Program): CompiledProgram {
       load(state, expectedState(plan, optimizer, open), 'checkpoint_corrupt');
       windowOpen = open;
     },
-    runBlock(batches) {
-      const rows = [];
-      for (const batch of batches) {
-        const row = inScope(() => {
-          const micro = runMicroBatch(batch, program, network, store.get, trainable);
-          // a branch: nothing that is not finite comes near the accumulator
-          if (micro.row.finite) {
-            foldMicroBatch(store, window, windowOpen, micro);
-            windowOpen = true;
-          }
-          return micro.row;
-        });
-        rows.push(row);
-        if (!row.finite) break;
-      }
-      return rows;
-    },
-    update(scalars) {
-      const result = inScope(() => applyUpdate(store, program, trainable, scalars));
-      if (result.finite) dropWindow();
-      return result;
+    runBlock(batches, update) {
+      return inScope(() => {
+        const rows: BatchRow[] = [];
+        for (const batch of batches) {
+          inScope(() => {
+            const micro = microBatch(inputsOf(batch), program, network, trainable);
+            fold(micro, batch.samples);
+            const values = tf.concat([micro.losses_N, micro.predicted_N] as Tensor1D[]).dataSync();
+            rows.push(batchRow(values, values.subarray(batch.samples), batch, program.reduction));
+          });
+        }
+        const sums = [...norms().dataSync()];
+        const finite = [...rows.map((row) => row.loss), ...sums].every(Number.isFinite);
+        if (!finite || update === null) return { rows, finite, update: null };
+        applyUpdate(update);
+        dropWindow();
+        return { rows, finite, update: { gradNorm: gradientNorm(sums.slice(0, trainable.length), update.divisor), regularization: 0 } };
+      });
     },
     dropWindow,
-    evaluate: (batch) => evaluateBatch(batch, program, network, store.get),
+    evaluate: (batch) =>
+      inScope(() => {
+        const { losses_N, predicted_N } = inference(inputsOf(batch), program, network);
+        const values = tf.concat([losses_N, predicted_N] as Tensor1D[]).dataSync();
+        return batchRow(values, values.subarray(batch.samples), batch, program.reduction);
+      }),
     snapshot(open) {
       if (open !== windowOpen) throw new Error(`a snapshot ${open ? 'with' : 'without'} a window was asked for, but it is ${windowOpen ? 'open' : 'empty'}`);
       return store.view([...expectedState(plan, optimizer, open).keys()]);
@@ -82,3 +134,13 @@ export function compileEager(program: Program): CompiledProgram {
     close,
   };
 }
+
+/** AppError with this code if a tensor is missing, extra, mis-shaped or mis-typed. */
+export function checkTensors(tensors: TensorMap, expected: ReadonlyMap<string, ExpectedTensor>, code: 'checkpoint_corrupt' | 'invalid_data'): void {
+  const problems = checkState(expected, tensors);
+  if (problems[0] !== undefined) throw new AppError(code, problems[0].message, { param: problems[0].param, details: problems });
+  for (const [name, declared] of expected) assertHostTensor(name, tensors.get(name)!, declared);
+}
+
+/** The global norm of the divided gradient, added up in float64 from each weight's float32 sum of squares. */
+export const gradientNorm = (squares: readonly number[], divisor: number): number => Math.sqrt(squares.reduce((total, square) => total + square, 0)) / divisor;

@@ -12,9 +12,13 @@ export interface Program {
   reduction: TrainingSpec['reduction'];
   batchSize: number;
   accumIters: number;
+  /** Micro-batches of a window to run side by side: a number, or what turns out fastest. */
+  lanes: 'auto' | number;
+  /** How many samples a micro-batch may have, and a batch of an evaluation: full and ragged ones. */
+  sizes: { training: readonly number[]; evaluation: readonly number[] };
   /** The job's seed: keys of initial weights and dropout derive from it. */
   seed: number;
-  /** sha256 over all of the above but the seed and the optimizer's learning rates: part of the numerics class. */
+  /** sha256 over all of the above but the seed, the lanes, the sizes and the optimizer's learning rates: part of the numerics class. */
   key: string;
 }
 
@@ -36,8 +40,6 @@ export interface BatchRow {
   /** Σℓ over its samples (reduction `sample`) or their mean (reduction `batch`). */
   loss: number;
   correct: number;
-  /** Whether loss and gradient were all finite; if not, accumulator and statistics are as before the micro-batch. */
-  finite: boolean;
 }
 
 /** What an update needs from the host: all of it derived from integers in float64, then float32. */
@@ -54,7 +56,19 @@ export interface UpdateResult {
   /** Global norm of the divided gradient, before clipping. */
   gradNorm: number;
   regularization: number;
+}
+
+/** Of a block of micro-batches. */
+export interface BlockResult {
+  /** One a micro-batch, in their order. */
+  rows: readonly BatchRow[];
+  /**
+   * Whether every loss and the norm of the window's gradient so far are finite in float32. If not, weights, slots and
+   * moving statistics are as before the block, and the window is lost: it has to be dropped.
+   */
   finite: boolean;
+  /** Null if none was asked for, or if not finite. */
+  update: UpdateResult | null;
 }
 
 /** An immutable view of a state: later micro-batches do not change a byte of it. */
@@ -67,16 +81,21 @@ export interface StateSnapshot {
 }
 
 export interface CompiledProgram {
+  /** Micro-batches of a window that run side by side. */
+  readonly lanes: number;
   /** Fresh weights from the initializers (keyed by seed and weight name), slots at their start values, no window. */
   initialise(): void;
   /** Replaces weights only (by name; a missing, extra or mis-shaped one is an error naming it). */
   loadWeights(weights: TensorMap): void;
   /** Replaces everything: weights, slots and, exactly when a window is open, accumulator and statistics. Errors as above. */
   restore(state: TensorMap, windowOpen: boolean): void;
-  /** Runs micro-batches in order, each folded into the accumulator; stops after the first that is not finite. */
-  runBlock(batches: readonly Batch[]): BatchRow[];
-  /** Applies the window and empties it. A non-finite gradient changes nothing. */
-  update(scalars: UpdateScalars): UpdateResult;
+  /** How many micro-batches are best run in one block: at most that many, and a fraction of a second. At least 1; may change. */
+  readonly blockLimit: number;
+  /**
+   * Runs at least one micro-batch, all of the same open window, each folded into the accumulator in order; then, with
+   * `update`, applies the window and empties it. The bits do not depend on how a window is cut into blocks.
+   */
+  runBlock(batches: readonly Batch[], update: UpdateScalars | null): BlockResult;
   /** Drops the open window: accumulator and statistics. */
   dropWindow(): void;
   /** Loss and correct of one batch in inference mode; changes nothing. */
@@ -87,7 +106,7 @@ export interface CompiledProgram {
 }
 
 export interface Engine {
-  name: 'tensorflow';
+  name: 'tensorflow' | 'wasm';
   /** For people. */
   device: string;
   /** Versions, flags, instruction set, device and threads: the engine's part of the numerics class. */

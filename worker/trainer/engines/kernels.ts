@@ -1,34 +1,12 @@
-// Native TensorFlow kernels that tfjs lacks, registered in tfjs's own registry together with their gradients: a bias,
-// the gradient of relu, the fused softmax cross-entropy and batch normalization by batch statistics. Each replaces
-// several eager calls by one, and an eager call costs more than its arithmetic.
+// Operations that tfjs lacks: a bias, the gradient of relu, the fused softmax cross-entropy and batch normalization by
+// batch statistics. Each replaces several eager calls by one, and an eager call costs more than its arithmetic. The
+// functions and their gradients are every engine's; below them, TensorFlow's own kernels for them (wasm's: wasm/kernels/).
 import tf from '@tensorflow/tfjs-core';
 import type { GradConfig, NamedAttrMap, NamedTensorMap, Tensor, TensorInfo } from '@tensorflow/tfjs-core';
+import type { NodeBackend, OpAttribute } from './node-backend.js';
 
 /** Changes when a change here, in model/ or in optimizers/ may change bits: part of the numerics class. */
 export const KERNEL_SET = 1;
-
-/** What is used of tfjs-node's backend; its own types hide it. */
-export interface NodeBackend {
-  isUsingGpuDevice: boolean;
-  binding: {
-    TF_Version: string;
-    TF_ATTR_TYPE: number;
-    TF_ATTR_FLOAT: number;
-    TF_ATTR_BOOL: number;
-    TF_ATTR_STRING: number;
-    TF_FLOAT: number;
-    getNumOfTensors(): number;
-  };
-  executeSingleOutput(name: string, attributes: OpAttribute[], inputs: TensorInfo[]): Tensor;
-  executeMultipleOutputs(name: string, attributes: OpAttribute[], inputs: TensorInfo[], outputs: number): Tensor[];
-}
-interface OpAttribute {
-  name: string;
-  type: number;
-  value: number | boolean | string;
-}
-
-export const nodeBackend = (): NodeBackend => tf.backend() as unknown as NodeBackend;
 
 const runOne = (kernel: string, inputs: NamedTensorMap, attributes: NamedAttrMap = {}) => tf.engine().runKernel<Tensor>(kernel, inputs, attributes);
 const runMany = (kernel: string, inputs: NamedTensorMap, attributes: NamedAttrMap = {}) => tf.engine().runKernel<Tensor[]>(kernel, inputs, attributes);
@@ -49,12 +27,10 @@ export function batchNormTraining(x_NHWC: Tensor, gamma_C: Tensor, beta_C: Tenso
   return { y, mean_C, variance_C };
 }
 
-/** Once a process, after the backend was loaded. */
-export function registerNativeKernels(): void {
-  if (tf.getKernel('BiasAdd', 'tensorflow')) return;
+/** Once a process: tfjs knows gradients by the kernel's name alone, whatever the backend. */
+export function registerGradients(): void {
+  if (tf.getGradient('BiasAdd')) return;
 
-  registerKernel('BiasAdd', ['x', 'bias'], 1);
-  registerKernel('BiasAddGrad', ['dy'], 1);
   registerGradient('BiasAdd', {}, ([dy]) => ({
     // a clone: tfjs disposes of a gradient that it adds to another one
     x: () => tf.clone(dy),
@@ -62,23 +38,31 @@ export function registerNativeKernels(): void {
   }));
 
   // tfjs composes this gradient of five operations
-  registerKernel('ReluGrad', ['dy', 'y'], 1);
   tf.unregisterGradient('Relu');
   registerGradient('Relu', { outputsToSave: [true] }, ([dy], [y]) => ({ x: () => runOne('ReluGrad', { dy, y: y! }) }));
 
   // no gradient to the labels: they are data
-  registerKernel('SoftmaxCrossEntropyWithLogits', ['logits', 'labels'], 2);
   registerGradient('SoftmaxCrossEntropyWithLogits', { outputsToSave: [false, true] }, ([dloss_N], [difference_NK]) => ({
     logits: () => tf.mul(tf.reshape(dloss_N, [-1, 1]), difference_NK!),
   }));
 
   // y, mean, variance, and three tensors that only its gradient understands
-  registerKernel('FusedBatchNormV3', ['x', 'scale', 'offset', 'mean', 'variance'], 6, batchNormAttributes);
-  registerKernel('FusedBatchNormGradV3', ['dy', 'x', 'scale', 'r1', 'r2', 'r3'], 5, batchNormAttributes);
   registerGradient('FusedBatchNormV3', { inputsToSave: ['x', 'scale'], outputsToSave: [false, false, false, true, true, true] }, ([dy], [x, scale, r1, r2, r3], attrs) => {
     const [dx, dscale, doffset] = runMany('FusedBatchNormGradV3', { dy, x: x!, scale: scale!, r1: r1!, r2: r2!, r3: r3! }, attrs) as [Tensor, Tensor, Tensor];
     return { x: () => dx, scale: () => dscale, offset: () => doffset };
   });
+}
+
+/** TensorFlow's kernels and the gradients; once a process, after the backend was loaded. */
+export function registerNativeKernels(): void {
+  registerGradients();
+  if (tf.getKernel('BiasAdd', 'tensorflow')) return;
+  registerKernel('BiasAdd', ['x', 'bias'], 1);
+  registerKernel('BiasAddGrad', ['dy'], 1);
+  registerKernel('ReluGrad', ['dy', 'y'], 1);
+  registerKernel('SoftmaxCrossEntropyWithLogits', ['logits', 'labels'], 2);
+  registerKernel('FusedBatchNormV3', ['x', 'scale', 'offset', 'mean', 'variance'], 6, batchNormAttributes);
+  registerKernel('FusedBatchNormGradV3', ['dy', 'x', 'scale', 'r1', 'r2', 'r3'], 5, batchNormAttributes);
 }
 
 const typeAttribute = ({ binding }: NodeBackend, name: string): OpAttribute => ({ name, type: binding.TF_ATTR_TYPE, value: binding.TF_FLOAT });
@@ -90,7 +74,7 @@ const batchNormAttributes = (backend: NodeBackend, attrs: NamedAttrMap): OpAttri
   { name: 'is_training', type: backend.binding.TF_ATTR_BOOL, value: true },
 ];
 
-/** A kernel of the name of its TensorFlow operation, which takes these inputs in this order, all of them floats. */
+/** A kernel for TensorFlow of the name of its operation, which takes these inputs in this order, all of them floats. */
 function registerKernel(kernelName: string, inputNames: readonly string[], outputs: number, attributes: (backend: NodeBackend, attrs: NamedAttrMap) => OpAttribute[] = () => []): void {
   tf.registerKernel({
     kernelName,

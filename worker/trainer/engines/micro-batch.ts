@@ -1,97 +1,70 @@
-// One micro-batch: forward, loss, gradient and batch statistics, and the one small tensor that is read back to the host:
-// every sample's loss and predicted class, and what tells whether all of it is finite. Touches nothing of the state.
+// The computation of one micro-batch as a function of tensors: forward, loss, gradient and batch statistics. It touches
+// nothing of the state and reads nothing to the host, so an engine may run it or compile it.
 import tf from '@tensorflow/tfjs-core';
-import type { Tensor, Tensor1D, Tensor2D } from '@tensorflow/tfjs-core';
+import type { Tensor } from '@tensorflow/tfjs-core';
 import { predictedClasses, sampleLosses } from '../model/loss.js';
 import type { Network } from '../model/network.js';
-import type { BatchStatistics, ForwardPass } from '../model/pass.js';
-import type { Batch, BatchRow, Program } from './index.js';
-import { isFiniteWithSum } from './finite.js';
-import { inScope } from './scope.js';
+import type { ForwardPass, Statistics } from '../model/pass.js';
+import type { Program } from './index.js';
 
-export interface MicroBatch {
-  row: BatchRow;
-  /** Of Σℓ / batch_size (reduction `sample`) or of the mean (`batch`), in the order of the weights asked for. */
-  gradients: Tensor[];
-  /** By layer. */
-  statistics: Map<string, BatchStatistics>;
+export interface MicroBatchInputs {
+  /** [samples, height, width, channels] */
+  x_NHWC: Tensor;
+  /** Rows of class weights, [samples, classes]. */
+  labels_NK: Tensor;
+  weight: ForwardPass['weight'];
+  mask: ForwardPass['mask'];
 }
 
-type WeightOf = ForwardPass['weight'];
+export interface Inference {
+  /** ℓ of every sample, [samples]. */
+  losses_N: Tensor;
+  /** The predicted class of every sample, as floats. */
+  predicted_N: Tensor;
+}
 
-/** Its tensors belong to the caller's scope. `trainable` are the weights to differentiate by. */
-export function runMicroBatch(batch: Batch, program: Program, network: Network, weightOf: WeightOf, trainable: readonly string[]): MicroBatch {
-  const { x_NHWC, labels_NK } = upload(batch, program);
+export interface MicroBatch extends Inference {
+  /** Of Σℓ / batch_size (reduction `sample`) or of the mean (`batch`), by weight. */
+  gradients: Map<string, Tensor>;
+  /** Of the layers that gather them. */
+  statistics: Map<string, Statistics>;
+}
+
+/** Tensors belong to the caller's scope. `trainable` are the weights to differentiate by. */
+export function microBatch(inputs: MicroBatchInputs, program: Program, network: Network, trainable: readonly string[]): MicroBatch {
+  const samples = inputs.x_NHWC.shape[0];
   // made inside the forward's own tidy, so they are kept by hand
-  const observed = new Map<string, BatchStatistics>();
+  const observed = new Map<string, Statistics>();
   const predicted: Tensor[] = [];
   const forward = (): Tensor => {
-    const output_NK = network.forward(x_NHWC, {
+    const output_NK = network.forward(inputs.x_NHWC, {
       training: true,
-      weight: weightOf,
-      samples: { seed: program.seed, epoch: batch.epoch, sampleIds: batch.sampleIds },
-      observe: (layer, { count, mean_C, m2_C }) => observed.set(layer, { count, mean_C: tf.keep(mean_C), m2_C: tf.keep(m2_C) }),
+      weight: inputs.weight,
+      mask: inputs.mask,
+      observe: (layer, { mean_C, m2_C }) => observed.set(layer, { mean_C: tf.keep(mean_C), m2_C: tf.keep(m2_C) }),
     });
     predicted.push(tf.keep(predictedClasses(output_NK)));
-    return sampleLosses(output_NK, labels_NK, program.loss, network.output);
+    return sampleLosses(output_NK, inputs.labels_NK, program.loss, network.output);
   };
   // `sample` divides a ragged micro-batch by the full size too: its samples weigh as much as any other
-  const denominator = program.reduction === 'sample' ? program.batchSize : batch.samples;
-  const dloss_N = tf.tensor1d(new Float32Array(batch.samples).fill(1 / denominator));
+  const denominator = program.reduction === 'sample' ? program.batchSize : samples;
+  const dloss_N = tf.tensor1d(new Float32Array(samples).fill(1 / denominator));
   try {
-    const { value: losses_N, grads: gradients } = tf.engine().gradients(forward, trainable.map(weightOf), dloss_N);
-    const statistics = new Map([...observed].map(([layer, { count, mean_C, m2_C }]) => [layer, { count, mean_C: tf.clone(mean_C), m2_C: tf.clone(m2_C) }]));
-    const suspects = [...gradients, ...[...statistics.values()].flatMap(({ mean_C, m2_C }) => [mean_C, m2_C])];
-    return { row: readRow(losses_N, predicted[0]!, suspects, batch, program), gradients, statistics };
+    const { value: losses_N, grads } = tf.engine().gradients(forward, trainable.map(inputs.weight), dloss_N);
+    return {
+      losses_N,
+      predicted_N: tf.clone(predicted[0]!),
+      gradients: new Map(trainable.map((name, index) => [name, grads[index]!])),
+      statistics: new Map([...observed].map(([layer, { mean_C, m2_C }]) => [layer, { mean_C: tf.clone(mean_C), m2_C: tf.clone(m2_C) }])),
+    };
   } finally {
     tf.dispose(predicted);
     for (const { mean_C, m2_C } of observed.values()) tf.dispose([mean_C, m2_C]);
   }
 }
 
-/** Loss and correctness in inference mode. */
-export function evaluateBatch(batch: Batch, program: Program, network: Network, weightOf: WeightOf): BatchRow {
-  return inScope(() => {
-    const { x_NHWC, labels_NK } = upload(batch, program);
-    const output_NK = network.forward(x_NHWC, {
-      training: false,
-      weight: weightOf,
-      samples: { seed: program.seed, epoch: batch.epoch, sampleIds: batch.sampleIds },
-      observe: () => undefined,
-    });
-    return readRow(sampleLosses(output_NK, labels_NK, program.loss, network.output), predictedClasses(output_NK), [], batch, program);
-  });
-}
-
-/** TensorFlow adopts the batch's buffers: they are never touched again. */
-function upload(batch: Batch, program: Program): { x_NHWC: Tensor; labels_NK: Tensor2D } {
-  return {
-    x_NHWC: tf.tensor(batch.x, [batch.samples, ...program.plan.inputShape]),
-    labels_NK: tf.tensor2d(batch.y, [batch.samples, batch.y.length / batch.samples]),
-  };
-}
-
-/** One read from the device. Sums over samples are made here, in float64 and in the samples' order. */
-function readRow(losses_N: Tensor, predicted_N: Tensor, suspects: readonly Tensor[], { y, samples }: Batch, program: Program): BatchRow {
-  const parts = [losses_N, predicted_N];
-  if (suspects.length > 0) parts.push(tf.stack(suspects.map((suspect) => tf.sum(suspect))));
-  const values = tf.concat(parts as Tensor1D[]).dataSync();
-  const classes = y.length / samples;
-  let loss = 0;
-  let correct = 0;
-  for (let sample = 0; sample < samples; sample++) {
-    loss += values[sample]!;
-    if (values[samples + sample] === largestLabel(y, sample * classes, classes)) correct += 1;
-  }
-  const finite = Number.isFinite(loss) && suspects.every((suspect, index) => isFiniteWithSum(suspect, values[2 * samples + index]!));
-  return { samples, loss: program.reduction === 'sample' ? loss : loss / samples, correct, finite };
-}
-
-/** The class of the largest label, the first of equals. */
-function largestLabel(y: Float32Array, start: number, classes: number): number {
-  let largest = 0;
-  for (let label = 1; label < classes; label++) {
-    if (y[start + label]! > y[start + largest]!) largest = label;
-  }
-  return largest;
+/** Loss and predictions in inference mode. */
+export function inference({ x_NHWC, labels_NK, weight, mask }: MicroBatchInputs, program: Program, network: Network): Inference {
+  const output_NK = network.forward(x_NHWC, { training: false, weight, mask, observe: () => undefined });
+  return { losses_N: sampleLosses(output_NK, labels_NK, program.loss, network.output), predicted_N: predictedClasses(output_NK) };
 }

@@ -7,9 +7,10 @@ import { cpus } from 'node:os';
 import '@tensorflow/tfjs-node-gpu';
 import tf from '@tensorflow/tfjs-core';
 import { AppError } from '../../../lib/errors.js';
-import { compileEager } from './eager.js';
+import { compileGraph } from './graph/compiled.js';
 import type { Engine } from './index.js';
-import { KERNEL_SET, nodeBackend, registerNativeKernels } from './kernels.js';
+import { KERNEL_SET, registerNativeKernels } from './kernels.js';
+import { nodeBackend } from './node-backend.js';
 import { selfTest } from './self-test.js';
 
 /**
@@ -26,7 +27,7 @@ export function makeTensorflow(environment: NodeJS.ProcessEnv): Engine {
     name: 'tensorflow',
     device: onGpu ? `gpu (${gpuModel()})` : `cpu (${cpuModel()}, ${instructionSet()})`,
     numerics: numerics(onGpu, environment),
-    compile: compileEager,
+    compile: (program) => compileGraph(program, { threads: Number(environment['TF_NUM_INTEROP_THREADS'] ?? cpus().length) }),
     liveTensors: () => Math.max(tf.memory().numTensors, nodeBackend().binding.getNumOfTensors()),
   };
 }
@@ -35,7 +36,7 @@ export function makeTensorflow(environment: NodeJS.ProcessEnv): Engine {
 function numerics(onGpu: boolean, environment: NodeJS.ProcessEnv): string {
   const set = (name: string, fallback: string): string => environment[name] ?? fallback;
   return [
-    'tensorflow eager',
+    'tensorflow graph',
     `tfjs-node-gpu ${packageVersion('@tensorflow/tfjs-node-gpu')}`,
     `libtensorflow ${nodeBackend().binding.TF_Version}`,
     `kernels ${KERNEL_SET}`,

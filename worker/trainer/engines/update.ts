@@ -1,50 +1,56 @@
-// One update: divide the accumulated gradient, check it, decay the weights, let the optimizer step, move the moving
-// statistics. A gradient that is not finite changes nothing. Emptying the window is the caller's.
+// One update as a function of tensors: decay the weights, let the optimizer step, move the moving statistics. Reads nothing
+// to the host. Dividing the accumulated gradient, checking it and emptying the window are the engine's.
 import tf from '@tensorflow/tfjs-core';
 import type { Tensor } from '@tensorflow/tfjs-core';
-import { accumulatorName, gathersStatistics, slotName, slotNames } from '../../../lib/model/slots.js';
-import { moveAverage, varianceOf } from '../model/statistics.js';
+import type { LayerSpecOf } from '../../../lib/contract/spec.js';
+import { AppError } from '../../../lib/errors.js';
+import { gathersStatistics, slotName, slotNames } from '../../../lib/model/slots.js';
+import type { LayerPlan, ModelPlan } from '../../../lib/model/plan.js';
+import type { Statistics } from '../model/pass.js';
+import { moveAverage } from '../model/statistics.js';
 import { optimizerRule } from '../optimizers/index.js';
-import type { Program, UpdateResult, UpdateScalars } from './index.js';
-import { isFiniteWithSum } from './finite.js';
-import type { TensorStore } from './tensor-store.js';
-import { windowStatistics } from './window.js';
+import type { Program } from './index.js';
 
-/** Inside the caller's scope. */
-export function applyUpdate(store: TensorStore, program: Program, trainable: readonly string[], { update, divisor, learningRate }: UpdateScalars): UpdateResult {
-  // one true division: n·g/(n·k) and g·(1/k) are other bits; x/1 is x
-  const gradients = trainable.map((name) => {
-    const sum = store.get(accumulatorName(name));
-    return divisor === 1 ? sum : tf.div(sum, divisor);
-  });
-  const { gradNorm, finite } = readNorm(gradients);
-  if (!finite) return { gradNorm, regularization: 0, finite };
+type StatisticsPlan = LayerPlan<LayerSpecOf<'batch_normalization'>>;
 
-  const step = optimizerRule(program.optimizer, { update, learningRate });
+/** AppError `invalid_spec` if there is none. */
+export function trainableWeights(plan: ModelPlan): string[] {
+  const names = plan.weights.filter((weight) => weight.trainable).map((weight) => weight.name);
+  if (names.length === 0) throw new AppError('invalid_spec', 'the model has no trainable weight: there is nothing to train', { param: 'model.layers' });
+  return names;
+}
+export const layersWithStatistics = (plan: ModelPlan): StatisticsPlan[] => plan.layers.filter((layer): layer is StatisticsPlan => gathersStatistics(layer));
+
+/** Values of each channel that one sample has at a layer that gathers statistics. */
+export const valuesPerSample = (layer: StatisticsPlan): number => layer.inputShape.slice(0, -1).reduce((product, size) => product * size, 1);
+
+export interface WeightUpdate {
+  program: Program;
+  /** Weights and slots by name. */
+  state(name: string): Tensor;
+  /** The window's gradient, divided, by weight. */
+  gradient(weight: string): Tensor;
+  /** stepNumbers of this update (../optimizers). */
+  numbers: Readonly<Record<string, Tensor>>;
+}
+
+/** The next values of the trainable weights and their slots, by name. */
+export function updateWeights({ program, state, gradient, numbers }: WeightUpdate): Map<string, Tensor> {
+  const rule = optimizerRule(program.optimizer, numbers);
   const slots = slotNames(program.optimizer);
-  for (const [index, name] of trainable.entries()) {
-    const before = Object.fromEntries(slots.map((slot) => [slot, store.get(slotName(name, slot))]));
-    const next = step(store.get(name), gradients[index]!, before);
-    store.put(name, next.weight);
-    for (const slot of slots) store.put(slotName(name, slot), next.slots[slot]!);
+  const next = new Map<string, Tensor>();
+  for (const name of trainableWeights(program.plan)) {
+    const before = Object.fromEntries(slots.map((slot) => [slot, state(slotName(name, slot))]));
+    const after = rule(state(name), gradient(name), before);
+    next.set(name, after.weight);
+    for (const slot of slots) next.set(slotName(name, slot), after.slots[slot]!);
   }
-  for (const layer of program.plan.layers) {
-    if (layer.spec.type !== 'batch_normalization' || !gathersStatistics(layer)) continue;
-    const { momentum } = layer.spec;
-    const statistics = windowStatistics(store, layer.name);
-    move(store, `${layer.name}/moving_mean`, statistics.mean_C, momentum);
-    move(store, `${layer.name}/moving_variance`, varianceOf(statistics), momentum);
-  }
-  return { gradNorm, regularization: 0, finite };
+  return next;
 }
 
-function move(store: TensorStore, name: string, value_C: Tensor, momentum: number): void {
-  store.put(name, moveAverage(store.get(name), value_C, momentum));
-}
-
-/** The global norm, added up in float64 from each weight's float32 sum of squares; and whether every element is finite. */
-function readNorm(gradients: readonly Tensor[]): { gradNorm: number; finite: boolean } {
-  const squares = tf.stack(gradients.map((gradient) => tf.sum(tf.square(gradient)))).dataSync() as Float32Array;
-  const gradNorm = Math.sqrt(squares.reduce((total, square) => total + square, 0));
-  return { gradNorm, finite: gradients.every((gradient, index) => isFiniteWithSum(gradient, squares[index]!)) };
+/** The next values of the moving statistics of one layer, by name. @param count values of each channel in the window */
+export function updateMovingStatistics({ name, spec }: StatisticsPlan, state: (name: string) => Tensor, window: Statistics, count: Tensor): Map<string, Tensor> {
+  const moved = (weight: string, value_C: Tensor): [string, Tensor] => [`${name}/${weight}`, moveAverage(state(`${name}/${weight}`), value_C, spec.momentum)];
+  // population variance
+  return new Map([moved('moving_mean', window.mean_C), moved('moving_variance', tf.div(window.m2_C, count))]);
 }

@@ -20,6 +20,6 @@ export const batchNormalization: LayerForward<'batch_normalization'> = (x, layer
   const { y, mean_C, variance_C } = batchNormTraining(x_NHWC, gamma_C, beta_C, epsilon);
   const count = x.size / channels;
   // the kernel's variance is Σ(x − mean)² / (n − 1); the sum itself is what merges exactly
-  pass.observe(layer.name, { count, mean_C, m2_C: tf.mul(variance_C, count - 1) });
+  pass.observe(layer.name, { mean_C, m2_C: tf.mul(variance_C, count - 1) });
   return x.rank === 4 ? y : tf.reshape(y, x.shape);
 };

@@ -3,16 +3,16 @@
 //   m = β₁·m + (1 − β₁)·g    v = β₂·v + (1 − β₂)·g²    w = w − (lr_t · m) / (√(v or vhat) + ε)
 import tf from '@tensorflow/tfjs-core';
 import type { OptimizerSpec } from '../../../lib/contract/spec.js';
-import { adamScalars } from '../../../lib/training/learning-rate.js';
-import type { OptimizerRule, OptimizerStep } from './optimizer.js';
+import { adamConstants } from '../../../lib/training/learning-rate.js';
+import type { OptimizerRule, StepScalars } from './optimizer.js';
 
-export function adam(spec: Extract<OptimizerSpec, { type: 'adam' }>, step: OptimizerStep): OptimizerRule {
-  const { stepSize, beta1, oneMinusBeta1, beta2, oneMinusBeta2, epsilon } = adamScalars(spec, step.learningRate, step.update);
+export function adam(spec: Extract<OptimizerSpec, { type: 'adam' }>, { stepSize }: StepScalars): OptimizerRule {
+  const { beta1, oneMinusBeta1, beta2, oneMinusBeta2, epsilon } = adamConstants(spec);
   return (weight, gradient, slots) => {
     const m = tf.add(tf.mul(slots.m!, beta1), tf.mul(gradient, oneMinusBeta1));
     const v = tf.add(tf.mul(slots.v!, beta2), tf.mul(tf.square(gradient), oneMinusBeta2));
     const vhat = spec.amsgrad ? tf.maximum(slots.vhat!, v) : v;
-    const move = tf.div(tf.mul(m, stepSize), tf.add(tf.sqrt(vhat), epsilon));
+    const move = tf.div(tf.mul(m, stepSize!), tf.add(tf.sqrt(vhat), epsilon));
     return { weight: tf.sub(weight, move), slots: spec.amsgrad ? { m, v, vhat } : { m, v } };
   };
 }

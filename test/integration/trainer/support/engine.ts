@@ -11,27 +11,35 @@ import type { Batch, CompiledProgram, Engine, Program } from '../../../../worker
 import { resolved } from '../../../resume/support/run-training.js';
 
 // TensorFlow reads them when it is loaded, which is why the engine is imported after this
-Object.assign(process.env, trainerEnvironment({ intraOpThreads: 1 }));
+Object.assign(process.env, trainerEnvironment({ intraOpThreads: 1, interOpThreads: 2 }));
 const { loadTensorflow } = await import('../../../../worker/trainer/engines/load.js');
+const { compileEager } = await import('../../../../worker/trainer/engines/eager.js');
 
 export const engine: Engine = await loadTensorflow(process.env);
 const baseline = engine.liveTensors();
 export const expectNoTensors = (): void => expect(engine.liveTensors()).toBe(baseline);
 
+/** How a program may be run: as the engine does it, and operation by operation. */
+export const COMPILERS: readonly [string, Engine['compile']][] = [
+  ['graph', engine.compile],
+  ['eager', compileEager],
+];
+
 type Layers = JobSpecInput['model']['layers'];
 type Training = NonNullable<JobSpecInput['training']>;
 
-export function programOf(layers: Layers, inputShape: [number, number, number], classes: number, training: Training = {}): Program {
+/** @param ragged sizes of micro-batches besides the full one */
+export function programOf(layers: Layers, inputShape: [number, number, number], classes: number, training: Training = {}, ragged: readonly number[] = []): Program {
   const spec = resolved({ data: { type: 'builtin', name: 'synthetic', samples: 8, shape: inputShape, classes }, model: { layers }, training });
   const planned = planModel(spec.model.layers, inputShape, { classes });
   if ('problems' in planned) throw new Error(JSON.stringify(planned.problems));
-  const { loss, optimizer, reduction, batch_size: batchSize, accum_iters: accumIters, seed } = spec.training;
-  return { plan: planned.plan, loss, optimizer, reduction, batchSize, accumIters, seed, key: programKey(spec, planned.plan) };
+  const { loss, optimizer, reduction, batch_size: batchSize, accum_iters: accumIters, lanes, seed } = spec.training;
+  return { plan: planned.plan, loss, optimizer, reduction, batchSize, accumIters, lanes, sizes: { training: [batchSize, ...ragged], evaluation: [batchSize, ...ragged] }, seed, key: programKey(spec, planned.plan) };
 }
 
 /** Runs `work` on a compiled program and closes it. */
-export function withProgram<T>(program: Program, work: (compiled: CompiledProgram) => T): T {
-  const compiled = engine.compile(program);
+export function withProgram<T>(program: Program, work: (compiled: CompiledProgram) => T, compile = engine.compile): T {
+  const compiled = compile(program);
   try {
     compiled.initialise();
     return work(compiled);

@@ -4,12 +4,12 @@ import type { CompiledProgram, StateSnapshot } from '../../../../worker/trainer/
 import type { HostTensor } from '../../../../lib/training/state.js';
 
 export interface ToyProgram extends CompiledProgram {
-  /** Every call, in order: `micro 0:1,2,3` (epoch and samples), `update 0 /3`, `drop`, `evaluate`. */
+  /** Every call, in order: `micro 0:1,2,3` (epoch and samples), `|` after a block, `update 0 /3`, `drop`, `evaluate`. */
   readonly calls: string[];
   weight(): number;
 }
 
-export function makeToyProgram({ poisonedMicroBatch = -1, poisonedUpdate = -1 }: { poisonedMicroBatch?: number; poisonedUpdate?: number } = {}): ToyProgram {
+export function makeToyProgram({ poisonedMicroBatch = -1, poisonedUpdate = -1, blockLimit = 1 }: { poisonedMicroBatch?: number; poisonedUpdate?: number; blockLimit?: number } = {}): ToyProgram {
   const calls: string[] = [];
   let weight = 1;
   let accumulator: number | null = null;
@@ -24,20 +24,24 @@ export function makeToyProgram({ poisonedMicroBatch = -1, poisonedUpdate = -1 }:
       weight = state.get('toy/w')!.data[0]!;
       accumulator = open ? state.get('accumulator/toy/w')!.data[0]! : null;
     },
-    runBlock: (batches) =>
-      batches.map(({ epoch, sampleIds, x, y, samples }) => {
+    lanes: 1,
+    blockLimit,
+    runBlock: (batches, update) => {
+      let finite = true;
+      const rows = batches.map(({ epoch, sampleIds, x, y, samples }) => {
         calls.push(`micro ${epoch}:${[...sampleIds].join(',')}`);
         microBatches += 1;
-        const finite = microBatches !== poisonedMicroBatch;
-        if (finite) accumulator = (accumulator ?? 0) + x.reduce((sum, value) => sum + value, 0);
-        return { samples, loss: samples * weight, correct: y.reduce((sum, value) => sum + value, 0), finite };
-      }),
-    update: ({ update, divisor, learningRate }) => {
-      calls.push(`update ${update} /${divisor}`);
-      if (update === poisonedUpdate) return { gradNorm: NaN, regularization: 0, finite: false };
-      weight -= (learningRate * accumulator!) / divisor;
+        finite &&= microBatches !== poisonedMicroBatch;
+        accumulator = (accumulator ?? 0) + x.reduce((sum, value) => sum + value, 0);
+        return { samples, loss: samples * weight, correct: y.reduce((sum, value) => sum + value, 0) };
+      });
+      calls.push('|');
+      if (update === null) return { rows, finite, update: null };
+      calls.push(`update ${update.update} /${update.divisor}`);
+      if (!finite || update.update === poisonedUpdate) return { rows, finite: false, update: null };
+      weight -= (update.learningRate * accumulator!) / update.divisor;
       accumulator = null;
-      return { gradNorm: 1, regularization: 0, finite: true };
+      return { rows, finite, update: { gradNorm: 1, regularization: 0 } };
     },
     dropWindow: () => {
       calls.push('drop');
@@ -45,7 +49,7 @@ export function makeToyProgram({ poisonedMicroBatch = -1, poisonedUpdate = -1 }:
     },
     evaluate: ({ samples }) => {
       calls.push('evaluate');
-      return { samples, loss: 2 * samples, correct: samples, finite: true };
+      return { samples, loss: 2 * samples, correct: samples };
     },
     snapshot: (open): StateSnapshot => {
       const state = new Map([['toy/w', tensor(weight)], ...(open ? [['accumulator/toy/w', tensor(accumulator!)] as const] : [])]);

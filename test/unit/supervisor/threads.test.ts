@@ -1,0 +1,14 @@
+// Threads inside operations shape bits: chosen once, then read back from the numerics class, whatever the machine.
+import { expect, test } from 'vitest';
+import { chooseThreads } from '../../../worker/supervisor/threads.js';
+
+const CLASS = 'tensorflow graph; libtensorflow 2.20.0; intra-op 6; onednn 1';
+
+test.each([
+  ['a window of several micro-batches computes each on one thread, as many at a time as there are cores', { accum_iters: 8, lanes: 'auto' }, null, { intraOpThreads: 1, interOpThreads: 4 }],
+  ['never more at a time than a window has', { accum_iters: 3, lanes: 'auto' }, null, { intraOpThreads: 1, interOpThreads: 3 }],
+  ['or as many as the job says, cores or not', { accum_iters: 8, lanes: 6 }, null, { intraOpThreads: 1, interOpThreads: 6 }],
+  ['a window of one spreads its operations over the cores', { accum_iters: 1, lanes: 'auto' }, null, { intraOpThreads: 4, interOpThreads: 1 }],
+  ['a job that began elsewhere keeps the threads inside its operations', { accum_iters: 1, lanes: 'auto' }, CLASS, { intraOpThreads: 6, interOpThreads: 1 }],
+  ['and its lanes are this machine\'s', { accum_iters: 8, lanes: 'auto' }, CLASS, { intraOpThreads: 6, interOpThreads: 4 }],
+] as const)('%s', (_, training, numericsClass, expected) => expect(chooseThreads(training, numericsClass, 4)).toEqual(expected));

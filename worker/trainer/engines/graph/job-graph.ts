@@ -1,0 +1,235 @@
+// The graph of one job: everything that is ever run of it, in one session, over one set of variables.
+//
+//   a block of j micro-batches     bodies 1 … j (each: x, y, masks → losses, gradient, statistics), unrolled
+//                                  fold: gradients added in order, statistics merged in order;
+//                                        onto nothing (`empty`) or onto the window so far (`open`)
+//                                  end:  `keep` assigns accumulator and statistics; `update` divides and applies them
+//
+// Every j from 1 to `blockSize` is another fetch of the same bodies: TensorFlow prunes what a fetch does not need. At most
+// `lanes` bodies are computed at a time: the input of body i waits for the gradients of body i − lanes.
+// A result is one row of numbers, and everything that changes a variable is behind a switch: it happens only if all of the
+// row is finite.
+import { accumulatorName, expectedState, statisticName } from '../../../../lib/model/slots.js';
+import { maskedLayers } from '../../masks.js';
+import { stepNumbers } from '../../optimizers/index.js';
+import type { Program } from '../index.js';
+import { DT, nodeBackend } from '../node-backend.js';
+import { layersWithStatistics, trainableWeights } from '../update.js';
+import { makeGraph, nodeOf, outputOf, type Graph, type Output } from './graph.js';
+import type { Recording } from './recorder.js';
+import { traceInference, traceMerge, traceMicroBatch, traceMovingStatistics, traceWeightUpdate } from './traces.js';
+import { makeVariables, type Variables } from './variables.js';
+
+export type Start = 'empty' | 'open';
+export type End = 'keep' | 'update';
+
+export interface JobGraph {
+  graph: Graph;
+  variables: Variables;
+  /** Full micro-batches in the longest block. */
+  blockSize: number;
+  /** Micro-batches that are computed side by side. */
+  lanes: number;
+}
+
+/** Everything that is written in tfjs operations: traced once, and the same for any number of lanes. */
+export interface JobTraces {
+  /** By number of samples. */
+  microBatch: ReadonlyMap<number, Recording>;
+  inference: ReadonlyMap<number, Recording>;
+  /** By channels. */
+  merge: ReadonlyMap<number, Recording>;
+  weightUpdate: Recording;
+  movingStatistics: Recording | null;
+}
+
+export function traceJob(program: Program): JobTraces {
+  const { plan, sizes, batchSize } = program;
+  const layers = layersWithStatistics(plan);
+  return {
+    microBatch: new Map([...new Set([batchSize, ...sizes.training])].map((samples) => [samples, traceMicroBatch(program, samples)])),
+    inference: new Map(sizes.evaluation.map((samples) => [samples, traceInference(program, samples)])),
+    merge: new Map([...new Set(layers.map((layer) => layer.inputShape.at(-1)!))].map((channels) => [channels, traceMerge(channels)])),
+    weightUpdate: traceWeightUpdate(program),
+    movingStatistics: layers.length === 0 ? null : traceMovingStatistics(program),
+  };
+}
+
+export interface JobGraphOptions {
+  blockSize: number;
+  lanes: number;
+}
+
+const FLOAT = { T: { type: DT.FLOAT } } as const;
+
+/** Names of feeds. `body` is a number, or `r<samples>` for a ragged micro-batch. */
+export const feeds = {
+  x: (body: string) => `x${body}`,
+  y: (body: string) => `y${body}`,
+  mask: (body: string, index: number) => `mask${body}_${index}`,
+  /** [share, weight] of every layer with statistics, flat: mergeFactors onto the window before this micro-batch. */
+  merge: (body: string) => `merge${body}`,
+  /** stepNumbers, then the divisor, then the count of every layer with statistics. */
+  numbers: 'numbers',
+  restore: (name: string) => `restore/${name}`,
+};
+/** Names of fetches. A block's row: of each micro-batch its losses and predictions, then Σx²/2 of each weight's gradient so far, Σm2 of each layer, and 1 or 0: all of it is finite. */
+export const fetches = {
+  block: (start: Start, count: number, end: End) => `row/${start}/${count}/${end}`,
+  ragged: (start: Start, samples: number, end: End) => `row/${start}/r${samples}/${end}`,
+  evaluate: (samples: number) => `row/evaluate/${samples}`,
+  restore: (part: string) => `restored/${part}`,
+};
+
+export function buildJobGraph(program: Program, traces: JobTraces, options: JobGraphOptions): JobGraph {
+  const { plan, optimizer, batchSize } = program;
+  const graph = makeGraph(nodeBackend().binding);
+  const shapes = new Map([...expectedState(plan, optimizer, true)].filter(([, { dtype }]) => dtype === 'F32').map(([name, { shape }]) => [name, shape]));
+  const variables = makeVariables(graph, shapes);
+  const trainable = trainableWeights(plan);
+  const layers = layersWithStatistics(plan);
+  const masked = maskedLayers(plan);
+  const classes = plan.outputShape.reduce((product, size) => product * size, 1);
+  const zero = graph.constant('zero', { dtype: DT.INT32, shape: [], values: [0] });
+  const weightFeeds: [string, Output][] = plan.weights.map(({ name }) => [name, variables.get(name).value]);
+
+  const placeholder = (name: string, shape: readonly number[]): Output => graph.add(name, 'Placeholder', [], { dtype: { type: DT.FLOAT }, shape: { shape } });
+  const unpack = (vector: Output, count: number): Output[] => {
+    const node = graph.add(`${vector}/parts`, 'Unpack', [vector], { ...FLOAT, num: { int: count }, axis: { int: 0 } });
+    return Array.from({ length: count }, (_, index) => outputOf(node, index));
+  };
+
+  /**
+   * The same value, out of the optimizer's reach: TensorFlow rewrites a chain of additions into one of another order, and
+   * what it makes of a block would depend on the block's length. Costs nothing where the buffer has no other reader.
+   */
+  const barrier = (name: string, value: Output): Output => graph.add(name, 'Snapshot', [value], FLOAT);
+
+  /** Gradients and statistics by name, of one micro-batch or folded. */
+  type Sums = Map<string, Output>;
+  interface Body {
+    losses: Output;
+    predicted: Output;
+    sums: Sums;
+    /** Merges onto statistics before. */
+    factors: Output[];
+  }
+
+  function body(name: string, samples: number, recording: Recording, after: readonly Output[]): Body {
+    const x = placeholder(feeds.x(name), [samples, ...plan.inputShape]);
+    const gated = after.length === 0 ? x : graph.add(`${x}/gate`, 'Identity', [x], FLOAT, after);
+    const results = graph.inline(`m${name}`, recording, new Map([
+      ['x', gated],
+      ['y', placeholder(feeds.y(name), [samples, classes])],
+      ...masked.map(({ name: layer, inputShape }, index): [string, Output] => [`mask/${layer}`, placeholder(feeds.mask(name, index), [samples, ...inputShape])]),
+      ...weightFeeds,
+    ]));
+    const sums: Sums = new Map(trainable.map((weight, index) => [accumulatorName(weight), barrier(`m${name}/gradient${index}`, results.get(`gradient/${weight}`)!)]));
+    layers.forEach(({ name: layer }, index) => {
+      sums.set(statisticName(layer, 'mean'), barrier(`m${name}/mean${index}`, results.get(`mean/${layer}`)!));
+      sums.set(statisticName(layer, 'm2'), barrier(`m${name}/spread${index}`, results.get(`m2/${layer}`)!));
+    });
+    const factors = layers.length === 0 ? [] : unpack(placeholder(feeds.merge(name), [2 * layers.length]), 2 * layers.length);
+    return { losses: results.get('losses')!, predicted: results.get('predicted')!, sums, factors };
+  }
+
+  /** A float32 left fold: the window so far, and one more micro-batch. */
+  function fold(prefix: string, before: Sums, { sums, factors }: Body): Sums {
+    const folded: Sums = new Map(trainable.map((weight, index) => {
+      const name = accumulatorName(weight);
+      return [name, barrier(`${prefix}/fold${index}`, graph.add(`${prefix}/sum${index}`, 'AddV2', [before.get(name)!, sums.get(name)!], FLOAT))];
+    }));
+    layers.forEach(({ name, inputShape }, index) => {
+      const [mean, m2] = [statisticName(name, 'mean'), statisticName(name, 'm2')];
+      const merged = graph.inline(`${prefix}/merge${index}`, traces.merge.get(inputShape.at(-1)!)!, new Map([
+        ['window/mean', before.get(mean)!], ['window/m2', before.get(m2)!], ['batch/mean', sums.get(mean)!], ['batch/m2', sums.get(m2)!],
+        ['share', factors[2 * index]!], ['weight', factors[2 * index + 1]!],
+      ]));
+      folded.set(mean, barrier(`${prefix}/merged_mean${index}`, merged.get('mean')!));
+      folded.set(m2, barrier(`${prefix}/merged_spread${index}`, merged.get('m2')!));
+    });
+    return folded;
+  }
+
+  const one = graph.constant('one', { dtype: DT.INT32, shape: [1], values: [1] });
+  const axis = graph.constant('axis', { dtype: DT.INT32, shape: [], values: [0] });
+  const sumOf = (name: string, vector: Output): Output => graph.add(name, 'Sum', [vector, axis], { ...FLOAT, Tidx: { type: DT.INT32 }, keep_dims: { bool: false } });
+  const concat = (name: string, vectors: readonly Output[]): Output => graph.add(name, 'ConcatV2', [...vectors, axis], { ...FLOAT, N: { int: vectors.length }, Tidx: { type: DT.INT32 } });
+
+  const windowNames = [...trainable.map(accumulatorName), ...layers.flatMap(({ name }) => [statisticName(name, 'mean'), statisticName(name, 'm2')])];
+  const numberNames = Object.keys(stepNumbers(optimizer, { update: 0, learningRate: 0 }));
+  const numbers = unpack(placeholder(feeds.numbers, [numberNames.length + 1 + layers.length]), numberNames.length + 1 + layers.length);
+  const divisor = numbers[numberNames.length]!;
+
+  /** Nodes that apply these sums and have to run; all of them dead if a sum is. */
+  function update(prefix: string, sums: Sums): Output[] {
+    const gradients = trainable.map((weight, index): [string, Output] => [`gradient/${weight}`, graph.add(`${prefix}/mean${index}`, 'RealDiv', [sums.get(accumulatorName(weight))!, divisor], FLOAT)]);
+    const values = [...shapes.keys()].map((name): [string, Output] => [name, variables.get(name).value]);
+    const next = graph.inline(`${prefix}/weights`, traces.weightUpdate, new Map([...values, ...gradients, ...numberNames.map((name, index): [string, Output] => [`number/${name}`, numbers[index]!])]));
+    if (traces.movingStatistics !== null) {
+      const window = layers.flatMap(({ name }, index): [string, Output][] => [[`mean/${name}`, sums.get(statisticName(name, 'mean'))!], [`m2/${name}`, sums.get(statisticName(name, 'm2'))!], [`count/${name}`, numbers[numberNames.length + 1 + index]!]]);
+      for (const [name, output] of graph.inline(`${prefix}/moving`, traces.movingStatistics, new Map([...values, ...window]))) next.set(name, output);
+    }
+    return [...next].map(([name, output], index) => variables.assign(`${prefix}/assign${index}`, name, output));
+  }
+
+  /** Both ends of a block whose micro-batches are `bodies` and whose folded sums are `sums`. */
+  function ends(prefix: string, fetchOf: (end: End) => string, bodies: readonly Body[], sums: Sums): void {
+    const norms = trainable.map((weight, index) => graph.add(`${prefix}/norm${index}`, 'L2Loss', [sums.get(accumulatorName(weight))!], FLOAT));
+    const spreads = layers.map(({ name }, index) => sumOf(`${prefix}/spread${index}`, sums.get(statisticName(name, 'm2'))!));
+    const totals = [...norms, ...spreads];
+    const row = concat(`${prefix}/row`, [...bodies.flatMap(({ losses, predicted }) => [losses, predicted]), graph.add(`${prefix}/totals`, 'Pack', totals, { ...FLOAT, N: { int: totals.length }, axis: { int: 0 } })]);
+    const finite = graph.add(`${prefix}/finite`, 'IsFinite', [sumOf(`${prefix}/sum`, row)], FLOAT);
+    const flag = graph.add(`${prefix}/flag`, 'Reshape', [graph.add(`${prefix}/cast`, 'Cast', [finite], { SrcT: { type: DT.BOOL }, DstT: { type: DT.FLOAT } }), one], { ...FLOAT, Tshape: { type: DT.INT32 } });
+    const flagged = concat(`${prefix}/flagged`, [row, flag]);
+    for (const end of ['keep', 'update'] as const) {
+      const name = `${prefix}/${end}`;
+      const gated: Sums = new Map(windowNames.map((sum, index) => [sum, outputOf(graph.add(`${name}/if${index}`, 'Switch', [sums.get(sum)!, finite], FLOAT), 1)]));
+      const writes = end === 'update' ? update(name, gated) : windowNames.map((sum, index) => variables.assign(`${name}/assign${index}`, sum, gated.get(sum)!));
+      const pivot = graph.add(`${name}/if`, 'Switch', [zero, finite], { T: { type: DT.INT32 } });
+      const written = graph.add(`${name}/written`, 'Identity', [outputOf(pivot, 1)], { T: { type: DT.INT32 } }, writes);
+      const done = graph.add(`${name}/done`, 'Merge', [pivot, written], { T: { type: DT.INT32 }, N: { int: 2 } });
+      graph.add(fetchOf(end), 'Identity', [flagged], FLOAT, [done]);
+    }
+  }
+
+  const windowSoFar: Sums = new Map(windowNames.map((name) => [name, variables.get(name).value]));
+  const bodies: Body[] = [];
+  const sums: Record<Start, Sums> = { empty: new Map(), open: windowSoFar };
+  for (let index = 0; index < options.blockSize; index++) {
+    const before = bodies[index - options.lanes];
+    const next = body(String(index), batchSize, traces.microBatch.get(batchSize)!, before === undefined ? [] : [...before.sums.values()]);
+    bodies.push(next);
+    for (const start of ['empty', 'open'] as const) {
+      const prefix = `${start}${index + 1}`;
+      // the first of an empty window is taken as it is: a window of one is no accumulation at all
+      sums[start] = start === 'empty' && index === 0 ? next.sums : fold(prefix, sums[start], next);
+      ends(prefix, (end) => fetches.block(start, index + 1, end), bodies, sums[start]);
+    }
+  }
+  for (const [samples, recording] of traces.microBatch) {
+    if (samples === batchSize) continue;
+    const ragged = body(`r${samples}`, samples, recording, []);
+    ends(`emptyr${samples}`, (end) => fetches.ragged('empty', samples, end), [ragged], ragged.sums);
+    ends(`openr${samples}`, (end) => fetches.ragged('open', samples, end), [ragged], fold(`openr${samples}`, windowSoFar, ragged));
+  }
+  for (const [samples, recording] of traces.inference) {
+    const name = `e${samples}`;
+    const results = graph.inline(name, recording, new Map([['x', placeholder(feeds.x(name), [samples, ...plan.inputShape])], ['y', placeholder(feeds.y(name), [samples, classes])], ...weightFeeds]));
+    graph.add(fetches.evaluate(samples), 'Identity', [concat(`${name}/row`, [results.get('losses')!, results.get('predicted')!])], FLOAT);
+  }
+  addRestore();
+  return { graph, variables, ...options };
+
+  /** One fetch a role: every variable of it takes a copy of what is fed. Without the copy it would adopt the fed buffer. */
+  function addRestore(): void {
+    const roles = new Map<string, Output[]>();
+    for (const [name, { role, dtype, shape }] of expectedState(plan, optimizer, true)) {
+      if (dtype !== 'F32') continue;
+      const node = nodeOf(variables.get(name).handle);
+      const copy = graph.add(`${node}/copy`, 'DeepCopy', [placeholder(feeds.restore(node), shape)], FLOAT);
+      roles.set(role, [...(roles.get(role) ?? []), variables.assign(`${node}/restore`, name, copy)]);
+    }
+    for (const [role, writes] of roles) graph.add(fetches.restore(role), 'Identity', [zero], { T: { type: DT.INT32 } }, writes);
+  }
+}

@@ -1,0 +1,112 @@
+// The parts of a training program as recordings: each is written once, in tfjs operations (../micro-batch.ts, ../update.ts,
+// ../../model), and traced here with inputs of the right shapes.
+import type { Tensor } from '@tensorflow/tfjs-core';
+import type { ModelPlan } from '../../../../lib/model/plan.js';
+import { slotName, slotNames } from '../../../../lib/model/slots.js';
+import { fillUniform, keyOf } from '../../../../lib/training/random.js';
+import { maskedLayers } from '../../masks.js';
+import { makeNetwork } from '../../model/network.js';
+import { mergeStatistics } from '../../model/statistics.js';
+import { stepNumbers } from '../../optimizers/index.js';
+import type { Program } from '../index.js';
+import { inference, microBatch } from '../micro-batch.js';
+import { layersWithStatistics, trainableWeights, updateMovingStatistics, updateWeights } from '../update.js';
+import type { HostValue, Recording } from './recorder.js';
+import { trace, type Inputs } from './trace.js';
+
+const sizeOf = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 1);
+
+/** Values in [low, low + width), other ones for every name and round. */
+function drawn(shape: readonly number[], purpose: string, round: number, low = 0, width = 1): HostValue {
+  const data = fillUniform(keyOf(1, `trace/${purpose}`, round), new Float32Array(sizeOf(shape)));
+  return { shape, data: data.map((value) => low + width * value) };
+}
+
+/** Weights that a forward bears: small ones, and moving variances that are positive. */
+const drawnWeights = (plan: ModelPlan, round: number): [string, HostValue][] =>
+  plan.weights.map(({ name, shape, trainable }) => [name, trainable ? drawn(shape, name, round, -0.1, 0.2) : drawn(shape, name, round, 0.5, 1)]);
+
+const drawnBatch = ({ plan }: Program, samples: number, round: number): [string, HostValue][] => [
+  ['x', drawn([samples, ...plan.inputShape], 'x', round)],
+  ['y', drawn([samples, sizeOf(plan.outputShape)], 'y', round, 0.1, 1)],
+];
+
+/** Inputs x, y, mask/<layer>, and every weight; results losses, predicted, gradient/<weight>, mean/<layer>, m2/<layer>. */
+export function traceMicroBatch(program: Program, samples: number): Recording {
+  const { plan } = program;
+  const network = makeNetwork(plan, program.loss);
+  const trainable = trainableWeights(plan);
+  const draw = (round: number): Inputs =>
+    new Map([...drawnBatch(program, samples, round), ...maskedLayers(plan).map(({ name, inputShape }): [string, HostValue] => [`mask/${name}`, drawn([samples, ...inputShape], `mask/${name}`, round, 0.5, 1)]), ...drawnWeights(plan, round)]);
+  return trace(`a micro-batch of ${samples}`, draw, (inputs) => {
+    const get = getter(inputs);
+    const micro = microBatch({ x_NHWC: get('x'), labels_NK: get('y'), weight: get, mask: (layer) => get(`mask/${layer}`) }, program, network, trainable);
+    return new Map([
+      ['losses', micro.losses_N],
+      ['predicted', micro.predicted_N],
+      ...[...micro.gradients].map(([name, tensor]): [string, Tensor] => [`gradient/${name}`, tensor]),
+      ...[...micro.statistics].flatMap(([layer, { mean_C, m2_C }]): [string, Tensor][] => [[`mean/${layer}`, mean_C], [`m2/${layer}`, m2_C]]),
+    ]);
+  });
+}
+
+/** Inputs x, y and every weight; results losses, predicted. */
+export function traceInference(program: Program, samples: number): Recording {
+  const network = makeNetwork(program.plan, program.loss);
+  const draw = (round: number): Inputs => new Map([...drawnBatch(program, samples, round), ...drawnWeights(program.plan, round)]);
+  return trace(`an evaluation of ${samples}`, draw, (inputs) => {
+    const get = getter(inputs);
+    const { losses_N, predicted_N } = inference({ x_NHWC: get('x'), labels_NK: get('y'), weight: get, mask: (layer) => get(`mask/${layer}`) }, program, network);
+    return new Map([['losses', losses_N], ['predicted', predicted_N]]);
+  });
+}
+
+/** Inputs window/mean, window/m2, batch/mean, batch/m2 of `channels`, share, weight; results mean, m2. */
+export function traceMerge(channels: number): Recording {
+  const names = ['window/mean', 'window/m2', 'batch/mean', 'batch/m2'];
+  const draw = (round: number): Inputs => new Map([...names.map((name): [string, HostValue] => [name, drawn([channels], name, round)]), ['share', drawn([], 'share', round)], ['weight', drawn([], 'weight', round)]]);
+  return trace('the merging of batch statistics', draw, (inputs) => {
+    const get = getter(inputs);
+    const merged = mergeStatistics({ mean_C: get('window/mean'), m2_C: get('window/m2') }, { mean_C: get('batch/mean'), m2_C: get('batch/m2') }, { share: get('share'), weight: get('weight') });
+    return new Map([['mean', merged.mean_C], ['m2', merged.m2_C]]);
+  });
+}
+
+/** Inputs every trainable weight and its slots, gradient/<weight>, number/<name>; results the weights and slots by name. */
+export function traceWeightUpdate(program: Program): Recording {
+  const trainable = program.plan.weights.filter((weight) => weight.trainable);
+  const numbers = Object.keys(stepNumbers(program.optimizer, { update: 0, learningRate: 0 }));
+  const draw = (round: number): Inputs =>
+    new Map([
+      ...trainable.flatMap(({ name, shape }): [string, HostValue][] => [[name, drawn(shape, name, round)], [`gradient/${name}`, drawn(shape, `gradient/${name}`, round)], ...slotNames(program.optimizer).map((slot): [string, HostValue] => [slotName(name, slot), drawn(shape, slotName(name, slot), round, 0.5)])]),
+      ...numbers.map((name): [string, HostValue] => [`number/${name}`, drawn([], name, round)]),
+    ]);
+  return trace(`an update by ${program.optimizer.type}`, draw, (inputs) => {
+    const get = getter(inputs);
+    return updateWeights({ program, state: get, gradient: (name) => get(`gradient/${name}`), numbers: Object.fromEntries(numbers.map((name) => [name, get(`number/${name}`)])) });
+  });
+}
+
+/** Inputs the moving statistics of all layers by name, mean/<layer>, m2/<layer>, count/<layer>; results the moving statistics. */
+export function traceMovingStatistics(program: Program): Recording {
+  const layers = layersWithStatistics(program.plan);
+  const draw = (round: number): Inputs =>
+    new Map(
+      layers.flatMap(({ name, inputShape }): [string, HostValue][] => {
+        const channels = inputShape.slice(-1);
+        return [...['moving_mean', 'moving_variance'].map((weight) => `${name}/${weight}`), `mean/${name}`, `m2/${name}`].map((input): [string, HostValue] => [input, drawn(channels, input, round)]).concat([[`count/${name}`, drawn([], `count/${name}`, round, 1)]]);
+      }),
+    );
+  return trace('the move of the moving statistics', draw, (inputs) => {
+    const get = getter(inputs);
+    return new Map(layers.flatMap((layer) => [...updateMovingStatistics(layer, get, { mean_C: get(`mean/${layer.name}`), m2_C: get(`m2/${layer.name}`) }, get(`count/${layer.name}`))]));
+  });
+}
+
+function getter(inputs: ReadonlyMap<string, Tensor>): (name: string) => Tensor {
+  return (name) => {
+    const tensor = inputs.get(name);
+    if (tensor === undefined) throw new Error(`there is no input "${name}"`);
+    return tensor;
+  };
+}
