@@ -52,7 +52,7 @@ export function makeTrainerPool({ entry, log, env }: TrainerPoolOptions): Traine
   /** What a trainer writes to its standard error: TensorFlow's own remarks are of interest to nobody but its developers. */
   function hearComplaint(line: string, pid: number | undefined): void {
     if (line.trim() === '') return;
-    const remark = /^I\d{4} |^WARNING: All log messages before absl::InitializeLog|: I tensorflow\//.test(line);
+    const remark = /^I\d{4} |^WARNING: All log messages before absl::InitializeLog|: I tensorflow\/|DEP0051/.test(line);
     log[remark ? 'debug' : 'warn']({ trainer: pid }, line);
   }
 

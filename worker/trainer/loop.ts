@@ -10,7 +10,7 @@ import { afterStep, isBoundary, planBlock, planStep } from '../../lib/training/c
 import { learningRateAt } from '../../lib/training/learning-rate.js';
 import type { Cursor, PartialSums, StateCounters } from '../../lib/training/state.js';
 import { addMicroBatch, emptySums, windowDivisor } from '../../lib/training/window.js';
-import type { Batches } from './batches.js';
+import type { Batches, TrainingBatch } from './batches.js';
 import type { Batch, CompiledProgram, UpdateScalars } from './engines/index.js';
 import { epochRow, updateRow } from './rows.js';
 
@@ -33,7 +33,7 @@ export interface Watch {
   /** How many micro-batches may be run before the next boundary is of interest; at least 1. */
   room(cursor: Cursor): number;
   /** A micro-batch was executed and counted. */
-  microBatch(batch: Batch, cursor: Cursor): void;
+  microBatch(batch: TrainingBatch, cursor: Cursor): void;
   updateRow(row: UpdateRow): void;
   epochRow(row: EpochRow): void;
   nowMs(): number;
@@ -64,7 +64,7 @@ export async function train({ spec, course, batches, program, start }: Training,
     switch (step) {
       case 'micro_batch': {
         const block = planBlock(cursor, course, Math.min(program.blockLimit, watch.room(cursor)));
-        const gathered = block.cursors.map(batches.training);
+        const gathered = await batches.training(block.cursors);
         const result = program.runBlock(gathered, block.fillsWindow ? updateScalars(training, cursor, window, gathered) : null);
         if (!result.finite) throw nonfinite(cursor, gathered.length);
         for (const [index, row] of result.rows.entries()) {
@@ -106,7 +106,7 @@ async function validate(validation: Batches['validation'], program: CompiledProg
   if (validation.count === 0) return null;
   let sums = emptySums();
   for (let index = 0; index < validation.count; index++) {
-    sums = addMicroBatch(sums, program.evaluate(validation.at(index)));
+    sums = addMicroBatch(sums, program.evaluate(await validation.at(index)));
     if (await pause()) return 'stopped';
   }
   return sums;

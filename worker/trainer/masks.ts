@@ -6,10 +6,16 @@ import { dropoutKey, fillDropoutMask } from '../../lib/training/random.js';
 
 type DropoutPlan = LayerPlan<LayerSpecOf<'dropout'>>;
 
+/** By layer, [samples, …inputShape]: 0, or what a kept value is multiplied by. */
+export type Masks = ReadonlyMap<string, Float32Array>;
+
 export const maskedLayers = (plan: ModelPlan): DropoutPlan[] => plan.layers.filter((layer): layer is DropoutPlan => layer.spec.type === 'dropout' && layer.spec.rate > 0);
 
-/** [samples, …inputShape] of a layer with a mask: 0 or 1/(1 − rate). */
-export function maskOf(layer: DropoutPlan, seed: number, { epoch, sampleIds }: { epoch: number; sampleIds: Int32Array }): Float32Array {
-  const elements = layer.inputShape.reduce((product, size) => product * size, 1);
-  return fillDropoutMask(dropoutKey(seed, layer.name, epoch), sampleIds, layer.spec.rate, new Float32Array(sampleIds.length * elements));
+export function masksOf(plan: ModelPlan, seed: number, { epoch, sampleIds }: { epoch: number; sampleIds: Int32Array }): Masks {
+  return new Map(
+    maskedLayers(plan).map(({ name, inputShape, spec }) => {
+      const elements = inputShape.reduce((product, size) => product * size, sampleIds.length);
+      return [name, fillDropoutMask(dropoutKey(seed, name, epoch), sampleIds, spec.rate, new Float32Array(elements))];
+    }),
+  );
 }

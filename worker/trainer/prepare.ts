@@ -12,7 +12,7 @@ import { programKey } from '../../lib/training/program-key.js';
 import { STATE_ROLES, type HostTensor, type StateCounters, type TensorMap } from '../../lib/training/state.js';
 import { emptySums } from '../../lib/training/window.js';
 import type { EngineFacts, ResumeState, ToTrainer } from '../protocol.js';
-import { loadBatches } from './batches.js';
+import { loadData } from './batches.js';
 import type { CompiledProgram, Engine, Program } from './engines/index.js';
 import type { Training } from './loop.js';
 
@@ -30,12 +30,12 @@ export interface Prepared {
 export async function prepare(start: Start, engine: Engine): Promise<Prepared> {
   const { spec } = start;
   const startedMs = performance.now();
-  const batches = await loadBatches(spec, start.data);
+  const data = await loadData(spec, start.data);
   const loadedMs = performance.now();
 
-  const course = courseOf(spec.training, batches.description.samples);
+  const course = courseOf(spec.training, data.description.samples);
   refuse(checkCourse(course), 'invalid_data');
-  const planned = planModel(spec.model.layers, batches.description.shape, { classes: batches.description.classes });
+  const planned = planModel(spec.model.layers, data.description.shape, { classes: data.description.classes });
   if ('problems' in planned) throw refusal(planned.problems, 'invalid_data');
   const program: Program = {
     plan: planned.plan,
@@ -45,15 +45,14 @@ export async function prepare(start: Start, engine: Engine): Promise<Prepared> {
     batchSize: spec.training.batch_size,
     accumIters: spec.training.accum_iters,
     lanes: spec.training.lanes,
-    sizes: { training: batchSizes(batches.description.samples, spec.training.batch_size), evaluation: batchSizes(batches.validation.samples, spec.training.batch_size) },
-    seed: spec.training.seed,
+    sizes: { training: batchSizes(data.description.samples, spec.training.batch_size), evaluation: batchSizes(data.validationSamples, spec.training.batch_size) },
     key: programKey(spec, planned.plan),
   };
   const compiled = engine.compile(program);
   try {
     const counters = await loadState(start, compiled, planned.plan, course);
     return {
-      training: { spec, course, batches, program: compiled, start: counters },
+      training: { spec, course, batches: data.batches(planned.plan), program: compiled, start: counters },
       plan: planned.plan,
       facts: { engine: engine.name, device: engine.device, lanes: compiled.lanes, numericsClass: numericsClass(engine, program) },
       totalUpdates: totalUpdates(course),
@@ -80,7 +79,7 @@ async function loadState({ spec, resume, initFile }: Start, program: CompiledPro
     program.restore(await readState(resume, spec, plan), resume.counters.cursor.window_position > 0);
     return resume.counters;
   }
-  program.initialise();
+  program.initialise(spec.training.seed);
   if (initFile !== null) program.loadWeights(await readSafetensorsFile(initFile, { code: 'invalid_data' }));
   return { cursor: startCursor(), window: emptySums(), epoch: emptySums() };
 }

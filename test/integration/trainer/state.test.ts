@@ -6,7 +6,7 @@ import { isAppError } from '../../../lib/errors.js';
 import { accumulatorName, expectedState, slotName, statisticName } from '../../../lib/model/slots.js';
 import type { HostTensor } from '../../../lib/training/state.js';
 import type { CompiledProgram } from '../../../worker/trainer/engines/index.js';
-import { batchOf, bytesOf, dataOf, engine, expectNoTensors, programOf, stateOf, withProgram } from './support/engine.js';
+import { batchOf, bytesOf, dataOf, engine, expectNoTensors, programOf, SEED, stateOf, withProgram } from './support/engine.js';
 
 afterEach(expectNoTensors);
 
@@ -43,7 +43,7 @@ describe('a snapshot', () => {
 
   test('outlives its program', () => {
     const compiled = engine.compile(program);
-    compiled.initialise();
+    compiled.initialise(SEED);
     const view = compiled.snapshot(false);
     compiled.close();
     expect(view.read(KERNEL).data).toHaveLength(27);

@@ -88,7 +88,7 @@ describe('accumulation', () => {
     // 6 samples as 4 + 2, against the same six at once
     const whole = dense({ ...SGD, batch_size: 6, accum_iters: 1 });
     const samples = batchOf(whole.plan, 6);
-    const part = (from: number, to: number): Batch => ({ ...samples, x: samples.x.slice(from * 36, to * 36), y: samples.y.slice(from * 4, to * 4), samples: to - from, sampleIds: samples.sampleIds.slice(from, to) });
+    const part = (from: number, to: number): Batch => ({ ...samples, x: samples.x.slice(from * 36, to * 36), y: samples.y.slice(from * 4, to * 4), samples: to - from });
     const end = (training: Training, batches: Batch[], divisor: number) => withProgram(dense({ ...SGD, ...training }, [2]), (compiled) => {
       const before = dataOf(stateOf(compiled, false), KERNEL);
       compiled.runBlock(batches, { ...STEP, divisor });
@@ -147,7 +147,7 @@ describe.each(COMPILERS)('%s: what is not finite', (_, compile) => {
       compiled.loadWeights(new Map([...stateOf(compiled, false)].map(([name, tensor]) => [name, { ...tensor, data: new Float32Array(tensor.data.length) }])));
       const before = kept(compiled);
       // logits 0: a loss of log 2, and a gradient of x/2
-      const batch = (x: number): Batch => ({ x: new Float32Array([x, x]), y: new Float32Array([1, 0]), samples: 1, epoch: 0, sampleIds: new Int32Array(1) });
+      const batch = (x: number): Batch => ({ x: new Float32Array([x, x]), y: new Float32Array([1, 0]), samples: 1, masks: new Map() });
       expect(compiled.runBlock([batch(1e15)], null).finite).toBe(true);
       const { rows, finite } = compiled.runBlock([batch(3e38), batch(3e38)], { ...STEP, divisor: 3 });
       expect(rows.every(({ loss }) => Number.isFinite(loss))).toBe(true);
@@ -160,7 +160,7 @@ describe.each(COMPILERS)('%s: what is not finite', (_, compile) => {
   test('batch statistics that overflow although nothing else does are seen', () => {
     const program = programOf([{ type: 'flatten' }, { type: 'batch_normalization' }, { type: 'dense', units: 2, activation: 'softmax' }], [1, 1, 2], 2, { ...SGD, batch_size: 2 });
     withProgram(program, (compiled) => {
-      const batch: Batch = { x: new Float32Array([3e20, 1, -3e20, 2]), y: new Float32Array([1, 0, 0, 1]), samples: 2, epoch: 0, sampleIds: new Int32Array(2) };
+      const batch: Batch = { x: new Float32Array([3e20, 1, -3e20, 2]), y: new Float32Array([1, 0, 0, 1]), samples: 2, masks: new Map() };
       expect(compiled.runBlock([batch], { ...STEP, divisor: 1 })).toMatchObject({ finite: false });
     }, compile);
   });

@@ -2,11 +2,12 @@
 import { expect, describe, test } from 'vitest';
 import type { EpochRow, UpdateRow } from '../../../lib/contract/rows.js';
 import type { JobSpecInput } from '../../../lib/contract/spec.js';
+import { planModel } from '../../../lib/model/plan-model.js';
 import { courseOf } from '../../../lib/training/course.js';
 import { isBoundary, startCursor } from '../../../lib/training/cursor.js';
 import type { StateCounters } from '../../../lib/training/state.js';
 import { emptySums } from '../../../lib/training/window.js';
-import { loadBatches } from '../../../worker/trainer/batches.js';
+import { loadData } from '../../../worker/trainer/batches.js';
 import { train, type Ending, type Watch } from '../../../worker/trainer/loop.js';
 import { resolved } from '../../resume/support/run-training.js';
 import { makeToyProgram } from './support/toy-program.js';
@@ -32,8 +33,11 @@ async function run(training: NonNullable<JobSpecInput['training']>, options: { s
     model: { layers: [{ type: 'flatten' }, { type: 'dense', units: 2 }] },
     training: { batch_size: 2, accum_iters: 3, epochs: 2, shuffle: false, optimizer: { type: 'sgd', lr: 0.5, decay: 1 }, ...training },
   });
-  const batches = await loadBatches(spec, { train: { type: 'builtin', name: 'synthetic', samples: 10, shape: [1, 1, 1], classes: 2, seed: 1 }, validation: null });
-  const course = courseOf(spec.training, batches.description.samples);
+  const data = await loadData(spec, { train: { type: 'builtin', name: 'synthetic', samples: 10, shape: [1, 1, 1], classes: 2, seed: 1 }, validation: null });
+  const planned = planModel(spec.model.layers, data.description.shape, { classes: data.description.classes });
+  if ('problems' in planned) throw new Error(JSON.stringify(planned.problems));
+  const batches = data.batches(planned.plan);
+  const course = courseOf(spec.training, data.description.samples);
   const result = { updateRows: [] as UpdateRow[], epochRows: [] as EpochRow[], boundaries: [] as StateCounters[] };
   const watch: Watch = {
     stopAsked: () => steps(program).length >= stopAfter,

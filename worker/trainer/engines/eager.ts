@@ -5,7 +5,6 @@ import type { Tensor, Tensor1D } from '@tensorflow/tfjs-core';
 import { accumulatorName, checkState, expectedState, expectedWeights, slotName, slotNames, STATISTICS, statisticName, type ExpectedTensor } from '../../../lib/model/slots.js';
 import { AppError } from '../../../lib/errors.js';
 import type { TensorMap } from '../../../lib/training/state.js';
-import { maskedLayers, maskOf } from '../masks.js';
 import { initialWeight } from '../model/initializers.js';
 import { makeNetwork } from '../model/network.js';
 import { mergeFactors, mergeStatistics } from '../model/statistics.js';
@@ -18,12 +17,12 @@ import { assertHostTensor, makeTensorStore, toTensor } from './tensor-store.js';
 import { layersWithStatistics, trainableWeights, updateMovingStatistics, updateWeights, valuesPerSample } from './update.js';
 
 export function compileEager(program: Program): CompiledProgram {
-  const { plan, optimizer, seed } = program;
+  const { plan, optimizer } = program;
   const network = makeNetwork(plan, program.loss);
   const store = makeTensorStore();
   const trainable = trainableWeights(plan);
   const layers = layersWithStatistics(plan);
-  const masked = new Map(maskedLayers(plan).map((layer) => [layer.name, layer]));
+  const inputShapes = new Map(plan.layers.map((layer) => [layer.name, layer.inputShape]));
   let windowOpen = false;
 
   const load = (tensors: TensorMap, expected: ReadonlyMap<string, ExpectedTensor>, code: 'checkpoint_corrupt' | 'invalid_data'): void => {
@@ -45,10 +44,7 @@ export function compileEager(program: Program): CompiledProgram {
     x_NHWC: tf.tensor(batch.x, [batch.samples, ...plan.inputShape]),
     labels_NK: tf.tensor2d(batch.y, [batch.samples, batch.y.length / batch.samples]),
     weight: store.get,
-    mask: (name) => {
-      const layer = masked.get(name)!;
-      return tf.tensor(maskOf(layer, seed, batch), [batch.samples, ...layer.inputShape]);
-    },
+    mask: (layer) => tf.tensor(batch.masks.get(layer)!, [batch.samples, ...inputShapes.get(layer)!]),
   });
 
   /** A float32 left fold, in the micro-batches' order; the first one is taken as it is, so a window of one is no accumulation at all. */
@@ -88,7 +84,7 @@ export function compileEager(program: Program): CompiledProgram {
   return {
     lanes: 1,
     blockLimit: 1,
-    initialise() {
+    initialise(seed) {
       close();
       for (const weight of plan.weights) store.put(weight.name, tf.tensor(initialWeight(seed, weight), [...weight.shape]));
       for (const slot of slotNames(optimizer)) {

@@ -3,6 +3,7 @@
 import type { ModelPlan } from '../../../lib/model/plan.js';
 import type { LossSpec, OptimizerSpec, TrainingSpec } from '../../../lib/contract/spec.js';
 import type { HostTensor, TensorMap } from '../../../lib/training/state.js';
+import type { Masks } from '../masks.js';
 
 /** Everything that shapes the computation. Learning rates are not in it: they are fed. */
 export interface Program {
@@ -16,9 +17,7 @@ export interface Program {
   lanes: 'auto' | number;
   /** How many samples a micro-batch may have, and a batch of an evaluation: full and ragged ones. */
   sizes: { training: readonly number[]; evaluation: readonly number[] };
-  /** The job's seed: keys of initial weights and dropout derive from it. */
-  seed: number;
-  /** sha256 over all of the above but the seed, the lanes, the sizes and the optimizer's learning rates: part of the numerics class. */
+  /** sha256 over all of the above but the lanes, the sizes and the optimizer's learning rates: part of the numerics class. */
   key: string;
 }
 
@@ -29,9 +28,8 @@ export interface Batch {
   /** One row of class weights a sample, [samples, classes]: one-hot or soft, smoothing not yet applied. */
   y: Float32Array;
   samples: number;
-  epoch: number;
-  /** The samples' indices in the data set: keys of dropout. */
-  sampleIds: Int32Array;
+  /** Of a training batch; an evaluation needs none. */
+  masks: Masks;
 }
 
 /** Of one micro-batch, as float64 sums of float32 results. */
@@ -83,8 +81,8 @@ export interface StateSnapshot {
 export interface CompiledProgram {
   /** Micro-batches of a window that run side by side. */
   readonly lanes: number;
-  /** Fresh weights from the initializers (keyed by seed and weight name), slots at their start values, no window. */
-  initialise(): void;
+  /** Fresh weights from the initializers (keyed by the job's seed and the weight's name), slots at their start values, no window. */
+  initialise(seed: number): void;
   /** Replaces weights only (by name; a missing, extra or mis-shaped one is an error naming it). */
   loadWeights(weights: TensorMap): void;
   /** Replaces everything: weights, slots and, exactly when a window is open, accumulator and statistics. Errors as above. */

@@ -11,6 +11,7 @@ import { compileGraph } from './graph/compiled.js';
 import type { Engine } from './index.js';
 import { KERNEL_SET, registerNativeKernels } from './kernels.js';
 import { nodeBackend } from './node-backend.js';
+import { keepWarm } from './keep-warm.js';
 import { selfTest } from './self-test.js';
 
 /**
@@ -23,13 +24,13 @@ export function makeTensorflow(environment: NodeJS.ProcessEnv): Engine {
   const failures = selfTest();
   if (failures.length > 0) throw new AppError('engine_unavailable', `the engine tensorflow failed its self-test: ${failures.join('; ')}`);
   const { isUsingGpuDevice: onGpu } = nodeBackend();
-  return {
+  return keepWarm({
     name: 'tensorflow',
     device: onGpu ? `gpu (${gpuModel()})` : `cpu (${cpuModel()}, ${instructionSet()})`,
     numerics: numerics(onGpu, environment),
     compile: (program) => compileGraph(program, { threads: Number(environment['TF_NUM_INTEROP_THREADS'] ?? cpus().length) }),
     liveTensors: () => Math.max(tf.memory().numTensors, nodeBackend().binding.getNumOfTensors()),
-  };
+  });
 }
 
 /** The engine's part of the numerics class: everything that was seen to change bits. */

@@ -8,6 +8,7 @@ import type { HostTensor, TensorMap } from '../../../../lib/training/state.js';
 import { programKey } from '../../../../lib/training/program-key.js';
 import { trainerEnvironment } from '../../../../worker/trainer-environment.js';
 import type { Batch, CompiledProgram, Engine, Program } from '../../../../worker/trainer/engines/index.js';
+import { masksOf } from '../../../../worker/trainer/masks.js';
 import { resolved } from '../../../resume/support/run-training.js';
 
 // TensorFlow reads them when it is loaded, which is why the engine is imported after this
@@ -33,15 +34,17 @@ export function programOf(layers: Layers, inputShape: [number, number, number], 
   const spec = resolved({ data: { type: 'builtin', name: 'synthetic', samples: 8, shape: inputShape, classes }, model: { layers }, training });
   const planned = planModel(spec.model.layers, inputShape, { classes });
   if ('problems' in planned) throw new Error(JSON.stringify(planned.problems));
-  const { loss, optimizer, reduction, batch_size: batchSize, accum_iters: accumIters, lanes, seed } = spec.training;
-  return { plan: planned.plan, loss, optimizer, reduction, batchSize, accumIters, lanes, sizes: { training: [batchSize, ...ragged], evaluation: [batchSize, ...ragged] }, seed, key: programKey(spec, planned.plan) };
+  const { loss, optimizer, reduction, batch_size: batchSize, accum_iters: accumIters, lanes } = spec.training;
+  return { plan: planned.plan, loss, optimizer, reduction, batchSize, accumIters, lanes, sizes: { training: [batchSize, ...ragged], evaluation: [batchSize, ...ragged] }, key: programKey(spec, planned.plan) };
 }
+
+export const SEED = 9;
 
 /** Runs `work` on a compiled program and closes it. */
 export function withProgram<T>(program: Program, work: (compiled: CompiledProgram) => T, compile = engine.compile): T {
   const compiled = compile(program);
   try {
-    compiled.initialise();
+    compiled.initialise(SEED);
     return work(compiled);
   } finally {
     compiled.close();
@@ -60,8 +63,11 @@ export function batchOf(plan: ModelPlan, samples: number, salt = 0, labels: 'one
     y[sample * classes + hit] = labels === 'soft' ? 0.75 : 1;
     if (labels === 'soft') y[sample * classes + ((hit + 1) % classes)] = 0.25;
   }
-  return { x: noise(samples * pixels, salt), y, samples, epoch: 0, sampleIds: Int32Array.from({ length: samples }, (_, index) => index * 3 + salt) };
+  return withMasks(plan, { x: noise(samples * pixels, salt), y, samples }, Int32Array.from({ length: samples }, (_, index) => index * 3 + salt));
 }
+
+/** A batch with the masks of these samples. */
+export const withMasks = (plan: ModelPlan, batch: Omit<Batch, 'masks'>, sampleIds: Int32Array, epoch = 0, seed = SEED): Batch => ({ ...batch, masks: masksOf(plan, seed, { epoch, sampleIds }) });
 
 /** The state's tensors on the host. */
 export function stateOf(compiled: CompiledProgram, windowOpen: boolean): Map<string, HostTensor> {

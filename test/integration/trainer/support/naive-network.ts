@@ -1,7 +1,6 @@
 // A whole network's loss by the naive float64 layers: what the engine's gradients are compared with.
 import type { Activation, LossSpec } from '../../../../lib/contract/spec.js';
 import type { ModelPlan } from '../../../../lib/model/plan.js';
-import { dropoutKey, fillDropoutMask } from '../../../../lib/training/random.js';
 import type { Batch } from '../../../../worker/trainer/engines/index.js';
 import { addBias, batchNorm, conv2d, crossEntropy, map, matMul, maxPool, normalise, softmax, values, type Values } from '../../../unit/trainer/support/naive.js';
 
@@ -32,12 +31,11 @@ export const activate = (x: Values, activation: Activation | null): Values => (a
 export interface NaiveOptions {
   plan: ModelPlan;
   loss: LossSpec;
-  seed: number;
   training: boolean;
 }
 
 /** ℓ of every sample. The last tensor goes through softmax if the loss is of logits. */
-export function naiveLosses({ plan, loss, seed, training }: NaiveOptions, weights: ReadonlyMap<string, Values>, batch: Batch): Float64Array {
+export function naiveLosses({ plan, loss, training }: NaiveOptions, weights: ReadonlyMap<string, Values>, batch: Batch): Float64Array {
   const last = plan.layers.at(-1)!;
   let x = values([batch.samples, ...plan.inputShape], batch.x);
   for (const layer of plan.layers) {
@@ -62,7 +60,7 @@ export function naiveLosses({ plan, loss, seed, training }: NaiveOptions, weight
         break;
       case 'dropout': {
         if (!training) break;
-        const mask = fillDropoutMask(dropoutKey(seed, name, batch.epoch), batch.sampleIds, spec.rate, new Float32Array(x.data.length));
+        const mask = batch.masks.get(name)!;
         x = map(x, (value, index) => value * mask[index]!);
         break;
       }

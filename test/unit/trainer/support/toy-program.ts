@@ -1,5 +1,6 @@
 // A training program without tensors: a "gradient" is the sum of the micro-batch's first pixels, an update subtracts it.
 // Small enough to follow by hand, and it writes down what it was asked to do.
+import type { TrainingBatch } from '../../../../worker/trainer/batches.js';
 import type { CompiledProgram, StateSnapshot } from '../../../../worker/trainer/engines/index.js';
 import type { HostTensor } from '../../../../lib/training/state.js';
 
@@ -28,7 +29,7 @@ export function makeToyProgram({ poisonedMicroBatch = -1, poisonedUpdate = -1, b
     blockLimit,
     runBlock: (batches, update) => {
       let finite = true;
-      const rows = batches.map(({ epoch, sampleIds, x, y, samples }) => {
+      const rows = (batches as readonly TrainingBatch[]).map(({ epoch, sampleIds, x, y, samples }) => {
         calls.push(`micro ${epoch}:${[...sampleIds].join(',')}`);
         microBatches += 1;
         finite &&= microBatches !== poisonedMicroBatch;

@@ -2,7 +2,7 @@
 // makes the feeds, and reads the rows; every tensor of the state stays in the session.
 import { expectedState, expectedWeights, slotName, slotNames, statisticName, type ExpectedTensor } from '../../../../lib/model/slots.js';
 import type { HostTensor, TensorMap } from '../../../../lib/training/state.js';
-import { maskedLayers, maskOf } from '../../masks.js';
+import { maskedLayers } from '../../masks.js';
 import { initialWeight } from '../../model/initializers.js';
 import { mergeFactors } from '../../model/statistics.js';
 import { stepNumbers } from '../../optimizers/index.js';
@@ -29,7 +29,7 @@ export interface GraphProgram extends CompiledProgram {
 }
 
 export function makeGraphProgram(program: Program, { graph, variables, blockSize, lanes }: JobGraph): GraphProgram {
-  const { plan, optimizer, seed, batchSize, reduction } = program;
+  const { plan, optimizer, batchSize, reduction } = program;
   const { binding } = nodeBackend();
   const session = openSession(graph);
   const trainable = trainableWeights(plan);
@@ -67,7 +67,7 @@ export function makeGraphProgram(program: Program, { graph, variables, blockSize
     return [vector(feeds.merge(name), Float32Array.from(factors))];
   }
 
-  const maskFeeds = (name: string, batch: Batch): Feed[] => masked.map((layer, index) => vector(feeds.mask(name, index), maskOf(layer, seed, batch), [batch.samples, ...layer.inputShape]));
+  const maskFeeds = (name: string, batch: Batch): Feed[] => masked.map((layer, index) => vector(feeds.mask(name, index), batch.masks.get(layer.name)!, [batch.samples, ...layer.inputShape]));
 
   /** Full micro-batches, at most blockSize of them, or a single ragged one. */
   function runPart(batches: readonly Batch[], update: UpdateScalars | null): BlockResult {
@@ -112,7 +112,7 @@ export function makeGraphProgram(program: Program, { graph, variables, blockSize
     get blockLimit() {
       return blockLimit;
     },
-    initialise() {
+    initialise(seed) {
       write('weights', new Map(plan.weights.map((weight) => [weight.name, initialWeight(seed, weight)])));
       const slots = trainable.flatMap((name) => slotNames(optimizer).map((slot) => slotName(name, slot)));
       write('slots', new Map(slots.map((name) => [name, new Float32Array(variables.get(name).shape.reduce((product, size) => product * size, 1))])));
