@@ -63,7 +63,7 @@ test('kill ends without a commit', async () => {
   system = await startTestSystem();
   await system.startController();
   await system.startWorker();
-  const job = await system.submit({ ...spec, checkpoint: { every_seconds: 3600 } });
+  const job = await system.submit({ ...recipe(200), checkpoint: { every_seconds: 3600 } });
   await system.until(job, 'runs', (head) => head.inputs !== null);
   await waitFor('it executes', async () => ((await system.queue.heartbeats.read(job))?.progress?.micro_batches ?? 0) > 5, 60_000);
   await say(job, 'kill');

@@ -9,13 +9,14 @@
 // `lanes` bodies are computed at a time: the input of body i waits for the gradients of body i − lanes.
 // A result is one row of numbers, and everything that changes a variable is behind a switch: it happens only if all of the
 // row is finite.
-import { accumulatorName, expectedState, statisticName } from '../../../../lib/model/slots.js';
+import { accumulatorName, expectedState, slotName, slotNames, statisticName } from '../../../../lib/model/slots.js';
 import { maskedLayers } from '../../masks.js';
 import { stepNumbers } from '../../optimizers/index.js';
 import type { Program } from '../index.js';
 import { DT, nodeBackend } from '../node-backend.js';
 import { layersWithStatistics, trainableWeights } from '../update.js';
 import { makeGraph, nodeOf, outputOf, type Graph, type Output } from './graph.js';
+import { nativeUpdate } from './native-update.js';
 import type { Recording } from './recorder.js';
 import { traceInference, traceMerge, traceMicroBatch, traceMovingStatistics, traceWeightUpdate } from './traces.js';
 import { makeVariables, type Variables } from './variables.js';
@@ -39,18 +40,20 @@ export interface JobTraces {
   inference: ReadonlyMap<number, Recording>;
   /** By channels. */
   merge: ReadonlyMap<number, Recording>;
-  weightUpdate: Recording;
+  /** Null where the optimizer is one operation of TensorFlow's. */
+  weightUpdate: Recording | null;
   movingStatistics: Recording | null;
 }
 
 export function traceJob(program: Program): JobTraces {
   const { plan, sizes, batchSize } = program;
   const layers = layersWithStatistics(plan);
+  const native = nativeUpdate(program.optimizer);
   return {
     microBatch: new Map([...new Set([batchSize, ...sizes.training])].map((samples) => [samples, traceMicroBatch(program, samples)])),
     inference: new Map(sizes.evaluation.map((samples) => [samples, traceInference(program, samples)])),
     merge: new Map([...new Set(layers.map((layer) => layer.inputShape.at(-1)!))].map((channels) => [channels, traceMerge(channels)])),
-    weightUpdate: traceWeightUpdate(program),
+    weightUpdate: native === null ? traceWeightUpdate(program) : null,
     movingStatistics: layers.length === 0 ? null : traceMovingStatistics(program),
   };
 }
@@ -164,13 +167,38 @@ export function buildJobGraph(program: Program, traces: JobTraces, options: JobG
   /** Nodes that apply these sums and have to run; all of them dead if a sum is. */
   function update(prefix: string, sums: Sums): Output[] {
     const gradients = trainable.map((weight, index): [string, Output] => [`gradient/${weight}`, graph.add(`${prefix}/mean${index}`, 'RealDiv', [sums.get(accumulatorName(weight))!, divisor], FLOAT)]);
+    const writes: Output[] = [];
+    const assign = (next: ReadonlyMap<string, Output>): void => {
+      for (const [name, output] of next) writes.push(variables.assign(`${prefix}/assign${writes.length}`, name, output));
+    };
     const values = [...shapes.keys()].map((name): [string, Output] => [name, variables.get(name).value]);
-    const next = graph.inline(`${prefix}/weights`, traces.weightUpdate, new Map([...values, ...gradients, ...numberNames.map((name, index): [string, Output] => [`number/${name}`, numbers[index]!])]));
+    if (traces.weightUpdate !== null) {
+      const next = graph.inline(`${prefix}/weights`, traces.weightUpdate, new Map([...values, ...gradients, ...numberNames.map((name, index): [string, Output] => [`number/${name}`, numbers[index]!])]));
+      assign(next);
+    } else {
+      trainable.forEach((weight, index) => writes.push(applyNatively(`${prefix}/apply${index}`, weight, gradients[index]![1])));
+    }
     if (traces.movingStatistics !== null) {
       const window = layers.flatMap(({ name }, index): [string, Output][] => [[`mean/${name}`, sums.get(statisticName(name, 'mean'))!], [`m2/${name}`, sums.get(statisticName(name, 'm2'))!], [`count/${name}`, numbers[numberNames.length + 1 + index]!]]);
-      for (const [name, output] of graph.inline(`${prefix}/moving`, traces.movingStatistics, new Map([...values, ...window]))) next.set(name, output);
+      assign(graph.inline(`${prefix}/moving`, traces.movingStatistics, new Map([...values, ...window])));
     }
-    return [...next].map(([name, output], index) => variables.assign(`${prefix}/assign${index}`, name, output));
+    return writes;
+  }
+
+  const native = nativeUpdate(optimizer);
+  /** One operation on a weight and its slots, after the decay of the weight. */
+  function applyNatively(name: string, weight: string, gradient: Output): Output {
+    const handle = (tensor: string): Output => variables.get(tensor).handle;
+    const given = Object.fromEntries(numberNames.map((number, index) => [number, numbers[index]!]));
+    const slots = Object.fromEntries(slotNames(optimizer).map((slot) => [slot, handle(slotName(weight, slot))]));
+    const decayed: Output[] = [];
+    if (given['weightDecay'] !== undefined) {
+      // only where the gradient is alive: a product of it that is zero would not do, it may be NaN
+      const factor = graph.add(`${name}/factor`, 'Identity', [given['weightDecay']], FLOAT, [gradient]);
+      const loss = graph.add(`${name}/decay`, 'Mul', [variables.get(weight).value, factor], FLOAT);
+      decayed.push(graph.add(`${name}/decayed`, 'AssignSubVariableOp', [handle(weight), loss], { dtype: { type: DT.FLOAT } }));
+    }
+    return native!.apply(graph, name, { weight: handle(weight), slots, gradient, numbers: given }, decayed);
   }
 
   /** Both ends of a block whose micro-batches are `bodies` and whose folded sums are `sums`. */

@@ -5,7 +5,6 @@ import type { HostTensor, TensorMap } from '../../../../lib/training/state.js';
 import { maskedLayers } from '../../masks.js';
 import { initialWeight } from '../../model/initializers.js';
 import { mergeFactors } from '../../model/statistics.js';
-import { stepNumbers } from '../../optimizers/index.js';
 import { batchRow } from '../batch-row.js';
 import { checkTensors, gradientNorm } from '../eager.js';
 import type { Batch, BatchRow, BlockResult, CompiledProgram, Program, StateSnapshot, UpdateScalars } from '../index.js';
@@ -13,6 +12,7 @@ import { DT, nodeBackend } from '../node-backend.js';
 import { layersWithStatistics, trainableWeights, valuesPerSample } from '../update.js';
 import { nodeOf } from './graph.js';
 import { feeds, fetches, type End, type JobGraph, type Start } from './job-graph.js';
+import { graphStepNumbers } from './native-update.js';
 import type { HostValue } from './recorder.js';
 import { openSession, type Feed } from './session.js';
 
@@ -84,7 +84,7 @@ export function makeGraphProgram(program: Program, { graph, variables, blockSize
     });
     if (update !== null) {
       const counts = layers.map((layer) => before * valuesPerSample(layer));
-      given.push(vector(feeds.numbers, Float32Array.from([...Object.values(stepNumbers(optimizer, update)), update.divisor, ...counts])));
+      given.push(vector(feeds.numbers, Float32Array.from([...Object.values(graphStepNumbers(optimizer, update)), update.divisor, ...counts])));
     }
     const values = session.read(given, ragged ? fetches.ragged(start, samples, end) : fetches.block(start, batches.length, end));
     const rows = batches.map((batch, index) => batchRow(values.subarray(2 * samples * index), values.subarray(2 * samples * index + samples), batch, reduction));
