@@ -14,6 +14,7 @@ import type { Log } from '../../lib/log.js';
 import { makeFileStore } from '../../lib/store/file.js';
 import { runAttempt } from './attempt.js';
 import { makeSilentFeed } from './live-feed.js';
+import { countMemoryKills } from './memory-kills.js';
 import { makeNotice } from './notice.js';
 import { chooseThreads } from './threads.js';
 import { makeTrainerPool } from './trainer-process.js';
@@ -39,7 +40,7 @@ export async function runDetached(options: DetachedOptions): Promise<Head> {
     await store.put(jobKey(options.record.id), toJson(options.record));
     const feed = makeSilentFeed();
     const deps = {
-      store, clock: systemClock, log: options.log, trainers, threads: (training: TrainingSpec) => chooseThreads(training, options.numericsClass, availableParallelism()), worker: 'detached', dataRoots: options.dataRoots, spoolRoot: join(options.folder, 'spool'), beatEveryMs: 500, lookEveryMs: 3_600_000,
+      store, clock: systemClock, log: options.log, trainers, threads: (training: TrainingSpec) => chooseThreads(training, options.numericsClass, availableParallelism()), memoryKills: () => countMemoryKills(), worker: 'detached', dataRoots: options.dataRoots, spoolRoot: join(options.folder, 'spool'), beatEveryMs: 500, lookEveryMs: 3_600_000,
       liveness: { isLive: () => Promise.resolve(false), account: () => Promise.resolve(NOTHING_DONE) },
       tickets: { issue: () => Promise.resolve() },
       feed: { ...feed, beat: (_stamp: unknown, _phase: unknown, progress: { percent: number } | null) => progress && options.onProgress?.(progress.percent) },

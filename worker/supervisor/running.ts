@@ -53,6 +53,7 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
     saver.addEvent('checkpoint.fallback', `checkpoint_corrupt: ${bad.message}`, { reason: 'checkpoint_corrupt', checkpoint: bad.id, micro_batches: bad.microBatches, using: restored?.commit.id ?? null, resumed_at: start?.micro_batches ?? 0 });
   }
 
+  const memoryKillsBefore = deps.memoryKills();
   const inbox: Inbox<Happening> = makeInbox();
   const trainer = deps.trainers.acquire(inputs.programKey, deps.threads(record.spec.training, pins?.numerics_class ?? null));
   trainer.listen(claim.attempt, (message) => inbox.put({ type: 'trainer', message }), (exit) => inbox.put({ type: 'exit', exit }));
@@ -129,6 +130,7 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
       if (stopping && !running) return stopping;
       const how = signal ?? `exit code ${code}`;
       const noticed = controls.notice.facts();
+      if (signal === 'SIGKILL' && (deps.memoryKills() ?? 0) > (memoryKillsBefore ?? 0)) return failure('oom', 'the trainer was ended by the kernel for want of memory: a smaller batch_size, or fewer lanes, would need less', null);
       return { kind: 'killed', reason: noticed || signal === 'SIGKILL' ? 'preempted_kill' : 'trainer_crashed', message: `the trainer died (${how})` };
     }
     function withoutCorrupt(head: Head): Head {

@@ -24,6 +24,8 @@ export interface AttemptDeps {
   feed: LiveFeed;
   liveness: Pick<Liveness, 'isLive' | 'account'>;
   trainers: TrainerPool;
+  /** Processes that the kernel ended for want of memory so far; null if it does not say. */
+  memoryKills(): number | null;
   threads(training: TrainingSpec, numericsClass: string | null): TrainerThreads;
   /** This worker's id, `wrk_…`. */
   worker: string;

@@ -14,6 +14,7 @@ import type { Store } from '../../lib/store/index.js';
 import type { TrainerThreads } from '../trainer-environment.js';
 import { runAttempt } from './attempt.js';
 import { makeRedisFeed } from './live-feed.js';
+import { countMemoryKills } from './memory-kills.js';
 import { makeNotice, type Notice } from './notice.js';
 import { chooseThreads } from './threads.js';
 import { makeTrainerPool } from './trainer-process.js';
@@ -79,7 +80,7 @@ export async function makeSupervisor(options: SupervisorOptions): Promise<Superv
     active.set(ticket.job, mine);
     try {
       const outcome = await runAttempt(
-        { store, clock, log, tickets: queue.tickets, feed, liveness, trainers, threads, worker: id, dataRoots: options.dataRoots, spoolRoot, beatEveryMs: BEAT_EVERY_MS, lookEveryMs: LOOK_EVERY_MS },
+        { store, clock, log, tickets: queue.tickets, feed, liveness, trainers, threads, memoryKills: () => countMemoryKills(), worker: id, dataRoots: options.dataRoots, spoolRoot, beatEveryMs: BEAT_EVERY_MS, lookEveryMs: LOOK_EVERY_MS },
         ticket,
         {
           notice: mine.notice,

@@ -15,6 +15,9 @@ import type { EngineFacts, ResumeState, ToTrainer } from '../protocol.js';
 import { loadData } from './batches.js';
 import type { CompiledProgram, Engine, Program } from './engines/index.js';
 import type { Training } from './loop.js';
+import { lanesThatFit } from './memory-check.js';
+
+const LANES_LIMIT = 64;
 
 type Start = Extract<ToTrainer, { type: 'start' }>;
 
@@ -44,7 +47,7 @@ export async function prepare(start: Start, engine: Engine): Promise<Prepared> {
     reduction: spec.training.reduction,
     batchSize: spec.training.batch_size,
     accumIters: spec.training.accum_iters,
-    lanes: spec.training.lanes,
+    lanes: lanesOf(spec, planned.plan, engine),
     sizes: { training: batchSizes(data.description.samples, spec.training.batch_size), evaluation: batchSizes(data.validationSamples, spec.training.batch_size) },
     key: programKey(spec, planned.plan),
   };
@@ -63,6 +66,12 @@ export async function prepare(start: Start, engine: Engine): Promise<Prepared> {
     compiled.close();
     throw error;
   }
+}
+
+/** As many as the job says, or as turn out fastest, but no more than fit into memory. */
+function lanesOf({ training }: JobSpec, plan: ModelPlan, engine: Engine): Program['lanes'] {
+  const wanted = training.lanes === 'auto' ? LANES_LIMIT : training.lanes;
+  return { most: engine.memoryBytes === null ? wanted : lanesThatFit(plan, training, Math.min(wanted, training.accum_iters), engine.memoryBytes), measured: training.lanes === 'auto' };
 }
 
 /** The sizes of the batches that this many samples make. */

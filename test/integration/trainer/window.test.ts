@@ -169,7 +169,7 @@ describe.each(COMPILERS)('%s: what is not finite', (_, compile) => {
 describe('a program run as a graph', () => {
   test('computes the same bits in any number of lanes', () => {
     const spec: Training = { ...SGD, accum_iters: 5 };
-    const end = (lanes: number | 'auto') => withProgram({ ...dense(spec, [2]), lanes }, (compiled) => {
+    const end = (lanes: number | 'auto') => withProgram({ ...dense(spec, [2]), lanes: { most: lanes === 'auto' ? 64 : lanes, measured: lanes === 'auto' } }, (compiled) => {
       expect(compiled.lanes).toBe(lanes === 'auto' ? compiled.lanes : Math.min(lanes, 5));
       const batches = [4, 4, 4, 4, 2].map((samples, salt) => batchOf(dense(spec).plan, samples, salt));
       const result = compiled.runBlock(batches, { ...STEP, divisor: 4.5 });

@@ -4,7 +4,7 @@ import type { CompiledProgram, Engine, Program } from '../../../worker/trainer/e
 import { keepWarm } from '../../../worker/trainer/engines/keep-warm.js';
 import { makeToyProgram } from './support/toy-program.js';
 
-const program = (key: string, changes: Partial<Program> = {}): Program => ({ key, lanes: 'auto', sizes: { training: [4], evaluation: [] }, ...changes }) as Program;
+const program = (key: string, changes: Partial<Program> = {}): Program => ({ key, lanes: { most: 4, measured: true }, sizes: { training: [4], evaluation: [] }, ...changes }) as Program;
 
 function countingEngine() {
   const made: { key: string; closed: number; dropped: number }[] = [];
@@ -28,7 +28,7 @@ test('the next attempt of the same program gets it again, its window dropped', (
 
 test.each<[string, Program]>([
   ['another program', program('b')],
-  ['other lanes', program('a', { lanes: 2 })],
+  ['other lanes', program('a', { lanes: { most: 2, measured: false } })],
   ['other sizes of batches', program('a', { sizes: { training: [4, 3], evaluation: [] } })],
 ])('%s is compiled, and what was kept is closed', (_, other) => {
   const { made, engine } = countingEngine();

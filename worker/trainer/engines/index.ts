@@ -13,8 +13,8 @@ export interface Program {
   reduction: TrainingSpec['reduction'];
   batchSize: number;
   accumIters: number;
-  /** Micro-batches of a window to run side by side: a number, or what turns out fastest. */
-  lanes: 'auto' | number;
+  /** Micro-batches of a window to run side by side: that many, or as many up to that as turn out fastest. */
+  lanes: { most: number; measured: boolean };
   /** How many samples a micro-batch may have, and a batch of an evaluation: full and ragged ones. */
   sizes: { training: readonly number[]; evaluation: readonly number[] };
   /** sha256 over all of the above but the lanes, the sizes and the optimizer's learning rates: part of the numerics class. */
@@ -109,6 +109,8 @@ export interface Engine {
   device: string;
   /** Versions, flags, instruction set, device and threads: the engine's part of the numerics class. */
   numerics: string;
+  /** What its tensors may take; null if it cannot be told. */
+  memoryBytes: number | null;
   compile(program: Program): CompiledProgram;
   /** Live tensors and variables: back at the baseline when every program is closed. */
   liveTensors(): number;

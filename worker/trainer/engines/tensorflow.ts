@@ -7,6 +7,7 @@ import { cpus } from 'node:os';
 import '@tensorflow/tfjs-node-gpu';
 import tf from '@tensorflow/tfjs-core';
 import { AppError } from '../../../lib/errors.js';
+import { processMemoryBytes } from '../memory-check.js';
 import { compileGraph } from './graph/compiled.js';
 import type { Engine } from './index.js';
 import { KERNEL_SET, registerNativeKernels } from './kernels.js';
@@ -28,6 +29,8 @@ export function makeTensorflow(environment: NodeJS.ProcessEnv): Engine {
     name: 'tensorflow',
     device: onGpu ? `gpu (${gpuModel()})` : `cpu (${cpuModel()}, ${instructionSet()})`,
     numerics: numerics(onGpu, environment),
+    // a GPU's is known to its driver only
+    memoryBytes: onGpu ? null : processMemoryBytes(),
     compile: (program) => compileGraph(program, { threads: Number(environment['TF_NUM_INTEROP_THREADS'] ?? cpus().length) }),
     liveTensors: () => Math.max(tf.memory().numTensors, nodeBackend().binding.getNumOfTensors()),
   });

@@ -18,11 +18,11 @@ export interface GraphOptions {
 export function compileGraph(program: Program, { threads }: GraphOptions): CompiledProgram {
   const traces = traceJob(program);
   const open = (lanes: number): GraphProgram => makeGraphProgram(program, buildJobGraph(program, traces, { blockSize: Math.min(program.accumIters, BLOCK_LIMIT), lanes }));
-  const most = Math.min(program.lanes === 'auto' ? threads : program.lanes, program.accumIters);
+  const most = Math.min(program.lanes.measured ? threads : Infinity, program.lanes.most, program.accumIters);
   let compiled = open(most);
   try {
     verifyGraph(program, traces, compiled);
-    if (program.lanes !== 'auto' || most === 1) return compiled;
+    if (!program.lanes.measured || most === 1) return compiled;
     const lanes = fastest(traces, program, compiled, most);
     if (lanes === most) return compiled;
     compiled.close();

@@ -1,0 +1,41 @@
+// Before training begins: whether it fits into memory, and how many micro-batches side by side do. An estimate: what a
+// kernel takes for itself is not in it, so running out of memory stays possible, and has an ending of its own.
+import { totalmem } from 'node:os';
+import type { TrainingSpec } from '../../lib/contract/spec.js';
+import { AppError } from '../../lib/errors.js';
+import { estimateMemory } from '../../lib/model/memory.js';
+import type { ModelPlan } from '../../lib/model/plan.js';
+
+const MIB = 2 ** 20;
+
+/** The machine's memory, or the limit of this process's control group if that is less. */
+export function processMemoryBytes(): number {
+  const limit = process.constrainedMemory() ?? 0; // 0: none; without one some systems say 2⁶³ or more
+  return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
+}
+
+/**
+ * The most lanes whose estimate fits, at most `wanted`. AppError `oom` with the numbers if not even one does.
+ * @param memoryBytes what the engine may use
+ */
+export function lanesThatFit(plan: ModelPlan, { batch_size, optimizer }: Pick<TrainingSpec, 'batch_size' | 'optimizer'>, wanted: number, memoryBytes: number): number {
+  const needed = (samples: number, lanes: number): number => estimateMemory(plan, samples, optimizer, lanes);
+  if (needed(batch_size, 1) > memoryBytes) throw new AppError('oom', tooLarge(needed(batch_size, 1), largest((samples) => needed(samples, 1) <= memoryBytes, batch_size)));
+  return largest((lanes) => needed(batch_size, lanes) <= memoryBytes, wanted);
+
+  function tooLarge(bytes: number, fits: number): string {
+    const advice = fits > 0 ? `a batch_size of ${fits} would fit (with a larger accum_iters for the same effective batch)` : 'not even a batch_size of 1 would fit';
+    return `micro-batches of ${batch_size} samples need about ${Math.ceil(bytes / MIB)} MiB, and there are ${Math.floor(memoryBytes / MIB)} MiB; ${advice}`;
+  }
+}
+
+/** The largest count from 1 to `most` that fits, of counts that need the more the larger they are; 0 if none does. */
+function largest(fits: (count: number) => boolean, most: number): number {
+  let [low, high] = [0, most];
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    if (fits(middle)) low = middle;
+    else high = middle - 1;
+  }
+  return low;
+}
