@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 
 /** Tests that start processes run what was compiled. */
@@ -10,6 +11,8 @@ export default defineConfig({
       { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 20_000, pool: 'threads' } },
       { test: { name: 'protocol', include: ['test/protocol/**/*.test.ts'], pool: 'threads', testTimeout: 900_000 } },
       { test: { name: 'integration', include: ['test/integration/**/*.test.ts'], ...processes } },
+      // the engine's tests once more, on the other engine: a process has one
+      { test: { name: 'wasm', include: ['test/integration/trainer/{gradients,window,dropout,optimizers,state}.test.ts'], env: { PAWL_TEST_ENGINE: 'wasm', PAWL_LANE_ENTRY: join(import.meta.dirname, 'dist/worker/trainer/engines/lanes/lane.js') }, ...processes } },
       { test: { name: 'resume', include: ['test/resume/**/*.test.ts'], ...processes, testTimeout: 900_000, maxWorkers: 2, sequence: { groupOrder: 1 } } },
       { test: { name: 'chaos', include: ['test/chaos/**/*.test.ts'], ...processes, testTimeout: 300_000, fileParallelism: false } },
     ],

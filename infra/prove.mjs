@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const env = { PAWL_MATRIX: 'all', PAWL_PROTOCOL_RUNS: '200000', PAWL_MUTANT_SEEDS: '20000', REQUIRE_S3: '1' };
 /** In the order of how soon each would tell of a mistake. */
-const projects = ['unit', 'integration', 'chaos', 'protocol', 'resume'];
+const projects = ['unit', 'integration', 'wasm', 'chaos', 'protocol', 'resume'];
 const chosen = process.argv.slice(2).filter((name) => projects.includes(name));
 
 const git = (...args) => execFileSync('git', args, { cwd: root, encoding: 'utf8' }).trim();
@@ -63,7 +63,8 @@ function text() {
 ${projects.filter((project) => rows.has(project)).map((project) => rows.get(project)).join('\n')}
 
 - **protocol**: random interleavings of claims, commits, verbs, retries, retention and two controllers on a store whose writes may be delayed, lost after taking effect or answered late; and copies of the protocol with one rule taken out, each of which has to be caught.
-- **resume**: two models cut at every micro-batch by notice and by SIGKILL, in every validation batch, at every pair of micro-batches, and at 40 random pairs and triples each, resumed in fresh processes: weights, slots, accumulator and statistics at every snapshot, rows and data order equal byte for byte.
+- **wasm**: the tests of the engine once more, on the engine wasm.
+- **resume**: two models on two engines, every other attempt with two lanes, cut at every micro-batch by notice and by SIGKILL, in every validation batch, at every pair of micro-batches, and at 40 random pairs and triples each, resumed in fresh processes: weights, slots, accumulator and statistics at every snapshot, rows and data order equal byte for byte.
 - **chaos**: trainer, supervisor, Redis, S3 server and the whole system killed inside windows; zombies; damaged checkpoints; full disks; verbs raced against all of it.
 `;
 }

@@ -25,7 +25,7 @@ export interface Config {
   url: string;
   host: string;
   port: number;
-  engine: 'auto' | 'tensorflow';
+  engine: 'auto' | 'tensorflow' | 'wasm';
   notices: string;
   /** Several while one is being replaced. Empty: no token is asked for, and only loopback may be bound. */
   apiTokens: string[];
@@ -61,7 +61,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, cw
   const url = text('PAWL_URL') ?? `http://127.0.0.1:${port}`;
   if (!/^https?:\/\/[^\s]+$/.test(url)) bad('PAWL_URL', 'must be an http or https address');
   const engine = text('PAWL_ENGINE') ?? 'auto';
-  if (engine !== 'auto' && engine !== 'tensorflow') bad('PAWL_ENGINE', `must be auto or tensorflow, not ${JSON.stringify(engine)}`);
+  if (engine !== 'auto' && engine !== 'tensorflow' && engine !== 'wasm') bad('PAWL_ENGINE', `must be auto, tensorflow or wasm, not ${JSON.stringify(engine)}`);
   const apiTokens = list(env['PAWL_API_TOKEN'], ',');
   if (apiTokens.some((token) => token.length < TOKEN_MIN_LENGTH)) bad('PAWL_API_TOKEN', `every token must have at least ${TOKEN_MIN_LENGTH} characters`);
   const queuePrefix = text('PAWL_QUEUE_PREFIX') ?? 'pawl';

@@ -32,7 +32,7 @@ async function work(args: readonly string[]): Promise<void> {
   const store = await openStore(config.store, storeOptions(config));
   await probeStore(store);
   const queue = connectQueue({ url: config.redisUrl, prefix: config.queuePrefix, log });
-  const supervisor = await makeSupervisor({ store, queue, clock: systemClock, log, dataRoots: config.dataRoots, spoolRoot: join(config.dataDir, 'spool'), trainerEntry, env: process.env, slots, version: VERSION });
+  const supervisor = await makeSupervisor({ store, queue, clock: systemClock, log, dataRoots: config.dataRoots, spoolRoot: join(config.dataDir, 'spool'), trainerEntry, engine: config.engine, env: process.env, slots, version: VERSION });
 
   let leaving: Promise<void> | null = null;
   const leave = (why: string, graceMs: number): void => {
@@ -67,7 +67,7 @@ async function runOne(args: readonly string[]): Promise<void> {
   const config = readConfig(process.env, process.cwd());
   const log = makeLog({ level: config.logLevel, role: 'worker' });
   const record = JSON.parse(await readFile(file, 'utf8')) as JobRecord;
-  const head = await runDetached({ record, folder: values.folder, numericsClass: values.class ?? null, dataRoots: config.dataRoots, trainerEntry, env: process.env, log, onProgress: (percent) => process.send?.({ type: 'progress', percent }) });
+  const head = await runDetached({ record, folder: values.folder, numericsClass: values.class ?? null, dataRoots: config.dataRoots, trainerEntry, engine: config.engine, env: process.env, log, onProgress: (percent) => process.send?.({ type: 'progress', percent }) });
   process.stdout.write(`${JSON.stringify(head)}\n`);
   process.exit(0);
 }

@@ -1,7 +1,12 @@
 // The environment a trainer is forked with: what TensorFlow reads once, when it is loaded. All of it shapes bits or
 // memory, so it is set by name here and never inherited by accident. Imports nothing: whoever forks may use it.
 
-export interface TrainerThreads {
+/** `auto`: tensorflow where it loads and passes its self-test, else wasm. */
+export type EngineChoice = 'auto' | 'tensorflow' | 'wasm';
+export const ENGINE_CHOICES: readonly EngineChoice[] = ['auto', 'tensorflow', 'wasm'];
+
+export interface TrainerSetup {
+  engine: EngineChoice;
   /** Threads inside one operation. Bits depend on it, so it is pinned for a job's whole life. */
   intraOpThreads: number;
   /** Operations that run side by side: one a lane. Bits do not depend on it. */
@@ -9,11 +14,12 @@ export interface TrainerThreads {
 }
 
 /** Variables to set over the parent's own environment. */
-export function trainerEnvironment(threads: TrainerThreads): Record<string, string> {
+export function trainerEnvironment({ engine, ...threads }: TrainerSetup): Record<string, string> {
   for (const [name, count] of Object.entries(threads)) {
     if (!Number.isSafeInteger(count) || count < 1) throw new Error(`${name} is ${count}, expected a positive integer`);
   }
   return {
+    PAWL_ENGINE: engine,
     TF_NUM_INTRAOP_THREADS: String(threads.intraOpThreads),
     TF_NUM_INTEROP_THREADS: String(threads.interOpThreads),
     TF_ENABLE_ONEDNN_OPTS: '1',

@@ -54,5 +54,5 @@ export const NOT_SUPPORTED: readonly NotSupported[] = [
   // checkpoint and resources
   oneOfThese('checkpoint.every_seconds', 'the cadence', ['auto']),
   anyValue('checkpoint.keep_best'),
-  oneOfThese('resources.engine', 'the engine', ['webgpu', 'wasm', 'cpu']),
+  oneOfThese('resources.engine', 'the engine', ['webgpu', 'cpu']),
 ];

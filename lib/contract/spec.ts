@@ -225,7 +225,7 @@ export const CheckpointPolicy = Type.Object(
 );
 export const Resources = Type.Object(
   {
-    engine: Type.Optional(oneOf(['auto', 'tensorflow'], { default: 'auto' })),
+    engine: Type.Optional(oneOf(['auto', 'tensorflow', 'wasm'], { default: 'auto' })),
     gpu: Type.Optional(oneOf(['preferred', 'required', 'none'], { default: 'preferred' })),
     min_memory_mib: Type.Optional(Type.Unsafe<number | null>({ anyOf: [{ type: 'integer', minimum: 1 }, { type: 'null' }], default: null })),
   },

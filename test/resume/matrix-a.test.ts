@@ -1,3 +1,3 @@
 import { describeMatrix, MODEL_A } from './support/matrix.js';
 
-describeMatrix(MODEL_A);
+describeMatrix(MODEL_A, 'tensorflow');

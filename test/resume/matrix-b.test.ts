@@ -1,3 +1,3 @@
 import { describeMatrix, MODEL_B } from './support/matrix.js';
 
-describeMatrix(MODEL_B);
+describeMatrix(MODEL_B, 'tensorflow');

@@ -4,7 +4,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../../lib/clock.js';
 import type { Head, JobRecord } from '../../lib/contract/records.js';
-import type { TrainingSpec } from '../../lib/contract/spec.js';
+import type { JobSpec } from '../../lib/contract/spec.js';
 import { AppError } from '../../lib/errors.js';
 import { readHead } from '../../lib/jobs/head.js';
 import { isTerminal, NOTHING_DONE } from '../../lib/jobs/lifecycle.js';
@@ -12,12 +12,13 @@ import { jobKey } from '../../lib/jobs/names.js';
 import { toJson } from '../../lib/jobs/record.js';
 import type { Log } from '../../lib/log.js';
 import { makeFileStore } from '../../lib/store/file.js';
+import type { EngineChoice } from '../trainer-environment.js';
 import { runAttempt } from './attempt.js';
 import { makeSilentFeed } from './live-feed.js';
 import { countMemoryKills } from './memory-kills.js';
 import { makeNotice } from './notice.js';
-import { chooseThreads } from './threads.js';
 import { makeTrainerPool } from './trainer-process.js';
+import { chooseTrainerSetup } from './trainer-setup.js';
 
 export interface DetachedOptions {
   record: JobRecord;
@@ -27,6 +28,7 @@ export interface DetachedOptions {
   folder: string;
   dataRoots: readonly string[];
   trainerEntry: string;
+  engine: EngineChoice;
   env: Readonly<Record<string, string | undefined>>;
   log: Log;
   onProgress?: (percent: number) => void;
@@ -40,7 +42,7 @@ export async function runDetached(options: DetachedOptions): Promise<Head> {
     await store.put(jobKey(options.record.id), toJson(options.record));
     const feed = makeSilentFeed();
     const deps = {
-      store, clock: systemClock, log: options.log, trainers, threads: (training: TrainingSpec) => chooseThreads(training, options.numericsClass, availableParallelism()), memoryKills: () => countMemoryKills(), worker: 'detached', dataRoots: options.dataRoots, spoolRoot: join(options.folder, 'spool'), beatEveryMs: 500, lookEveryMs: 3_600_000,
+      store, clock: systemClock, log: options.log, trainers, trainerSetup: (spec: JobSpec) => chooseTrainerSetup(spec, options.numericsClass, { cores: availableParallelism(), engine: options.engine }), memoryKills: () => countMemoryKills(), worker: 'detached', dataRoots: options.dataRoots, spoolRoot: join(options.folder, 'spool'), beatEveryMs: 500, lookEveryMs: 3_600_000,
       liveness: { isLive: () => Promise.resolve(false), account: () => Promise.resolve(NOTHING_DONE) },
       tickets: { issue: () => Promise.resolve() },
       feed: { ...feed, beat: (_stamp: unknown, _phase: unknown, progress: { percent: number } | null) => progress && options.onProgress?.(progress.percent) },

@@ -55,7 +55,7 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
 
   const memoryKillsBefore = deps.memoryKills();
   const inbox: Inbox<Happening> = makeInbox();
-  const trainer = deps.trainers.acquire(inputs.programKey, deps.threads(record.spec.training, pins?.numerics_class ?? null));
+  const trainer = deps.trainers.acquire(inputs.programKey, deps.trainerSetup(record.spec, pins?.numerics_class ?? null));
   trainer.listen(claim.attempt, (message) => inbox.put({ type: 'trainer', message }), (exit) => inbox.put({ type: 'exit', exit }));
   const unwatch = watch(session, inbox);
   let clean = false;

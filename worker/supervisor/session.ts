@@ -2,7 +2,7 @@
 import type { Clock } from '../../lib/clock.js';
 import type { Progress } from '../../lib/contract/job.js';
 import type { Head, JobRecord } from '../../lib/contract/records.js';
-import type { TrainingSpec } from '../../lib/contract/spec.js';
+import type { JobSpec } from '../../lib/contract/spec.js';
 import type { Claim } from '../../lib/jobs/head.js';
 import type { TicketIssuer } from '../../lib/jobs/handover.js';
 import type { Liveness } from '../../lib/jobs/liveness.js';
@@ -11,7 +11,7 @@ import type { OwnerPhase } from '../../lib/jobs/status.js';
 import type { Log } from '../../lib/log.js';
 import type { Store } from '../../lib/store/index.js';
 import type { EngineFacts } from '../protocol.js';
-import type { TrainerThreads } from '../trainer-environment.js';
+import type { TrainerSetup } from '../trainer-environment.js';
 import type { FeedStamp, LiveFeed } from './live-feed.js';
 import type { Notice } from './notice.js';
 import type { TrainerPool } from './trainer-process.js';
@@ -26,7 +26,7 @@ export interface AttemptDeps {
   trainers: TrainerPool;
   /** Processes that the kernel ended for want of memory so far; null if it does not say. */
   memoryKills(): number | null;
-  threads(training: TrainingSpec, numericsClass: string | null): TrainerThreads;
+  trainerSetup(spec: JobSpec, numericsClass: string | null): TrainerSetup;
   /** This worker's id, `wrk_…`. */
   worker: string;
   dataRoots: readonly string[];

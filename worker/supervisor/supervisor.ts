@@ -6,18 +6,18 @@ import { join } from 'node:path';
 import { ulid } from 'ulid';
 import type { Clock } from '../../lib/clock.js';
 import type { StatusReason } from '../../lib/contract/records.js';
-import type { TrainingSpec } from '../../lib/contract/spec.js';
+import type { JobSpec } from '../../lib/contract/spec.js';
 import { makeLiveness } from '../../lib/jobs/liveness.js';
 import type { Log } from '../../lib/log.js';
 import type { JobQueue, Ticket, TicketOutcome } from '../../lib/queue/index.js';
 import type { Store } from '../../lib/store/index.js';
-import type { TrainerThreads } from '../trainer-environment.js';
+import type { EngineChoice, TrainerSetup } from '../trainer-environment.js';
 import { runAttempt } from './attempt.js';
 import { makeRedisFeed } from './live-feed.js';
 import { countMemoryKills } from './memory-kills.js';
 import { makeNotice, type Notice } from './notice.js';
-import { chooseThreads } from './threads.js';
 import { makeTrainerPool } from './trainer-process.js';
+import { chooseTrainerSetup } from './trainer-setup.js';
 
 export interface SupervisorOptions {
   store: Store;
@@ -31,6 +31,7 @@ export interface SupervisorOptions {
   trainerEntry: string;
   env: Readonly<Record<string, string | undefined>>;
   slots: number;
+  engine: EngineChoice;
   version: string;
 }
 
@@ -63,7 +64,7 @@ export async function makeSupervisor(options: SupervisorOptions): Promise<Superv
   await mkdir(spoolRoot, { recursive: true });
   const trainers = makeTrainerPool({ entry: options.trainerEntry, log, env: options.env });
   const cores = Math.max(1, Math.floor(availableParallelism() / slots));
-  const threads = (training: TrainingSpec, numericsClass: string | null): TrainerThreads => chooseThreads(training, numericsClass, cores);
+  const trainerSetup = (spec: JobSpec, numericsClass: string | null): TrainerSetup => chooseTrainerSetup(spec, numericsClass, { cores, engine: options.engine });
   const feed = makeRedisFeed(queue, log);
   const liveness = makeLiveness(queue, log);
   const active = new Map<string, Active>();
@@ -80,7 +81,7 @@ export async function makeSupervisor(options: SupervisorOptions): Promise<Superv
     active.set(ticket.job, mine);
     try {
       const outcome = await runAttempt(
-        { store, clock, log, tickets: queue.tickets, feed, liveness, trainers, threads, memoryKills: () => countMemoryKills(), worker: id, dataRoots: options.dataRoots, spoolRoot, beatEveryMs: BEAT_EVERY_MS, lookEveryMs: LOOK_EVERY_MS },
+        { store, clock, log, tickets: queue.tickets, feed, liveness, trainers, trainerSetup, memoryKills: () => countMemoryKills(), worker: id, dataRoots: options.dataRoots, spoolRoot, beatEveryMs: BEAT_EVERY_MS, lookEveryMs: LOOK_EVERY_MS },
         ticket,
         {
           notice: mine.notice,

@@ -4,7 +4,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Log } from '../../lib/log.js';
 import type { FromTrainer, ToTrainer } from '../protocol.js';
-import { trainerEnvironment, type TrainerThreads } from '../trainer-environment.js';
+import { trainerEnvironment, type TrainerSetup } from '../trainer-environment.js';
 
 export interface TrainerExit {
   code: number | null;
@@ -20,8 +20,8 @@ export interface Trainer {
 }
 
 export interface TrainerPool {
-  /** A process for this program with these threads: the warm one if it ran the same, else a new one. */
-  acquire(programKey: string, threads: TrainerThreads): Trainer;
+  /** A process for this program that is set up so: the warm one if it ran the same, else a new one. */
+  acquire(programKey: string, setup: TrainerSetup): Trainer;
   /** Gives it back after its attempt. `clean`: it said that nothing is left, so it may be kept warm. */
   release(trainer: Trainer, clean: boolean): Promise<void>;
   close(): Promise<void>;
@@ -35,7 +35,7 @@ export interface TrainerPoolOptions {
   env: Readonly<Record<string, string | undefined>>;
 }
 
-const PASSED_ON = /^(PATH|HOME|LANG|LC_.*|TZ|TMPDIR|LD_LIBRARY_PATH|NODE_OPTIONS|CUDA_.*|ONEDNN_.*)$/;
+const PASSED_ON = /^(PATH|HOME|LANG|LC_.*|TZ|TMPDIR|LD_LIBRARY_PATH|NODE_OPTIONS|CUDA_.*|ONEDNN_.*|PAWL_WASM_.*)$/;
 
 interface Process extends Trainer {
   /** What it may be used for again. */
@@ -56,8 +56,8 @@ export function makeTrainerPool({ entry, log, env }: TrainerPoolOptions): Traine
     log[remark ? 'debug' : 'warn']({ trainer: pid }, line);
   }
 
-  function start(use: string, threads: TrainerThreads): Process {
-    const child = fork(entry, [], { env: { ...inherited, ...trainerEnvironment(threads) }, serialization: 'advanced', stdio: ['ignore', 'inherit', 'pipe', 'ipc'] });
+  function start(use: string, setup: TrainerSetup): Process {
+    const child = fork(entry, [], { env: { ...inherited, ...trainerEnvironment(setup) }, serialization: 'advanced', stdio: ['ignore', 'inherit', 'pipe', 'ipc'] });
     if (child.stderr) createInterface({ input: child.stderr }).on('line', (line) => hearComplaint(line, child.pid));
     let listener: { attempt: string; onMessage: (message: FromTrainer) => void; onExit: (exit: TrainerExit) => void } | null = null;
     const exited = new Promise<TrainerExit>((resolve) => {
@@ -102,13 +102,13 @@ export function makeTrainerPool({ entry, log, env }: TrainerPoolOptions): Traine
   }
 
   return {
-    acquire: (programKey, threads) => {
-      const use = `${programKey} ${threads.intraOpThreads} ${threads.interOpThreads}`;
+    acquire: (programKey, setup) => {
+      const use = `${programKey} ${JSON.stringify(setup)}`;
       const kept = warm;
       warm = null;
       if (kept?.use === use) return kept;
       if (kept) void end(kept);
-      return start(use, threads);
+      return start(use, setup);
     },
     release: async (trainer, clean) => {
       const kept = trainer as Process;

@@ -1,6 +1,6 @@
 // The forked process: loads the engine and serves attempts until its supervisor goes away. It never ends by a signal
 // for the whole process group (Ctrl-C, SIGTERM): the supervisor decides.
-import { loadTensorflow } from './engines/load.js';
+import { loadEngine } from './engines/load.js';
 import { serve } from './serve.js';
 
 if (process.send === undefined) {
@@ -17,7 +17,7 @@ const trainer = serve(
     send: (message) => void process.send?.(message, () => undefined),
     onMessage: (listener) => void process.on('message', listener),
   },
-  { engine: loadTensorflow(process.env) },
+  { engine: loadEngine(process.env, (message) => console.error(message)) },
 );
 process.on('uncaughtException', (error) => {
   const message = trainer.crashed(error);

@@ -4,7 +4,7 @@ import { fork } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { FromTrainer, ToTrainer } from '../../../worker/protocol.js';
-import { trainerEnvironment, type TrainerThreads } from '../../../worker/trainer-environment.js';
+import { trainerEnvironment, type TrainerSetup } from '../../../worker/trainer-environment.js';
 
 /** What the test entry tells besides the protocol. */
 export type Witness = { type: 'test_executed'; number: number; epoch: number; sampleIds: number[] } | { type: 'test_struck' };
@@ -26,9 +26,9 @@ export interface ForkedTrainer {
   close(): Promise<void>;
 }
 
-export function forkTrainer({ entry = TEST_ENTRY, fault = null, intraOpThreads = 1, interOpThreads = 1, execArgv = [] }: { entry?: string; fault?: object | null; execArgv?: string[] } & Partial<TrainerThreads> = {}): ForkedTrainer {
+export function forkTrainer({ entry = TEST_ENTRY, fault = null, intraOpThreads = 1, interOpThreads = 1, engine = 'tensorflow', execArgv = [] }: { entry?: string; fault?: object | null; execArgv?: string[] } & Partial<TrainerSetup> = {}): ForkedTrainer {
   if (!existsSync(PRODUCTION_ENTRY)) throw new Error(`${PRODUCTION_ENTRY} is missing: run npm run build`);
-  const child = fork(entry, [], { env: { ...process.env, ...trainerEnvironment({ intraOpThreads, interOpThreads }), PAWL_TEST_FAULT: JSON.stringify(fault) }, execArgv, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  const child = fork(entry, [], { env: { ...process.env, ...trainerEnvironment({ engine, intraOpThreads, interOpThreads }), PAWL_TEST_FAULT: JSON.stringify(fault) }, execArgv, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
   const told: Told[] = [];
   let ended: Extract<Told, { type: 'exit' }> | null = null;
   let wake = (): void => undefined;

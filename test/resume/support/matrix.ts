@@ -2,7 +2,8 @@
 // bytes of the undisturbed one, and passes through its states: weights, slots, accumulator and statistics are compared at
 // every snapshot. Cuts are by notice (stop after exactly this micro-batch) and by SIGKILL. A few of them always run;
 // PAWL_MATRIX=ci cuts at every micro-batch and in the validations, and at some random pairs and triples; PAWL_MATRIX=all at
-// every pair of micro-batches, and at 40 random pairs and triples more. One file a model, so that they run side by side.
+// every pair of micro-batches, and at 40 random pairs and triples more. Attempts alternate between one lane and
+// two. One file a model and engine, so that they run side by side.
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -78,9 +79,9 @@ const unique = (cuts: Cut[][]): Cut[][] => [...new Map(cuts.map((cut) => [show(c
 
 const show = (cuts: readonly Cut[]): string => cuts.map((cut) => ('at' in cut ? `${cut.kind} after ${cut.at}` : `${cut.kind} in validation batch ${cut.atValidationBatch}`)).join(', ');
 
-export function describeMatrix(given: Case): void {
+export function describeMatrix(given: Case, engine: 'tensorflow' | 'wasm'): void {
   const { name, spec, microBatches } = given;
-  describe(name, () => {
+  describe(`${name}, on ${engine}`, () => {
     let dir: string;
     let undisturbed: RunResult;
     let runs = 0;
@@ -89,7 +90,7 @@ export function describeMatrix(given: Case): void {
     async function run(cuts: readonly Cut[], input: JobSpecInput = spec): Promise<RunResult> {
       const own = join(dir, String(runs++));
       await mkdir(own);
-      const result = await runTraining({ spec: input, dir: own, cuts, everySnapshot: input !== spec });
+      const result = await runTraining({ spec: input, dir: own, cuts, engine, everySnapshot: input !== spec });
       await rm(own, { recursive: true });
       return result;
     }

@@ -23,6 +23,7 @@ export interface RunOptions {
   /** Folder that locations of the spec are relative to. */
   dataRoot?: string;
   initFile?: string;
+  engine?: 'tensorflow' | 'wasm';
   /** Waits for a snapshot at every micro-batch, where the spec asks for one there. */
   everySnapshot?: boolean;
 }
@@ -73,7 +74,7 @@ export function sourcesOf(spec: JobSpec, dataRoot = '.'): Extract<ToTrainer, { t
   return { train: settle(spec.data), validation: validation === null || 'split' in validation ? null : settle(validation) };
 }
 
-export async function runTraining({ spec: input, dir, cuts = [], dataRoot, initFile, everySnapshot = false }: RunOptions): Promise<RunResult> {
+export async function runTraining({ spec: input, dir, cuts = [], dataRoot, initFile, engine = 'tensorflow', everySnapshot = false }: RunOptions): Promise<RunResult> {
   const spec = resolved(input);
   const data = sourcesOf(spec, dataRoot);
   const updateRows = new Map<number, Omit<UpdateRow, 'wall_time'>>();
@@ -92,7 +93,8 @@ export async function runTraining({ spec: input, dir, cuts = [], dataRoot, initF
     const spoolDir = join(dir, attempt);
     await mkdir(spoolDir);
     const every = spec.checkpoint.every_micro_batches;
-    const trainer = forkTrainer({ fault: cut === undefined ? (everySnapshot ? { snapshotEvery: 1 } : null) : { ...cut, ...(every === null ? {} : { snapshotEvery: every }) } });
+    // every other attempt has two lanes: the bits may not show it
+    const trainer = forkTrainer({ engine, interOpThreads: 1 + (number % 2), fault: { ...cut, ...(every === null ? {} : { snapshotEvery: everySnapshot && cut === undefined ? 1 : every }) } });
     try {
       trainer.send({ type: 'start', attempt, spec, data, initFile: resume === null ? (initFile ?? null) : null, resume, spoolDir });
       const end = await follow(trainer, attempt, record, (snapshot) => (resume = resumeOf(snapshot)));

@@ -4,7 +4,7 @@
 //   {"kind": "notice" | "kill", "atValidationBatch": batch}     right after that many validation batches in this process
 // With {"snapshotEvery": n} training waits at every n-th micro-batch until the snapshot that is due there was settled: where
 // a kill is resumed is then no matter of timing.
-import { loadTensorflow } from '../../../dist/worker/trainer/engines/load.js';
+import { loadEngine } from '../../../dist/worker/trainer/engines/load.js';
 import { serve } from '../../../dist/worker/trainer/serve.js';
 
 const fault = JSON.parse(process.env.PAWL_TEST_FAULT ?? 'null');
@@ -25,7 +25,7 @@ function strike() {
 
 /** The engine, with a witness at every validation batch. */
 async function watchedEngine() {
-  const engine = await loadTensorflow(process.env);
+  const engine = await loadEngine(process.env, console.error);
   let evaluated = 0;
   return {
     ...engine,
@@ -37,7 +37,7 @@ async function watchedEngine() {
         if (fault?.atValidationBatch === evaluated) strike();
         return row;
       };
-      return { ...compiled, evaluate };
+      return Object.create(compiled, { evaluate: { value: evaluate } });
     },
   };
 }

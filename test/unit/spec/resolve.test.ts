@@ -222,7 +222,7 @@ describe('what is specified but not built', () => {
     ['training.numerics', 'fast', training({ numerics: 'fast' })],
     ['checkpoint.every_seconds', 'auto', { checkpoint: { every_seconds: 'auto' } }],
     ['checkpoint.keep_best', 'keep_best', { checkpoint: { keep_best: { metric: 'loss' } } }],
-    ...['webgpu', 'wasm', 'cpu'].map((engine): [string, string, Input] => ['resources.engine', engine, { resources: { engine } }]),
+    ...['webgpu', 'cpu'].map((engine): [string, string, Input] => ['resources.engine', engine, { resources: { engine } }]),
   ];
 
   it.each(cases)('%s %s is refused by its name, and by that alone', (param, name, sections) => {

@@ -11,28 +11,35 @@ import { mergeFactors, mergeStatistics } from '../model/statistics.js';
 import { stepNumbers } from '../optimizers/index.js';
 import { batchRow } from './batch-row.js';
 import type { Batch, BatchRow, CompiledProgram, Program, UpdateScalars } from './index.js';
+import type { Lanes } from './lanes/lanes.js';
 import { inference, microBatch, type MicroBatch, type MicroBatchInputs } from './micro-batch.js';
 import { inScope } from './scope.js';
 import { assertHostTensor, makeTensorStore, toTensor } from './tensor-store.js';
 import { layersWithStatistics, trainableWeights, updateMovingStatistics, updateWeights, valuesPerSample } from './update.js';
 
-export function compileEager(program: Program): CompiledProgram {
+/** @param lanes threads that compute micro-batches beside this one; null for none */
+export function compileEager(program: Program, lanes: Lanes | null = null): CompiledProgram {
   const { plan, optimizer } = program;
   const network = makeNetwork(plan, program.loss);
   const store = makeTensorStore();
   const trainable = trainableWeights(plan);
   const layers = layersWithStatistics(plan);
   const inputShapes = new Map(plan.layers.map((layer) => [layer.name, layer.inputShape]));
+  const count = lanes?.count ?? 1;
   let windowOpen = false;
 
   const load = (tensors: TensorMap, expected: ReadonlyMap<string, ExpectedTensor>, code: 'checkpoint_corrupt' | 'invalid_data'): void => {
     checkTensors(tensors, expected, code);
     for (const name of expected.keys()) store.put(name, toTensor(tensors.get(name)!));
+    stale = true;
   };
-  const close = (): void => {
+  /** The lanes have other weights than the state. */
+  let stale = true;
+  function reset(): void {
     store.close();
     windowOpen = false;
-  };
+    stale = true;
+  }
   function dropWindow(): void {
     for (const name of trainable) store.delete(accumulatorName(name));
     for (const { name } of layers) for (const statistic of STATISTICS) store.delete(statisticName(name, statistic));
@@ -47,8 +54,47 @@ export function compileEager(program: Program): CompiledProgram {
     mask: (layer) => tf.tensor(batch.masks.get(layer)!, [batch.samples, ...inputShapes.get(layer)!]),
   });
 
+  interface Computed extends Pick<MicroBatch, 'gradients' | 'statistics'> {
+    losses: ArrayLike<number>;
+    predicted: ArrayLike<number>;
+  }
+  function computeHere(batch: Batch): Computed {
+    const { losses_N, predicted_N, gradients, statistics } = microBatch(inputsOf(batch), program, network, trainable);
+    const values = tf.concat([losses_N, predicted_N] as Tensor1D[]).dataSync();
+    return { losses: values, predicted: values.subarray(batch.samples), gradients, statistics };
+  }
+  function computedBy(lane: number): Computed {
+    const arrays = lanes!.result(lane);
+    const tensor = (name: string, shape: readonly number[]): Tensor => tf.tensor(arrays.get(name)!.slice(), [...shape]);
+    return {
+      losses: arrays.get('losses')!,
+      predicted: arrays.get('predicted')!,
+      gradients: new Map(trainable.map((name) => [name, tensor(`gradient/${name}`, store.get(name).shape)])),
+      statistics: new Map(layers.map(({ name, inputShape }) => [name, { mean_C: tensor(`mean/${name}`, inputShape.slice(-1)), m2_C: tensor(`m2/${name}`, inputShape.slice(-1)) }])),
+    };
+  }
+  /** At most as many as there are lanes: computed side by side, folded in their order. */
+  function runGroup(batches: readonly Batch[]): BatchRow[] {
+    if (lanes !== null && batches.length > 1) {
+      if (stale) lanes.setWeights((name) => store.get(name).dataSync());
+      stale = false;
+      lanes.start(batches.slice(1));
+    }
+    try {
+      return batches.map((batch, index) =>
+        inScope(() => {
+          const computed = index === 0 ? computeHere(batch) : computedBy(index - 1);
+          fold(computed, batch.samples);
+          return batchRow(computed.losses, computed.predicted, batch, program.reduction);
+        }),
+      );
+    } finally {
+      lanes?.settle();
+    }
+  }
+
   /** A float32 left fold, in the micro-batches' order; the first one is taken as it is, so a window of one is no accumulation at all. */
-  function fold(micro: MicroBatch, samples: number): void {
+  function fold(micro: Pick<MicroBatch, 'gradients' | 'statistics'>, samples: number): void {
     for (const [name, gradient] of micro.gradients) store.put(accumulatorName(name), windowOpen ? tf.add(store.get(accumulatorName(name)), gradient) : gradient);
     for (const layer of layers) {
       const name = (statistic: (typeof STATISTICS)[number]): string => statisticName(layer.name, statistic);
@@ -79,13 +125,14 @@ export function compileEager(program: Program): CompiledProgram {
       for (const [name, tensor] of updateMovingStatistics(layer, store.get, window, tf.scalar(countOf(layer.name)))) next.set(name, tensor);
     }
     for (const [name, tensor] of next) store.put(name, tensor);
+    stale = true;
   }
 
   return {
-    lanes: 1,
-    blockLimit: 1,
+    lanes: count,
+    blockLimit: count,
     initialise(seed) {
-      close();
+      reset();
       for (const weight of plan.weights) store.put(weight.name, tf.tensor(initialWeight(seed, weight), [...weight.shape]));
       for (const slot of slotNames(optimizer)) {
         for (const name of trainable) store.put(slotName(name, slot), tf.zeros(store.get(name).shape));
@@ -93,21 +140,14 @@ export function compileEager(program: Program): CompiledProgram {
     },
     loadWeights: (weights) => load(weights, expectedWeights(plan), 'invalid_data'),
     restore(state, open) {
-      close();
+      reset();
       load(state, expectedState(plan, optimizer, open), 'checkpoint_corrupt');
       windowOpen = open;
     },
     runBlock(batches, update) {
       return inScope(() => {
         const rows: BatchRow[] = [];
-        for (const batch of batches) {
-          inScope(() => {
-            const micro = microBatch(inputsOf(batch), program, network, trainable);
-            fold(micro, batch.samples);
-            const values = tf.concat([micro.losses_N, micro.predicted_N] as Tensor1D[]).dataSync();
-            rows.push(batchRow(values, values.subarray(batch.samples), batch, program.reduction));
-          });
-        }
+        for (let from = 0; from < batches.length; from += count) rows.push(...runGroup(batches.slice(from, from + count)));
         const sums = [...norms().dataSync()];
         const finite = [...rows.map((row) => row.loss), ...sums].every(Number.isFinite);
         if (!finite || update === null) return { rows, finite, update: null };
@@ -127,7 +167,10 @@ export function compileEager(program: Program): CompiledProgram {
       if (open !== windowOpen) throw new Error(`a snapshot ${open ? 'with' : 'without'} a window was asked for, but it is ${windowOpen ? 'open' : 'empty'}`);
       return store.view([...expectedState(plan, optimizer, open).keys()]);
     },
-    close,
+    close() {
+      reset();
+      lanes?.close();
+    },
   };
 }
 

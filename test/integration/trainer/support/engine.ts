@@ -12,17 +12,19 @@ import { masksOf } from '../../../../worker/trainer/masks.js';
 import { resolved } from '../../../resume/support/run-training.js';
 
 // TensorFlow reads them when it is loaded, which is why the engine is imported after this
-Object.assign(process.env, trainerEnvironment({ intraOpThreads: 1, interOpThreads: 2 }));
-const { loadTensorflow } = await import('../../../../worker/trainer/engines/load.js');
+Object.assign(process.env, trainerEnvironment({ engine: 'tensorflow', intraOpThreads: 1, interOpThreads: 2 }));
+const { loadTensorflow, loadWasm } = await import('../../../../worker/trainer/engines/load.js');
 const { compileEager } = await import('../../../../worker/trainer/engines/eager.js');
 
-export const engine: Engine = await loadTensorflow(process.env);
+/** The vitest project `wasm` runs the same tests on the other engine. */
+const onWasm = process.env['PAWL_TEST_ENGINE'] === 'wasm';
+export const engine: Engine = onWasm ? await loadWasm(process.env) : await loadTensorflow(process.env);
 const baseline = engine.liveTensors();
 export const expectNoTensors = (): void => expect(engine.liveTensors()).toBe(baseline);
 
 /** How a program may be run: as the engine does it, and operation by operation. */
 export const COMPILERS: readonly [string, Engine['compile']][] = [
-  ['graph', engine.compile],
+  [onWasm ? 'wasm' : 'graph', engine.compile],
   ['eager', compileEager],
 ];
 

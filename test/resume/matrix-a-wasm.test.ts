@@ -1,0 +1,3 @@
+import { describeMatrix, MODEL_A } from './support/matrix.js';
+
+describeMatrix(MODEL_A, 'wasm');

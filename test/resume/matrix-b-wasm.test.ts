@@ -1,0 +1,3 @@
+import { describeMatrix, MODEL_B } from './support/matrix.js';
+
+describeMatrix(MODEL_B, 'wasm');
