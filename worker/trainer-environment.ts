@@ -3,7 +3,6 @@
 
 /** `auto`: tensorflow where it loads and passes its self-test, else wasm. */
 export type EngineChoice = 'auto' | 'tensorflow' | 'wasm';
-export const ENGINE_CHOICES: readonly EngineChoice[] = ['auto', 'tensorflow', 'wasm'];
 
 export interface TrainerSetup {
   engine: EngineChoice;

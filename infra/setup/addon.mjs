@@ -14,7 +14,8 @@ import {
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { cacheFolder, publish, withLock } from './cache.mjs';
-import { isLibraryThere, libraryFolder, libraryVersion } from './libtensorflow.mjs';
+import { gpuDiagnosis, gpuLogEnvironment, parseGpuLog } from './gpu.mjs';
+import { isLibraryThere, libraryFolder, libraryName, libraryVersion } from './libtensorflow.mjs';
 import { findNodeHeaders } from './node-headers.mjs';
 import { findOnPath, lastLines, mustRun, run } from './run.mjs';
 import { say, secondsSince, SetupError } from './say.mjs';
@@ -23,67 +24,110 @@ const sources = ['tfjs_backend', 'tfjs_binding'];
 /** Where the package's loader looks: Node-API version 8 is the newest it names, and every Node.js we run on has it. */
 const addonPath = 'lib/napi-v8/tfjs_binding.node';
 
+/** @typedef {import('./libtensorflow.mjs').Build} Build */
+
 /** @param {string} root the checkout */
-export async function setUpAddon(root) {
-  const folder = join(root, 'node_modules', '@tensorflow', 'tfjs-node-gpu');
-  const key = addonKey(folder);
-  if (isLinked(folder, key)) return;
+const packageFolder = (root) => join(root, 'node_modules', '@tensorflow', 'tfjs-node-gpu');
+
+/**
+ * The build that this checkout uses, of whatever version of the library; null if it has none that was called ready.
+ * @param {string} root the checkout @returns {Build | null}
+ */
+export function linkedBuild(root) {
+  const deps = join(packageFolder(root), 'deps');
+  try {
+    if (!existsSync(join(deps, 'ready'))) return null;
+    const target = readlinkSync(join(deps, 'lib'));
+    return /** @type {Build | undefined} */ (/\/libtensorflow-[^/]*-(cpu|cuda)\//.exec(target)?.[1]) ?? null;
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * @param {string} root the checkout @param {Build} build
+ * @param {boolean} checkAnyway when all is in place too: what it says of the GPU depends on the driver
+ */
+export async function setUpAddon(root, build, checkAnyway) {
+  const folder = packageFolder(root);
+  const key = addonKey(folder, build);
+  const isReady = () => !checkAnyway && isLinked(folder, key, build);
+  if (isReady()) return;
   await withLock(join(cacheFolder(), 'addon.lock'), 'building the TensorFlow addon', async () => {
-    if (isLinked(folder, key)) return;
-    link(folder);
+    if (isReady()) return;
     const cached = join(cacheFolder(), key, 'tfjs_binding.node');
     const found = existsSync(cached);
-    if (!found) await compile(folder, cached);
-    place(cached, join(folder, addonPath));
-    let check = await runEngineCheck(root);
+    if (!isLinked(folder, key, build)) {
+      link(folder, build);
+      if (!found) await compile(folder, cached, build);
+      place(cached, join(folder, addonPath));
+    }
+    let check = await runEngineCheck(root, build);
     if (check.code !== 0 && found) {
       say('tfjs-node-gpu: the addon of an earlier set-up does not work here');
-      await compile(folder, cached);
+      await compile(folder, cached, build);
       place(cached, join(folder, addonPath));
-      check = await runEngineCheck(root);
+      check = await runEngineCheck(root, build);
     }
     if (check.code !== 0) {
-      rmSync(dirname(cached), { recursive: true, force: true });
+      for (const path of [dirname(cached), join(folder, 'deps', 'ready')]) rmSync(path, { recursive: true, force: true });
       throw new SetupError(
         'The TensorFlow addon was built but fails its self-check.',
-        'See the lines above; a newer system C++ library, or Node.js 22, may help.',
+        build === 'cuda'
+          ? 'See the lines above; `npm run setup -- --cpu` takes the CPU build instead.'
+          : 'See the lines above; a newer system C++ library, or Node.js 22, may help.',
         lastLines(check.output),
       );
     }
-    say(`tfjs-node-gpu: ${check.stdout.trim()}`);
     writeFileSync(join(folder, 'deps', 'ready'), key);
+    await sayWhatRuns(folder, build, check);
   });
 }
 
 /**
- * All that makes one compiled addon unfit for another place.
- * @param {string} folder
+ * One line, and below it, if there might be a GPU in use and is none, one for each reason.
+ * @param {string} folder @param {Build} build @param {{ stdout: string, output: string }} check
  */
-function addonKey(folder) {
-  const { version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
-  return `tfjs-node-gpu-${version}-tf${libraryVersion}-node${process.versions.modules}-${process.platform}-${process.arch}`;
+async function sayWhatRuns(folder, build, { stdout, output }) {
+  const { backend, version, isUsingGpuDevice } = JSON.parse(lastLines(stdout, 1));
+  const device = isUsingGpuDevice ? ['on the GPU', ...parseGpuLog(output).gpus].join(' ') : 'on the CPU';
+  say(`tfjs-node-gpu: backend ${backend} on libtensorflow ${version}, self-check passed ${device}`);
+  if (build === 'cpu' || isUsingGpuDevice) return;
+  say('*** NO GPU IS USED: the CUDA build is here and works, on the CPU. ***');
+  for (const reason of await gpuDiagnosis(join(folder, 'deps', 'lib'), output)) say(`  ${reason}`);
+  say('  Mend that and run `npm run setup -- --gpu` again, or go back with `npm run setup -- --cpu`.');
 }
 
-/** @param {string} folder @param {string} key */
-function isLinked(folder, key) {
+/**
+ * All that makes one compiled addon unfit for another place.
+ * @param {string} folder @param {Build} build
+ */
+function addonKey(folder, build) {
+  const { version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+  const library = `tf${libraryVersion}${build === 'cuda' ? '-cuda' : ''}`;
+  return `tfjs-node-gpu-${version}-${library}-node${process.versions.modules}-${process.platform}-${process.arch}`;
+}
+
+/** @param {string} folder @param {string} key @param {Build} build */
+function isLinked(folder, key, build) {
   try {
     return (
       readFileSync(join(folder, 'deps', 'ready'), 'utf8') === key &&
-      readlinkSync(join(folder, 'deps', 'lib')) === join(libraryFolder(), 'lib') &&
+      readlinkSync(join(folder, 'deps', 'lib')) === join(libraryFolder(build), 'lib') &&
       existsSync(join(folder, addonPath)) &&
-      isLibraryThere(libraryFolder())
+      isLibraryThere(build)
     );
   } catch {
     return false;
   }
 }
 
-/** @param {string} folder */
-function link(folder) {
+/** @param {string} folder @param {Build} build */
+function link(folder, build) {
   const deps = join(folder, 'deps');
   rmSync(deps, { recursive: true, force: true });
   mkdirSync(deps);
-  for (const name of ['include', 'lib']) symlinkSync(join(libraryFolder(), name), join(deps, name));
+  for (const name of ['include', 'lib']) symlinkSync(join(libraryFolder(build), name), join(deps, name));
 }
 
 /**
@@ -100,9 +144,9 @@ function place(from, to) {
 /**
  * The package's two C++ files, straight through the compiler: its own build needs make, Python and a full set of Node
  * headers to do the same.
- * @param {string} folder @param {string} target
+ * @param {string} folder @param {string} target @param {Build} build
  */
-async function compile(folder, target) {
+async function compile(folder, target, build) {
   const compiler = findOnPath('g++') ?? findOnPath('c++');
   if (!compiler) {
     throw new SetupError(
@@ -111,30 +155,30 @@ async function compile(folder, target) {
     );
   }
   const startedAtMs = performance.now();
-  say('tfjs-node-gpu: compiling its addon (about 15 s, once for this machine) ...');
+  say(`tfjs-node-gpu: compiling its addon for ${libraryName(build)} (about 15 s, once for this machine) ...`);
   await publish(dirname(target), async (temporary) => {
     const headers = await findNodeHeaders(temporary);
     const built = join(temporary, 'built');
     mkdirSync(built);
     const flags = ['-O3', '-fPIC', '-std=gnu++17', '-fno-exceptions', '-fno-rtti', '-DNAPI_VERSION=8'];
-    const includes = [`-I${headers}`, `-I${join(libraryFolder(), 'include')}`];
+    const includes = [`-I${headers}`, `-I${join(libraryFolder(build), 'include')}`];
     const object = (/** @type {string} */ name) => join(temporary, `${name}.o`);
-    const build = (/** @type {string[]} */ args) =>
+    const compiled = (/** @type {string[]} */ args) =>
       mustRun('Compiling the TensorFlow addon failed.', "See the compiler's lines above.", compiler, args);
     await Promise.all(
-      sources.map((name) => build([...flags, ...includes, '-c', join(folder, 'binding', `${name}.cc`), '-o', object(name)])),
+      sources.map((name) => compiled([...flags, ...includes, '-c', join(folder, 'binding', `${name}.cc`), '-o', object(name)])),
     );
-    await build([
+    await compiled([
       ...['-shared', '-o', join(built, 'tfjs_binding.node'), ...sources.map(object)],
-      ...[`-L${join(libraryFolder(), 'lib')}`, '-Wl,-rpath,$ORIGIN/../../deps/lib', '-ltensorflow', '-ltensorflow_framework'],
+      ...[`-L${join(libraryFolder(build), 'lib')}`, '-Wl,-rpath,$ORIGIN/../../deps/lib', '-ltensorflow', '-ltensorflow_framework'],
     ]);
     return built;
   });
   say(`tfjs-node-gpu: compiled (${secondsSince(startedAtMs)})`);
 }
 
-/** @param {string} root */
-function runEngineCheck(root) {
+/** @param {string} root @param {Build} build */
+function runEngineCheck(root, build) {
   const program = join(dirname(fileURLToPath(import.meta.url)), 'engine-check.mjs');
-  return run(process.execPath, [program], { cwd: root, env: { TF_CPP_MIN_LOG_LEVEL: '2' } });
+  return run(process.execPath, [program], { cwd: root, env: build === 'cuda' ? gpuLogEnvironment : { TF_CPP_MIN_LOG_LEVEL: '2' } });
 }

@@ -21,4 +21,5 @@ const pooled = tf.grad((x) => tf.maxPool(x, 2, 1, 'valid'))(x_NHWC.neg());
 assert.deepEqual([...pooled.dataSync()], [1, 1, 0, 1, 1, 0, 0, 0, 0]);
 
 assert.equal(tf.getBackend(), 'tensorflow');
-console.log(`backend ${tf.getBackend()} on libtensorflow ${tf.backend().binding.TF_Version}, self-check passed`);
+const { binding, isUsingGpuDevice } = tf.backend();
+console.log(JSON.stringify({ backend: tf.getBackend(), version: binding.TF_Version, isUsingGpuDevice }));

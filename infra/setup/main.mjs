@@ -1,11 +1,12 @@
-// Makes this machine ready for Pawl, from a bare clone: `npm run setup [-- --s3] [--gpu]`. Every step looks first and
-// does nothing where nothing is to do. Runs before there is a node_modules, so it imports only what is in this folder.
+// Makes this machine ready for Pawl, from a bare clone: `npm run setup [-- --s3] [--gpu | --cpu]`. Every step looks first
+// and does nothing where nothing is to do. Runs before there is a node_modules, so it imports only what is in this folder.
+import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { setUpAddon } from './addon.mjs';
+import { linkedBuild, setUpAddon } from './addon.mjs';
 import { setUpBuild } from './build.mjs';
-import { setUpLibrary } from './libtensorflow.mjs';
+import { libraryName, rememberBuild, rememberedBuild, setUpLibrary } from './libtensorflow.mjs';
 import { checkNodeVersion } from './node-version.mjs';
 import { setUpPackages } from './packages.mjs';
 import { setUpRedis } from './redis.mjs';
@@ -16,21 +17,36 @@ const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
 async function main() {
   const startedAtMs = performance.now();
-  const { values: flags } = parseArgs({ options: { s3: { type: 'boolean' }, gpu: { type: 'boolean' } } });
+  const { values: flags } = parseArgs({
+    options: { s3: { type: 'boolean' }, gpu: { type: 'boolean' }, cpu: { type: 'boolean' } },
+  });
   checkNodeVersion();
-  if (flags.gpu) {
-    throw new SetupError('The GPU build of libtensorflow comes with a later version of Pawl.', 'Run set-up without --gpu.');
-  }
+  const asked = askedBuild(flags);
+  // What this checkout has, before npm may replace node_modules; a new one takes what this machine took last.
+  const build = asked ?? linkedBuild(root) ?? rememberedBuild() ?? 'cpu';
   // A Go build of minutes, which nothing else waits for.
   const s3 = flags.s3 ? setUpVersitygw() : Promise.resolve();
   s3.catch(() => {});
   await setUpPackages(root);
   await setUpRedis();
-  await setUpLibrary();
-  await setUpAddon(root);
+  await setUpLibrary(build);
+  await setUpAddon(root, build, asked === 'cuda');
+  if (asked) rememberBuild(asked);
   await setUpBuild(root);
   await s3;
-  say(`ready (${secondsSince(startedAtMs)})`);
+  say(`ready (${secondsSince(startedAtMs)}): ${libraryName(build)}`);
+  if (build === 'cpu' && rememberedBuild() === null && existsSync('/proc/driver/nvidia/version')) {
+    say('there is an NVIDIA driver here: `npm run setup -- --gpu` takes the CUDA build (--cpu ends this line)');
+  }
+}
+
+/** @param {{ gpu?: boolean | undefined, cpu?: boolean | undefined }} flags @returns {import('./libtensorflow.mjs').Build | null} */
+function askedBuild({ gpu, cpu }) {
+  if (gpu && cpu) {
+    throw new SetupError('--gpu and --cpu name two builds of one library.', 'Give one of them, or neither to keep what is here.');
+  }
+  if (gpu) return 'cuda';
+  return cpu ? 'cpu' : null;
 }
 
 main().catch((error) => {

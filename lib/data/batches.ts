@@ -1,8 +1,9 @@
-// Gathers micro-batches: picks samples by index, normalises them, and turns labels into rows of class weights.
+// Gathers micro-batches of a set in memory: picks samples by index, normalises them, and turns labels into rows of class
+// weights. What makes one batch of samples, wherever they come from, is here too.
 import type { NormalizeSpec } from '../contract/spec.js';
 import { AppError } from '../errors.js';
-import { normalizeProblems, normalizerOf } from './normalize.js';
-import type { Dataset } from './source.js';
+import { normalizeProblems, sampleCopier } from './normalize.js';
+import type { DataDescription, Dataset, Labels, Samples } from './source.js';
 
 export interface GatheredBatch {
   /** [samples, height, width, channels], normalised. */
@@ -27,69 +28,68 @@ export interface BatcherOptions {
 }
 
 /** AppError `invalid_data` (param `data.normalize…`) where the normalisation does not fit the data. */
-export function makeBatcher(dataset: Dataset, { normalize, classes = dataset.description.classes }: BatcherOptions): Batcher {
-  const { description } = dataset;
-  const [problem] = normalizeProblems(normalize, description);
-  if (problem !== undefined) throw new AppError('invalid_data', problem.message, { param: problem.param });
-  if (classes < description.classes) throw new RangeError(`${classes} classes cannot hold the data's ${description.classes}`);
-  const pixels = description.shape[0] * description.shape[1] * description.shape[2];
-  const copySample = sampleCopier(dataset, normalize, pixels);
-  const copyLabel = labelCopier(dataset, classes);
+export function makeBatcher({ description, x, y }: Dataset, options: BatcherOptions): Batcher {
+  const assemble = makeAssembler(description, options);
   return {
-    gather(from, to, at = (position) => position) {
-      const isRange = Number.isInteger(from) && Number.isInteger(to) && from >= 0 && to > from && to <= description.samples;
-      if (!isRange) throw new RangeError(`no samples [${from}, ${to}) in a set of ${description.samples}`);
-      const samples = to - from;
-      const x = new Float32Array(samples * pixels);
-      const y = new Float32Array(samples * classes);
-      const sampleIds = new Int32Array(samples);
-      for (let row = 0; row < samples; row++) {
-        const sample = at(from + row);
-        if (!Number.isInteger(sample) || sample < 0 || sample >= description.samples) throw new RangeError(`position ${from + row} is sample ${sample} in a set of ${description.samples}`);
-        sampleIds[row] = sample;
-        copySample(sample, x, row);
-        copyLabel(sample, y, row);
-      }
-      return { x, y, samples, sampleIds };
+    gather(from, to, at = fileOrder) {
+      const sampleIds = sampleIdsOf(description.samples, from, to, at);
+      return assemble(sampleIds, { values: x, places: sampleIds }, { values: y, places: sampleIds });
     },
   };
 }
 
-type Copy = (sample: number, out: Float32Array, row: number) => void;
+export const fileOrder = (position: number): number => position;
 
-function sampleCopier({ x, description }: Dataset, normalize: NormalizeSpec, pixels: number): Copy {
-  const channels = description.shape[2];
-  const normalized = normalizerOf(normalize, description);
-  if (x instanceof Float32Array) {
-    if (normalize === 'none') return (sample, out, row) => out.set(x.subarray(sample * pixels, (sample + 1) * pixels), row * pixels);
-    return (sample, out, row) => {
-      const [from, to] = [sample * pixels, row * pixels];
-      for (let i = 0, channel = 0; i < pixels; i++) {
-        out[to + i] = normalized(x[from + i]!, channel);
-        if (++channel === channels) channel = 0;
-      }
-    };
+/** Samples at(from) … at(to − 1). RangeError for anything outside of a set of so many samples. */
+export function sampleIdsOf(samples: number, from: number, to: number, at: (position: number) => number): Int32Array {
+  const isRange = Number.isInteger(from) && Number.isInteger(to) && from >= 0 && to > from && to <= samples;
+  if (!isRange) throw new RangeError(`no samples [${from}, ${to}) in a set of ${samples}`);
+  const sampleIds = new Int32Array(to - from);
+  for (let row = 0; row < sampleIds.length; row++) {
+    const sample = at(from + row);
+    if (!Number.isInteger(sample) || sample < 0 || sample >= samples) throw new RangeError(`position ${from + row} is sample ${sample} in a set of ${samples}`);
+    sampleIds[row] = sample;
   }
-  // every byte has its normalised value ready, for each channel where they differ
-  const perChannel = typeof normalize === 'object' && (Array.isArray(normalize.mean) || Array.isArray(normalize.std));
-  const tables = perChannel ? channels : 1;
-  const table = new Float32Array(tables * 256);
-  for (let i = 0; i < table.length; i++) table[i] = normalized(i & 255, i >> 8);
-  return (sample, out, row) => {
-    const [from, to] = [sample * pixels, row * pixels];
-    for (let i = 0, channel = 0; i < pixels; i++) {
-      out[to + i] = table[(channel << 8) | x[from + i]!]!;
-      if (++channel === tables) channel = 0;
+  return sampleIds;
+}
+
+/** Values of at least a batch's samples, and which of them belong to its rows. */
+interface Picked<Values> {
+  values: Values;
+  /** By row: the place in `values`, in samples. */
+  places: Int32Array;
+}
+export type Assemble = (sampleIds: Int32Array, x: Picked<Samples>, y: Picked<Labels>) => GatheredBatch;
+
+/** Errors as makeBatcher. */
+export function makeAssembler(description: DataDescription, { normalize, classes = description.classes }: BatcherOptions): Assemble {
+  const [problem] = normalizeProblems(normalize, description);
+  if (problem !== undefined) throw new AppError('invalid_data', problem.message, { param: problem.param });
+  if (classes < description.classes) throw new RangeError(`${classes} classes cannot hold the data's ${description.classes}`);
+  const pixels = description.shape[0] * description.shape[1] * description.shape[2];
+  const copySample = sampleCopier(normalize, description);
+  const copyLabel = description.labels === 'one_hot' ? rowCopier(description.classes, classes) : indexCopier(classes);
+  return (sampleIds, from, labels) => {
+    const samples = sampleIds.length;
+    const x = new Float32Array(samples * pixels);
+    const y = new Float32Array(samples * classes);
+    for (let row = 0; row < samples; row++) {
+      copySample(from.values, from.places[row]!, x, row);
+      copyLabel(labels.values, labels.places[row]!, y, row);
     }
+    return { x, y, samples, sampleIds };
   };
 }
 
-function labelCopier({ y, description }: Dataset, classes: number): Copy {
-  if (y instanceof Float32Array) {
-    const width = description.classes;
-    return (sample, out, row) => out.set(y.subarray(sample * width, (sample + 1) * width), row * classes);
-  }
-  return (sample, out, row) => {
+type CopyLabel = (y: Labels, sample: number, out: Float32Array, row: number) => void;
+
+const rowCopier =
+  (width: number, classes: number): CopyLabel =>
+  (y, sample, out, row) =>
+    out.set(y.subarray(sample * width, (sample + 1) * width), row * classes);
+
+const indexCopier =
+  (classes: number): CopyLabel =>
+  (y, sample, out, row) => {
     out[row * classes + y[sample]!] = 1;
   };
-}

@@ -14,13 +14,18 @@ export interface DescribedSource {
   sha256(): Promise<string>;
 }
 
+export interface DescribeOptions {
+  /** What its arrays may take of memory where it will be trained on: a compressed array that does not fit is refused at once. */
+  memoryBytes?: number;
+}
+
 /**
  * `roots`: the folders that locations are relative to. `param`: where the source is in the spec, `data` or `data.validation`.
  * AppError `invalid_location` or `not_supported` (param `<param>.path`), `data_missing`, `invalid_data`, `data_changed`, `oom`.
  */
-export async function describeSource(source: DataSourceSpec, roots: readonly string[], param = 'data'): Promise<DescribedSource> {
+export async function describeSource(source: DataSourceSpec, roots: readonly string[], param = 'data', options: DescribeOptions = {}): Promise<DescribedSource> {
   const resolved = await resolveSource(source, roots, param);
-  return { description: await describeResolved(resolved, param), resolved, sha256: () => fingerprintSource(resolved) };
+  return { description: await describeResolved(resolved, param, options), resolved, sha256: () => fingerprintSource(resolved) };
 }
 
 /** The source without its normalisation, its location settled. Errors of resolveLocation. */
@@ -31,7 +36,7 @@ async function resolveSource(source: DataSourceSpec, roots: readonly string[], p
   return { type: 'builtin', name: 'synthetic', samples, shape, classes, seed };
 }
 
-async function describeResolved(resolved: ResolvedSource, param: string): Promise<DataDescription> {
-  if (resolved.type === 'npz') return describeNpz(resolved.path, resolved);
+async function describeResolved(resolved: ResolvedSource, param: string, options: DescribeOptions): Promise<DataDescription> {
+  if (resolved.type === 'npz') return describeNpz(resolved.path, resolved, options);
   return resolved.name === 'digits' ? DIGITS_DESCRIPTION : describeSynthetic(resolved, DEFAULT_MAX_BYTES, param);
 }

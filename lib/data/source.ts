@@ -1,4 +1,5 @@
-// What a data set is to the rest: its description (known without reading all of it) and its samples in memory. Types only.
+// What a data set is to the rest: its description (known without reading all of it) and its samples, in memory or in
+// the file they came in. Types, and how to tell them apart.
 
 export interface DataDescription {
   samples: number;
@@ -12,14 +13,62 @@ export interface DataDescription {
   unit: number | null;
 }
 
-/** A set of samples in memory. Raw values: normalisation happens when a batch is made. */
+/** [samples, height, width, channels], row-major. Raw: normalisation happens when a batch is made. */
+export type Samples = Uint8Array | Float32Array;
+/** Class indices [samples], or one-hot / soft rows [samples, classes]. */
+export type Labels = Int32Array | Float32Array;
+
+/** A set of samples in memory. */
 export interface Dataset {
   description: DataDescription;
-  /** [samples, height, width, channels], row-major. */
-  x: Uint8Array | Float32Array;
-  /** Class indices [samples], or one-hot / soft rows [samples, classes]. */
-  y: Int32Array | Float32Array;
+  x: Samples;
+  y: Labels;
 }
+
+/** A set of samples whose arrays may have stayed in their files. */
+export interface OpenDataset {
+  description: DataDescription;
+  x: Samples | StoredArray<Samples>;
+  y: Labels | StoredArray<Labels>;
+}
+
+/** An array that is read from its file when it is needed, whole samples at a time. */
+export interface StoredArray<Values> {
+  file: DataFile;
+  /** Where sample 0 begins in the file, in bytes. */
+  startBytes: number;
+  /** Of one sample, as it is stored. */
+  sampleBytes: number;
+  /** The values of so many samples; may be a view of `raw`, whose first byte lies at a multiple of 8. */
+  decode(raw: Uint8Array<ArrayBuffer>, samples: number): Values;
+}
+
+/** Bytes of a file, and where they belong in memory. */
+export interface ReadRun {
+  positionBytes: number;
+  lengthBytes: number;
+  into: Uint8Array;
+  offsetBytes: number;
+}
+
+/** A file that stays open. */
+export interface DataFile {
+  /** For people. */
+  readonly name: string;
+  /** Bytes read so far. */
+  readonly readBytes: number;
+  /** Starts all these reads at once and settles when none is under way any more. AppError `data_changed` where the file has ended, `data_missing` where it cannot be read. */
+  read(runs: readonly ReadRun[]): Promise<void>;
+  /** AppError `data_changed` if the open file is not as it was when it was opened. Blocks for microseconds. */
+  assertUnchanged(): void;
+  /** Waits for the reads that are under way. Harmless twice. */
+  close(): Promise<void>;
+}
+
+export const isStored = <Values>(array: Values | StoredArray<Values>): array is StoredArray<Values> => typeof array === 'object' && array !== null && 'file' in array;
+
+/** The files that something of these sets is still in. */
+export const filesOf = (sets: readonly OpenDataset[]): DataFile[] => [...new Set(sets.flatMap(({ x, y }) => [x, y].flatMap((array) => (isStored<Samples | Labels>(array) ? [array.file] : []))))];
 
 /** A data source whose location is settled: what a supervisor hands to its trainer. */
 export type ResolvedSource =

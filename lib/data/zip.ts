@@ -9,6 +9,8 @@ export interface ZipMember {
   name: string;
   /** Bytes once decompressed, as the file declares them: bounded by what its compressed bytes can hold, not yet true. */
   sizeBytes: number;
+  /** Neither compressed nor encrypted: its bytes stand in the file as they are. */
+  stored: boolean;
 }
 export interface Zip {
   members: readonly ZipMember[];
@@ -17,6 +19,10 @@ export interface Zip {
    * `sizeBytes` were given and their checksum is right. An Error says what is wrong with the member.
    */
   read(member: ZipMember, sink: (chunk: Uint8Array) => boolean): Promise<void>;
+  /** Where a stored member's bytes begin in the file; all of them lie inside it. An Error says what is wrong with the member. */
+  locate(member: ZipMember): Promise<number>;
+  /** The checksum of a member's decompressed bytes, as the file declares it. */
+  checksum(member: ZipMember): number;
 }
 
 /** A set of arrays has a handful of members; a directory of a million entries is an attack. */
@@ -50,7 +56,12 @@ export async function openZip(file: FileHandle, fileBytes: number): Promise<Zip>
   }
 
   return {
-    members: [...entries.values()].map(({ fileName, uncompressedSize }) => ({ name: fileName, sizeBytes: uncompressedSize })),
+    members: [...entries.values()].map((entry) => ({ name: entry.fileName, sizeBytes: entry.uncompressedSize, stored: entry.compressionMethod === STORED && !entry.isEncrypted() })),
+    checksum: (member) => entries.get(member.name)!.crc32,
+    async locate(member) {
+      if (!member.stored) throw new Error('it is compressed');
+      return (await zip.readLocalFileHeaderPromise(entries.get(member.name)!, { minimal: true })).fileDataStart;
+    },
     async read(member, sink) {
       const entry = entries.get(member.name)!;
       if (entry.isEncrypted()) throw new Error('it is encrypted');

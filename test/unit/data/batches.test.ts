@@ -2,11 +2,11 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { NormalizeSpec } from '../../../lib/contract/spec.js';
 import { makeBatcher } from '../../../lib/data/batches.js';
-import { loadSource } from '../../../lib/data/load.js';
 import { normalizeProblems } from '../../../lib/data/normalize.js';
 import type { DataDescription, Dataset } from '../../../lib/data/source.js';
 import { assertValidationFits, splitCounts, splitValidation } from '../../../lib/data/validation.js';
 import { isAppError } from '../../../lib/errors.js';
+import { loadSource } from './npz-files.js';
 
 /** Four samples of [1, 2, 2] and three classes. */
 function bytes(): Dataset {

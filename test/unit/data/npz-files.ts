@@ -1,5 +1,19 @@
 // Test-only: .npy arrays and zip files put together by hand, right or wrong in any chosen place.
 import { crc32, deflateRawSync } from 'node:zlib';
+import { isInMemory, loadSources, type LoadOptions } from '../../../lib/data/load.js';
+import type { NpzArrays } from '../../../lib/data/npz.js';
+import type { Dataset, ResolvedSource } from '../../../lib/data/source.js';
+
+/** A whole set in memory; an Error if it does not fit there. */
+export async function loadSource(source: ResolvedSource, options: LoadOptions = {}): Promise<Dataset> {
+  const { sets, close } = await loadSources([source], options);
+  await close();
+  const [set] = sets;
+  if (!isInMemory(set!)) throw new Error('it stayed in its file');
+  return set;
+}
+
+export const loadNpz = (path: string, arrays: NpzArrays, options: LoadOptions = {}): Promise<Dataset> => loadSource({ type: 'npz', path, ...arrays }, options);
 
 export interface NpyParts {
   descr?: string;

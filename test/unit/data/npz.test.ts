@@ -4,9 +4,10 @@ import { deflateRawSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isAppError } from '../../../lib/errors.js';
-import { describeNpz, loadNpz, type NpzOptions } from '../../../lib/data/npz.js';
+import type { LoadOptions } from '../../../lib/data/load.js';
+import { describeNpz } from '../../../lib/data/npz.js';
 import { makeTempDir, type TempDir } from '../../support/temp.js';
-import { bytesOf, npyOf, smallNpz, withZip64End, zipOf } from './npz-files.js';
+import { bytesOf, loadNpz, npyOf, smallNpz, withZip64End, zipOf } from './npz-files.js';
 
 const ARRAYS = { x: 'x', y: 'y' };
 let dir: TempDir;
@@ -17,7 +18,7 @@ beforeAll(async () => {
 });
 afterAll(() => dir.remove());
 
-async function load(bytes: Uint8Array, options: NpzOptions = {}) {
+async function load(bytes: Uint8Array, options: LoadOptions = {}) {
   await writeFile(path, bytes);
   return loadNpz(path, ARRAYS, options);
 }
@@ -207,13 +208,20 @@ describe('a hostile .npz', () => {
     }
   });
 
-  it('stops where the arrays together have more bytes than allowed', async () => {
-    const bytes = smallNpz();
-    await writeFile(path, bytes);
-    const total = 16 + 128 + 4 * 8 + 128;
-    expect((await loadNpz(path, ARRAYS, { maxBytes: total })).description.samples).toBe(4);
-    await expect(loadNpz(path, ARRAYS, { maxBytes: total - 1 })).rejects.toMatchObject({ code: 'invalid_data' });
-    await expect(describeNpz(path, ARRAYS, { maxBytes: total - 1 })).rejects.toThrow(`have ${total} bytes, and at most ${total - 1} are read`);
+  it('is refused where a compressed array does not fit into the memory for data, and says what to do', async () => {
+    const pixels = { shape: [4, 10, 10], data: new Uint8Array(400) };
+    await writeFile(path, smallNpz({ x: pixels, xMember: { deflate: true } }));
+    expect((await loadNpz(path, ARRAYS, { memoryBytes: 400 + 16 })).description.samples).toBe(4);
+    expect((await describeNpz(path, ARRAYS, { memoryBytes: 400 })).samples).toBe(4); // its labels are stored
+    for (const run of [describeNpz, loadNpz]) {
+      await expect(run(path, ARRAYS, { memoryBytes: 399 })).rejects.toMatchObject({
+        code: 'invalid_data',
+        message:
+          'set.npz, array "x": it is compressed and has 400 bytes, and data may take 399 bytes of memory; store it uncompressed (numpy.savez instead of numpy.savez_compressed), and it is read from its file as it is needed',
+      });
+    }
+    await writeFile(path, smallNpz({ x: pixels, xMember: { deflate: true }, yMember: { deflate: true } }));
+    await expect(describeNpz(path, ARRAYS, { memoryBytes: 415 })).rejects.toThrow('data may take 415 bytes of memory, of which 399 are left');
   });
 
   it('that is a bomb is stopped by what it claims or by what it holds, whichever is less', async () => {
@@ -221,11 +229,11 @@ describe('a hostile .npz', () => {
     const x = npyOf({ descr: '|u1', shape: [1, 4096, 4096], data: zeros });
     const y = npyOf({ descr: '|u1', shape: [1], data: Uint8Array.of(0) });
     const before = process.memoryUsage().arrayBuffers;
-    await expect(load(zipOf([{ name: 'x.npy', data: x, deflate: true }, { name: 'y.npy', data: y }]), { maxBytes: 1_000_000 })).rejects.toThrow('at most 1000000 are read');
-    await expect(load(zipOf([{ name: 'x.npy', data: x, deflate: true, size: 300_000 }, { name: 'y.npy', data: y }]), { maxBytes: 1_000_000 })).rejects.toThrow('array "x": its header says');
+    await expect(load(zipOf([{ name: 'x.npy', data: x, deflate: true }, { name: 'y.npy', data: y }]), { memoryBytes: 1_000_000 })).rejects.toThrow('data may take 1000000 bytes of memory');
+    await expect(load(zipOf([{ name: 'x.npy', data: x, deflate: true, size: 300_000 }, { name: 'y.npy', data: y }]), { memoryBytes: 1_000_000 })).rejects.toThrow('array "x": its header says');
     const small = npyOf({ descr: '|u1', shape: [1, 400, 400], data: zeros.subarray(0, 160_000) });
     const bomb = Buffer.concat([small, zeros]);
-    await expect(load(zipOf([{ name: 'x.npy', data: bomb, deflate: true, size: small.length }, { name: 'y.npy', data: y }]), { maxBytes: 1_000_000 })).rejects.toThrow('array "x": it holds more than');
+    await expect(load(zipOf([{ name: 'x.npy', data: bomb, deflate: true, size: small.length }, { name: 'y.npy', data: y }]), { memoryBytes: 1_000_000 })).rejects.toThrow('array "x": it holds more than');
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(3 * zeros.length); // what the test itself made, and no more
   });
 
@@ -250,7 +258,7 @@ describe('a hostile .npz', () => {
         for (const [where, value] of changes) bytes[where % bytes.length] = value;
         if (cut !== null) bytes = bytes.subarray(0, cut % (bytes.length + 1));
         try {
-          const { description, x, y } = await load(bytes, { maxBytes: 1_000_000 });
+          const { description, x, y } = await load(bytes, { memoryBytes: 1_000_000 });
           expect(x.length).toBe(description.samples * description.shape.reduce((a, b) => a * b, 1));
           expect(x.byteLength + y.byteLength).toBeLessThan(1_000_000);
         } catch (error) {

@@ -1,6 +1,6 @@
 // Files that numpy wrote (test/fixtures/bytes/make.py).
 import { describe, expect, it } from 'vitest';
-import { loadNpz } from '../../../lib/data/npz.js';
+import { loadNpz } from './npz-files.js';
 
 const path = (name: string) => new URL(`../../fixtures/bytes/${name}`, import.meta.url).pathname;
 const images = Uint8Array.from({ length: 24 }, (_, i) => i * 10);

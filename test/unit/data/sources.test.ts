@@ -6,10 +6,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { DataSourceSpec } from '../../../lib/contract/spec.js';
 import { describeSource } from '../../../lib/data/describe.js';
 import { fingerprintSource } from '../../../lib/data/fingerprint.js';
-import { loadSource } from '../../../lib/data/load.js';
 import type { Dataset, ResolvedSource } from '../../../lib/data/source.js';
+import { makeSynthetic, type SyntheticSource } from '../../../lib/data/synthetic.js';
 import { makeTempDir, type TempDir } from '../../support/temp.js';
-import { bytesOf, smallNpz } from './npz-files.js';
+import { bytesOf, loadSource, smallNpz } from './npz-files.js';
 
 let dir: TempDir;
 beforeAll(async () => {
@@ -69,7 +69,8 @@ describe('synthetic', () => {
   });
 
   it('of more than the allowed bytes is refused', async () => {
-    await expect(loadSource(synthetic(), { maxBytes: 200 * 65 * 4 - 1 })).rejects.toMatchObject({ code: 'invalid_data', param: 'data.samples' });
+    const { samples, shape, classes, seed } = synthetic() as SyntheticSource;
+    expect(() => makeSynthetic({ samples, shape, classes, seed }, 200 * 65 * 4 - 1)).toThrow(expect.objectContaining({ code: 'invalid_data', param: 'data.samples' }) as Error);
     const source = { ...synthetic({ samples: 10_000_000, shape: [1000, 1000, 3] }), normalize: 'none' } as DataSourceSpec;
     await expect(describeSource(source, [], 'data.validation')).rejects.toMatchObject({ code: 'invalid_data', param: 'data.validation.samples' });
   });
@@ -98,6 +99,14 @@ describe('describeSource', () => {
     expect(resolved).toEqual({ type: 'npz', path: join(dir.path, 'set.npz'), x: 'x', y: 'y' });
     expect((await loadSource(resolved)).description).toEqual(description);
     expect(await hash()).toBe(sha256(smallNpz()));
+  });
+
+  it('refuses a compressed array for which there would be no memory, if it is told how much there is', async () => {
+    await writeFile(join(dir.path, 'packed.npz'), smallNpz({ xMember: { deflate: true } }));
+    const source: DataSourceSpec = { type: 'npz', path: 'packed.npz', x: 'x', y: 'y', normalize: 'none' };
+    expect((await describeSource(source, [dir.path], 'data')).description.samples).toBe(4);
+    expect((await describeSource(source, [dir.path], 'data', { memoryBytes: 16 })).description.samples).toBe(4);
+    await expect(describeSource(source, [dir.path], 'data', { memoryBytes: 15 })).rejects.toMatchObject({ code: 'invalid_data', message: expect.stringContaining('numpy.savez instead of numpy.savez_compressed') });
   });
 
   it('describes the built-in sets as they are loaded, and resolves them without their normalisation', async () => {
@@ -130,6 +139,21 @@ describe('fingerprintSource', () => {
     await writeFile(path, bytes);
     expect(await fingerprintSource({ type: 'npz', path, x: 'x', y: 'y' })).toBe(sha256(bytes));
     expect(await fingerprintSource({ type: 'npz', path, x: 'a', y: 'b' })).toBe(sha256(bytes));
+  });
+
+  it('of a set whose stored array is damaged is refused: it may be read in pieces later, which have no checksum', async () => {
+    const path = join(dir.path, 'damaged.npz');
+    const large = { shape: [4, 1000, 1000], data: new Uint8Array(4e6) };
+    for (const [bytes, at] of [[smallNpz({ x: large }), 2_000_000], [smallNpz({ x: large, xMember: { deflate: true } }), null]] as const) {
+      const source = { type: 'npz', path, x: 'x', y: 'y' } as const;
+      await writeFile(path, bytes);
+      expect(await fingerprintSource(source)).toBe(sha256(bytes));
+      if (at !== null) bytes[at] = 1;
+      else bytes[bytes.indexOf(bytesOf(BigInt64Array.of(2n, 1n)))] = 1; // a label
+      await writeFile(path, bytes);
+      await expect(fingerprintSource(source)).rejects.toMatchObject({ code: 'invalid_data', message: `damaged.npz, array "${at === null ? 'y' : 'x'}": its checksum is wrong: the file is damaged` });
+      expect(await fingerprintSource({ ...source, x: 'a', y: 'b' })).toBe(sha256(bytes)); // whom it does not concern
+    }
   });
 
   it('notices every change, also one of the same size in the same instant, or with its old time put back', async () => {

@@ -122,7 +122,7 @@ describe('a streamed training', () => {
       set,
       normalize: statistics,
       unit: fc.boolean(),
-      split: fc.constantFrom(null, 'split', 'own') as fc.Arbitrary<'split' | 'own' | null>,
+      split: fc.constantFrom<'split' | 'own' | null>(null, 'split', 'own'),
       batchSize: fc.integer({ min: 1, max: 7 }),
       accumIters: fc.integer({ min: 1, max: 5 }),
       shuffle: fc.boolean(),
@@ -229,6 +229,20 @@ describe('memory', () => {
     const tight = await open(path, { memoryBytes: SAMPLES * (SIDE * SIDE + 4) - 1 });
     expect(tight.batches.reading()).not.toBeNull();
     await tight.batches.close();
+  });
+});
+
+describe('data that cannot be trained on', () => {
+  it.each<[string, Partial<SetParts>, Partial<Options>, string]>([
+    ['a compressed array that does not fit beside the others', { deflateY: true }, { memoryBytes: 12 * 4 + 19 }, 'bad.npz, array "y": it is compressed and has 48 bytes, and data may take 67 bytes of memory, of which 47 are left'],
+    ['validation samples of another shape', { shape: [2, 1, 2] }, {}, 'validation samples have shape [2, 1, 2]'],
+    ['a bad normalisation', { floats: true }, { normalize: 'unit' }, '"unit" is not defined for float32 data'],
+  ])('leaves no file open: %s', async (_what, change, options, message) => {
+    const [path, own] = [join(dir.path, 'bad.npz'), join(dir.path, 'own.npz')];
+    const parts: SetParts = { samples: 12, shape: [2, 2, 2], floats: false, labels: 'integer', classes: 3, deflateY: change.deflateY ?? false, ...(options.normalize ? change : {}) };
+    await writeFile(path, setOf(parts));
+    await writeFile(own, setOf({ ...parts, ...change, samples: 5 }));
+    await expect(open(path, { memoryBytes: 0, validation: { path: own, normalize: 'none' }, ...options })).rejects.toThrow(message);
   });
 });
 

@@ -5,20 +5,12 @@ import tf from '@tensorflow/tfjs-core';
 import type { Tensor } from '@tensorflow/tfjs-core';
 import { messageOf } from '../../../../lib/errors.js';
 import { makeNetwork } from '../../model/network.js';
-import type { Program } from '../index.js';
 import { loadWasm } from '../load.js';
 import { microBatch } from '../micro-batch.js';
 import { inScope } from '../scope.js';
 import { makeTensorStore } from '../tensor-store.js';
 import { trainableWeights } from '../update.js';
-import { laneMemory, STATE, weightsMemory, WORD } from './shared-memory.js';
-
-export interface LaneData {
-  program: Program;
-  memory: SharedArrayBuffer;
-  weights: SharedArrayBuffer;
-  environment: NodeJS.ProcessEnv;
-}
+import { laneMemory, STATE, weightsMemory, WORD, type LaneData } from './shared-memory.js';
 
 const { program, memory: buffer, weights: weightsBuffer, environment } = workerData as LaneData;
 const { plan } = program;

@@ -6,8 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { AppError } from '../../../../lib/errors.js';
 import type { Batch, Program } from '../index.js';
-import type { LaneData } from './lane.js';
-import { laneMemory, STATE, weightsMemory, WORD, type LaneMemory } from './shared-memory.js';
+import { laneMemory, STATE, weightsMemory, WORD, type LaneData, type LaneMemory } from './shared-memory.js';
 
 /** A lane loads its engine and proves it. */
 const START_LIMIT_MS = 60_000;

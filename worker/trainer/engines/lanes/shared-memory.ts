@@ -21,6 +21,14 @@ export interface LaneMemory {
   arrays: ReadonlyMap<string, Float32Array>;
 }
 
+/** What a lane's thread is started with. */
+export interface LaneData {
+  program: Program;
+  memory: SharedArrayBuffer;
+  weights: SharedArrayBuffer;
+  environment: NodeJS.ProcessEnv;
+}
+
 const sizeOf = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 1);
 
 /** A lane's memory for micro-batches of this program, new or in a buffer that came from the other side. */

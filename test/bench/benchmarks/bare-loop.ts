@@ -1,0 +1,91 @@
+// A comparator (../rounds.ts) that is the engine alone: it compiles a job's program as a trainer does and runs blocks of
+// micro-batches that were gathered beforehand. No cursor, no rows, no messages, no snapshots: what is left is the arithmetic.
+import { writeSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import type { JobSpecInput } from '../../../lib/contract/spec.js';
+import { resolveSpec } from '../../../lib/jobs/spec/resolve.js';
+import { afterStep, planStep } from '../../../lib/training/cursor.js';
+import { learningRateAt } from '../../../lib/training/learning-rate.js';
+import { gatherInputs } from '../../../worker/supervisor/inputs.js';
+import type { Batch } from '../../../worker/trainer/engines/index.js';
+import { loadTensorflow } from '../../../worker/trainer/engines/load.js';
+import type { Training } from '../../../worker/trainer/loop.js';
+import { prepare } from '../../../worker/trainer/prepare.js';
+
+interface Request {
+  do: 'prepare' | 'round';
+  loop: number;
+  spec: JobSpecInput;
+  seconds: number;
+}
+
+const SETTLE_SECONDS = 0.5;
+
+/** The whole windows of the first epoch. */
+async function gather({ spec, course, batches, start }: Training): Promise<Batch[]> {
+  const gathered: Batch[] = [];
+  for (let cursor = start.cursor, step = planStep(cursor, course); step === 'micro_batch' || step === 'update'; step = planStep(cursor, course)) {
+    if (step === 'micro_batch') gathered.push(...(await batches.training([cursor])));
+    cursor = afterStep(cursor, step, course);
+  }
+  return gathered.slice(0, gathered.length - (gathered.length % spec.training.accum_iters));
+}
+
+/** @returns a function that runs windows for so many seconds, and goes on where it stopped */
+async function makeLoop(input: JobSpecInput): Promise<(seconds: number) => { samples: number; seconds: number }> {
+  const resolved = resolveSpec(input);
+  if ('problems' in resolved) throw new Error(JSON.stringify(resolved.problems));
+  const { spec } = resolved;
+  const { data } = await gatherInputs(spec, []);
+  const { training } = await prepare({ type: 'start', attempt: 'bare', spec, data, initFile: null, resume: null, spoolDir: '' }, await engine);
+  const { program } = training;
+  const batches = await gather(training);
+  const { accum_iters: accumIters, batch_size: batchSize } = spec.training;
+  let update = 0;
+  let position = 0;
+
+  function runWindow(): void {
+    const window = batches.slice(position, position + accumIters);
+    position = (position + accumIters) % batches.length;
+    for (let from = 0; from < accumIters; ) {
+      const block = window.slice(from, from + program.blockLimit);
+      from += block.length;
+      const last = from === accumIters;
+      const { finite } = program.runBlock(block, last ? { update, divisor: accumIters, learningRate: learningRateAt(spec.training, update) } : null);
+      if (!finite) throw new Error('the loss is not finite');
+    }
+    update++;
+  }
+  return (seconds) => {
+    const began = performance.now();
+    let windows = 0;
+    do {
+      runWindow();
+      windows++;
+    } while (performance.now() - began < seconds * 1_000);
+    return { samples: windows * accumIters * batchSize, seconds: (performance.now() - began) / 1_000 };
+  };
+}
+
+const answer = (value: object): void => void writeSync(3, `${JSON.stringify(value)}\n`);
+
+const engine = loadTensorflow(process.env);
+const loops = new Map<number, Awaited<ReturnType<typeof makeLoop>>>();
+// Ctrl-C is for whoever started this process: it closes our input.
+process.on('SIGINT', () => undefined);
+answer({ versions: { engine: (await engine).numerics } });
+for await (const line of createInterface({ input: process.stdin })) {
+  const request = JSON.parse(line) as Request;
+  try {
+    if (request.do === 'prepare') {
+      loops.set(request.loop, await makeLoop(request.spec));
+      answer({});
+    } else {
+      loops.get(request.loop)!(SETTLE_SECONDS);
+      answer(loops.get(request.loop)!(request.seconds));
+    }
+  } catch (error) {
+    answer({ error: (error as Error).message });
+  }
+}
+process.exit(0);

@@ -1,0 +1,12 @@
+// All benchmarks, in the order in which they run and are listed.
+import type { Benchmark } from '../benchmark.js';
+import { commits } from './commits.js';
+import { frameworkBenchmarks } from './frameworks.js';
+import { jobOverhead } from './job-overhead.js';
+import { lanes } from './lanes.js';
+import { memory } from './memory.js';
+import { processMemory } from './process-memory.js';
+import { submit } from './submit.js';
+import { warm } from './warm.js';
+
+export const BENCHMARKS: readonly Benchmark[] = [...frameworkBenchmarks, jobOverhead, commits, memory, lanes, submit, warm, processMemory];
