@@ -76,6 +76,7 @@ export function startAttempt({ start, engine, send, hooks }: AttemptOptions): At
     } finally {
       await snapshots?.close();
       prepared?.training.program.close();
+      await prepared?.training.batches.close();
     }
   }
 

@@ -12,7 +12,7 @@ import { programKey } from '../../lib/training/program-key.js';
 import { STATE_ROLES, type HostTensor, type StateCounters, type TensorMap } from '../../lib/training/state.js';
 import { emptySums } from '../../lib/training/window.js';
 import type { EngineFacts, ResumeState, ToTrainer } from '../protocol.js';
-import { loadData } from './batches.js';
+import { loadData, type LoadedData } from './batches.js';
 import type { CompiledProgram, Engine, Program } from './engines/index.js';
 import type { Training } from './loop.js';
 import { lanesThatFit } from './memory-check.js';
@@ -34,8 +34,17 @@ export async function prepare(start: Start, engine: Engine): Promise<Prepared> {
   const { spec } = start;
   const startedMs = performance.now();
   const data = await loadData(spec, start.data);
-  const loadedMs = performance.now();
+  try {
+    return await prepareOn(data, start, engine, performance.now() - startedMs);
+  } catch (error) {
+    await data.close();
+    throw error;
+  }
+}
 
+async function prepareOn(data: LoadedData, start: Start, engine: Engine, loadMs: number): Promise<Prepared> {
+  const { spec } = start;
+  const loadedMs = performance.now();
   const course = courseOf(spec.training, data.description.samples);
   refuse(checkCourse(course), 'invalid_data');
   const planned = planModel(spec.model.layers, data.description.shape, { classes: data.description.classes });
@@ -59,7 +68,7 @@ export async function prepare(start: Start, engine: Engine): Promise<Prepared> {
       plan: planned.plan,
       facts: { engine: engine.name, device: engine.device, lanes: compiled.lanes, numericsClass: numericsClass(engine, program) },
       totalUpdates: totalUpdates(course),
-      loadMs: loadedMs - startedMs,
+      loadMs,
       warmupMs: performance.now() - loadedMs,
     };
   } catch (error) {
