@@ -1,6 +1,6 @@
 // The long proofs (`npm run prove [-- project …]`): every cut of the resume matrix with exhaustive pairs, many more
 // interleavings of the commit protocol, every kill. Each project that passes gets its row in docs/proofs.md, with commit,
-// date and machine; the rows of projects that were not run stay. About half an hour in all on two cores.
+// date and machine; the rows of projects that were not run stay. About two hours in all on two cores.
 import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
