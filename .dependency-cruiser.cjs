@@ -3,7 +3,7 @@
 
 /** lib, from the bottom up: a row may import its own row and those above it in this list. */
 const libFromTheBottom = [
-  ['contract', 'errors\\.ts', 'clock\\.ts', 'log\\.ts', 'config\\.ts'],
+  ['contract', 'errors\\.ts', 'clock\\.ts', 'log\\.ts', 'config\\.ts', 'process-memory\\.ts'],
   ['model', 'training', 'data'],
   ['store'],
   ['checkpoints'],
@@ -68,7 +68,7 @@ module.exports = {
       {
         path: '^(worker|lib)/',
         pathNot:
-          '^worker/(trainer/|protocol\\.ts$)|^lib/((contract|model|data|training)/|errors\\.ts$|checkpoints/safetensors[^/]*\\.ts$)',
+          '^worker/(trainer/|protocol\\.ts$)|^lib/((contract|model|data|training)/|errors\\.ts$|process-memory\\.ts$|checkpoints/safetensors[^/]*\\.ts$)',
       },
     ),
     forbid(

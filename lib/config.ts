@@ -20,6 +20,8 @@ export interface Config {
   /** Real folders in which data may lie. */
   dataRoots: string[];
   dataBuckets: string[];
+  /** What the data of one job may take of memory; the rest is read from its files. Null: a share of the machine's. */
+  dataMemoryBytes: number | null;
   /** Where `up` keeps its store and Redis, workers their spool. */
   dataDir: string;
   url: string;
@@ -57,6 +59,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, cw
   if (!/^(file:.+|s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](\/.*)?)$/.test(store)) bad('PAWL_STORE', 'must be file:<folder> or s3://bucket/prefix');
   const port = Number(text('PAWL_PORT') ?? '8787');
   if (!Number.isInteger(port) || port < 0 || port > 65535) bad('PAWL_PORT', 'must be a port number from 0 to 65535');
+  const dataMemoryMib = text('PAWL_DATA_MEMORY_MIB');
+  if (dataMemoryMib !== null && !(Number.isInteger(Number(dataMemoryMib)) && Number(dataMemoryMib) >= 1)) bad('PAWL_DATA_MEMORY_MIB', `must be a positive whole number of MiB, not ${JSON.stringify(dataMemoryMib)}`);
   const host = text('PAWL_HOST') ?? '127.0.0.1';
   const url = text('PAWL_URL') ?? `http://127.0.0.1:${port}`;
   if (!/^https?:\/\/[^\s]+$/.test(url)) bad('PAWL_URL', 'must be an http or https address');
@@ -84,6 +88,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, cw
     },
     dataRoots: (list(env['PAWL_DATA_ROOTS'], ':').length > 0 ? list(env['PAWL_DATA_ROOTS'], ':') : [cwd]).map((root) => resolve(cwd, root)),
     dataBuckets: list(env['PAWL_DATA_BUCKETS'], ','),
+    dataMemoryBytes: dataMemoryMib === null ? null : Number(dataMemoryMib) * 2 ** 20,
     dataDir,
     url,
     host,

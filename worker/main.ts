@@ -4,8 +4,9 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { systemClock } from '../lib/clock.js';
-import { readConfig, storeOptions } from '../lib/config.js';
+import { type Config, readConfig, storeOptions } from '../lib/config.js';
 import type { JobRecord } from '../lib/contract/records.js';
+import { defaultDataMemoryBytes } from '../lib/data/memory.js';
 import { AppError, isAppError, messageOf } from '../lib/errors.js';
 import { makeLog } from '../lib/log.js';
 import { connectQueue } from '../lib/queue/index.js';
@@ -13,16 +14,23 @@ import { openStore } from '../lib/store/open.js';
 import { probeStore } from '../lib/store/probe.js';
 import { VERSION } from '../lib/version.js';
 import { runDetached } from './supervisor/detached.js';
+import { chooseDevices } from './supervisor/devices.js';
+import type { DataMeans } from './supervisor/inputs.js';
 import { makeSupervisor } from './supervisor/supervisor.js';
 
 /** What a notice by signal leaves: Kubernetes' default, and more than most clouds give. */
 const SIGNAL_GRACE_MS = 25_000;
 const trainerEntry = join(import.meta.dirname, 'trainer', 'main.js');
 
+/** Jobs beside one another share what data may take. */
+const dataMeans = ({ dataRoots, dataMemoryBytes }: Config, slots: number): DataMeans => ({ roots: dataRoots, memoryBytes: dataMemoryBytes ?? Math.floor(defaultDataMemoryBytes() / slots) });
+
 async function work(args: readonly string[]): Promise<void> {
-  const { values } = parseArgs({ args: [...args], options: { 'exit-when-idle': { type: 'string' }, slots: { type: 'string', default: '1' } } });
+  const { values } = parseArgs({ args: [...args], options: { 'exit-when-idle': { type: 'string' }, slots: { type: 'string' }, devices: { type: 'string' } } });
   const exitWhenIdleMs = values['exit-when-idle'] === undefined ? null : Number(values['exit-when-idle']) * 1_000;
-  const slots = Number(values.slots);
+  if (values.devices !== undefined && values.slots !== undefined) throw new AppError('invalid_request', '--devices takes a job a GPU, so --slots is not for beside it', { param: 'slots' });
+  const gpus = values.devices === undefined ? [] : chooseDevices(values.devices, process.env);
+  const slots = gpus.length > 0 ? gpus.length : Number(values.slots ?? '1');
   if (exitWhenIdleMs !== null && !(exitWhenIdleMs >= 0)) throw new AppError('invalid_request', '--exit-when-idle takes seconds', { param: 'exit-when-idle' });
   if (!Number.isInteger(slots) || slots < 1) throw new AppError('invalid_request', '--slots takes a positive integer', { param: 'slots' });
 
@@ -32,7 +40,7 @@ async function work(args: readonly string[]): Promise<void> {
   const store = await openStore(config.store, storeOptions(config));
   await probeStore(store);
   const queue = connectQueue({ url: config.redisUrl, prefix: config.queuePrefix, log });
-  const supervisor = await makeSupervisor({ store, queue, clock: systemClock, log, dataRoots: config.dataRoots, spoolRoot: join(config.dataDir, 'spool'), trainerEntry, engine: config.engine, env: process.env, slots, version: VERSION });
+  const supervisor = await makeSupervisor({ store, queue, clock: systemClock, log, data: dataMeans(config, slots), spoolRoot: join(config.dataDir, 'spool'), trainerEntry, engine: config.engine, env: process.env, slots, gpus, version: VERSION });
 
   let leaving: Promise<void> | null = null;
   const leave = (why: string, graceMs: number): void => {
@@ -56,7 +64,7 @@ async function work(args: readonly string[]): Promise<void> {
     else if (exitWhenIdleMs !== null && supervisor.idleMs() > exitWhenIdleMs) leave('idle', SIGNAL_GRACE_MS);
   }, 500);
   supervisor.start();
-  log.info({ worker: supervisor.id, store: store.description, slots }, 'worker ready');
+  log.info({ worker: supervisor.id, store: store.description, slots, gpus }, 'worker ready');
   process.send?.({ type: 'ready', worker: supervisor.id });
 }
 
@@ -67,7 +75,7 @@ async function runOne(args: readonly string[]): Promise<void> {
   const config = readConfig(process.env, process.cwd());
   const log = makeLog({ level: config.logLevel, role: 'worker' });
   const record = JSON.parse(await readFile(file, 'utf8')) as JobRecord;
-  const head = await runDetached({ record, folder: values.folder, numericsClass: values.class ?? null, dataRoots: config.dataRoots, trainerEntry, engine: config.engine, env: process.env, log, onProgress: (percent) => process.send?.({ type: 'progress', percent }) });
+  const head = await runDetached({ record, folder: values.folder, numericsClass: values.class ?? null, data: dataMeans(config, 1), trainerEntry, engine: config.engine, env: process.env, log, onProgress: (percent) => process.send?.({ type: 'progress', percent }) });
   process.stdout.write(`${JSON.stringify(head)}\n`);
   process.exit(0);
 }

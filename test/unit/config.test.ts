@@ -4,10 +4,10 @@ import { isAppError } from '../../lib/errors.js';
 
 describe('the environment', () => {
   test('has defaults for everything', () => {
-    expect(readConfig({}, '/home/me')).toMatchObject({ redisUrl: null, store: 'file:/home/me/.pawl/store', dataDir: '/home/me/.pawl', dataRoots: ['/home/me'], port: 8787, host: '127.0.0.1', url: 'http://127.0.0.1:8787', apiTokens: [] });
+    expect(readConfig({}, '/home/me')).toMatchObject({ redisUrl: null, store: 'file:/home/me/.pawl/store', dataDir: '/home/me/.pawl', dataRoots: ['/home/me'], dataMemoryBytes: null, port: 8787, host: '127.0.0.1', url: 'http://127.0.0.1:8787', apiTokens: [] });
   });
   test('reports every problem at once, by name', () => {
-    const wrong = { REDIS_URL: 'localhost:6379', PAWL_STORE: 'ftp://x', PAWL_PORT: '99999', PAWL_API_TOKEN: 'short', PAWL_ENGINE: 'caffe', PAWL_LOG_LEVEL: 'loud' };
+    const wrong = { REDIS_URL: 'localhost:6379', PAWL_STORE: 'ftp://x', PAWL_PORT: '99999', PAWL_API_TOKEN: 'short', PAWL_ENGINE: 'caffe', PAWL_DATA_MEMORY_MIB: '1.5', PAWL_LOG_LEVEL: 'loud' };
     try {
       readConfig(wrong, '/');
       expect.fail('accepted');
@@ -16,6 +16,10 @@ describe('the environment', () => {
       expect(error.details.map(({ param }) => param).sort()).toEqual(Object.keys(wrong).sort());
       expect(error.message).not.toContain('short');
     }
+  });
+  test('takes memory in MiB', () => {
+    expect(readConfig({ PAWL_DATA_MEMORY_MIB: '512' }, '/').dataMemoryBytes).toBe(512 * 1024 ** 2);
+    for (const wrong of ['0', '-1', 'all', '1e400']) expect(() => readConfig({ PAWL_DATA_MEMORY_MIB: wrong }, '/')).toThrow(`PAWL_DATA_MEMORY_MIB must be a positive whole number of MiB, not "${wrong}"`);
   });
   test('takes several tokens and data roots', () => {
     const config = readConfig({ PAWL_API_TOKEN: `${'a'.repeat(32)}, ${'b'.repeat(40)}`, PAWL_DATA_ROOTS: 'x:/y' }, '/home');

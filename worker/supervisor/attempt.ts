@@ -87,7 +87,7 @@ async function prepare(session: Session): Promise<Prepared> {
   const { deps, record, claim, spoolDir } = session;
   try {
     await mkdir(spoolDir, { recursive: true });
-    const inputs = await gatherInputs(record.spec, deps.dataRoots);
+    const inputs = await gatherInputs(record.spec, deps.data);
     const pins = claim.head().inputs;
     if (pins && pins.data_sha256 !== inputs.dataSha256)
       throw new AppError('data_changed', `the data is not what the job began with (sha256 ${inputs.dataSha256.slice(0, 12)}…, was ${pins.data_sha256.slice(0, 12)}…)`, { param: 'data' });

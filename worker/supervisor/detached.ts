@@ -14,6 +14,7 @@ import type { Log } from '../../lib/log.js';
 import { makeFileStore } from '../../lib/store/file.js';
 import type { EngineChoice } from '../trainer-environment.js';
 import { runAttempt } from './attempt.js';
+import type { DataMeans } from './inputs.js';
 import { makeSilentFeed } from './live-feed.js';
 import { countMemoryKills } from './memory-kills.js';
 import { makeNotice } from './notice.js';
@@ -26,7 +27,7 @@ export interface DetachedOptions {
   numericsClass: string | null;
   /** An empty folder, for the scratch store and the spool. */
   folder: string;
-  dataRoots: readonly string[];
+  data: DataMeans;
   trainerEntry: string;
   engine: EngineChoice;
   env: Readonly<Record<string, string | undefined>>;
@@ -42,7 +43,7 @@ export async function runDetached(options: DetachedOptions): Promise<Head> {
     await store.put(jobKey(options.record.id), toJson(options.record));
     const feed = makeSilentFeed();
     const deps = {
-      store, clock: systemClock, log: options.log, trainers, trainerSetup: (spec: JobSpec) => chooseTrainerSetup(spec, options.numericsClass, { cores: availableParallelism(), engine: options.engine }), memoryKills: () => countMemoryKills(), worker: 'detached', dataRoots: options.dataRoots, spoolRoot: join(options.folder, 'spool'), beatEveryMs: 500, lookEveryMs: 3_600_000,
+      store, clock: systemClock, log: options.log, trainers, trainerSetup: (spec: JobSpec) => chooseTrainerSetup(spec, options.numericsClass, { cores: availableParallelism(), engine: options.engine, gpu: null }), memoryKills: () => countMemoryKills(), worker: 'detached', data: options.data, spoolRoot: join(options.folder, 'spool'), beatEveryMs: 500, lookEveryMs: 3_600_000,
       liveness: { isLive: () => Promise.resolve(false), account: () => Promise.resolve(NOTHING_DONE) },
       tickets: { issue: () => Promise.resolve() },
       feed: { ...feed, beat: (_stamp: unknown, _phase: unknown, progress: { percent: number } | null) => progress && options.onProgress?.(progress.percent) },

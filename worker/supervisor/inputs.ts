@@ -4,7 +4,6 @@ import type { JobSpec } from '../../lib/contract/spec.js';
 import { readSafetensorsHeader } from '../../lib/checkpoints/safetensors.js';
 import { describeSource } from '../../lib/data/describe.js';
 import { resolveLocation } from '../../lib/data/locations.js';
-import type { ResolvedSource } from '../../lib/data/source.js';
 import { AppError } from '../../lib/errors.js';
 import { sha256Slowly } from '../../lib/jobs/commit.js';
 import { checkAgainstData } from '../../lib/jobs/spec/check.js';
@@ -13,11 +12,20 @@ import { checkState, expectedState } from '../../lib/model/slots.js';
 import { type Course, courseOf } from '../../lib/training/course.js';
 import { programKey, specSha256 } from '../../lib/training/program-key.js';
 import { STATE_ROLES, type StateRole } from '../../lib/training/state.js';
+import type { TrainerData } from '../protocol.js';
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 
+/** What a job's data may be on this worker. */
+export interface DataMeans {
+  /** Folders that the spec's locations are relative to. */
+  roots: readonly string[];
+  /** What the data of one job may take of memory. */
+  memoryBytes: number;
+}
+
 export interface AttemptInputs {
-  data: { train: ResolvedSource; validation: ResolvedSource | null };
+  data: TrainerData;
   dataSha256: string;
   initFile: string | null;
   initSha256: string | null;
@@ -28,19 +36,16 @@ export interface AttemptInputs {
   specSha256: string;
 }
 
-/**
- * @param roots folders that the spec's locations are relative to
- * @throws AppError data_missing, invalid_data, invalid_location
- */
-export async function gatherInputs(spec: JobSpec, roots: readonly string[]): Promise<AttemptInputs> {
-  const train = await describeSource(spec.data, roots, 'data');
-  const own = spec.data.validation !== null && 'type' in spec.data.validation ? await describeSource(spec.data.validation, roots, 'data.validation') : null;
+/** @throws AppError data_missing, invalid_data (compressed data that does not fit into memory, too), invalid_location */
+export async function gatherInputs(spec: JobSpec, { roots, memoryBytes }: DataMeans): Promise<AttemptInputs> {
+  const train = await describeSource(spec.data, roots, 'data', { memoryBytes });
+  const own = spec.data.validation !== null && 'type' in spec.data.validation ? await describeSource(spec.data.validation, roots, 'data.validation', { memoryBytes }) : null;
   const checked = checkAgainstData(spec, train.description, own?.description ?? null);
   if ('problems' in checked) throw new AppError('invalid_data', `the spec does not fit the data: ${checked.problems.map((problem) => `${problem.param}: ${problem.message}`).join('; ')}`, { details: checked.problems });
   const hashes = [await train.sha256(), ...(own ? [await own.sha256()] : [])];
   const initFile = spec.model.init === null ? null : await resolveLocation(spec.model.init.from, roots, 'model.init.from');
   return {
-    data: { train: train.resolved, validation: own?.resolved ?? null },
+    data: { train: train.resolved, validation: own?.resolved ?? null, memoryBytes },
     dataSha256: hashes.length === 1 ? hashes[0]! : createHash('sha256').update(hashes.join('\n')).digest('hex'),
     initFile,
     initSha256: initFile === null ? null : await sha256Slowly(await readFile(initFile)),

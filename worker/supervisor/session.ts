@@ -12,6 +12,7 @@ import type { Log } from '../../lib/log.js';
 import type { Store } from '../../lib/store/index.js';
 import type { EngineFacts } from '../protocol.js';
 import type { TrainerSetup } from '../trainer-environment.js';
+import type { DataMeans } from './inputs.js';
 import type { FeedStamp, LiveFeed } from './live-feed.js';
 import type { Notice } from './notice.js';
 import type { TrainerPool } from './trainer-process.js';
@@ -29,7 +30,7 @@ export interface AttemptDeps {
   trainerSetup(spec: JobSpec, numericsClass: string | null): TrainerSetup;
   /** This worker's id, `wrk_…`. */
   worker: string;
-  dataRoots: readonly string[];
+  data: DataMeans;
   /** Folder for spools, one an attempt. */
   spoolRoot: string;
   beatEveryMs: number;

@@ -13,6 +13,7 @@ import type { JobQueue, Ticket, TicketOutcome } from '../../lib/queue/index.js';
 import type { Store } from '../../lib/store/index.js';
 import type { EngineChoice, TrainerSetup } from '../trainer-environment.js';
 import { runAttempt } from './attempt.js';
+import type { DataMeans } from './inputs.js';
 import { makeRedisFeed } from './live-feed.js';
 import { countMemoryKills } from './memory-kills.js';
 import { makeNotice, type Notice } from './notice.js';
@@ -24,13 +25,16 @@ export interface SupervisorOptions {
   queue: JobQueue;
   clock: Clock;
   log: Log;
-  dataRoots: readonly string[];
+  data: DataMeans;
   /** Folder for spools; a worker of its own makes one in it. */
   spoolRoot: string;
   /** Compiled entry of the trainer. */
   trainerEntry: string;
   env: Readonly<Record<string, string | undefined>>;
+  /** Jobs at a time. */
   slots: number;
+  /** A GPU for each slot; empty: trainers see what the worker sees. */
+  gpus: readonly string[];
   engine: EngineChoice;
   version: string;
 }
@@ -64,7 +68,8 @@ export async function makeSupervisor(options: SupervisorOptions): Promise<Superv
   await mkdir(spoolRoot, { recursive: true });
   const trainers = makeTrainerPool({ entry: options.trainerEntry, log, env: options.env });
   const cores = Math.max(1, Math.floor(availableParallelism() / slots));
-  const trainerSetup = (spec: JobSpec, numericsClass: string | null): TrainerSetup => chooseTrainerSetup(spec, numericsClass, { cores, engine: options.engine });
+  if (options.gpus.length > 0 && options.gpus.length !== slots) throw new Error(`${options.gpus.length} GPUs for ${slots} slots`);
+  const freeGpus = [...options.gpus];
   const feed = makeRedisFeed(queue, log);
   const liveness = makeLiveness(queue, log);
   const active = new Map<string, Active>();
@@ -79,9 +84,11 @@ export async function makeSupervisor(options: SupervisorOptions): Promise<Superv
     if (active.has(ticket.job)) return { postponeMs: 1_000 };
     const mine: Active = { notice: makeNotice(), nudged: new Set() };
     active.set(ticket.job, mine);
+    const gpu = freeGpus.shift() ?? null;
+    const trainerSetup = (spec: JobSpec, numericsClass: string | null): TrainerSetup => chooseTrainerSetup(spec, numericsClass, { cores, engine: options.engine, gpu });
     try {
       const outcome = await runAttempt(
-        { store, clock, log, tickets: queue.tickets, feed, liveness, trainers, trainerSetup, memoryKills: () => countMemoryKills(), worker: id, dataRoots: options.dataRoots, spoolRoot, beatEveryMs: BEAT_EVERY_MS, lookEveryMs: LOOK_EVERY_MS },
+        { store, clock, log, tickets: queue.tickets, feed, liveness, trainers, trainerSetup, memoryKills: () => countMemoryKills(), worker: id, data: options.data, spoolRoot, beatEveryMs: BEAT_EVERY_MS, lookEveryMs: LOOK_EVERY_MS },
         ticket,
         {
           notice: mine.notice,
@@ -95,6 +102,8 @@ export async function makeSupervisor(options: SupervisorOptions): Promise<Superv
       log.debug({ job: ticket.job, outcome: outcome.kind }, 'ticket done');
     } finally {
       active.delete(ticket.job);
+      // first in line again: its trainer may be warm
+      if (gpu !== null) freeGpus.unshift(gpu);
       lastBusyMs = clock.monotonicMs();
       beat();
     }

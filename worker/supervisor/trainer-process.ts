@@ -1,5 +1,5 @@
 // Trainer processes: forking them with the environment that their bits depend on, talking to one, keeping the last one
-// warm for a job of the same program, and ending them.
+// (on each GPU) warm for a job of the same program, and ending them.
 import { type ChildProcess, fork } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Log } from '../../lib/log.js';
@@ -40,13 +40,15 @@ const PASSED_ON = /^(PATH|HOME|LANG|LC_.*|TZ|TMPDIR|LD_LIBRARY_PATH|NODE_OPTIONS
 interface Process extends Trainer {
   /** What it may be used for again. */
   use: string;
+  gpu: string | null;
   child: ChildProcess;
   exited: Promise<TrainerExit>;
 }
 
 export function makeTrainerPool({ entry, log, env }: TrainerPoolOptions): TrainerPool {
   const all = new Set<Process>();
-  let warm: Process | null = null;
+  /** By GPU. */
+  const warm = new Map<string | null, Process>();
   const inherited = Object.fromEntries(Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined && PASSED_ON.test(entry[0])));
 
   /** What a trainer writes to its standard error: TensorFlow's own remarks are of interest to nobody but its developers. */
@@ -69,6 +71,7 @@ export function makeTrainerPool({ entry, log, env }: TrainerPoolOptions): Traine
     });
     const trainer: Process = {
       use,
+      gpu: setup.gpu,
       child,
       exited,
       pid: child.pid ?? -1,
@@ -89,7 +92,7 @@ export function makeTrainerPool({ entry, log, env }: TrainerPoolOptions): Traine
     });
     void exited.then((exit) => {
       all.delete(trainer);
-      if (warm === trainer) warm = null;
+      if (warm.get(trainer.gpu) === trainer) warm.delete(trainer.gpu);
       listener?.onExit(exit);
     });
     all.add(trainer);
@@ -104,8 +107,8 @@ export function makeTrainerPool({ entry, log, env }: TrainerPoolOptions): Traine
   return {
     acquire: (programKey, setup) => {
       const use = `${programKey} ${JSON.stringify(setup)}`;
-      const kept = warm;
-      warm = null;
+      const kept = warm.get(setup.gpu);
+      warm.delete(setup.gpu);
       if (kept?.use === use) return kept;
       if (kept) void end(kept);
       return start(use, setup);
@@ -113,7 +116,7 @@ export function makeTrainerPool({ entry, log, env }: TrainerPoolOptions): Traine
     release: async (trainer, clean) => {
       const kept = trainer as Process;
       kept.listen('', () => undefined, () => undefined);
-      if (clean && warm === null && all.has(kept)) warm = kept;
+      if (clean && !warm.has(kept.gpu) && all.has(kept)) warm.set(kept.gpu, kept);
       else await end(kept);
     },
     close: async () => {

@@ -9,6 +9,8 @@ export interface WorkerMeans {
   cores: number;
   /** PAWL_ENGINE: what this worker runs jobs on that do not say. */
   engine: EngineChoice;
+  /** The GPU that is this attempt's alone; null: the worker gives out none. */
+  gpu: string | null;
 }
 
 /**
@@ -16,12 +18,13 @@ export interface WorkerMeans {
  * machine's cores at all. A window of one has nothing to run side by side, so its operations are spread over the cores.
  * @param numericsClass of the job's earlier attempts; null before the first
  */
-export function chooseTrainerSetup({ training: { accum_iters, lanes }, resources }: Pick<JobSpec, 'training' | 'resources'>, numericsClass: string | null, { cores, engine }: WorkerMeans): TrainerSetup {
+export function chooseTrainerSetup({ training: { accum_iters, lanes }, resources }: Pick<JobSpec, 'training' | 'resources'>, numericsClass: string | null, { cores, engine, gpu }: WorkerMeans): TrainerSetup {
   const pinnedThreads = /\bintra-op (\d+)\b/.exec(numericsClass ?? '')?.[1];
   const pinnedEngine = /^(tensorflow|wasm)\b/.exec(numericsClass ?? '')?.[1] as EngineChoice | undefined;
   return {
     engine: pinnedEngine ?? (resources.engine === 'auto' ? engine : resources.engine),
     intraOpThreads: pinnedThreads === undefined ? (accum_iters > 1 ? 1 : cores) : Number(pinnedThreads),
     interOpThreads: Math.min(accum_iters, lanes === 'auto' ? cores : lanes),
+    gpu,
   };
 }

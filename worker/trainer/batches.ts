@@ -3,8 +3,7 @@
 // or from a file, read ahead (read-ahead.ts).
 import type { JobSpec, NormalizeSpec } from '../../lib/contract/spec.js';
 import { fileOrder, makeBatcher, type GatheredBatch } from '../../lib/data/batches.js';
-import { isInMemory, loadSources, type LoadOptions } from '../../lib/data/load.js';
-import { defaultDataMemoryBytes } from '../../lib/data/memory.js';
+import { isInMemory, loadSources } from '../../lib/data/load.js';
 import { filesOf, type DataDescription, type OpenDataset } from '../../lib/data/source.js';
 import { makeStreamedBatcher, type StreamedBatcher } from '../../lib/data/streamed-batches.js';
 import { assertValidationFits, splitValidation } from '../../lib/data/validation.js';
@@ -13,12 +12,10 @@ import { courseOf } from '../../lib/training/course.js';
 import { nextBatch } from '../../lib/training/cursor.js';
 import { permutationOf, type Permutation } from '../../lib/training/permutation.js';
 import type { Cursor } from '../../lib/training/state.js';
-import type { ToTrainer } from '../protocol.js';
+import type { TrainerData } from '../protocol.js';
 import type { Batch } from './engines/index.js';
 import { masksOf } from './masks.js';
 import { makeReadAhead, type Place, type ReadAhead, type ReadFigures } from './read-ahead.js';
-
-type Sources = Extract<ToTrainer, { type: 'start' }>['data'];
 
 /** Raw values of batches that nobody asked for yet take at most this, or a quarter of what data may take of memory. */
 const MAX_AHEAD_BYTES = 256 * 1024 * 1024;
@@ -51,8 +48,8 @@ export interface LoadedData {
 }
 
 /** Errors of loadSources, and `invalid_data` where validation or normalisation do not fit. */
-export async function loadData(spec: JobSpec, sources: Sources, { memoryBytes = defaultDataMemoryBytes() }: LoadOptions = {}): Promise<LoadedData> {
-  const { sets, close } = await loadSources([sources.train, ...(sources.validation === null ? [] : [sources.validation])], { memoryBytes });
+export async function loadData(spec: JobSpec, { train, validation, memoryBytes }: TrainerData): Promise<LoadedData> {
+  const { sets, close } = await loadSources([train, ...(validation === null ? [] : [validation])], { memoryBytes });
   try {
     const parts = partsOf(spec, sets);
     const gatherer = makeGatherer(spec, parts, memoryBytes);

@@ -1,18 +1,11 @@
 // Before training begins: whether it fits into memory, and how many micro-batches side by side do. An estimate: what a
 // kernel takes for itself is not in it, so running out of memory stays possible, and has an ending of its own.
-import { totalmem } from 'node:os';
 import type { TrainingSpec } from '../../lib/contract/spec.js';
 import { AppError } from '../../lib/errors.js';
 import { estimateMemory } from '../../lib/model/memory.js';
 import type { ModelPlan } from '../../lib/model/plan.js';
 
 const MIB = 2 ** 20;
-
-/** The machine's memory, or the limit of this process's control group if that is less. */
-export function processMemoryBytes(): number {
-  const limit = process.constrainedMemory() ?? 0; // 0: none; without one some systems say 2⁶³ or more
-  return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
-}
 
 /**
  * The most lanes whose estimate fits, at most `wanted`. AppError `oom` with the numbers if not even one does.

@@ -13,10 +13,11 @@ export const addRoles: AddCommands = (program, { env }) => {
     .command('worker')
     .description('run a worker: takes jobs until it is told to go (SIGTERM: commits, then exits)')
     .option('--exit-when-idle <seconds>', 'exit after so long without a job')
-    .option('--slots <n>', 'jobs at a time', '1')
-    .action(async (options: { exitWhenIdle?: string; slots: string }) => {
-      const idle = options.exitWhenIdle === undefined ? [] : ['--exit-when-idle', options.exitWhenIdle];
-      process.exitCode = await runRole('worker', ['--slots', options.slots, ...idle], env);
+    .option('--slots <n>', 'jobs at a time (default: 1)')
+    .option('--devices <gpus>', 'a job at a time on each of these GPUs: all, or numbers such as 0,1')
+    .action(async (options: { exitWhenIdle?: string; slots?: string; devices?: string }) => {
+      const given = Object.entries({ '--exit-when-idle': options.exitWhenIdle, '--slots': options.slots, '--devices': options.devices });
+      process.exitCode = await runRole('worker', given.flatMap(([name, value]) => (value === undefined ? [] : [name, value])), env);
     });
   program
     .command('controller')

@@ -177,7 +177,7 @@ describe('an attempt that cannot begin', () => {
   const npz: JobSpecInput = { ...DIGITS, data: { type: 'npz', path: 'data.npz' } };
   const startNpz = async (): Promise<void> => {
     await mkdir(join(dir, 'one'));
-    trainer.send({ type: 'start', attempt: 'one', spec: resolved(npz), data: { train: { type: 'npz', path: join(dir, 'data.npz'), x: 'x', y: 'y' }, validation: null }, initFile: null, resume: null, spoolDir: join(dir, 'one') });
+    trainer.send({ type: 'start', attempt: 'one', spec: resolved(npz), data: { train: { type: 'npz', path: join(dir, 'data.npz'), x: 'x', y: 'y' }, validation: null, memoryBytes: 2 ** 30 }, initFile: null, resume: null, spoolDir: join(dir, 'one') });
   };
 
   test('for want of its data says data_missing', async () => {

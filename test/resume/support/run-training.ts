@@ -8,7 +8,7 @@ import type { EpochRow, UpdateRow } from '../../../lib/contract/rows.js';
 import type { DataSourceSpec, JobSpec, JobSpecInput } from '../../../lib/contract/spec.js';
 import type { ResolvedSource } from '../../../lib/data/source.js';
 import { resolveSpec } from '../../../lib/jobs/spec/resolve.js';
-import type { ResumeState, Snapshot, ToTrainer, TrainingOutcome } from '../../../worker/protocol.js';
+import type { ResumeState, Snapshot, TrainerData, TrainingOutcome } from '../../../worker/protocol.js';
 import { forkTrainer, type ForkedTrainer } from './forked-trainer.js';
 
 export type Cut = { kind: 'notice' | 'kill' } & ({ at: number } | { atValidationBatch: number });
@@ -63,7 +63,7 @@ export function resolved(input: JobSpecInput): JobSpec {
 export const sha256Of = (path: string): string => createHash('sha256').update(readFileSync(path)).digest('hex');
 
 /** What a supervisor would settle before it forks. */
-export function sourcesOf(spec: JobSpec, dataRoot = '.'): Extract<ToTrainer, { type: 'start' }>['data'] {
+export function sourcesOf(spec: JobSpec, dataRoot = '.'): TrainerData {
   const settle = (source: DataSourceSpec): ResolvedSource => {
     if (source.type === 'npz') return { type: 'npz', path: join(dataRoot, source.path), x: source.x, y: source.y };
     if (source.name === 'digits') return { type: 'builtin', name: 'digits' };
@@ -71,7 +71,7 @@ export function sourcesOf(spec: JobSpec, dataRoot = '.'): Extract<ToTrainer, { t
     return { type: 'builtin', name: 'synthetic', samples, shape, classes, seed };
   };
   const { validation } = spec.data;
-  return { train: settle(spec.data), validation: validation === null || 'split' in validation ? null : settle(validation) };
+  return { train: settle(spec.data), validation: validation === null || 'split' in validation ? null : settle(validation), memoryBytes: 2 ** 30 };
 }
 
 export async function runTraining({ spec: input, dir, cuts = [], dataRoot, initFile, engine = 'tensorflow', everySnapshot = false }: RunOptions): Promise<RunResult> {

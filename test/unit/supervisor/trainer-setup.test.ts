@@ -5,7 +5,7 @@ import { chooseTrainerSetup } from '../../../worker/supervisor/trainer-setup.js'
 
 const CLASS = 'tensorflow graph; libtensorflow 2.20.0; intra-op 6; onednn 1';
 const choose = (training: object, numericsClass: string | null, engine = 'auto', worker = 'auto') =>
-  chooseTrainerSetup({ training, resources: { engine } } as unknown as JobSpec, numericsClass, { cores: 4, engine: worker as 'auto' });
+  chooseTrainerSetup({ training, resources: { engine } } as unknown as JobSpec, numericsClass, { cores: 4, engine: worker as 'auto', gpu: null });
 
 test.each([
   ['a window of several micro-batches computes each on one thread, as many at a time as there are cores', { accum_iters: 8, lanes: 'auto' }, null, { intraOpThreads: 1, interOpThreads: 4 }],

@@ -17,6 +17,6 @@ test.each([
 ])('%s is %s', (error, code) => expect(failureOf(error).code).toBe(code));
 
 test('the environment pins threads and refuses nonsense', () => {
-  expect(trainerEnvironment({ engine: 'wasm', intraOpThreads: 3, interOpThreads: 2 })).toMatchObject({ PAWL_ENGINE: 'wasm', TF_NUM_INTRAOP_THREADS: '3', TF_NUM_INTEROP_THREADS: '2', TF_DETERMINISTIC_OPS: '1', TF_ENABLE_ONEDNN_OPTS: '1' });
-  for (const threads of [0, -1, 1.5, NaN]) expect(() => trainerEnvironment({ engine: 'auto', intraOpThreads: threads, interOpThreads: 1 })).toThrow(/intraOpThreads/);
+  expect(trainerEnvironment({ engine: 'wasm', intraOpThreads: 3, interOpThreads: 2, gpu: null })).toMatchObject({ PAWL_ENGINE: 'wasm', TF_NUM_INTRAOP_THREADS: '3', TF_NUM_INTEROP_THREADS: '2', TF_DETERMINISTIC_OPS: '1', TF_ENABLE_ONEDNN_OPTS: '1' });
+  for (const threads of [0, -1, 1.5, NaN]) expect(() => trainerEnvironment({ engine: 'auto', intraOpThreads: threads, interOpThreads: 1, gpu: null })).toThrow(/intraOpThreads/);
 });

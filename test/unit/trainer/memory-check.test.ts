@@ -3,7 +3,8 @@ import { expect, test } from 'vitest';
 import { isAppError } from '../../../lib/errors.js';
 import { estimateMemory } from '../../../lib/model/memory.js';
 import { planModel } from '../../../lib/model/plan-model.js';
-import { lanesThatFit, processMemoryBytes } from '../../../worker/trainer/memory-check.js';
+import { processMemoryBytes } from '../../../lib/process-memory.js';
+import { lanesThatFit } from '../../../worker/trainer/memory-check.js';
 import { resolved } from '../../resume/support/run-training.js';
 
 const spec = resolved({

@@ -73,7 +73,7 @@ async function open(path: string, { memoryBytes, batchSize = 4, accumIters = 3, 
     model: { layers: [{ type: 'flatten' }, { type: 'dropout', rate: 0.5 }, { type: 'dense', units: 2 }] },
     training: { batch_size: batchSize, accum_iters: accumIters, epochs, shuffle, seed: 7 },
   });
-  const data = await loadData(spec, { train: { type: 'npz', path, x: 'x', y: 'y' }, validation: own === null ? null : { type: 'npz', path: own.path, x: 'x', y: 'y' } }, { memoryBytes });
+  const data = await loadData(spec, { train: { type: 'npz', path, x: 'x', y: 'y' }, validation: own === null ? null : { type: 'npz', path: own.path, x: 'x', y: 'y' }, memoryBytes });
   const planned = planModel(resolved({ ...spec, model: { layers: [{ type: 'flatten' }, { type: 'dropout', rate: 0.5 }, { type: 'dense', units: data.description.classes }] } }).model.layers, data.description.shape, { classes: data.description.classes });
   if ('problems' in planned) throw new Error(JSON.stringify(planned.problems));
   return { batches: data.batches(planned.plan), description: data.description, course: courseOf(spec.training, data.description.samples) };

@@ -7,7 +7,7 @@ import { cpus } from 'node:os';
 import '@tensorflow/tfjs-node-gpu';
 import tf from '@tensorflow/tfjs-core';
 import { AppError } from '../../../lib/errors.js';
-import { processMemoryBytes } from '../memory-check.js';
+import { processMemoryBytes } from '../../../lib/process-memory.js';
 import { compileGraph } from './graph/compiled.js';
 import type { Engine } from './index.js';
 import { KERNEL_SET, registerNativeKernels } from './kernels.js';

@@ -12,7 +12,7 @@ import { masksOf } from '../../../../worker/trainer/masks.js';
 import { resolved } from '../../../resume/support/run-training.js';
 
 // TensorFlow reads them when it is loaded, which is why the engine is imported after this
-Object.assign(process.env, trainerEnvironment({ engine: 'tensorflow', intraOpThreads: 1, interOpThreads: 2 }));
+Object.assign(process.env, trainerEnvironment({ engine: 'tensorflow', intraOpThreads: 1, interOpThreads: 2, gpu: null }));
 const { loadTensorflow, loadWasm } = await import('../../../../worker/trainer/engines/load.js');
 const { compileEager } = await import('../../../../worker/trainer/engines/eager.js');
 
