@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const env = { PAWL_MATRIX: 'all', PAWL_PROTOCOL_RUNS: '200000', PAWL_MUTANT_SEEDS: '20000', REQUIRE_S3: '1' };
+const env = { PAWL_MATRIX: 'all', PAWL_PROTOCOL_RUNS: '200000', PAWL_MUTANT_SEEDS: '20000', REQUIRE_S3: '1', REQUIRE_TENSORFLOW: '1' };
 /** In the order of how soon each would tell of a mistake. */
 const projects = ['unit', 'integration', 'wasm', 'chaos', 'protocol', 'resume'];
 const chosen = process.argv.slice(2).filter((name) => projects.includes(name));

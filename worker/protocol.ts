@@ -31,6 +31,8 @@ export type ToTrainer =
       /** First weights from a file (only without `resume`), already verified. */
       initFile: string | null;
       resume: ResumeState | null;
+      /** Slices that a micro-batch is computed in by the job's numerics class; 1 before its first attempt. */
+      parts: number;
       /** An existing empty folder for this attempt's snapshots. */
       spoolDir: string;
     }

@@ -16,7 +16,7 @@ const END_MS = 10_000;
 const RESTART_MS = 300;
 
 /** On PATH, else where set-up puts one. @throws AppError invalid_request with the remedy */
-async function findRedisServer(env: Environment): Promise<string> {
+export async function findRedisServer(env: Environment): Promise<string> {
   const cache = join(env['XDG_CACHE_HOME'] || join(env['HOME'] ?? homedir(), '.cache'), 'pawl', 'bin');
   for (const folder of [...(env['PATH'] ?? '').split(delimiter), cache]) {
     for (const program of PROGRAMS) {

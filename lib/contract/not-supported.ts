@@ -50,7 +50,6 @@ export const NOT_SUPPORTED: readonly NotSupported[] = [
   ...['warmup_updates', 'clip_norm', 'clip_value', 'ema', 'early_stopping', 'class_weight', 'sample_weight', 'augment'].map((key) => anyValue(`training.${key}`)),
   oneOfThese('training.nonfinite', 'the policy nonfinite', ['skip_window']),
   oneOfThese('training.precision', 'the precision', ['float16', 'bfloat16', 'float64', 'mixed_float16', 'mixed_bfloat16']),
-  oneOfThese('training.numerics', 'numerics', ['fast']),
   // checkpoint and resources
   oneOfThese('checkpoint.every_seconds', 'the cadence', ['auto']),
   anyValue('checkpoint.keep_best'),

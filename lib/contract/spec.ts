@@ -202,7 +202,7 @@ export const Training = Type.Object(
     nonfinite: Type.Optional(oneOf(['fail'], { default: 'fail' })),
     early_stopping: Type.Optional(literalNull),
     precision: Type.Optional(oneOf(['float32'], { default: 'float32' })),
-    numerics: Type.Optional(oneOf(['strict'], { default: 'strict' })),
+    numerics: Type.Optional(oneOf(['strict', 'fast'], { default: 'strict' })),
     allow_class_change: Type.Optional(Type.Boolean({ default: false })),
     lanes: Type.Optional(Type.Unsafe<'auto' | number>({ anyOf: [{ type: 'string', enum: ['auto'] }, { type: 'integer', minimum: 1, maximum: 64 }], description: '"auto", or how many micro-batches of a window run side by side (1 to 64)', default: 'auto' })),
   },

@@ -14,6 +14,7 @@ import type { AttemptInputs } from './inputs.js';
 import { makeSaver, resultOf } from './saver.js';
 import type { AttemptOutcome, Session } from './session.js';
 import type { TrainerExit } from './trainer-process.js';
+import { partsOf } from './trainer-setup.js';
 
 type Happening =
   | { type: 'trainer'; message: FromTrainer }
@@ -70,6 +71,7 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
       data: inputs.data,
       initFile: restored ? null : inputs.initFile,
       resume: restored ? { counters: restored.manifest.state, files: restored.files } : null,
+      parts: partsOf(pins?.numerics_class ?? ''),
       spoolDir: session.spoolDir,
     });
     return await takeHappenings();
@@ -300,6 +302,6 @@ function classify(record: JobRecord, pins: Inputs | null, inputs: AttemptInputs,
   const found = { data_sha256: inputs.dataSha256, init_sha256: inputs.initSha256, numerics_class: facts.numericsClass, engine: facts.engine, train_samples: inputs.course.samples };
   if (!pins) return { kind: 'suited', inputs: { ...found, mixed: false } };
   if (pins.numerics_class === facts.numericsClass) return { kind: 'suited', inputs: pins };
-  if (record.spec.training.allow_class_change) return { kind: 'suited', inputs: { ...found, init_sha256: pins.init_sha256, mixed: true } };
+  if (record.spec.training.allow_class_change || record.spec.training.numerics === 'fast') return { kind: 'suited', inputs: { ...found, init_sha256: pins.init_sha256, mixed: true } };
   return { kind: 'unsuited', message: `the job began in numerics class ${pins.numerics_class}, this worker has ${facts.numericsClass}` };
 }

@@ -10,6 +10,7 @@ import type { Claim } from '../../lib/jobs/head.js';
 import { STATE_ROLES } from '../../lib/training/state.js';
 import type { Snapshot, SnapshotFile, TrainingOutcome } from '../protocol.js';
 import type { FeedStamp, LiveFeed } from './live-feed.js';
+import { partsOf } from './trainer-setup.js';
 
 export interface Saver {
   addRows(updates: readonly UpdateRow[], epochs: readonly EpochRow[]): void;
@@ -114,6 +115,6 @@ export async function resultOf(snapshot: Snapshot, stateFile: SnapshotFile, outc
     stopped_by: outcome.stoppedBy,
     engine: inputs.engine,
     numerics_class: inputs.numerics_class,
-    numerics: inputs.mixed ? 'mixed' : 'strict',
+    numerics: inputs.mixed ? 'mixed' : partsOf(inputs.numerics_class) > 1 ? 'fast' : 'strict',
   };
 }

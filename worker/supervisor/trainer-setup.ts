@@ -4,6 +4,9 @@
 import type { JobSpec } from '../../lib/contract/spec.js';
 import type { EngineChoice, TrainerSetup } from '../trainer-environment.js';
 
+/** Slices that a micro-batch is computed in; more than 1 only with `numerics: "fast"`. */
+export const partsOf = (numericsClass: string): number => Number(/\bbatch \d+ in (\d+) parts\b/.exec(numericsClass)?.[1] ?? '1');
+
 export interface WorkerMeans {
   /** What a job may use of this machine's cores. */
   cores: number;

@@ -13,11 +13,9 @@ import { STATE_ROLES, type HostTensor, type StateCounters, type TensorMap } from
 import { emptySums } from '../../lib/training/window.js';
 import type { EngineFacts, ResumeState, ToTrainer } from '../protocol.js';
 import { loadData, type LoadedData } from './batches.js';
-import type { CompiledProgram, Engine, Program } from './engines/index.js';
+import { compileFitting } from './compile-fitting.js';
+import type { CompiledProgram, Engine } from './engines/index.js';
 import type { Training } from './loop.js';
-import { lanesThatFit } from './memory-check.js';
-
-const LANES_LIMIT = 64;
 
 type Start = Extract<ToTrainer, { type: 'start' }>;
 
@@ -49,24 +47,24 @@ async function prepareOn(data: LoadedData, start: Start, engine: Engine, loadMs:
   refuse(checkCourse(course), 'invalid_data');
   const planned = planModel(spec.model.layers, data.description.shape, { classes: data.description.classes });
   if ('problems' in planned) throw refusal(planned.problems, 'invalid_data');
-  const program: Program = {
+  const program = {
     plan: planned.plan,
     loss: spec.training.loss,
     optimizer: spec.training.optimizer,
     reduction: spec.training.reduction,
     batchSize: spec.training.batch_size,
+    lossDenominator: spec.training.batch_size,
     accumIters: spec.training.accum_iters,
-    lanes: lanesOf(spec, planned.plan, engine),
     sizes: { training: batchSizes(data.description.samples, spec.training.batch_size), evaluation: batchSizes(data.validationSamples, spec.training.batch_size) },
     key: programKey(spec, planned.plan),
   };
-  const compiled = engine.compile(program);
+  const { compiled, parts } = compileFitting(engine, program, spec.training, start.parts);
   try {
     const counters = await loadState(start, compiled, planned.plan, course);
     return {
       training: { spec, course, batches: data.batches(planned.plan), program: compiled, start: counters },
       plan: planned.plan,
-      facts: { engine: engine.name, device: engine.device, lanes: compiled.lanes, numericsClass: numericsClass(engine, program) },
+      facts: { engine: engine.name, device: engine.device, lanes: compiled.lanes, numericsClass: `${engine.numerics}; batch ${program.batchSize}${parts === 1 ? '' : ` in ${parts} parts`}; program ${program.key}` },
       totalUpdates: totalUpdates(course),
       loadMs,
       warmupMs: performance.now() - loadedMs,
@@ -77,19 +75,11 @@ async function prepareOn(data: LoadedData, start: Start, engine: Engine, loadMs:
   }
 }
 
-/** As many as the job says, or as turn out fastest, but no more than fit into memory. */
-function lanesOf({ training }: JobSpec, plan: ModelPlan, engine: Engine): Program['lanes'] {
-  const wanted = training.lanes === 'auto' ? LANES_LIMIT : training.lanes;
-  return { most: engine.memoryBytes === null ? wanted : lanesThatFit(plan, training, Math.min(wanted, training.accum_iters), engine.memoryBytes), measured: training.lanes === 'auto' };
-}
-
 /** The sizes of the batches that this many samples make. */
 function batchSizes(samples: number, batchSize: number): number[] {
   const ragged = samples % batchSize;
   return [...(samples >= batchSize ? [batchSize] : []), ...(ragged > 0 ? [ragged] : [])];
 }
-
-const numericsClass = (engine: Engine, program: Program): string => `${engine.numerics}; batch ${program.batchSize}; program ${program.key}`;
 
 async function loadState({ spec, resume, initFile }: Start, program: CompiledProgram, plan: ModelPlan, course: Course): Promise<StateCounters> {
   if (resume !== null) {

@@ -1,19 +1,11 @@
 // `pawl verify`: runs a finished job again from its stored spec, undisturbed, in a scratch store on this machine, and compares
 // hashes and rows. Needs the job's data here, and a machine of the job's numerics class.
-import { fork } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import type { Job } from '../../../lib/contract/job.js';
-import type { Head, JobRecord, Manifest } from '../../../lib/contract/records.js';
+import type { Head, JobRecord } from '../../../lib/contract/records.js';
 import type { UpdateRow } from '../../../lib/contract/rows.js';
-import { AppError } from '../../../lib/errors.js';
-import { readSegments } from '../../../lib/jobs/commit.js';
-import { openStore } from '../../../lib/store/open.js';
 import type { Client } from '../../client.js';
 import { type AddCommands, type CliContext, command, EXIT, usageError } from '../context.js';
-import { ENTRIES, exitOf } from '../processes.js';
+import { runInScratch, type ScratchRun } from '../scratch-run.js';
 
 interface Comparison {
   what: string;
@@ -29,38 +21,26 @@ export const addVerify: AddCommands = (program, context) => {
       const client = context.client();
       const job = await client.job(id);
       if (!job.result) throw usageError('id', `${id} has no result to compare with (it is ${job.status})`);
-      const folder = await mkdtemp(join(tmpdir(), 'pawl-verify-'));
-      try {
-        const head = await runAgain(context, job, folder);
-        const comparisons = compare(job, head, await rowsOf(client, id), await scratchRows(folder, head));
-        const same = comparisons.every((comparison) => comparison.same);
-        if (json) context.out(JSON.stringify({ id, same, attempts: job.attempts.length, comparisons }));
-        else {
-          for (const { what, job: was, again, same: equal } of comparisons) context.out(equal ? `same       ${what.padEnd(14)} ${was}` : `DIFFERENT  ${what.padEnd(14)} ${was}\n${' '.repeat(26)}${again}`);
-          context.out(same ? `${id} (${job.attempts.length} attempts) is what an undisturbed run gives, bit for bit.` : `${id} is NOT what an undisturbed run gives.`);
-        }
-        if (!same) context.exit(EXIT.failed);
-      } finally {
-        await rm(folder, { recursive: true, force: true });
+      const { head, rows } = await runAgain(context, job);
+      const comparisons = compare(job, head, await rowsOf(client, id), rows);
+      const same = comparisons.every((comparison) => comparison.same);
+      if (json) context.out(JSON.stringify({ id, same, attempts: job.attempts.length, comparisons }));
+      else {
+        for (const { what, job: was, again, same: equal } of comparisons) context.out(equal ? `same       ${what.padEnd(14)} ${was}` : `DIFFERENT  ${what.padEnd(14)} ${was}\n${' '.repeat(26)}${again}`);
+        context.out(same ? `${id} (${job.attempts.length} attempts) is what an undisturbed run gives, bit for bit.` : `${id} is NOT what an undisturbed run gives.`);
       }
+      if (!same) context.exit(EXIT.failed);
     });
 };
 
-/** HEAD of the second run. Its commits do not matter, so it makes few. */
-async function runAgain(context: CliContext, job: Job, folder: string): Promise<Head> {
+/** Its commits do not matter, so it makes few. */
+async function runAgain(context: CliContext, job: Job): Promise<ScratchRun> {
   const record: JobRecord = { id: job.id, created_at: job.created_at, spec: { ...job.spec, checkpoint: { ...job.spec.checkpoint, every_seconds: 3_600, every_updates: null, every_micro_batches: null }, run: { ...job.spec.run, start_after: null, start_before: null } } };
-  const file = join(folder, 'job.json');
-  await writeFile(file, JSON.stringify(record));
-  const child = fork(ENTRIES.worker, ['run', file, '--folder', folder, '--class', job.result?.numerics_class ?? ''], { env: { PAWL_LOG_LEVEL: 'error', ...context.env }, stdio: ['ignore', 'pipe', 'inherit', 'ipc'] });
-  child.on('message', ({ percent }: { percent?: number }) => {
-    if (percent !== undefined) context.terminal?.write(`\r\x1b[2Krunning it again: ${percent.toFixed(0)} %`);
-  });
-  const [output, { code }] = await Promise.all([text(child.stdout!), exitOf(child)]);
-  context.terminal?.write('\r\x1b[2K');
-  if (code !== 0) throw new AppError('internal_error', 'the second run did not end in order');
-  const head = JSON.parse(output) as Head;
-  if (head.state !== 'succeeded') throw new AppError('internal_error', `the second run ${head.state}: ${head.error?.message ?? head.message ?? ''}`);
-  return head;
+  try {
+    return await runInScratch(record, { env: context.env, numericsClass: job.result?.numerics_class ?? '', onProgress: (percent) => context.terminal?.write(`\r\x1b[2Krunning it again: ${percent.toFixed(0)} %`) });
+  } finally {
+    context.terminal?.write('\r\x1b[2K');
+  }
 }
 
 function compare(job: Job, head: Head, rows: readonly UpdateRow[], again: readonly UpdateRow[]): Comparison[] {
@@ -85,15 +65,5 @@ async function rowsOf(client: Client, id: string): Promise<UpdateRow[]> {
     const page = await client.updateRows(id, { limit: 10_000, ...(rows.length > 0 ? { after_update: rows.at(-1)!.update } : {}) });
     rows.push(...page.data);
     if (!page.has_more) return rows;
-  }
-}
-
-async function scratchRows(folder: string, head: Head): Promise<UpdateRow[]> {
-  const store = await openStore(`file:${join(folder, 'store')}`);
-  try {
-    const stored = await store.get(head.manifest!);
-    return stored ? await readSegments<UpdateRow>(store, (JSON.parse(stored.body.toString()) as Manifest).rows.update) : [];
-  } finally {
-    await store.close();
   }
 }

@@ -37,7 +37,7 @@ async function makeLoop(input: JobSpecInput): Promise<(seconds: number) => { sam
   if ('problems' in resolved) throw new Error(JSON.stringify(resolved.problems));
   const { spec } = resolved;
   const { data } = await gatherInputs(spec, { roots: [], memoryBytes: 2 ** 30 });
-  const { training } = await prepare({ type: 'start', attempt: 'bare', spec, data, initFile: null, resume: null, spoolDir: '' }, await engine);
+  const { training } = await prepare({ type: 'start', attempt: 'bare', spec, data, initFile: null, resume: null, parts: 1, spoolDir: '' }, await engine);
   const { program } = training;
   const batches = await gather(training);
   const { accum_iters: accumIters, batch_size: batchSize } = spec.training;

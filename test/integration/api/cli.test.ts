@@ -4,6 +4,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { startRedis } from '../../support/redis.js';
 import { event, resultWith, sha256, SPEC, startApi, type TestApi, until } from '../../support/api.js';
 
 const MAIN = join(import.meta.dirname, '../../../dist/api/cli/main.js');
@@ -209,5 +210,41 @@ describe('pawl export', () => {
     expect((await readFile(out)).equals(weights)).toBe(true);
     expect((await run(url, ['export', job, '--out', join(folder, 'none', 'x')])).code).toBe(2);
     expect((await readdir(folder)).sort()).toEqual(['job.json', 'weights.safetensors']);
+  });
+});
+
+describe('pawl doctor', { timeout: 180_000 }, () => {
+  interface Diagnosis {
+    healthy: boolean;
+    findings: { about: string; level: string; message: string }[];
+  }
+  const folder = async (): Promise<string> => {
+    const made = await mkdtemp(join(tmpdir(), 'pawl-doctor-'));
+    onTestFinished(() => rm(made, { recursive: true }));
+    return made;
+  };
+
+  it('tries Redis, the store and both engines, and says why there is no GPU', async () => {
+    const redis = await startRedis();
+    onTestFinished(() => redis.stop());
+    const data = await folder();
+    const { code, out, err } = await run('', ['doctor', '--json'], { env: { REDIS_URL: redis.url, PAWL_DATA_DIR: data, HOME: process.env['HOME'] ?? '' } });
+    expect([code, err]).toEqual([0, '']);
+    const { healthy, findings } = JSON.parse(out) as Diagnosis;
+    const of = (about: string) => findings.find((finding) => finding.about === about)!;
+    expect(healthy).toBe(true);
+    expect(of('redis')).toMatchObject({ level: 'ok', message: expect.stringMatching(/^(redis|valkey) \d+\.\d+\S* at redis:/) as string });
+    expect(of('store')).toMatchObject({ level: 'ok', message: expect.stringContaining(data) as string });
+    expect(of('wasm')).toMatchObject({ level: 'ok', message: expect.stringMatching(/^self-test passed, [\d,]+ samples\/s .*\(wasm/) as string });
+    expect(['tensorflow', 'gpu'].map((about) => findings.some((finding) => finding.about === about))).toEqual([true, true]);
+    expect(of('gpu').message).toMatch(/^(used: |not used\. )/);
+  });
+
+  it('exits with 1 where jobs cannot run, and says why in a line each', async () => {
+    const { code, out } = await run('', ['doctor'], { env: { REDIS_URL: 'redis://127.0.0.1:1', PAWL_STORE: 'file:/proc/none', PAWL_DATA_DIR: await folder() } });
+    expect(code).toBe(1);
+    expect(out).toMatch(/^error +redis +\S/m);
+    expect(out).toMatch(/^error +store +\S/m);
+    expect(out).toMatch(/^ok +wasm +self-test passed/m);
   });
 });

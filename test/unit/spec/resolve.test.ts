@@ -219,7 +219,6 @@ describe('what is specified but not built', () => {
     ...['warmup_updates', 'clip_norm', 'clip_value', 'ema', 'early_stopping', 'class_weight', 'sample_weight', 'augment'].map((key): [string, string, Input] => [`training.${key}`, key, training({ [key]: 1 })]),
     ['training.nonfinite', 'skip_window', training({ nonfinite: 'skip_window' })],
     ['training.precision', 'bfloat16', training({ precision: 'bfloat16' })],
-    ['training.numerics', 'fast', training({ numerics: 'fast' })],
     ['checkpoint.every_seconds', 'auto', { checkpoint: { every_seconds: 'auto' } }],
     ['checkpoint.keep_best', 'keep_best', { checkpoint: { keep_best: { metric: 'loss' } } }],
     ...['webgpu', 'cpu'].map((engine): [string, string, Input] => ['resources.engine', engine, { resources: { engine } }]),

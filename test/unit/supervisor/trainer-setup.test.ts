@@ -1,7 +1,7 @@
 // Engine and threads inside operations shape bits: chosen once, then read back from the numerics class, whatever the machine.
 import { expect, test } from 'vitest';
 import type { JobSpec } from '../../../lib/contract/spec.js';
-import { chooseTrainerSetup } from '../../../worker/supervisor/trainer-setup.js';
+import { chooseTrainerSetup, partsOf } from '../../../worker/supervisor/trainer-setup.js';
 
 const CLASS = 'tensorflow graph; libtensorflow 2.20.0; intra-op 6; onednn 1';
 const choose = (training: object, numericsClass: string | null, engine = 'auto', worker = 'auto') =>
@@ -24,4 +24,10 @@ test.each([
   ['that of its first attempt, a wasm', 'auto', 'tensorflow', 'wasm; tfjs-backend-wasm 4.22.0', 'wasm'],
 ] as const)('the engine is %s', (_, job, worker, numericsClass, expected) => {
   expect(choose({ accum_iters: 1, lanes: 'auto' }, numericsClass, job, worker).engine).toBe(expected);
+});
+
+test('how many slices a micro-batch is computed in is read from the numerics class', () => {
+  expect(partsOf('')).toBe(1);
+  expect(partsOf(`${CLASS}; batch 32; program 0f`)).toBe(1);
+  expect(partsOf(`${CLASS}; batch 32 in 4 parts; program 0f`)).toBe(4);
 });

@@ -12,6 +12,8 @@ export interface Program {
   optimizer: OptimizerSpec;
   reduction: TrainingSpec['reduction'];
   batchSize: number;
+  /** What a sample's loss is divided by where the reduction is `sample`: the job's batch_size, of which batchSize may be a part (slices.ts). */
+  lossDenominator: number;
   accumIters: number;
   /** Micro-batches of a window to run side by side: that many, or as many up to that as turn out fastest. */
   lanes: { most: number; measured: boolean };

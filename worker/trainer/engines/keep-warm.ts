@@ -4,7 +4,7 @@ import type { CompiledProgram, Engine, Program } from './index.js';
 /** The engine, with the program that was closed last kept for the next attempt of the same one. Its state is not: every attempt sets its own. */
 export function keepWarm(engine: Engine): Engine {
   let kept: { key: string; compiled: CompiledProgram } | null = null;
-  const keyOf = ({ key, lanes, sizes }: Program): string => JSON.stringify([key, lanes, sizes]);
+  const keyOf = ({ key, batchSize, lanes, sizes }: Program): string => JSON.stringify([key, batchSize, lanes, sizes]);
   return {
     ...engine,
     compile(program) {

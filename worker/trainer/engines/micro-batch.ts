@@ -47,7 +47,7 @@ export function microBatch(inputs: MicroBatchInputs, program: Program, network: 
     return sampleLosses(output_NK, inputs.labels_NK, program.loss, network.output);
   };
   // `sample` divides a ragged micro-batch by the full size too: its samples weigh as much as any other
-  const denominator = program.reduction === 'sample' ? program.batchSize : samples;
+  const denominator = program.reduction === 'sample' ? program.lossDenominator : samples;
   const dloss_N = tf.tensor1d(new Float32Array(samples).fill(1 / denominator));
   try {
     const { value: losses_N, grads } = tf.engine().gradients(forward, trainable.map(inputs.weight), dloss_N);

@@ -1,0 +1,58 @@
+// A program whose micro-batches are larger than memory: each is computed in slices, one after another, whose gradients add up
+// to the micro-batch's. Other additions than those of the whole, so another numerics class (`numerics: "fast"`); the loop,
+// its cursor and every checkpoint know micro-batches only.
+import type { Masks } from '../masks.js';
+import type { Batch, BatchRow, CompiledProgram, Program } from './index.js';
+import { layersWithStatistics } from './update.js';
+
+/** Why micro-batches of this program cannot be computed in slices; null if they can. */
+export function whyNoSlices({ plan, reduction }: Pick<Program, 'plan' | 'reduction'>): string | null {
+  if (reduction !== 'sample') return `the reduction "${reduction}" is over whole micro-batches`;
+  const [layer] = layersWithStatistics(plan);
+  return layer === undefined ? null : `the layer "${layer.name}" takes its statistics over whole micro-batches`;
+}
+
+/** Samples in a slice: equal slices, but for the last. */
+export const sliceSize = (batchSize: number, parts: number): number => Math.ceil(batchSize / parts);
+
+/** The program with slices in place of micro-batches. */
+export function slicedProgram(program: Program, parts: number, lanes: Program['lanes']): Program {
+  const size = sliceSize(program.batchSize, parts);
+  const sizesOf = (sizes: readonly number[]): number[] => [...new Set(sizes.flatMap((samples) => [...(samples >= size ? [size] : []), ...(samples % size > 0 ? [samples % size] : [])]))];
+  return { ...program, batchSize: size, accumIters: program.accumIters * parts, lanes, sizes: { training: sizesOf(program.sizes.training), evaluation: sizesOf(program.sizes.evaluation) } };
+}
+
+/**
+ * Micro-batches on a program that was compiled for slices of `size` samples.
+ * @param parts slices of a full micro-batch
+ */
+export function joinSlices(compiled: CompiledProgram, size: number, parts: number): CompiledProgram {
+  return Object.create(compiled, {
+    blockLimit: { get: () => Math.max(1, Math.floor(compiled.blockLimit / parts)) },
+    runBlock: {
+      value(...[batches, update]: Parameters<CompiledProgram['runBlock']>) {
+        const slices = batches.map((batch) => slicesOf(batch, size));
+        const result = compiled.runBlock(slices.flat(), update);
+        let at = 0;
+        const rows = slices.map(({ length }) => joined(result.rows.slice(at, (at += length))));
+        return { ...result, rows };
+      },
+    },
+    evaluate: { value: (batch: Batch) => joined(slicesOf(batch, size).map((slice) => compiled.evaluate(slice))) },
+  }) as CompiledProgram;
+}
+
+function slicesOf({ x, y, samples, masks }: Batch, size: number): Batch[] {
+  const [pixels, classes] = [x.length / samples, y.length / samples];
+  const slices: Batch[] = [];
+  for (let from = 0; from < samples; from += size) {
+    const to = Math.min(from + size, samples);
+    const sliced: Masks = new Map([...masks].map(([layer, mask]) => [layer, mask.subarray((from * mask.length) / samples, (to * mask.length) / samples)]));
+    slices.push({ x: x.subarray(from * pixels, to * pixels), y: y.subarray(from * classes, to * classes), samples: to - from, masks: sliced });
+  }
+  return slices;
+}
+
+function joined(rows: readonly BatchRow[]): BatchRow {
+  return rows.reduce((sum, row) => ({ samples: sum.samples + row.samples, loss: sum.loss + row.loss, correct: sum.correct + row.correct }), { samples: 0, loss: 0, correct: 0 });
+}
