@@ -70,7 +70,7 @@ export function makeSaver({ claim, committer, stamp, feed, now, inputs, specSha2
     carry: (head) => ({ ...head, events: [...head.events, ...events.filter((event) => !head.events.some((held) => held.id === event.id))].slice(-CARRIED_MAX), counters: { ...head.counters, events: Math.max(head.counters.events, lastEvent) } }),
     save: async (snapshot, { final, ending, signal }) => {
       const { cursor } = snapshot.counters;
-      const saved = { updates: updateRows.filter((row) => row.update <= cursor.updates), epochs: epochRows.filter((row) => row.epoch <= cursor.epoch), events: [...events] };
+      const saved = { updates: updateRows.filter((row) => row.update <= cursor.updates), epochs: epochRows.filter((row) => row.epoch <= cursor.epoch), events: new Set(events) };
       const { head, manifest, bytesWritten } = await committer.commit(
         {
           state: snapshot.counters,
@@ -80,7 +80,7 @@ export function makeSaver({ claim, committer, stamp, feed, now, inputs, specSha2
           }),
           updateRows: saved.updates,
           epochRows: saved.epochs,
-          events: saved.events,
+          events: [...saved.events],
           inputs: inputs(),
           specSha256,
           keepLast,
@@ -90,9 +90,9 @@ export function makeSaver({ claim, committer, stamp, feed, now, inputs, specSha2
         },
         signal,
       );
-      updateRows = updateRows.filter((row) => !saved.updates.includes(row));
-      epochRows = epochRows.filter((row) => !saved.epochs.includes(row));
-      events = events.filter((event) => !saved.events.includes(event));
+      updateRows = updateRows.filter((row) => row.update > cursor.updates);
+      epochRows = epochRows.filter((row) => row.epoch > cursor.epoch);
+      events = events.filter((event) => !saved.events.has(event));
       feed.committed(stamp.job, cursor.updates, cursor.epoch);
       if (ending) publish(head);
       else addEvent('checkpoint.committed', `checkpoint at micro-batch ${cursor.micro_batches}`, { checkpoint: manifest.id, micro_batches: cursor.micro_batches, updates: cursor.updates, window_position: cursor.window_position, bytes: bytesWritten });

@@ -1,14 +1,13 @@
 // Compiling a training program: its parts are traced, a graph is built of them, the graph is checked against what the parts
 // computed operation by operation, and how many micro-batches run side by side is chosen by measuring.
 import type { CompiledProgram, Program } from '../index.js';
-import { buildJobGraph, traceJob, type JobTraces } from './job-graph.js';
+import { fastestLanes, timeOf } from '../fastest-lanes.js';
+import { buildJobGraph, traceJob } from './job-graph.js';
 import { makeGraphProgram, type GraphProgram } from './program.js';
 import { verifyGraph } from './verify.js';
 
 /** Micro-batches of the longest block: a longer one would save nothing more. */
 const BLOCK_LIMIT = 16;
-/** More lanes have to be worth this much time of a micro-batch: they cost memory. */
-const WORTHWHILE = 0.95;
 
 export interface GraphOptions {
   /** Threads between operations: more lanes than these cannot run at a time. */
@@ -23,7 +22,10 @@ export function compileGraph(program: Program, { threads }: GraphOptions): Compi
   try {
     verifyGraph(program, traces, compiled);
     if (!program.lanes.measured || most === 1) return compiled;
-    const lanes = fastest(traces, program, compiled, most);
+    const { inputs } = traces.microBatch.get(program.batchSize)!;
+    const trial = compiled;
+    // blocks of as many micro-batches as there are lanes
+    const lanes = fastestLanes(most, (count) => timeOf(() => trial.timeBlock(count, inputs)) / count);
     if (lanes === most) return compiled;
     compiled.close();
     return (compiled = open(lanes));
@@ -31,20 +33,4 @@ export function compileGraph(program: Program, { threads }: GraphOptions): Compi
     compiled.close();
     throw error;
   }
-}
-
-/** Blocks of as many micro-batches as there are lanes, in doublings: the fewest lanes that are about as fast as any. */
-function fastest(traces: JobTraces, program: Program, compiled: GraphProgram, most: number): number {
-  const counts = [1, 2, 4, 8, 16, 32].filter((count) => count < most).concat(most);
-  const msOf = (count: number): number => {
-    // the first run of a block builds it
-    const times = [0, 1, 2].map(() => compiled.timeBlock(count, traces.microBatch.get(program.batchSize)!.inputs));
-    return Math.min(...times.slice(1)) / count;
-  };
-  let [lanes, best] = [1, msOf(1)];
-  for (const count of counts.slice(1)) {
-    const ms = msOf(count);
-    if (ms < best * WORTHWHILE) [lanes, best] = [count, ms];
-  }
-  return lanes;
 }

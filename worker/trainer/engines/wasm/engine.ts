@@ -3,8 +3,10 @@
 import { availableParallelism } from 'node:os';
 import tf from '@tensorflow/tfjs-core';
 import { AppError } from '../../../../lib/errors.js';
+import { masksOf } from '../../masks.js';
 import { compileEager } from '../eager.js';
-import type { CompiledProgram, Engine, Program } from '../index.js';
+import { fastestLanes, timeOf } from '../fastest-lanes.js';
+import type { Batch, CompiledProgram, Engine, Program } from '../index.js';
 import { openLanes, type Lanes } from '../lanes/lanes.js';
 import { KERNEL_SET } from '../kernels.js';
 import { selfTest } from '../self-test.js';
@@ -41,14 +43,48 @@ export async function makeWasm(environment: NodeJS.ProcessEnv): Promise<Engine> 
     device: `wasm (${simd}, ${threads} ${threads === 1 ? 'thread' : 'threads'})`,
     numerics: ['wasm', `tfjs-backend-wasm ${wasmVersion()}`, `kernels ${KERNEL_SET}.${WASM_KERNEL_SET}`, simd, process.arch].join('; '),
     memoryBytes: budgetMib * 2 ** 20,
-    compile: (program) => compileGuarded(program, environment),
+    compile: (program) => compileWasm(program, environment),
     liveTensors: () => Math.max(tf.memory().numTensors, wasmBackend().numDataIds()),
   };
 }
 
+/** With as many lanes as the job says, or as turn out fastest of those that this process may run at a time. */
+function compileWasm(program: Program, environment: NodeJS.ProcessEnv): CompiledProgram {
+  const { lanes, accumIters } = program;
+  const threads = Number(environment['TF_NUM_INTEROP_THREADS'] ?? availableParallelism());
+  const most = Math.min(lanes.most, accumIters, lanes.measured ? threads : Infinity);
+  const open = (count: number): CompiledProgram => compileGuarded(program, count > 1 ? openLanes(program, count, environment) : null);
+  if (!lanes.measured || most === 1) return open(most);
+  const tried = new Map<number, CompiledProgram>();
+  let chosen: CompiledProgram | undefined;
+  try {
+    const count = fastestLanes(most, (lanes) => {
+      const compiled = open(lanes);
+      tried.set(lanes, compiled);
+      compiled.initialise(0);
+      return timeOf(() => timeBlock(compiled, program, lanes)) / lanes;
+    });
+    return (chosen = tried.get(count)!);
+  } finally {
+    for (const compiled of tried.values()) if (compiled !== chosen) compiled.close();
+  }
+}
+
+/** Milliseconds of a block of `count` full micro-batches. The window is dropped again. */
+function timeBlock(compiled: CompiledProgram, { plan, batchSize }: Program, count: number): number {
+  const [pixels, classes] = [plan.inputShape, plan.outputShape].map((shape) => shape.reduce((product, size) => product * size, batchSize)) as [number, number];
+  const sampleIds = Int32Array.from({ length: batchSize }, (_, index) => index);
+  const batches = Array.from({ length: count }, (): Batch => ({ x: new Float32Array(pixels).fill(0.5), y: new Float32Array(classes).fill(batchSize / classes), samples: batchSize, masks: masksOf(plan, 0, { epoch: 0, sampleIds }) }));
+  const startMs = performance.now();
+  compiled.runBlock(batches, null);
+  const ms = performance.now() - startMs;
+  compiled.dropWindow();
+  return ms;
+}
+
 /** After an error, tfjs still holds what it kept for the gradient that it was computing. */
-function compileGuarded(program: Program, environment: NodeJS.ProcessEnv): CompiledProgram {
-  const compiled = compileEager(program, lanesFor(program, environment));
+function compileGuarded(program: Program, lanes: Lanes | null): CompiledProgram {
+  const compiled = compileEager(program, lanes);
   return {
     ...compiled,
     runBlock(batches, update) {
@@ -60,14 +96,6 @@ function compileGuarded(program: Program, environment: NodeJS.ProcessEnv): Compi
       }
     },
   };
-}
-
-/** As many as the job wants, or as this process may run at a time; none for a single one. */
-function lanesFor(program: Program, environment: NodeJS.ProcessEnv): Lanes | null {
-  const { lanes, accumIters } = program;
-  const threads = Number(environment['TF_NUM_INTEROP_THREADS'] ?? availableParallelism());
-  const count = Math.min(lanes.most, accumIters, lanes.measured ? threads : Infinity);
-  return count > 1 ? openLanes(program, count, environment) : null;
 }
 
 function dropTape(): void {
