@@ -1,6 +1,7 @@
 // All benchmarks, in the order in which they run and are listed.
 import type { Benchmark } from '../benchmark.js';
 import { commits } from './commits.js';
+import { engines } from './engines.js';
 import { frameworkBenchmarks } from './frameworks.js';
 import { jobOverhead } from './job-overhead.js';
 import { lanes } from './lanes.js';
@@ -9,4 +10,4 @@ import { processMemory } from './process-memory.js';
 import { submit } from './submit.js';
 import { warm } from './warm.js';
 
-export const BENCHMARKS: readonly Benchmark[] = [...frameworkBenchmarks, jobOverhead, commits, memory, lanes, submit, warm, processMemory];
+export const BENCHMARKS: readonly Benchmark[] = [...frameworkBenchmarks, jobOverhead, commits, memory, lanes, engines, submit, warm, processMemory];

@@ -8,6 +8,15 @@ import { verifyGraph } from './verify.js';
 
 /** Micro-batches of the longest block: a longer one would save nothing more. */
 const BLOCK_LIMIT = 16;
+/** Of blocks of larger micro-batches, a lane's share: beside these a call costs nothing, and every micro-batch of a block has kernels and buffers of its own. */
+const BLOCK_LIMIT_PER_LANE = 4;
+/** Activations of a micro-batch that is small in this sense, in bytes. */
+const SMALL_BYTES = 2 ** 20;
+
+function blockSizeOf({ plan, batchSize, accumIters }: Program, lanes: number): number {
+  const isSmall = 4 * batchSize * plan.activationFloatsPerSample <= SMALL_BYTES;
+  return Math.min(accumIters, Math.max(lanes, isSmall ? BLOCK_LIMIT : Math.min(BLOCK_LIMIT, BLOCK_LIMIT_PER_LANE * lanes)));
+}
 
 export interface GraphOptions {
   /** Threads between operations: more lanes than these cannot run at a time. */
@@ -16,7 +25,7 @@ export interface GraphOptions {
 
 export function compileGraph(program: Program, { threads }: GraphOptions): CompiledProgram {
   const traces = traceJob(program);
-  const open = (lanes: number): GraphProgram => makeGraphProgram(program, buildJobGraph(program, traces, { blockSize: Math.min(program.accumIters, BLOCK_LIMIT), lanes }));
+  const open = (lanes: number): GraphProgram => makeGraphProgram(program, buildJobGraph(program, traces, { blockSize: blockSizeOf(program, lanes), lanes }));
   const most = Math.min(program.lanes.measured ? threads : Infinity, program.lanes.most, program.accumIters);
   let compiled = open(most);
   try {
