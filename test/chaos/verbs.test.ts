@@ -3,7 +3,7 @@ import { afterEach, beforeAll, expect, test } from 'vitest';
 import { systemClock } from '../../lib/clock.js';
 import { retryJob, sayVerb } from '../../lib/jobs/control.js';
 import { isAppError } from '../../lib/errors.js';
-import { startTestSystem, type TestSystem, waitFor } from '../support/system.js';
+import { childrenOf, startTestSystem, type TestSystem, waitFor } from '../support/system.js';
 import { expectSameBits, recipe, type Reference, undisturbed, untilTraining } from './recipe.js';
 
 const spec = recipe();
@@ -24,9 +24,11 @@ async function say(job: string, verb: 'pause' | 'resume' | 'cancel' | 'kill'): P
 test('pause commits and holds, resume goes on from there, to the same bits', async () => {
   system = await startTestSystem();
   await system.startController();
-  await system.startWorker();
+  const worker = await system.startWorker();
   const job = await system.submit(spec);
   await untilTraining(system, job, 40);
+  const trainers = await childrenOf(worker.pid);
+  expect(trainers.length).toBe(1);
   await say(job, 'pause');
   const paused = await system.until(job, 'is paused', (head) => head.state === 'paused' && head.owner === null);
   const at = paused.retained.at(-1)!.micro_batches;
@@ -34,6 +36,7 @@ test('pause commits and holds, resume goes on from there, to the same bits', asy
   expect((await system.head(job)).version, 'nothing moves while it is paused').toBe(paused.version);
   await say(job, 'resume');
   const head = await system.terminal(job);
+  expect(await childrenOf(worker.pid), 'the same trainer, kept warm').toEqual(trainers);
   await expectSameBits(system, job, head, reference);
   const attempts = await system.attempts(job);
   expect(attempts.length).toBe(2);

@@ -38,9 +38,10 @@ export interface TrainerPoolOptions {
 const PASSED_ON = /^(PATH|HOME|LANG|LC_.*|TZ|TMPDIR|LD_LIBRARY_PATH|NODE_OPTIONS|CUDA_.*|ONEDNN_.*|PAWL_WASM_.*)$/;
 
 interface Process extends Trainer {
-  /** What it may be used for again. */
-  use: string;
-  gpu: string | null;
+  programKey: string;
+  setup: TrainerSetup;
+  /** The engine that it turned out to have; null before it says so. */
+  engine: string | null;
   child: ChildProcess;
   exited: Promise<TrainerExit>;
 }
@@ -58,7 +59,7 @@ export function makeTrainerPool({ entry, log, env }: TrainerPoolOptions): Traine
     log[remark ? 'debug' : 'warn']({ trainer: pid }, line);
   }
 
-  function start(use: string, setup: TrainerSetup): Process {
+  function start(programKey: string, setup: TrainerSetup): Process {
     const child = fork(entry, [], { env: { ...inherited, ...trainerEnvironment(setup) }, serialization: 'advanced', stdio: ['ignore', 'inherit', 'pipe', 'ipc'] });
     if (child.stderr) createInterface({ input: child.stderr }).on('line', (line) => hearComplaint(line, child.pid));
     let listener: { attempt: string; onMessage: (message: FromTrainer) => void; onExit: (exit: TrainerExit) => void } | null = null;
@@ -70,8 +71,9 @@ export function makeTrainerPool({ entry, log, env }: TrainerPoolOptions): Traine
       });
     });
     const trainer: Process = {
-      use,
-      gpu: setup.gpu,
+      programKey,
+      setup,
+      engine: null,
       child,
       exited,
       pid: child.pid ?? -1,
@@ -87,12 +89,13 @@ export function makeTrainerPool({ entry, log, env }: TrainerPoolOptions): Traine
     };
     child.on('message', (message) => {
       const said = message as FromTrainer;
+      if (said.type === 'ready') trainer.engine = said.facts.engine;
       if (listener?.attempt === said.attempt) listener.onMessage(said);
       else log.debug({ type: said.type, attempt: said.attempt }, 'a message of another attempt was dropped');
     });
     void exited.then((exit) => {
       all.delete(trainer);
-      if (warm.get(trainer.gpu) === trainer) warm.delete(trainer.gpu);
+      if (warm.get(setup.gpu) === trainer) warm.delete(setup.gpu);
       listener?.onExit(exit);
     });
     all.add(trainer);
@@ -106,21 +109,26 @@ export function makeTrainerPool({ entry, log, env }: TrainerPoolOptions): Traine
 
   return {
     acquire: (programKey, setup) => {
-      const use = `${programKey} ${JSON.stringify(setup)}`;
       const kept = warm.get(setup.gpu);
       warm.delete(setup.gpu);
-      if (kept?.use === use) return kept;
+      if (kept && kept.programKey === programKey && isSetUpSo(kept, setup)) return kept;
       if (kept) void end(kept);
-      return start(use, setup);
+      return start(programKey, setup);
     },
     release: async (trainer, clean) => {
       const kept = trainer as Process;
       kept.listen('', () => undefined, () => undefined);
-      if (clean && !warm.has(kept.gpu) && all.has(kept)) warm.set(kept.gpu, kept);
+      if (clean && !warm.has(kept.setup.gpu) && all.has(kept)) warm.set(kept.setup.gpu, kept);
       else await end(kept);
     },
     close: async () => {
       await Promise.all([...all].map(end));
     },
   };
+}
+
+/** A job's first attempt asks for `auto`, the next ones for the engine that it got: the same process serves both. */
+function isSetUpSo({ setup: { engine: asked, ...has }, engine }: Process, { engine: wanted, ...wants }: TrainerSetup): boolean {
+  const suits = wanted === asked || wanted === engine || (wanted === 'auto' && engine === 'tensorflow');
+  return suits && JSON.stringify(has) === JSON.stringify(wants);
 }

@@ -241,7 +241,9 @@ describe('pawl doctor', { timeout: 180_000 }, () => {
   });
 
   it('exits with 1 where jobs cannot run, and says why in a line each', async () => {
-    const { code, out } = await run('', ['doctor'], { env: { REDIS_URL: 'redis://127.0.0.1:1', PAWL_STORE: 'file:/proc/none', PAWL_DATA_DIR: await folder() } });
+    const data = await folder();
+    await writeFile(join(data, 'file'), '');
+    const { code, out } = await run('', ['doctor'], { env: { REDIS_URL: 'redis://127.0.0.1:1', PAWL_STORE: `file:${join(data, 'file/store')}`, PAWL_DATA_DIR: data } });
     expect(code).toBe(1);
     expect(out).toMatch(/^error +redis +\S/m);
     expect(out).toMatch(/^error +store +\S/m);
