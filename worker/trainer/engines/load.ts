@@ -1,4 +1,5 @@
 // Loads an engine when it is wanted: importing this loads nothing.
+import { createRequire } from 'node:module';
 import { AppError, isAppError, messageOf } from '../../../lib/errors.js';
 import type { Engine } from './index.js';
 
@@ -21,6 +22,8 @@ export async function loadEngine(environment: NodeJS.ProcessEnv, tell: (message:
 /** AppError `engine_unavailable`, whatever keeps the engine from working: the library, its addon, or its own self-test. */
 export async function loadTensorflow(environment: NodeJS.ProcessEnv): Promise<Engine> {
   try {
+    // A package that fails while it is imported also rejects a promise that nobody can catch; required first, it just throws.
+    createRequire(import.meta.url)('@tensorflow/tfjs-node-gpu');
     const { makeTensorflow } = await import('./tensorflow.js');
     return makeTensorflow(environment);
   } catch (error) {
