@@ -91,10 +91,10 @@ describe('a trainer', () => {
     await trainer.until('ready');
     trainer.send({ type: 'stop', attempt: 'one', deadlineMs: null, discard: false });
     expect(await trainer.next()).toEqual({ type: 'stopped', attempt: 'one', snapshot: null });
-    // and during start-up: it is never ready
+    // and during start-up: it is never ready. Another program, so that there is something to start up
     trainer.send({ type: 'release', attempt: 'one' });
     await trainer.until('idle');
-    await start('two');
+    await start('two', null, { ...DIGITS, training: { ...DIGITS.training, batch_size: 12 } });
     trainer.send({ type: 'stop', attempt: 'two', deadlineMs: null, discard: false });
     expect(await trainer.next()).toEqual({ type: 'stopped', attempt: 'two', snapshot: null });
   });
