@@ -27,7 +27,7 @@ const addonPath = 'lib/napi-v8/tfjs_binding.node';
 /** @typedef {import('./libtensorflow.mjs').Build} Build */
 
 /** @param {string} root the checkout */
-const packageFolder = (root) => join(root, 'node_modules', '@tensorflow', 'tfjs-node-gpu');
+export const packageFolder = (root) => join(root, 'node_modules', '@tensorflow', 'tfjs-node-gpu');
 
 /**
  * The build that this checkout uses, of whatever version of the library; null if it has none that was called ready.
@@ -191,8 +191,8 @@ async function compile(folder, target, build) {
   say(`tfjs-node-gpu: compiled (${secondsSince(startedAtMs)})`);
 }
 
-/** @param {string} root @param {Build} build */
-function runEngineCheck(root, build) {
+/** Its last line of output is JSON; with the CUDA build the output also holds what gpu.mjs reads. @param {string} root @param {Build} build */
+export function runEngineCheck(root, build) {
   const program = join(dirname(fileURLToPath(import.meta.url)), 'engine-check.mjs');
   return run(process.execPath, [program], { cwd: root, env: build === 'cuda' ? gpuLogEnvironment : { TF_CPP_MIN_LOG_LEVEL: '2' } });
 }

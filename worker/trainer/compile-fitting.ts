@@ -29,7 +29,7 @@ export function compileFitting(engine: Engine, program: Omit<Program, 'lanes'>, 
     const size = sliceSize(batchSize, parts);
     const most = engine.memoryBytes === null ? wanted : lanesThatFit(plan, { batch_size: size, optimizer: training.optimizer }, Math.min(wanted, program.accumIters * parts), engine.memoryBytes);
     const whole = { ...program, lanes: { most, measured } };
-    return parts === 1 ? engine.compile(whole) : joinSlices(engine.compile(slicedProgram(whole, parts, whole.lanes)), size, parts);
+    return parts === 1 ? engine.compile(whole) : joinSlices(engine.compile(slicedProgram(whole, parts)), size, parts);
   }
 
   const reason = training.numerics === 'fast' ? whyNoSlices(program) : null;

@@ -15,6 +15,7 @@ import type { EngineFacts, ResumeState, ToTrainer } from '../protocol.js';
 import { loadData, type LoadedData } from './batches.js';
 import { compileFitting } from './compile-fitting.js';
 import type { CompiledProgram, Engine } from './engines/index.js';
+import { batchSizes } from './engines/slices.js';
 import type { Training } from './loop.js';
 
 type Start = Extract<ToTrainer, { type: 'start' }>;
@@ -73,12 +74,6 @@ async function prepareOn(data: LoadedData, start: Start, engine: Engine, loadMs:
     compiled.close();
     throw error;
   }
-}
-
-/** The sizes of the batches that this many samples make. */
-function batchSizes(samples: number, batchSize: number): number[] {
-  const ragged = samples % batchSize;
-  return [...(samples >= batchSize ? [batchSize] : []), ...(ragged > 0 ? [ragged] : [])];
 }
 
 async function loadState({ spec, resume, initFile }: Start, program: CompiledProgram, plan: ModelPlan, course: Course): Promise<StateCounters> {

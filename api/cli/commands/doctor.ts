@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { storeOptions } from '../../../lib/config.js';
 import type { JobRecord } from '../../../lib/contract/records.js';
-import { isAppError, messageOf } from '../../../lib/errors.js';
+import { messageOf } from '../../../lib/errors.js';
 import { resolveSpec } from '../../../lib/jobs/spec/resolve.js';
 import { silentLog } from '../../../lib/log.js';
 import { connectQueue } from '../../../lib/queue/index.js';
@@ -97,11 +97,11 @@ async function lookAtEngines({ config, env }: CliContext): Promise<Finding[]> {
     try {
       const { head, rows } = await runInScratch(trialJob(engine), { env: { ...env, PAWL_ENGINE: engine } });
       // the second half: the first runs while caches and compilers are cold
-      const [from, to] = [rows[Math.floor(rows.length / 2)]!, rows.at(-1)!];
-      const samplesPerSecond = ((to.update - from.update) * 4 * 32) / (to.wall_time - from.wall_time);
+      const [from, ...timed] = rows.slice(Math.floor(rows.length / 2));
+      const samplesPerSecond = timed.reduce((sum, { samples }) => sum + samples, 0) / (timed.at(-1)!.wall_time - from!.wall_time);
       findings.push({ about: engine, level: 'ok', message: `self-test passed, ${Math.round(samplesPerSecond).toLocaleString('en-US')} samples/s on a small network (${head.result!.numerics_class.split('; batch ')[0]})` });
     } catch (error) {
-      findings.push({ about: engine, level: config().engine === engine ? 'error' : 'warning', message: isAppError(error) ? error.message : messageOf(error) });
+      findings.push({ about: engine, level: config().engine === engine ? 'error' : 'warning', message: messageOf(error) });
     }
   }
   const none = findings.every(({ level }) => level !== 'ok');

@@ -1,5 +1,10 @@
 // How many micro-batches to run side by side, by measuring (`lanes: "auto"`).
 
+import type { Program } from './index.js';
+
+/** As many as the job says, or as can run at a time, and no more than a window has micro-batches. */
+export const mostLanes = ({ lanes, accumIters }: Program, threads: number): number => Math.min(lanes.measured ? threads : Infinity, lanes.most, accumIters);
+
 /** More lanes have to be worth this much time of a micro-batch: they cost memory. */
 const WORTHWHILE = 0.95;
 

@@ -15,11 +15,17 @@ export function whyNoSlices({ plan, reduction }: Pick<Program, 'plan' | 'reducti
 /** Samples in a slice: equal slices, but for the last. */
 export const sliceSize = (batchSize: number, parts: number): number => Math.ceil(batchSize / parts);
 
+/** The sizes of the batches that this many samples make. */
+export function batchSizes(samples: number, batchSize: number): number[] {
+  const ragged = samples % batchSize;
+  return [...(samples >= batchSize ? [batchSize] : []), ...(ragged > 0 ? [ragged] : [])];
+}
+
 /** The program with slices in place of micro-batches. */
-export function slicedProgram(program: Program, parts: number, lanes: Program['lanes']): Program {
+export function slicedProgram(program: Program, parts: number): Program {
   const size = sliceSize(program.batchSize, parts);
-  const sizesOf = (sizes: readonly number[]): number[] => [...new Set(sizes.flatMap((samples) => [...(samples >= size ? [size] : []), ...(samples % size > 0 ? [samples % size] : [])]))];
-  return { ...program, batchSize: size, accumIters: program.accumIters * parts, lanes, sizes: { training: sizesOf(program.sizes.training), evaluation: sizesOf(program.sizes.evaluation) } };
+  const sizesOf = (sizes: readonly number[]): number[] => [...new Set(sizes.flatMap((samples) => batchSizes(samples, size)))];
+  return { ...program, batchSize: size, accumIters: program.accumIters * parts, sizes: { training: sizesOf(program.sizes.training), evaluation: sizesOf(program.sizes.evaluation) } };
 }
 
 /**

@@ -1,7 +1,7 @@
 // Compiling a training program: its parts are traced, a graph is built of them, the graph is checked against what the parts
 // computed operation by operation, and how many micro-batches run side by side is chosen by measuring.
 import type { CompiledProgram, Program } from '../index.js';
-import { fastestLanes, timeOf } from '../fastest-lanes.js';
+import { fastestLanes, mostLanes, timeOf } from '../fastest-lanes.js';
 import { buildJobGraph, traceJob } from './job-graph.js';
 import { makeGraphProgram, type GraphProgram } from './program.js';
 import { verifyGraph } from './verify.js';
@@ -26,7 +26,7 @@ export interface GraphOptions {
 export function compileGraph(program: Program, { threads }: GraphOptions): CompiledProgram {
   const traces = traceJob(program);
   const open = (lanes: number): GraphProgram => makeGraphProgram(program, buildJobGraph(program, traces, { blockSize: blockSizeOf(program, lanes), lanes }));
-  const most = Math.min(program.lanes.measured ? threads : Infinity, program.lanes.most, program.accumIters);
+  const most = mostLanes(program, threads);
   let compiled = open(most);
   try {
     verifyGraph(program, traces, compiled);

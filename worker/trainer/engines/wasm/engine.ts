@@ -5,7 +5,7 @@ import tf from '@tensorflow/tfjs-core';
 import { AppError } from '../../../../lib/errors.js';
 import { masksOf } from '../../masks.js';
 import { compileEager } from '../eager.js';
-import { fastestLanes, timeOf } from '../fastest-lanes.js';
+import { fastestLanes, mostLanes, timeOf } from '../fastest-lanes.js';
 import type { Batch, CompiledProgram, Engine, Program } from '../index.js';
 import { openLanes, type Lanes } from '../lanes/lanes.js';
 import { KERNEL_SET } from '../kernels.js';
@@ -50,11 +50,9 @@ export async function makeWasm(environment: NodeJS.ProcessEnv): Promise<Engine> 
 
 /** With as many lanes as the job says, or as turn out fastest of those that this process may run at a time. */
 function compileWasm(program: Program, environment: NodeJS.ProcessEnv): CompiledProgram {
-  const { lanes, accumIters } = program;
-  const threads = Number(environment['TF_NUM_INTEROP_THREADS'] ?? availableParallelism());
-  const most = Math.min(lanes.most, accumIters, lanes.measured ? threads : Infinity);
+  const most = mostLanes(program, Number(environment['TF_NUM_INTEROP_THREADS'] ?? availableParallelism()));
   const open = (count: number): CompiledProgram => compileGuarded(program, count > 1 ? openLanes(program, count, environment) : null);
-  if (!lanes.measured || most === 1) return open(most);
+  if (!program.lanes.measured || most === 1) return open(most);
   const tried = new Map<number, CompiledProgram>();
   let chosen: CompiledProgram | undefined;
   try {
