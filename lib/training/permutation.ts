@@ -39,11 +39,13 @@ function feistel(key: Key, n: number): (position: number) => number {
   return (position) => {
     let value = position;
     do {
-      let left = value % a;
+      let left = value & (a - 1);
       let right = (value - left) / a;
       for (let round = 0; round < ROUNDS; round += 2) {
-        left = (left + (bitsAt(keys[round] as Key, right) >>> 0)) % a;
-        right = (right + (bitsAt(keys[round + 1] as Key, left) >>> 0)) % b;
+        // a is a power of two, and both terms of the other sum are below b: no remainder of a number beyond 32 bits is taken
+        left = (left + bitsAt(keys[round] as Key, right)) & (a - 1);
+        right += (bitsAt(keys[round + 1] as Key, left) >>> 0) % b;
+        if (right >= b) right -= b;
       }
       value = right * a + left;
     } while (value >= n);

@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { childrenOf, isRunning, startTestSystem, type TestSystem, waitFor } from '../support/system.js';
+import { childrenOf, isRunning, startTestSystem, type TestSystem, trainerOf, waitFor } from '../support/system.js';
 import { s3ServerAvailable } from '../support/s3-server.js';
 import { ACCUM_ITERS, cutPositions, expectSameBits, recipe, type Reference, undisturbed, untilEnded, untilTraining } from './recipe.js';
 
@@ -46,8 +46,7 @@ describe('a job survives', () => {
     for (let cuts = 1, inside = 0; inside < 1; cuts++) {
       expect(cuts, 'cuts that missed the inside of a window').toBeLessThan(12);
       await untilTraining(system, job, cuts * 40);
-      const [trainer] = await childrenOf(worker.pid);
-      process.kill(trainer!, 'SIGKILL');
+      process.kill(await trainerOf(worker), 'SIGKILL');
       await untilEnded(system, job, cuts);
       inside = (await cutPositions(system, job)).filter((position) => position !== null && position % ACCUM_ITERS > 0).length;
     }
@@ -64,7 +63,7 @@ describe('a job survives', () => {
     const first = await system.startWorker();
     const job = await system.submit(spec);
     const before = await untilTraining(system, job, 40);
-    const [trainer] = await childrenOf(first.pid);
+    const trainer = await trainerOf(first);
     await system.startWorker();
     first.kill('SIGKILL');
     await first.exited;
@@ -74,7 +73,7 @@ describe('a job survives', () => {
     const recoveryMs = performance.now() - killedAt;
     console.log(`recovered in ${Math.round(recoveryMs)} ms`);
     expect(recoveryMs).toBeLessThan(15_000);
-    await waitFor('the trainer goes with its supervisor', () => Promise.resolve(!isRunning(trainer!)));
+    await waitFor('the trainer goes with its supervisor', () => Promise.resolve(!isRunning(trainer)));
     const head = await system.terminal(job);
     await expectSameBits(system, job, head, reference);
     const attempts = await system.attempts(job);

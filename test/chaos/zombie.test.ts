@@ -1,7 +1,7 @@
 // A worker that was frozen past its takeover wakes up and changes nothing outside its own fence's names.
 import { afterEach, beforeAll, expect, test } from 'vitest';
 import type { Store } from '../../lib/store/index.js';
-import { childrenOf, startTestSystem, type TestSystem, waitFor } from '../support/system.js';
+import { childrenOf, startTestSystem, type TestSystem, trainerOf, waitFor } from '../support/system.js';
 import { expectSameBits, recipe, type Reference, undisturbed, untilTraining } from './recipe.js';
 
 const spec = recipe(30);
@@ -25,18 +25,18 @@ test('a thawed zombie is silent', async () => {
   const zombie = await system.startWorker();
   const job = await system.submit(spec);
   const before = await untilTraining(system, job, 30);
-  const [trainer] = await childrenOf(zombie.pid);
+  const trainer = await trainerOf(zombie);
   zombie.kill('SIGSTOP');
-  process.kill(trainer!, 'SIGSTOP');
+  process.kill(trainer, 'SIGSTOP');
   await system.startWorker();
   const taken = await system.until(job, 'is taken over', (head) => head.fence > before.fence && head.owner !== null, 30_000);
   expect(taken.owner!.attempt).not.toBe(before.owner!.attempt);
   await system.until(job, 'is committed by its new owner', (head) => head.fence > before.fence && head.seq > taken.seq);
 
-  process.kill(trainer!, 'SIGCONT');
+  process.kill(trainer, 'SIGCONT');
   zombie.kill('SIGCONT');
   // It learns that it was displaced at its next write, or when it next reads HEAD.
-  await waitFor('the zombie gives up its trainer', async () => (await childrenOf(zombie.pid)).includes(trainer!) === false, 30_000);
+  await waitFor('the zombie gives up its trainer', async () => (await childrenOf(zombie.pid)).includes(trainer) === false, 30_000);
 
   const head = await system.terminal(job);
   await expectSameBits(system, job, head, reference);

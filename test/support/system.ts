@@ -62,6 +62,11 @@ export async function childrenOf(pid: number): Promise<number[]> {
   return text.split(' ').filter((part) => part !== '').map(Number);
 }
 
+/** A worker's trainer; between two attempts there may be none yet. */
+export async function trainerOf(worker: Proc): Promise<number> {
+  return waitFor('the worker has a trainer', async () => (await childrenOf(worker.pid))[0]);
+}
+
 export function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0);
