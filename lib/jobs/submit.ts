@@ -1,5 +1,6 @@
-// Taking a job in: idempotency key, open marker, job.json (the acknowledgement), then its ticket, best effort.
-// A repeat under the same key finishes what an interrupted submit left, under the id that was stored first.
+// Taking a job in: idempotency key and open marker side by side, job.json (the acknowledgement), then its ticket, best effort.
+// A repeat under the same key finishes what an interrupted submit left, under the id that was stored first. A marker without
+// a job is nobody's: it is written for an id that is known to nobody yet, whatever the key will say.
 import { createHash } from 'node:crypto';
 import type { IdempotencyRecord, JobRecord, OpenMarker } from '../contract/records.js';
 import type { JobSpec } from '../contract/spec.js';
@@ -34,13 +35,18 @@ export function openMarker(record: JobRecord): OpenMarker {
  */
 export async function submitJob(deps: HandoverDeps, request: SubmitRequest): Promise<{ record: JobRecord; replayed: boolean }> {
   const now = deps.clock.now();
-  const first: IdempotencyRecord = { id: request.id, body_sha256: request.bodySha256, created_at: now.toISOString() };
-  const settled = request.key === null ? { owner: first, replayed: false } : await settleKey(deps, idempotencyKey(request.principal, request.key), first, now);
-  const { id } = settled.owner;
-  const existing = settled.replayed ? await loadRecord(deps.store, id) : null;
-  if (existing) return { record: existing, replayed: true };
-  const record: JobRecord = { id, created_at: settled.owner.created_at, spec: request.spec };
-  await deps.store.put(openKey(id, 0), toJson(openMarker(record)));
+  const fresh: JobRecord = { id: request.id, created_at: now.toISOString(), spec: request.spec };
+  const [owner] = await both(settleKey(deps, request, fresh, now), mark(deps.store, fresh));
+  const record: JobRecord = { ...fresh, id: owner.id, created_at: owner.created_at };
+  const repeats = record.id !== fresh.id;
+  if (repeats) {
+    await deps.store.delete(openKey(fresh.id, 0)).catch(() => undefined);
+    if (owner.body_sha256 !== request.bodySha256) throw new AppError('idempotency_key_reused', 'this Idempotency-Key was used with another body', { param: 'Idempotency-Key' });
+    const existing = await loadRecord(deps.store, record.id);
+    if (existing) return { record: existing, replayed: true };
+    await mark(deps.store, record);
+  }
+  const { id } = record;
   const outcome = await deps.store.putIfAbsent(jobKey(id), toJson(record)).catch(async (error: unknown) => {
     // Unclear: read back, since an acknowledgement that happened must be said.
     const there = await loadRecord(deps.store, id).catch(() => null);
@@ -50,25 +56,34 @@ export async function submitJob(deps: HandoverDeps, request: SubmitRequest): Pro
   const acknowledged = outcome.created ? record : ((await loadRecord(deps.store, id)) ?? record);
   const { head } = await readHead(deps, id);
   await issueTicket(deps, acknowledged, head, { reissue: false });
-  return { record: acknowledged, replayed: settled.replayed && !outcome.created };
+  return { record: acknowledged, replayed: repeats && !outcome.created };
 }
 
-async function settleKey(deps: HandoverDeps, key: string, first: IdempotencyRecord, now: Date): Promise<{ owner: IdempotencyRecord; replayed: boolean }> {
+const mark = (store: HandoverDeps['store'], record: JobRecord): Promise<unknown> => store.put(openKey(record.id, 0), toJson(openMarker(record)));
+
+/** Both, once both are over: nothing is written any more when it fails. */
+async function both<A, B>(a: Promise<A>, b: Promise<B>): Promise<[A, B]> {
+  await Promise.allSettled([a, b]);
+  return Promise.all([a, b]);
+}
+
+/** The request whose job the key stands for: this one, or an earlier one. */
+async function settleKey(deps: HandoverDeps, { key: given, principal, bodySha256 }: SubmitRequest, fresh: JobRecord, now: Date): Promise<IdempotencyRecord> {
+  const first: IdempotencyRecord = { id: fresh.id, body_sha256: bodySha256, created_at: fresh.created_at };
+  if (given === null) return first;
+  const key = idempotencyKey(principal, given);
   const outcome = await deps.store.putIfAbsent(key, toJson(first)).catch(async (error: unknown) => {
     const stored = await deps.store.get(key).catch(() => null);
     if (stored && fromJson<IdempotencyRecord>(stored.body).id === first.id) return { created: true as const };
     throw error;
   });
-  if (outcome.created) return { owner: first, replayed: false };
+  if (outcome.created) return first;
   const stored = await deps.store.get(key);
   if (!stored) throw new AppError('idempotency_in_progress', 'the key is being settled; try again', { retryAfterSeconds: 1 });
   const owner = fromJson<IdempotencyRecord>(stored.body);
-  if (now.getTime() - Date.parse(owner.created_at) > IDEMPOTENCY_HOURS * 3_600_000) {
-    await deps.store.put(key, toJson(first));
-    return { owner: first, replayed: false };
-  }
-  if (owner.body_sha256 !== first.body_sha256) throw new AppError('idempotency_key_reused', 'this Idempotency-Key was used with another body', { param: 'Idempotency-Key' });
-  return { owner, replayed: true };
+  if (now.getTime() - Date.parse(owner.created_at) <= IDEMPOTENCY_HOURS * 3_600_000) return owner;
+  await deps.store.put(key, toJson(first));
+  return first;
 }
 
 /** The sha256 of a JSON body whatever its key order. */

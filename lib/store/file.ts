@@ -64,16 +64,17 @@ export async function makeFileStore(options: FileStoreOptions): Promise<Store> {
   ): Promise<FileInfo | null> {
     const path = pathOf(key);
     const temp = join(temps, randomUUID());
-    await disk.makeFolder(dirname(path));
-    const info = await disk.writeNew(temp, body, signal);
+    const [written, made] = await Promise.allSettled([disk.writeNew(temp, body, signal), disk.makeFolder(dirname(path))]);
+    if (written.status === 'rejected') throw written.reason;
     try {
+      if (made.status === 'rejected') throw made.reason;
       signal?.throwIfAborted();
       if (!(await publish(temp, path))) return null;
     } finally {
       await rm(temp, { force: true });
     }
     await disk.syncFolder(dirname(path));
-    return info;
+    return written.value;
   }
 
   async function createObject(key: string, body: Uint8Array, signal?: AbortSignal): Promise<string | null> {
@@ -128,7 +129,7 @@ export async function makeFileStore(options: FileStoreOptions): Promise<Store> {
       return call(`putIfAbsent ${key}`, callOptions, async () => {
         disk.assertTrusted();
         const folder = dirname(pathOf(key));
-        await disk.makeFolder(folder);
+        if (isRegister(key)) await disk.makeFolder(folder);
         const etag = isRegister(key)
           ? await createRegister(key, body, callOptions.signal)
           : await createObject(key, body, callOptions.signal);

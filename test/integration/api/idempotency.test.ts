@@ -37,6 +37,14 @@ describe('an idempotency key', () => {
     expect((await api.keys()).filter((key) => key.startsWith('open/'))).toHaveLength(1);
   });
 
+  it('refuses all but one of different bodies at once, and leaves nothing of the others', async () => {
+    const api = await startApi();
+    const answers = await Promise.all(Array.from({ length: 6 }, (_, index) => send(api, 'race', { ...SPEC, name: `body-${index}` })));
+    expect(answers.map(({ statusCode }) => statusCode).sort()).toEqual([201, ...Array(5).fill(409)]);
+    const { id } = answers.find(({ statusCode }) => statusCode === 201)!.json();
+    expect((await api.keys()).filter((key) => !key.startsWith('keys/')).sort()).toEqual([`jobs/${id}/job.json`, `open/${id}.0`]);
+  });
+
   it('finishes what an interrupted submit left, under the id that was stored first', async () => {
     const api = await startApi();
     const { id } = (await send(api, 'k')).json();
