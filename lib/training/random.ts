@@ -14,8 +14,8 @@ import { createHash } from 'node:crypto';
 /** 64 bits of key as two int32. */
 export type Key = readonly [number, number];
 
-const MULTIPLIER_1 = 0x7feb352d;
-const MULTIPLIER_2 = 0x846ca68b | 0;
+export const MULTIPLIER_1 = 0x7feb352d;
+export const MULTIPLIER_2 = 0x846ca68b | 0;
 const GOLDEN = 0x9e3779b9 | 0;
 const TWO_POW_MINUS_24 = 2 ** -24;
 const TWO_POW_MINUS_32 = 2 ** -32;
@@ -108,29 +108,6 @@ export const TRUNCATED_NORMAL_STDDEV = 0.87962566103423978;
 /** The key under which a dropout layer's per-sample keys lie in one epoch: deriveKey(dropoutKey(…), sample index). */
 export function dropoutKey(seed: number, layer: string, epoch: number): Key {
   return keyOf(seed, `dropout/${layer}`, epoch);
-}
-
-/**
- * Dropout masks of a micro-batch: row s is that of sample sampleIds[s], made of its own key, so it does not depend on
- * which samples share the micro-batch. Elements are 0 with probability `rate` (uniform < rate), else 1/(1 − rate).
- * @param layerKey dropoutKey(seed, layer, epoch)
- * @param out row-major [sampleIds.length, elements of one sample]
- */
-export function fillDropoutMask(layerKey: Key, sampleIds: ArrayLike<number>, rate: number, out: Float32Array): Float32Array {
-  const rows = sampleIds.length;
-  const width = rows === 0 ? 0 : out.length / rows;
-  if (!Number.isInteger(width)) throw new RangeError(`a mask of ${out.length} elements does not divide into ${rows} samples`);
-  const threshold = dropThreshold(rate);
-  // by the sign of a difference: a branch that no processor can foresee would take as long as the numbers themselves
-  const values = Float32Array.of(1 / (1 - rate), 0);
-  for (let row = 0; row < rows; row++) {
-    const [a, b] = deriveKey(layerKey, sampleIds[row] as number);
-    const start = row * width;
-    for (let i = 0; i < width; i++) {
-      out[start + i] = values[((mix32(mix32(i ^ a) + b) >>> 8) - threshold) >>> 31]!;
-    }
-  }
-  return out;
 }
 
 /** The integer form of `uniform < rate`: (bits >>> 8) < dropThreshold(rate). */

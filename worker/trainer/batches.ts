@@ -14,7 +14,7 @@ import { permutationOf, type Permutation } from '../../lib/training/permutation.
 import type { Cursor } from '../../lib/training/state.js';
 import type { TrainerData } from '../protocol.js';
 import type { Batch } from './engines/index.js';
-import { masksOf } from './masks.js';
+import { makeMasker } from './masks.js';
 import { makeReadAhead, type Place, type ReadAhead, type ReadFigures } from './read-ahead.js';
 
 /** Raw values of batches that nobody asked for yet take at most this, or a quarter of what data may take of memory. */
@@ -55,25 +55,28 @@ export async function loadData(spec: JobSpec, { train, validation, memoryBytes }
     const gatherer = makeGatherer(spec, parts, memoryBytes);
     const { batch_size: batchSize, seed } = spec.training;
     const validationSamples = parts.validation?.description.samples ?? 0;
-    const batches = (plan: ModelPlan): Batches => ({
-      async training(cursors) {
-        const gathered = await gatherer.gather(cursors.map((cursor) => ({ kind: 'training', cursor })));
-        return gathered.map((samples, index) => {
-          const batch = { ...samples, epoch: cursors[index]!.epoch };
-          return { ...batch, masks: masksOf(plan, seed, batch) };
-        });
-      },
-      validation: {
-        count: Math.ceil(validationSamples / batchSize),
-        async at(index) {
-          if (parts.validation === null) throw new Error('there is no validation data');
-          const [batch] = await gatherer.gather([{ kind: 'validation', index }]);
-          return { ...batch!, masks: new Map() };
+    const batches = (plan: ModelPlan): Batches => {
+      const masksOf = makeMasker(plan, seed);
+      return {
+        async training(cursors) {
+          const gathered = await gatherer.gather(cursors.map((cursor) => ({ kind: 'training', cursor })));
+          return gathered.map((samples, index) => {
+            const batch = { ...samples, epoch: cursors[index]!.epoch };
+            return { ...batch, masks: masksOf(batch) };
+          });
         },
-      },
-      reading: gatherer.figures,
-      close,
-    });
+        validation: {
+          count: Math.ceil(validationSamples / batchSize),
+          async at(index) {
+            if (parts.validation === null) throw new Error('there is no validation data');
+            const [batch] = await gatherer.gather([{ kind: 'validation', index }]);
+            return { ...batch!, masks: new Map() };
+          },
+        },
+        reading: gatherer.figures,
+        close,
+      };
+    };
     return { description: parts.train.description, validationSamples, batches, close };
   } catch (error) {
     await close();

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import fc from 'fast-check';
 import {
-  bitsAt, deriveKey, dropoutKey, dropThreshold, fillDropoutMask, fillNormal, fillTruncatedNormal, fillUniform, keyOf, type Key, mix32, normalAt, TRUNCATED_NORMAL_STDDEV, uniformAt,
+  bitsAt, deriveKey, dropoutKey, fillNormal, fillTruncatedNormal, fillUniform, keyOf, type Key, mix32, normalAt, TRUNCATED_NORMAL_STDDEV, uniformAt,
 } from '../../../lib/training/random.js';
 
 const int32 = fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 });
@@ -21,12 +21,6 @@ describe('the definition', () => {
   it('gives these normal numbers up to the last bit of a logarithm', () => {
     const expected = [-0.21886422051894172, 1.4776852377368874, 1.0270059241714393, -0.11680519780724041];
     for (const [i, z] of expected.entries()) expect(normalAt([-5, 7], i)).toBeCloseTo(z, 14);
-  });
-
-  it('gives these masks for ever', () => {
-    const mask = fillDropoutMask(dropoutKey(0, 'dropout_1', 0), [0, 7], 0.25, new Float32Array(16));
-    expect([...mask].map((x) => (x === 0 ? 0 : 1)).join('')).toBe('1101111111001111');
-    expect(new Set(mask)).toEqual(new Set([0, Math.fround(1 / 0.75)]));
   });
 });
 
@@ -147,37 +141,5 @@ describe('neighbours are independent', () => {
     }
     // chi-square with 63 degrees of freedom: above 113 once in ten thousand
     expect(counts.reduce((sum, count) => sum + (count - pairs / 64) ** 2 / (pairs / 64), 0)).toBeLessThan(113);
-  });
-});
-
-describe('dropout masks', () => {
-  it('of a sample do not depend on the samples beside it', () => {
-    const key = dropoutKey(5, 'dropout_1', 2);
-    const alone = fillDropoutMask(key, [11], 0.4, new Float32Array(33));
-    const together = fillDropoutMask(key, Int32Array.of(3, 11, 8), 0.4, new Float32Array(99));
-    expect(together.slice(33, 66)).toEqual(alone);
-  });
-
-  it('drop exactly where the uniform number is below the rate', () => {
-    fc.assert(
-      fc.property(anyKey, fc.nat(1_000_000), fc.double({ min: 0, max: 0.999, noNaN: true }), (key, sample, rate) => {
-        const mask = fillDropoutMask(key, [sample], rate, new Float32Array(16));
-        for (let i = 0; i < 16; i++) expect(mask[i] === 0).toBe(uniformAt(deriveKey(key, sample), i) < rate);
-      }),
-    );
-    // a rate just above a number that is drawn
-    const drawn = uniformAt(deriveKey([1, 2], 5), 0);
-    expect([drawn, drawn + 2 ** -26].map((rate) => fillDropoutMask([1, 2], [5], rate, new Float32Array(1))[0] === 0)).toEqual([false, true]);
-    expect(dropThreshold(0)).toBe(0);
-  });
-
-  it('drop the share that the rate says', () => {
-    const mask = fillDropoutMask(dropoutKey(5, 'x', 0), Array.from({ length: 100 }, (_, i) => i), 0.3, new Float32Array(100_000));
-    const dropped = mask.reduce((sum, x) => sum + (x === 0 ? 1 : 0), 0) / mask.length;
-    expect(Math.abs(dropped - 0.3)).toBeLessThan(0.008);
-  });
-
-  it('refuse a buffer that is not one row a sample', () => {
-    expect(() => fillDropoutMask([1, 2], [1, 2, 3], 0.5, new Float32Array(10))).toThrow(RangeError);
   });
 });

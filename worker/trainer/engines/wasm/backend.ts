@@ -7,7 +7,7 @@ import '@tensorflow/tfjs-layers';
 import tf from '@tensorflow/tfjs-core';
 import type { DataType, TensorInfo } from '@tensorflow/tfjs-core';
 import { AppError } from '../../../../lib/errors.js';
-import type { Memory } from './simd/loops.js';
+import type { Memory } from '../../../../lib/wasm/assembler.js';
 
 const PACKAGE = '@tensorflow/tfjs-backend-wasm';
 

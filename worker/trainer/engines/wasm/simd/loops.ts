@@ -1,22 +1,10 @@
 // The module of hand-written loops, made at start, on the heap that tfjs's tensors are in. Sums of products are fused
 // (rounded once) where the processor and Node can: it is a third faster, and another numerics class.
 import { setFlagsFromString } from 'node:v8';
-import { f32x4, get, makeAssembler, set } from './assembler.js';
+import { f32x4, get, instantiate, isValid, makeAssembler, makeMemory, set, type Memory } from '../../../../../lib/wasm/assembler.js';
 import { defineMaxPoolGrad } from './pooling.js';
 import { defineAccumulate, defineMultiply, definePack } from './products.js';
 import { defineRowLoops, type RowLoopName } from './rows.js';
-
-/** What is used of it; the library of types is that of browsers. */
-declare const WebAssembly: {
-  validate(bytes: Uint8Array): boolean;
-  Module: new (bytes: Uint8Array) => object;
-  Instance: new (module: object, imports: { heap: { memory: Memory } }) => { exports: unknown };
-  Memory: new (limits: { initial: number }) => Memory;
-};
-/** Grows in place: its buffer is another one afterwards. */
-export interface Memory {
-  readonly buffer: ArrayBuffer;
-}
 
 /** Addresses, counts and steps, in the order that is said where the function is defined. */
 type Loop = (...numbers: number[]) => void;
@@ -38,8 +26,6 @@ export function makeLoops(memory: Memory, fuse: boolean): Loops {
   return { fused, ...instantiate<Omit<Loops, 'fused'>>(module.assemble(), memory) };
 }
 
-const instantiate = <T>(bytes: Uint8Array, memory: Memory): T => new WebAssembly.Instance(new WebAssembly.Module(bytes), { heap: { memory } }).exports as T;
-
 /** Whether a · b + c is rounded once: relaxed SIMD leaves it to the processor. */
 function canFuse(): boolean {
   const probe = makeAssembler();
@@ -49,9 +35,9 @@ function canFuse(): boolean {
   });
   const bytes = probe.assemble();
   // without a flag from V8 11.4 on (Node 22): https://chromestatus.com/feature/5131674233028608
-  if (!WebAssembly.validate(bytes)) setFlagsFromString('--experimental-wasm-relaxed-simd');
-  if (!WebAssembly.validate(bytes)) return false;
-  const memory = new WebAssembly.Memory({ initial: 1 });
+  if (!isValid(bytes)) setFlagsFromString('--experimental-wasm-relaxed-simd');
+  if (!isValid(bytes)) return false;
+  const memory = makeMemory(1);
   const numbers = new Float32Array(memory.buffer);
   // (1 + 2⁻¹²)² = 1 + 2⁻¹¹ + 2⁻²⁴, whose last term is lost where the product is rounded
   numbers.set([1 + 2 ** -12, -(1 + 2 ** -11)]);

@@ -1,5 +1,5 @@
 // The gradient of one window of max pooling, over all of its channels.
-import { add, f32x4, get, i32, loopDown, loopWhile, QUAD, set, SINGLE, type Assembler, type Code } from './assembler.js';
+import { add, f32x4, get, i32, loopDown, loopWhile, QUAD, set, SINGLE, type Assembler, type Code } from '../../../../../lib/wasm/assembler.js';
 
 /**
  * maxPoolGrad(x, dx, y, dy, lines, columns, linePitch, pixelPitch, channels), pitches in bytes: adds dy to dx where x is the

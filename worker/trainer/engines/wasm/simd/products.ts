@@ -2,7 +2,7 @@
 // `multiply` has rows of inputs and packed columns of weights (a convolution and its input's gradient, a dense layer);
 // `accumulate` has columns of both (a filter's gradient). A sum's terms are added in their order whatever tile it is in, so
 // the bits of a result depend on nothing but its operands.
-import { add, f32x4, get, i32, loopDown, loopWhile, set, type Assembler, type Code, type Local } from './assembler.js';
+import { add, f32x4, get, i32, loopDown, loopWhile, set, type Assembler, type Code, type Local } from '../../../../../lib/wasm/assembler.js';
 
 const TILE_ROWS = [4, 3, 2, 1] as const;
 /** Widest first. A tile reads and writes its own columns only. */

@@ -1,6 +1,6 @@
 // Loops over rows of channels: numbers in memory order, with a few numbers for each channel beside them. Each makes as many
 // numbers as it is given, or a sum for each channel.
-import { add, f32x4, get, i32, loopDown, loopWhile, QUAD, set, SINGLE, type Assembler, type Code } from './assembler.js';
+import { add, f32x4, get, i32, loopDown, loopWhile, QUAD, set, SINGLE, type Assembler, type Code } from '../../../../../lib/wasm/assembler.js';
 
 interface RowLoop {
   /** How many operands have a number for each element, and how many one for each channel. */

@@ -1,5 +1,5 @@
-// WebAssembly written by hand: instructions as lists of bytes, and the module around them. Only what the loops of this
-// folder need. https://webassembly.github.io/spec/core/binary/
+// WebAssembly written by hand: instructions as lists of bytes, and the module around them. Only what the loops that are
+// made with it need. https://webassembly.github.io/spec/core/binary/
 export type Code = readonly number[];
 /** A parameter or local of the function that is being written. */
 export type Local = number & { readonly local: unique symbol };
@@ -60,6 +60,21 @@ export const f32x4 = {
   or: binarySimd(0x50),
 } as const;
 
+/** Four int32 lanes, which wrap. Loads and stores are those of float32. */
+export const i32x4 = {
+  /** 0, 1, 2, 3 */
+  iota: [...simd(0x0c), ...[0, 1, 2, 3].flatMap((lane) => [lane, 0, 0, 0])] as Code,
+  splat: (value: Code): Code => [...value, ...simd(0x11)],
+  and: binarySimd(0x4e),
+  xor: binarySimd(0x51),
+  /** Zeros come in from above. */
+  shiftRight: (value: Code, bits: number): Code => [...value, ...i32.constant(bits), ...simd(0xad)],
+  add: binarySimd(0xae),
+  multiply: binarySimd(0xb5),
+  /** All bits or none of a lane, signed. */
+  atLeast: binarySimd(0x3f),
+} as const;
+
 /** How many numbers are read and written at once: a whole vector, or the first of one. */
 export const QUAD = { numbers: 4, load: f32x4.load, store: f32x4.store } as const;
 export const SINGLE = { numbers: 1, load: f32x4.loadOne, store: f32x4.storeOne } as const;
@@ -103,3 +118,23 @@ export function makeAssembler(): Assembler {
     },
   };
 }
+
+/** What is used of it; the library of types is that of browsers. */
+declare const WebAssembly: {
+  validate(bytes: Uint8Array): boolean;
+  Module: new (bytes: Uint8Array) => object;
+  Instance: new (module: object, imports: { heap: { memory: Memory } }) => { exports: unknown };
+  Memory: new (limits: { initial: number }) => Memory;
+};
+/** Grows in place: its buffer is another one afterwards. */
+export interface Memory {
+  readonly buffer: ArrayBuffer;
+}
+
+/** Bytes of a page. */
+export const PAGE_BYTES = 65_536;
+export const makeMemory = (pages: number): Memory => new WebAssembly.Memory({ initial: pages });
+/** Whether this processor and this Node can run it. */
+export const isValid = (bytes: Uint8Array): boolean => WebAssembly.validate(bytes);
+/** Its functions, by name. */
+export const instantiate = <T>(bytes: Uint8Array, memory: Memory): T => new WebAssembly.Instance(new WebAssembly.Module(bytes), { heap: { memory } }).exports as T;
