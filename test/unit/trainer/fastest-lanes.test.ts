@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { fastestLanes, timeOf } from '../../../worker/trainer/engines/fastest-lanes.js';
+import { fastestLanes, rememberLanes, timeOf } from '../../../worker/trainer/engines/fastest-lanes.js';
 
 test.each<[string, number, Record<number, number>, number]>([
   ['the fastest', 4, { 1: 10, 2: 6, 4: 4 }, 4],
@@ -17,4 +17,12 @@ test.each<[string, number, Record<number, number>, number]>([
 test('does not count the run that warms up', () => {
   const times = [1, 9, 7];
   expect(timeOf(() => times.shift()!)).toBe(7);
+});
+
+test('measures a program once, and again where fewer can run at a time', () => {
+  const choose = rememberLanes();
+  const asked: number[] = [];
+  const msOf = (count: number): number => (asked.push(count), 10 / count);
+  expect([choose({ key: 'a' }, 2, msOf), choose({ key: 'a' }, 2, msOf), choose({ key: 'b' }, 2, msOf), choose({ key: 'a' }, 4, msOf)]).toEqual([2, 2, 2, 4]);
+  expect(asked).toEqual([1, 2, 1, 2, 1, 2, 4]);
 });

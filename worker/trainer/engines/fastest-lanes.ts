@@ -22,5 +22,16 @@ export function fastestLanes(most: number, msOf: (lanes: number) => number): num
   return lanes;
 }
 
+/** fastestLanes that measures once for a program: a trainer that is kept for its next attempt knows already. */
+export function rememberLanes(): (program: Pick<Program, 'key'>, most: number, msOf: (lanes: number) => number) => number {
+  const known = new Map<string, number>();
+  return ({ key }, most, msOf) => {
+    const program = `${most} ${key}`;
+    const lanes = known.get(program) ?? fastestLanes(most, msOf);
+    known.set(program, lanes);
+    return lanes;
+  };
+}
+
 /** Milliseconds of something that was run before: the first run warms up. */
 export const timeOf = (run: () => number): number => Math.min(...[0, 1, 2].map(run).slice(1));

@@ -5,7 +5,7 @@ import tf from '@tensorflow/tfjs-core';
 import { AppError } from '../../../../lib/errors.js';
 import { masksOf } from '../../masks.js';
 import { compileEager } from '../eager.js';
-import { fastestLanes, mostLanes, timeOf } from '../fastest-lanes.js';
+import { mostLanes, rememberLanes, timeOf } from '../fastest-lanes.js';
 import type { Batch, CompiledProgram, Engine, Program } from '../index.js';
 import { openLanes, type Lanes } from '../lanes/lanes.js';
 import { KERNEL_SET } from '../kernels.js';
@@ -38,31 +38,32 @@ export async function makeWasm(environment: NodeJS.ProcessEnv): Promise<Engine> 
   if (failures.length > 0) throw new AppError('engine_unavailable', `the engine wasm failed its self-test: ${failures.join('; ')}`);
   const simd = prepared.loops.fused ? 'simd, fused' : 'simd';
   const threads = wasmThreads();
+  const choose = rememberLanes();
   return {
     name: 'wasm',
     device: `wasm (${simd}, ${threads} ${threads === 1 ? 'thread' : 'threads'})`,
     numerics: ['wasm', `tfjs-backend-wasm ${wasmVersion()}`, `kernels ${KERNEL_SET}.${WASM_KERNEL_SET}`, simd, process.arch].join('; '),
     memoryBytes: budgetMib * 2 ** 20,
-    compile: (program) => compileWasm(program, environment),
+    compile: (program) => compileWasm(program, environment, choose),
     liveTensors: () => Math.max(tf.memory().numTensors, wasmBackend().numDataIds()),
   };
 }
 
 /** With as many lanes as the job says, or as turn out fastest of those that this process may run at a time. */
-function compileWasm(program: Program, environment: NodeJS.ProcessEnv): CompiledProgram {
+function compileWasm(program: Program, environment: NodeJS.ProcessEnv, choose: ReturnType<typeof rememberLanes>): CompiledProgram {
   const most = mostLanes(program, Number(environment['TF_NUM_INTEROP_THREADS'] ?? availableParallelism()));
   const open = (count: number): CompiledProgram => compileGuarded(program, count > 1 ? openLanes(program, count, environment) : null);
   if (!program.lanes.measured || most === 1) return open(most);
   const tried = new Map<number, CompiledProgram>();
   let chosen: CompiledProgram | undefined;
   try {
-    const count = fastestLanes(most, (lanes) => {
+    const count = choose(program, most, (lanes) => {
       const compiled = open(lanes);
       tried.set(lanes, compiled);
       compiled.initialise(0);
       return timeOf(() => timeBlock(compiled, program, lanes)) / lanes;
     });
-    return (chosen = tried.get(count)!);
+    return (chosen = tried.get(count) ?? open(count));
   } finally {
     for (const compiled of tried.values()) if (compiled !== chosen) compiled.close();
   }
