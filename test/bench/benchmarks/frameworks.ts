@@ -66,6 +66,7 @@ function keras(network: Network, atLeast: number): Opponent[] {
   const forms = kerasForms(network.accumIters);
   return [
     opponent(network, 'keras', '', forms, 'Keras', atLeast),
+    ...(network.accumIters === 1 ? [] : [opponent(network, 'keras', '-micro-batch', ['micro-batch', 'keras-accumulation'], 'Keras, a call a micro-batch', null)]),
     opponent(network, 'keras', '-as-it-comes', forms, 'Keras with its usual threads', null),
     opponent(network, 'keras', '-xla', ['xla'], 'Keras with XLA', null),
     opponent(network, 'keras', '-32-updates', ['updates-32'], 'Keras, 32 updates a call', null),
