@@ -3,7 +3,7 @@
 
 /** lib, from the bottom up: a row may import its own row and those above it in this list. */
 const libFromTheBottom = [
-  ['contract', 'errors\\.ts', 'clock\\.ts', 'log\\.ts', 'config\\.ts', 'process-memory\\.ts'],
+  ['contract', 'wasm', 'errors\\.ts', 'clock\\.ts', 'log\\.ts', 'config\\.ts', 'process-memory\\.ts'],
   ['model', 'training', 'data'],
   ['store'],
   ['checkpoints'],
@@ -14,7 +14,7 @@ const libFromTheBottom = [
 
 /** Files whose results follow from their arguments alone. */
 const pure = [
-  '^lib/(contract|model|training)/',
+  '^lib/(contract|wasm|model|training)/',
   '^lib/jobs/(lifecycle|verbs|status)\\.ts$',
   '^lib/checkpoints/(retention|segments|safetensors-header)\\.ts$',
 ];
@@ -68,7 +68,7 @@ module.exports = {
       {
         path: '^(worker|lib)/',
         pathNot:
-          '^worker/(trainer/|protocol\\.ts$)|^lib/((contract|model|data|training)/|errors\\.ts$|process-memory\\.ts$|checkpoints/safetensors[^/]*\\.ts$)',
+          '^worker/(trainer/|protocol\\.ts$)|^lib/((contract|wasm|model|data|training)/|errors\\.ts$|process-memory\\.ts$|checkpoints/safetensors[^/]*\\.ts$)',
       },
     ),
     forbid(
@@ -81,7 +81,7 @@ module.exports = {
       'protocol-narrow',
       'Both sides load protocol.ts: it may bring neither side along.',
       { path: '^worker/protocol\\.ts$' },
-      { pathNot: '^lib/((contract|model|data|training)/|errors\\.ts$)' },
+      { pathNot: '^lib/((contract|wasm|model|data|training)/|errors\\.ts$)' },
     ),
     forbid(
       'supervisor-not-controller',

@@ -4,8 +4,8 @@
 export interface NotSupported {
   /** Where: keys joined by dots, `*` for every element of a list. */
   path: string;
-  /** Which values there are meant. */
-  matches: (value: unknown) => boolean;
+  /** Which values there are meant; `parent` is the object that they stand in. */
+  matches: (value: unknown, parent: Readonly<Record<string, unknown>>) => boolean;
   /** What it is called, for the message: `<what> is not supported yet`, with the value after it where it is one of several. */
   what: string;
   /** Whether the value belongs into the message. */
@@ -16,13 +16,9 @@ const oneOfThese = (path: string, what: string, values: readonly string[]): NotS
 /** A key that may only be absent or null. */
 const anyValue = (path: string): NotSupported => ({ path, what: path.slice(path.lastIndexOf('.') + 1), named: false, matches: (value) => value !== null });
 const whenKeyOf = (path: string, key: string, what: string): NotSupported => ({ path, what, named: false, matches: (value) => typeof value === 'object' && value !== null && Object.hasOwn(value, key) });
-const integerFrom = (minimum: number, path: string, what: string): NotSupported => ({ path, what, named: true, matches: (value) => Number.isInteger(value) && (value as number) >= minimum });
 const startingWith = (path: string, what: string, prefix: string): NotSupported => ({ path, what, named: false, matches: (value) => typeof value === 'string' && value.startsWith(prefix) });
 
-const LAYERS = [
-  'depthwise_conv2d', 'separable_conv2d', 'average_pooling2d', 'global_average_pooling2d', 'global_max_pooling2d', 'group_normalization', 'layer_normalization', 'spatial_dropout2d', 'residual',
-];
-const LR_SCHEDULES = ['step', 'exponential', 'cosine', 'piecewise', 'one_cycle'];
+const LAYERS = ['depthwise_conv2d', 'separable_conv2d', 'residual'];
 const LOSSES = ['binary_crossentropy', 'mean_squared_error'];
 
 export const NOT_SUPPORTED: readonly NotSupported[] = [
@@ -34,20 +30,15 @@ export const NOT_SUPPORTED: readonly NotSupported[] = [
   ]),
   // model
   oneOfThese('model.layers.*.type', 'the layer type', LAYERS),
-  integerFrom(2, 'model.layers.*.groups', 'a grouped convolution: groups'),
-  ...['kernel_regularizer', 'bias_regularizer', 'kernel_constraint'].map((key) => anyValue(`model.layers.*.${key}`)),
+  { path: 'model.layers.*.groups', what: 'a grouped convolution: groups', named: true, matches: (value, { type }) => type === 'conv2d' && Number.isInteger(value) && (value as number) > 1 },
   whenKeyOf('model.init', 'job', 'starting from another job (init.job)'),
   startingWith('model.init.from', 'reading first weights from s3://', 's3://'),
   // training
-  oneOfThese('training.optimizer.type', 'the optimizer', ['adamw', 'rmsprop', 'adagrad', 'lamb']),
   oneOfThese('training.loss', 'the loss', LOSSES),
   oneOfThese('training.loss.type', 'the loss', LOSSES),
-  oneOfThese('training.lr_schedule', 'the schedule', LR_SCHEDULES),
-  oneOfThese('training.lr_schedule.type', 'the schedule', LR_SCHEDULES),
-  anyValue('training.lr_schedule.warmup_updates'),
   oneOfThese('training.metrics.*', 'the metric', ['top_k_accuracy']),
   oneOfThese('training.metrics.*.type', 'the metric', ['top_k_accuracy']),
-  ...['warmup_updates', 'clip_norm', 'clip_value', 'ema', 'early_stopping', 'class_weight', 'sample_weight', 'augment'].map((key) => anyValue(`training.${key}`)),
+  ...['ema', 'early_stopping', 'class_weight', 'sample_weight', 'augment'].map((key) => anyValue(`training.${key}`)),
   oneOfThese('training.nonfinite', 'the policy nonfinite', ['skip_window']),
   oneOfThese('training.precision', 'the precision', ['float16', 'bfloat16', 'float64', 'mixed_float16', 'mixed_bfloat16']),
   // checkpoint and resources

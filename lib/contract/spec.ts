@@ -27,6 +27,23 @@ export type Padding = (typeof PADDINGS)[number];
 const activation = Type.Optional(Type.Unsafe<Activation | null>({ anyOf: [{ type: 'string', enum: ACTIVATIONS }, { type: 'null' }], default: null }));
 const initializer = (fallback: Initializer) => Type.Optional(oneOf(INITIALIZERS, { default: fallback }));
 
+const Regularizer = Type.Object({ l1: Type.Optional(Type.Number({ minimum: 0, maximum: 1e6, default: 0 })), l2: Type.Optional(Type.Number({ minimum: 0, maximum: 1e6, default: 0 })) }, closed);
+const regularizer = Type.Optional(Type.Unsafe<Static<typeof Regularizer> | null>({ anyOf: [Regularizer, { type: 'null' }], description: 'null, or {l1, l2}: Σ l1·|w| + l2·w²', default: null }));
+/** Over which the norm is taken; the other axes have a norm each. */
+const axis = Type.Optional(Type.Unsafe<number | number[]>({
+  anyOf: [{ type: 'integer', minimum: 0, maximum: 3 }, { type: 'array', items: { type: 'integer', minimum: 0, maximum: 3 }, minItems: 1, maxItems: 4, uniqueItems: true }],
+  description: 'axis: an axis of the kernel (0 to 3), or several of them',
+  default: 0,
+}));
+const maxValue = Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: 1e6, default: 2 }));
+export const Constraint = tagged([
+  Type.Object({ type: Type.Literal('max_norm'), max_value: maxValue, axis }, closed),
+  Type.Object({ type: Type.Literal('unit_norm'), axis }, closed),
+  Type.Object({ type: Type.Literal('non_neg') }, closed),
+  Type.Object({ type: Type.Literal('min_max_norm'), min_value: Type.Optional(Type.Number({ minimum: 0, maximum: 1e6, default: 0 })), max_value: maxValue, axis }, closed),
+]);
+const constraint = Type.Optional(Type.Unsafe<Static<typeof Constraint> | null>({ anyOf: [Constraint, { type: 'null' }], description: 'null, or an object whose type is one of max_norm, unit_norm, non_neg, min_max_norm', default: null }));
+
 /** Keys of every layer. Names become weight names `<layer>/<weight>`, hence the closed alphabet. */
 const anyLayer = {
   name: Type.Optional(Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$', description: 'a name of up to 64 letters, digits, `_`, `.` or `-`' })),
@@ -37,9 +54,9 @@ const withWeights = {
   use_bias: Type.Optional(Type.Boolean({ default: true })),
   kernel_initializer: initializer('glorot_uniform'),
   bias_initializer: initializer('zeros'),
-  kernel_regularizer: Type.Optional(literalNull),
-  bias_regularizer: Type.Optional(literalNull),
-  kernel_constraint: Type.Optional(literalNull),
+  kernel_regularizer: regularizer,
+  bias_regularizer: regularizer,
+  kernel_constraint: constraint,
 };
 
 const Conv2dLayer = Type.Object(
@@ -56,36 +73,53 @@ const Conv2dLayer = Type.Object(
   },
   closed,
 );
-const MaxPooling2dLayer = Type.Object(
-  {
-    type: Type.Literal('max_pooling2d'),
-    ...anyLayer,
-    pool_size: Type.Optional(pair('pool_size', 1024, 2)),
-    strides: Type.Optional(Type.Unsafe<number | [number, number] | null>({
-      anyOf: [{ type: 'integer', minimum: 1, maximum: 1024 }, { type: 'array', items: { type: 'integer', minimum: 1, maximum: 1024 }, minItems: 2, maxItems: 2 }, { type: 'null' }],
-      description: 'strides: an integer from 1 to 1024, two of them, or null for pool_size',
-      default: null,
-    })),
-    padding: Type.Optional(oneOf(PADDINGS, { default: 'valid' })),
-  },
-  closed,
-);
+const pooling = {
+  ...anyLayer,
+  pool_size: Type.Optional(pair('pool_size', 1024, 2)),
+  strides: Type.Optional(Type.Unsafe<number | [number, number] | null>({
+    anyOf: [{ type: 'integer', minimum: 1, maximum: 1024 }, { type: 'array', items: { type: 'integer', minimum: 1, maximum: 1024 }, minItems: 2, maxItems: 2 }, { type: 'null' }],
+    description: 'strides: an integer from 1 to 1024, two of them, or null for pool_size',
+    default: null,
+  })),
+  padding: Type.Optional(oneOf(PADDINGS, { default: 'valid' })),
+};
+const MaxPooling2dLayer = Type.Object({ type: Type.Literal('max_pooling2d'), ...pooling }, closed);
+const AveragePooling2dLayer = Type.Object({ type: Type.Literal('average_pooling2d'), ...pooling }, closed);
+const GlobalAveragePooling2dLayer = Type.Object({ type: Type.Literal('global_average_pooling2d'), ...anyLayer }, closed);
+const GlobalMaxPooling2dLayer = Type.Object({ type: Type.Literal('global_max_pooling2d'), ...anyLayer }, closed);
 const FlattenLayer = Type.Object({ type: Type.Literal('flatten'), ...anyLayer }, closed);
 const DenseLayer = Type.Object({ type: Type.Literal('dense'), ...anyLayer, units: positive(1_048_576), ...withWeights }, closed);
 const ActivationLayer = Type.Object({ type: Type.Literal('activation'), ...anyLayer, activation: oneOf(ACTIVATIONS) }, closed);
-const DropoutLayer = Type.Object({ type: Type.Literal('dropout'), ...anyLayer, rate: Type.Number({ minimum: 0, exclusiveMaximum: 1 }) }, closed);
+const dropping = { ...anyLayer, rate: Type.Number({ minimum: 0, exclusiveMaximum: 1 }) };
+const DropoutLayer = Type.Object({ type: Type.Literal('dropout'), ...dropping }, closed);
+const SpatialDropout2dLayer = Type.Object({ type: Type.Literal('spatial_dropout2d'), ...dropping }, closed);
+const normalization = {
+  ...anyLayer,
+  epsilon: Type.Optional(Type.Number({ exclusiveMinimum: 0, default: 1e-3 })),
+  center: Type.Optional(Type.Boolean({ default: true })),
+  scale: Type.Optional(Type.Boolean({ default: true })),
+};
 const BatchNormalizationLayer = Type.Object(
-  {
-    type: Type.Literal('batch_normalization'),
-    ...anyLayer,
-    momentum: Type.Optional(Type.Number({ minimum: 0, maximum: 1, default: 0.99 })),
-    epsilon: Type.Optional(Type.Number({ exclusiveMinimum: 0, default: 1e-3 })),
-    center: Type.Optional(Type.Boolean({ default: true })),
-    scale: Type.Optional(Type.Boolean({ default: true })),
-  },
+  { type: Type.Literal('batch_normalization'), ...anyLayer, momentum: Type.Optional(Type.Number({ minimum: 0, maximum: 1, default: 0.99 })), ...normalization },
   closed,
 );
-export const Layer = tagged([Conv2dLayer, MaxPooling2dLayer, FlattenLayer, DenseLayer, ActivationLayer, DropoutLayer, BatchNormalizationLayer]);
+const GroupNormalizationLayer = Type.Object({ type: Type.Literal('group_normalization'), ...anyLayer, groups: Type.Optional(Type.Integer({ minimum: 1, maximum: 65536, default: 32 })), ...normalization }, closed);
+const LayerNormalizationLayer = Type.Object({ type: Type.Literal('layer_normalization'), ...normalization }, closed);
+export const Layer = tagged([
+  Conv2dLayer,
+  MaxPooling2dLayer,
+  AveragePooling2dLayer,
+  GlobalAveragePooling2dLayer,
+  GlobalMaxPooling2dLayer,
+  FlattenLayer,
+  DenseLayer,
+  ActivationLayer,
+  DropoutLayer,
+  SpatialDropout2dLayer,
+  BatchNormalizationLayer,
+  GroupNormalizationLayer,
+  LayerNormalizationLayer,
+]);
 export const LAYER_LIMIT = 1000;
 
 const Normalize = Type.Unsafe<'none' | 'unit' | { mean: number | number[]; std: number | number[] }>({
@@ -133,33 +167,30 @@ const BuiltinData = Type.Object({ ...builtinFields, ...bare, validation }, close
 const NpzData = Type.Object({ ...npzFields, ...bare, validation }, closed);
 export const Data = tagged([BuiltinData, NpzData]);
 
-const optimizerCommon = (lr: number) => ({
+const optimizerCommon = (lr: number, weightDecay = 0) => ({
   lr: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: 1e6, default: lr })),
   decay: Type.Optional(Type.Number({ minimum: 0, maximum: 1e6, default: 0 })),
-  weight_decay: Type.Optional(Type.Number({ minimum: 0, maximum: 1e6, default: 0 })),
+  weight_decay: Type.Optional(Type.Number({ minimum: 0, maximum: 1e6, default: weightDecay })),
 });
-const beta = (fallback: number) => Type.Optional(Type.Number({ minimum: 0, exclusiveMaximum: 1, default: fallback }));
+const fraction = (fallback: number) => Type.Optional(Type.Number({ minimum: 0, exclusiveMaximum: 1, default: fallback }));
+const epsilon = Type.Optional(Type.Unsafe<number | null>({ anyOf: [{ type: 'number', exclusiveMinimum: 0 }, { type: 'null' }], default: 1e-7, description: 'a positive number, or null for 1e-7' }));
 const SgdOptimizer = Type.Object(
   {
     type: Type.Literal('sgd'),
     ...optimizerCommon(0.01),
-    momentum: Type.Optional(Type.Number({ minimum: 0, exclusiveMaximum: 1, default: 0 })),
+    momentum: fraction(0),
     nesterov: Type.Optional(Type.Boolean({ default: false })),
   },
   closed,
 );
-const AdamOptimizer = Type.Object(
-  {
-    type: Type.Literal('adam'),
-    ...optimizerCommon(0.001),
-    beta_1: beta(0.9),
-    beta_2: beta(0.999),
-    epsilon: Type.Optional(Type.Unsafe<number | null>({ anyOf: [{ type: 'number', exclusiveMinimum: 0 }, { type: 'null' }], default: 1e-7, description: 'a positive number, or null for 1e-7' })),
-    amsgrad: Type.Optional(Type.Boolean({ default: false })),
-  },
-  closed,
-);
-export const Optimizer = tagged([SgdOptimizer, AdamOptimizer], { default: { type: 'adam' } });
+const moments = { beta_1: fraction(0.9), beta_2: fraction(0.999), epsilon };
+const amsgrad = Type.Optional(Type.Boolean({ default: false }));
+const AdamOptimizer = Type.Object({ type: Type.Literal('adam'), ...optimizerCommon(0.001), ...moments, amsgrad }, closed);
+const AdamwOptimizer = Type.Object({ type: Type.Literal('adamw'), ...optimizerCommon(0.001, 0.004), ...moments, amsgrad }, closed);
+const RmspropOptimizer = Type.Object({ type: Type.Literal('rmsprop'), ...optimizerCommon(0.001), rho: fraction(0.9), momentum: fraction(0), epsilon }, closed);
+const AdagradOptimizer = Type.Object({ type: Type.Literal('adagrad'), ...optimizerCommon(0.001), initial_accumulator_value: Type.Optional(Type.Number({ minimum: 0, maximum: 1e6, default: 0.1 })), epsilon }, closed);
+const LambOptimizer = Type.Object({ type: Type.Literal('lamb'), ...optimizerCommon(0.001), ...moments }, closed);
+export const Optimizer = tagged([SgdOptimizer, AdamOptimizer, AdamwOptimizer, RmspropOptimizer, AdagradOptimizer, LambOptimizer], { default: { type: 'adam' } });
 
 export const LOSSES = ['categorical_crossentropy', 'sparse_categorical_crossentropy'] as const;
 const LossObject = Type.Object(
@@ -176,11 +207,43 @@ const Loss = Type.Unsafe<(typeof LOSSES)[number] | Static<typeof LossObject>>({
   default: 'categorical_crossentropy',
 });
 const METRICS = ['accuracy'] as const;
-const LrSchedule = Type.Unsafe<'constant' | { type: 'constant' }>({
-  anyOf: [{ type: 'string', enum: ['constant'] }, Type.Object({ type: Type.Literal('constant') }, closed)],
-  description: '"constant"',
+const warmup = { warmup_updates: Type.Optional(Type.Integer({ minimum: 0, maximum: 1_000_000_000, default: 0 })) };
+const updates = positive(1_000_000_000);
+const rate = Type.Number({ exclusiveMinimum: 0, maximum: 1e6 });
+export const LrScheduleObject = tagged([
+  Type.Object({ type: Type.Literal('constant'), ...warmup }, closed),
+  Type.Object({ type: Type.Literal('step'), every_updates: updates, gamma: Type.Optional(Type.Number({ minimum: 0, maximum: 1e6, default: 0.1 })), ...warmup }, closed),
+  Type.Object({ type: Type.Literal('exponential'), decay_rate: rate, decay_steps: updates, staircase: Type.Optional(Type.Boolean({ default: false })), ...warmup }, closed),
+  Type.Object({ type: Type.Literal('cosine'), decay_updates: Type.Optional(Type.Unsafe<number | null>({ anyOf: [updates, { type: 'null' }], default: null })), alpha: Type.Optional(Type.Number({ minimum: 0, maximum: 1, default: 0 })), ...warmup }, closed),
+  Type.Object(
+    {
+      type: Type.Literal('piecewise'),
+      boundaries: Type.Array(Count, { minItems: 1, maxItems: 1000 }),
+      values: Type.Array(Type.Number({ minimum: 0, maximum: 1e6 }), { minItems: 2, maxItems: 1001 }),
+      ...warmup,
+    },
+    closed,
+  ),
+  Type.Object(
+    {
+      type: Type.Literal('one_cycle'),
+      pct_start: Type.Optional(Type.Number({ minimum: 0, maximum: 1, default: 0.3 })),
+      div_factor: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: 1e9, default: 25 })),
+      final_div_factor: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: 1e9, default: 1e4 })),
+      ...warmup,
+    },
+    closed,
+  ),
+]);
+/** Whose keys all have defaults: the name alone will do. */
+const PLAIN_SCHEDULES = ['constant', 'cosine', 'one_cycle'] as const;
+const LrSchedule = Type.Unsafe<(typeof PLAIN_SCHEDULES)[number] | Static<typeof LrScheduleObject>>({
+  anyOf: [{ type: 'string', enum: PLAIN_SCHEDULES }, LrScheduleObject],
+  description: `one of ${PLAIN_SCHEDULES.join(', ')}, or an object whose type is one of constant, step, exponential, cosine, piecewise, one_cycle`,
   default: 'constant',
 });
+
+const clip = Type.Unsafe<number | null>({ anyOf: [{ type: 'number', exclusiveMinimum: 0, maximum: 1e9 }, { type: 'null' }], description: 'a number > 0, or null', default: null });
 
 export const Training = Type.Object(
   {
@@ -196,8 +259,8 @@ export const Training = Type.Object(
     lr_schedule: Type.Optional(LrSchedule),
     loss: Type.Optional(Loss),
     metrics: Type.Optional(Type.Array(oneOf(METRICS), { uniqueItems: true, maxItems: METRICS.length, default: ['accuracy'] })),
-    clip_norm: Type.Optional(literalNull),
-    clip_value: Type.Optional(literalNull),
+    clip_norm: Type.Optional(clip),
+    clip_value: Type.Optional(clip),
     ema: Type.Optional(literalNull),
     nonfinite: Type.Optional(oneOf(['fail'], { default: 'fail' })),
     early_stopping: Type.Optional(literalNull),
@@ -273,7 +336,12 @@ type ResolvedLayerOf<T> = T extends object ? { [K in keyof Resolved<T>]: K exten
 export type LayerSpec = ResolvedLayerOf<Static<typeof Layer>>;
 export type LayerSpecOf<T extends LayerSpec['type']> = Extract<LayerSpec, { type: T }>;
 export type OptimizerSpec = Resolved<Static<typeof Optimizer>>;
-export type OptimizerSpecOf<T extends OptimizerSpec['type']> = Extract<OptimizerSpec, { type: T }> & (T extends 'adam' ? { epsilon: number } : unknown);
+/** With its epsilon, where it has one, as a number. */
+export type OptimizerSpecOf<T extends OptimizerSpec['type']> = Extract<OptimizerSpec, { type: T }> & (T extends 'sgd' ? unknown : { epsilon: number });
+export type RegularizerSpec = Resolved<Static<typeof Regularizer>>;
+export type ConstraintSpec = Resolved<Static<typeof Constraint>>;
+/** Learning rates by updates; `decay_updates` null is what the warm-up leaves of the training. */
+export type LrScheduleSpec = Resolved<Static<typeof LrScheduleObject>>;
 export type LossSpec = Resolved<Static<typeof LossObject>>;
 export type NormalizeSpec = Static<typeof Normalize>;
 /** `samples, shape, classes, seed` are there exactly for `synthetic`. */
@@ -284,9 +352,9 @@ export type DataSourceSpec = BuiltinSourceSpec | NpzSourceSpec;
 export type ValidationSpec = { split: number } | DataSourceSpec | null;
 export type DataSpec = DataSourceSpec & { validation: ValidationSpec };
 export type TrainingSpec = Omit<Resolved<Static<typeof Training>>, 'optimizer' | 'loss' | 'lr_schedule'> & {
-  optimizer: OptimizerSpecOf<'sgd'> | OptimizerSpecOf<'adam'>;
+  optimizer: { [T in OptimizerSpec['type']]: OptimizerSpecOf<T> }[OptimizerSpec['type']];
   loss: LossSpec;
-  lr_schedule: { type: 'constant' };
+  lr_schedule: LrScheduleSpec;
 };
 export interface CheckpointPolicySpec {
   /** Exactly one of the three is a number. */

@@ -1,6 +1,6 @@
 // What a model is before any tensor exists: each layer with its name, shapes and weights. Types only;
 // plan-model.ts builds a plan from layers and an input shape, layers/ has one file a layer type.
-import type { Initializer, LayerSpec } from '../contract/spec.js';
+import type { ConstraintSpec, Initializer, LayerSpec, RegularizerSpec } from '../contract/spec.js';
 
 /** [height, width, channels] or [features]; the batch dimension is left out everywhere. */
 export type Shape = readonly number[];
@@ -15,6 +15,10 @@ export interface WeightPlan {
   /** Glorot's and He's fans: receptive field × in, receptive field × out. */
   fanIn: number;
   fanOut: number;
+  /** Its gradient is added to the window's, once. */
+  regularizer?: RegularizerSpec;
+  /** Applied to the weight after every update. */
+  constraint?: ConstraintSpec;
 }
 
 export interface LayerPlan<L extends LayerSpec = LayerSpec> {

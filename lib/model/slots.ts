@@ -11,15 +11,25 @@ export interface ExpectedTensor {
   role: StateRole;
 }
 
-/** The optimizer's slots for each trainable weight: adam `m`, `v` (and `vhat` with amsgrad), sgd `momentum` if it has any. All start at 0. */
+/** The optimizer's slots for each trainable weight, by Keras's names or, for moments, the papers' letters. */
 export function slotNames(optimizer: OptimizerSpec): readonly string[] {
   switch (optimizer.type) {
     case 'adam':
+    case 'adamw':
       return optimizer.amsgrad ? ['m', 'v', 'vhat'] : ['m', 'v'];
+    case 'lamb':
+      return ['m', 'v'];
+    case 'rmsprop':
+      return optimizer.momentum > 0 ? ['velocity', 'momentum'] : ['velocity'];
+    case 'adagrad':
+      return ['accumulator'];
     case 'sgd':
       return optimizer.momentum > 0 ? ['momentum'] : [];
   }
 }
+
+/** What all elements of a slot start at. */
+export const initialSlotValue = (optimizer: OptimizerSpec): number => (optimizer.type === 'adagrad' ? optimizer.initial_accumulator_value : 0);
 
 export const slotName = (weight: string, slot: string) => `optimizer/${weight}/${slot}`;
 export const accumulatorName = (weight: string) => `accumulator/${weight}`;

@@ -105,6 +105,28 @@ export function planBlock(cursor: Cursor, course: Course, limit: number): Block 
   return { cursors, fillsWindow: planStep(next, course) === 'update' };
 }
 
+/**
+ * The next block, and the whole windows right after it: each block but a single one is a window from its first micro-batch to
+ * its update. Only where a micro-batch is due.
+ * @param room micro-batches in all of them; at least 1
+ */
+export function planBlocks(cursor: Cursor, course: Course, limits: { block: number; windows: number; room: number }): Block[] {
+  let block = planBlock(cursor, course, Math.min(limits.block, limits.room));
+  const blocks = [block];
+  let left = limits.room - block.cursors.length;
+  while (blocks.length < limits.windows && isWindow(block) && left > 0) {
+    const next = afterStep(afterStep(block.cursors.at(-1)!, 'micro_batch', course), 'update', course);
+    if (planStep(next, course) !== 'micro_batch') break;
+    block = planBlock(next, course, Math.min(limits.block, left));
+    if (!isWindow(block)) break;
+    blocks.push(block);
+    left -= block.cursors.length;
+  }
+  return blocks;
+}
+
+const isWindow = ({ cursors, fillsWindow }: Block): boolean => fillsWindow && cursors[0]!.window_position === 0;
+
 /** Micro-batches that were executed and are in no update: those of dropped windows, and of the open one. */
 export function unusedMicroBatches(cursor: Cursor, course: Course): number {
   return course.tail === 'flush' ? cursor.window_position : cursor.micro_batches - cursor.updates * course.accumIters;

@@ -29,7 +29,7 @@ function readFloat64(path: string): Map<string, Float64Array> {
   );
 }
 
-describe.each(['seed'])('the reference training %s', (name) => {
+describe.each(['seed', 'ragged-amsgrad', 'ragged-flush'])('the reference training %s', (name) => {
   const folder = fileURLToPath(new URL(`../fixtures/cnn/${name}`, import.meta.url));
   const expected = JSON.parse(readFileSync(join(folder, 'expected.json'), 'utf8')) as Expected;
   let dir: string;

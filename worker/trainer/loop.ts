@@ -5,13 +5,13 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { JobSpec } from '../../lib/contract/spec.js';
 import type { EpochRow, UpdateRow } from '../../lib/contract/rows.js';
 import { AppError } from '../../lib/errors.js';
-import type { Course } from '../../lib/training/course.js';
-import { afterStep, isBoundary, planBlock, planStep } from '../../lib/training/cursor.js';
-import { learningRateAt } from '../../lib/training/learning-rate.js';
+import { totalUpdates, type Course } from '../../lib/training/course.js';
+import { afterStep, isBoundary, planBlocks, planStep, type Block } from '../../lib/training/cursor.js';
+import { makeLearningRate, type LearningRate } from '../../lib/training/learning-rate.js';
 import type { Cursor, PartialSums, StateCounters } from '../../lib/training/state.js';
 import { addMicroBatch, emptySums, windowDivisor } from '../../lib/training/window.js';
 import type { Batches, TrainingBatch } from './batches.js';
-import type { Batch, CompiledProgram, UpdateScalars } from './engines/index.js';
+import type { Batch, BlockResult, CompiledProgram, UpdateScalars } from './engines/index.js';
 import { epochRow, updateRow } from './rows.js';
 
 /** What is trained, and from where. */
@@ -45,6 +45,7 @@ export type Ending =
 
 export async function train({ spec, course, batches, program, start }: Training, watch: Watch): Promise<Ending> {
   const { training } = spec;
+  const learningRate = makeLearningRate(training, totalUpdates(course));
   let { cursor, window, epoch } = start;
   let lastEpoch: EpochRow | null = null;
   const counters = (): StateCounters => ({ cursor, window, epoch });
@@ -56,6 +57,13 @@ export async function train({ spec, course, batches, program, start }: Training,
     return watch.stopAsked();
   };
 
+  /** One block, of the window so far; or whole windows. */
+  const run = (parts: readonly { block: Block; batches: readonly Batch[] }[], window: PartialSums): BlockResult[] => {
+    const windows = parts.map(({ block, batches }, index) => ({ batches, update: updateScalars(training, learningRate, block.cursors[0]!, index === 0 ? window : emptySums(), batches) }));
+    const [only] = windows;
+    return windows.length === 1 ? [program.runBlock(only!.batches, parts[0]!.block.fillsWindow ? only!.update : null)] : program.runWindows(windows);
+  };
+
   for (;;) {
     const step = planStep(cursor, course);
     if (step === 'finished') return { kind: 'completed', counters: counters(), epoch: lastEpoch };
@@ -63,20 +71,23 @@ export async function train({ spec, course, batches, program, start }: Training,
 
     switch (step) {
       case 'micro_batch': {
-        const block = planBlock(cursor, course, Math.min(program.blockLimit, watch.room(cursor)));
-        const gathered = await batches.training(block.cursors);
-        const result = program.runBlock(gathered, block.fillsWindow ? updateScalars(training, cursor, window, gathered) : null);
-        if (!result.finite) throw nonfinite(cursor, gathered.length);
-        for (const [index, row] of result.rows.entries()) {
-          window = addMicroBatch(window, row);
-          epoch = addMicroBatch(epoch, row);
-          cursor = afterStep(cursor, 'micro_batch', course); // only now is the micro-batch consumed
-          watch.microBatch(gathered[index]!, cursor);
+        const blocks = planBlocks(cursor, course, { block: program.blockLimit, windows: program.windowLimit, room: watch.room(cursor) });
+        const gathered = await batches.training(blocks.flatMap(({ cursors }) => cursors));
+        const parts = blocks.map((block) => ({ block, batches: gathered.splice(0, block.cursors.length) }));
+        for (const [index, result] of run(parts, window).entries()) {
+          const { batches: executed } = parts[index]!;
+          if (!result.finite) throw nonfinite(cursor, executed.length);
+          for (const [at, row] of result.rows.entries()) {
+            window = addMicroBatch(window, row);
+            epoch = addMicroBatch(epoch, row);
+            cursor = afterStep(cursor, 'micro_batch', course); // only now is the micro-batch consumed
+            watch.microBatch(executed[at]!, cursor);
+          }
+          if (result.update === null) continue;
+          cursor = afterStep(cursor, 'update', course);
+          watch.updateRow(updateRow(training, learningRate, cursor.updates, window, result.update, watch.nowMs()));
+          window = emptySums();
         }
-        if (result.update === null) break;
-        cursor = afterStep(cursor, 'update', course);
-        watch.updateRow(updateRow(training, cursor.updates, window, result.update, watch.nowMs()));
-        window = emptySums();
         break;
       }
       case 'update':
@@ -91,7 +102,7 @@ export async function train({ spec, course, batches, program, start }: Training,
         const validation = await validate(batches.validation, program, pause);
         // abandoned: the cursor still says that it is pending, so it starts again from its beginning
         if (validation === 'stopped') return { kind: 'stopped', counters: counters() };
-        lastEpoch = epochRow(training, cursor, epoch, validation);
+        lastEpoch = epochRow(training, learningRate, cursor, epoch, validation);
         watch.epochRow(lastEpoch);
         cursor = afterStep(cursor, step, course);
         epoch = emptySums();
@@ -113,10 +124,10 @@ async function validate(validation: Batches['validation'], program: CompiledProg
 }
 
 /** What the window's update needs: its sums once these batches are in it. */
-function updateScalars(training: JobSpec['training'], { updates }: Cursor, window: PartialSums, gathered: readonly Batch[]): UpdateScalars {
+function updateScalars(training: JobSpec['training'], learningRate: LearningRate, { updates }: Cursor, window: PartialSums, gathered: readonly Batch[]): UpdateScalars {
   const samples = gathered.reduce((sum, batch) => sum + batch.samples, window.samples);
   const divisor = windowDivisor({ samples, micro_batches: window.micro_batches + gathered.length }, training.reduction, training.batch_size);
-  return { update: updates, divisor, learningRate: learningRateAt(training, updates) };
+  return { update: updates, divisor, learningRate: learningRate(updates) };
 }
 
 function nonfinite(cursor: Cursor, count: number): AppError {

@@ -1,16 +1,25 @@
 // Masks of dropout, made on the host: which layers have one, and its values for the samples of a batch. They are the same
 // numbers on every engine, for every way to cut a micro-batch, whatever was drawn before.
-import type { LayerSpecOf } from '../../lib/contract/spec.js';
-import type { LayerPlan, ModelPlan } from '../../lib/model/plan.js';
+import type { ModelPlan, Shape } from '../../lib/model/plan.js';
 import { fillDropoutMask } from '../../lib/training/dropout-masks.js';
 import { dropoutKey, type Key } from '../../lib/training/random.js';
 
-type DropoutPlan = LayerPlan<LayerSpecOf<'dropout'>>;
-
-/** By layer, [samples, …inputShape]: 0, or what a kept value is multiplied by. */
+/** By layer, [samples, …shape of its mask]: 0, or what a kept value is multiplied by. */
 export type Masks = ReadonlyMap<string, Float32Array>;
 
-export const maskedLayers = (plan: ModelPlan): DropoutPlan[] => plan.layers.filter((layer): layer is DropoutPlan => layer.spec.type === 'dropout' && layer.spec.rate > 0);
+export interface MaskedLayer {
+  name: string;
+  rate: number;
+  /** Of one sample's mask: the input's, or one value a channel. */
+  shape: Shape;
+}
+
+export function maskedLayers(plan: ModelPlan): MaskedLayer[] {
+  return plan.layers.flatMap(({ name, spec, inputShape }) => {
+    if ((spec.type !== 'dropout' && spec.type !== 'spatial_dropout2d') || spec.rate === 0) return [];
+    return [{ name, rate: spec.rate, shape: spec.type === 'dropout' ? inputShape : [1, 1, inputShape.at(-1)!] }];
+  });
+}
 
 export interface MaskedBatch {
   epoch: number;
@@ -19,7 +28,7 @@ export interface MaskedBatch {
 
 /** The masks of one training's batches; a layer's key is made once an epoch. */
 export function makeMasker(plan: ModelPlan, seed: number): (batch: MaskedBatch) => Masks {
-  const layers = maskedLayers(plan).map(({ name, inputShape, spec: { rate } }) => ({ name, rate, elements: inputShape.reduce((product, size) => product * size, 1) }));
+  const layers = maskedLayers(plan).map(({ name, rate, shape }) => ({ name, rate, elements: shape.reduce((product, size) => product * size, 1) }));
   let keys: { epoch: number; of: Key[] } | null = null;
   return ({ epoch, sampleIds }) => {
     if (keys?.epoch !== epoch) keys = { epoch, of: layers.map(({ name }) => dropoutKey(seed, name, epoch)) };

@@ -8,6 +8,7 @@ import { checkState, expectedState } from '../../lib/model/slots.js';
 import type { ModelPlan } from '../../lib/model/plan.js';
 import { checkCourse, courseOf, totalUpdates, type Course } from '../../lib/training/course.js';
 import { checkCursor, startCursor } from '../../lib/training/cursor.js';
+import { checkSchedule } from '../../lib/training/learning-rate.js';
 import { programKey } from '../../lib/training/program-key.js';
 import { STATE_ROLES, type HostTensor, type StateCounters, type TensorMap } from '../../lib/training/state.js';
 import { emptySums } from '../../lib/training/window.js';
@@ -45,7 +46,7 @@ async function prepareOn(data: LoadedData, start: Start, engine: Engine, loadMs:
   const { spec } = start;
   const loadedMs = performance.now();
   const course = courseOf(spec.training, data.description.samples);
-  refuse(checkCourse(course), 'invalid_data');
+  refuse([...checkCourse(course), ...checkSchedule(spec.training, totalUpdates(course))], 'invalid_data');
   const planned = planModel(spec.model.layers, data.description.shape, { classes: data.description.classes });
   if ('problems' in planned) throw refusal(planned.problems, 'invalid_data');
   const program = {
@@ -56,6 +57,7 @@ async function prepareOn(data: LoadedData, start: Start, engine: Engine, loadMs:
     batchSize: spec.training.batch_size,
     lossDenominator: spec.training.batch_size,
     accumIters: spec.training.accum_iters,
+    clip: { value: spec.training.clip_value, norm: spec.training.clip_norm },
     sizes: { training: batchSizes(data.description.samples, spec.training.batch_size), evaluation: batchSizes(data.validationSamples, spec.training.batch_size) },
     key: programKey(spec, planned.plan),
   };

@@ -1,19 +1,19 @@
 // Rows of the two metric series, made of the sums in the state: the same numbers whether or not there was a death in between.
 import type { TrainingSpec } from '../../lib/contract/spec.js';
 import type { EpochRow, UpdateRow } from '../../lib/contract/rows.js';
-import { learningRateAt } from '../../lib/training/learning-rate.js';
+import type { LearningRate } from '../../lib/training/learning-rate.js';
 import type { Cursor, PartialSums } from '../../lib/training/state.js';
 import { accuracyOf, finiteOrNull, meanLoss } from '../../lib/training/window.js';
 import type { UpdateResult } from './engines/index.js';
 
 /** @param window the sums of the window that the update applied
  *  @param update the update's number, from 1 */
-export function updateRow(training: TrainingSpec, update: number, window: PartialSums, result: UpdateResult, wallTimeMs: number): UpdateRow {
+export function updateRow(training: TrainingSpec, learningRate: LearningRate, update: number, window: PartialSums, result: UpdateResult, wallTimeMs: number): UpdateRow {
   return {
     update,
     ...metricsOf(training, window),
     regularization: finiteOrNull(result.regularization),
-    lr: finiteOrNull(learningRateAt(training, update - 1)),
+    lr: finiteOrNull(learningRate(update - 1)),
     grad_norm: finiteOrNull(result.gradNorm),
     samples: window.samples,
     wall_time: wallTimeMs / 1000,
@@ -21,10 +21,10 @@ export function updateRow(training: TrainingSpec, update: number, window: Partia
 }
 
 /** The row of the epoch that just ended (or of the part of one that max_updates left); epochs are numbered from 1. */
-export function epochRow(training: TrainingSpec, cursor: Cursor, epoch: PartialSums, validation: PartialSums | null): EpochRow {
+export function epochRow(training: TrainingSpec, learningRate: LearningRate, cursor: Cursor, epoch: PartialSums, validation: PartialSums | null): EpochRow {
   const row = { epoch: cursor.epoch + 1, updates: cursor.updates, ...metricsOf(training, epoch) };
   // the rate of the last update that was made
-  const lr = finiteOrNull(learningRateAt(training, Math.max(0, cursor.updates - 1)));
+  const lr = finiteOrNull(learningRate(Math.max(0, cursor.updates - 1)));
   if (validation === null) return { ...row, lr };
   const { loss, accuracy } = metricsOf(training, validation);
   return { ...row, val_loss: loss, ...(accuracy === undefined ? {} : { val_accuracy: accuracy }), lr };

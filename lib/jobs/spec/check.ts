@@ -9,6 +9,7 @@ import type { ModelPlan } from '../../model/plan.js';
 import { MAX_TENSOR_ELEMENTS, planModel, structuralProblems } from '../../model/plan-model.js';
 import { gathersStatistics } from '../../model/slots.js';
 import { checkCourse, courseOf, totalUpdates } from '../../training/course.js';
+import { checkSchedule } from '../../training/learning-rate.js';
 import { MAX_SAMPLES } from '../../training/permutation.js';
 
 export interface CheckedSpec {
@@ -39,7 +40,7 @@ export function checkAgainstData(spec: JobSpec, description: DataDescription, va
   }
 
   const course = courseOf(training, parts.train);
-  problems.push(...checkCourse(course));
+  problems.push(...checkCourse(course), ...checkSchedule(training, totalUpdates(course)));
   const planned = planModel(spec.model.layers, description.shape, { classes: description.classes });
   if ('problems' in planned) return { problems: [...problems, ...planned.problems] };
   problems.push(...checkSizes(spec, planned.plan));

@@ -6,7 +6,7 @@ import { joinPath, showValue } from './show-value.js';
 
 /** One problem for each; the value may be anything. */
 export function findNotSupported(spec: unknown): Problem[] {
-  return NOT_SUPPORTED.flatMap((rule) => find(rule, spec, rule.path.split('.'), ''));
+  return NOT_SUPPORTED.flatMap((rule) => find(rule, spec, rule.path.split('.'), '', {}));
 }
 
 /** Whether a schema's problem is about something that is already refused as not supported: then it says nothing new. */
@@ -19,13 +19,13 @@ export function coverOf(notSupported: readonly Problem[]): (problem: Problem) =>
   };
 }
 
-function find(rule: NotSupported, value: unknown, keys: readonly string[], path: string): Problem[] {
+function find(rule: NotSupported, value: unknown, keys: readonly string[], path: string, parent: Readonly<Record<string, unknown>>): Problem[] {
   const [key, ...rest] = keys;
-  if (key === undefined) return value !== undefined && rule.matches(value) ? [{ param: path, message: message(rule, value), code: 'not_supported' }] : [];
+  if (key === undefined) return value !== undefined && rule.matches(value, parent) ? [{ param: path, message: message(rule, value), code: 'not_supported' }] : [];
   if (typeof value !== 'object' || value === null) return [];
   // a longer list is refused for its length
-  if (key === '*') return Array.isArray(value) && value.length <= LAYER_LIMIT ? value.flatMap((item, index) => find(rule, item, rest, joinPath(path, String(index)))) : [];
-  return Object.hasOwn(value, key) ? find(rule, (value as Record<string, unknown>)[key], rest, joinPath(path, key)) : [];
+  if (key === '*') return Array.isArray(value) && value.length <= LAYER_LIMIT ? value.flatMap((item, index) => find(rule, item, rest, joinPath(path, String(index)), {})) : [];
+  return Object.hasOwn(value, key) ? find(rule, (value as Record<string, unknown>)[key], rest, joinPath(path, key), value as Record<string, unknown>) : [];
 }
 
 function message(rule: NotSupported, value: unknown): string {

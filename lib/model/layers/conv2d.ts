@@ -1,11 +1,13 @@
 // conv2d: channels last, kernel [height, width, in, out].
-import { activationFloats, kernelAndBias, type LayerKind, showShape, sizeOf, spatial } from './layer.js';
+import { activationFloats, checkConstraint, kernelAndBias, type LayerKind, showShape, sizeOf, spatial } from './layer.js';
 import { outputSize, spanOf } from './sliding-window.js';
 
 export const conv2d: LayerKind<'conv2d'> = {
-  check({ strides, dilation_rate }) {
-    if (Math.max(...strides) === 1 || Math.max(...dilation_rate) === 1) return [];
-    return [{ field: 'dilation_rate', message: `strides ${showShape(strides)} and dilation_rate ${showShape(dilation_rate)} cannot both be larger than 1` }];
+  check(spec) {
+    const { strides, dilation_rate } = spec;
+    const problems = checkConstraint(spec, 4);
+    if (Math.max(...strides) === 1 || Math.max(...dilation_rate) === 1) return problems;
+    return [...problems, { field: 'dilation_rate', message: `strides ${showShape(strides)} and dilation_rate ${showShape(dilation_rate)} cannot both be larger than 1` }];
   },
   outline(spec, input) {
     const space = spatial('conv2d', input);

@@ -1,8 +1,9 @@
 // dense: kernel [in, out]. Only on flat input: Keras would apply it to the last axis, which in a CNN is nearly
 // always a forgotten flatten.
-import { activationFloats, kernelAndBias, type LayerKind, showShape } from './layer.js';
+import { activationFloats, checkConstraint, kernelAndBias, type LayerKind, showShape } from './layer.js';
 
 export const dense: LayerKind<'dense'> = {
+  check: (spec) => checkConstraint(spec, 2),
   outline(spec, input) {
     const [features] = input;
     if (input.length !== 1 || features === undefined) {

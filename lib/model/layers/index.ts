@@ -7,17 +7,27 @@ import { conv2d } from './conv2d.js';
 import { dense } from './dense.js';
 import { dropout } from './dropout.js';
 import { flatten } from './flatten.js';
+import { globalPooling2d } from './global-pooling2d.js';
+import { groupNormalization } from './group-normalization.js';
+import { layerNormalization } from './layer-normalization.js';
 import type { LayerKind, LayerOutline, LayerProblem } from './layer.js';
-import { maxPooling2d } from './max-pooling2d.js';
+import { pooling2d } from './pooling2d.js';
+import { spatialDropout2d } from './spatial-dropout2d.js';
 
 const LAYER_KINDS: { [T in LayerSpec['type']]: LayerKind<T> } = {
   conv2d,
-  max_pooling2d: maxPooling2d,
+  max_pooling2d: pooling2d,
+  average_pooling2d: pooling2d,
+  global_average_pooling2d: globalPooling2d,
+  global_max_pooling2d: globalPooling2d,
   flatten,
   dense,
   activation,
   dropout,
+  spatial_dropout2d: spatialDropout2d,
   batch_normalization: batchNormalization,
+  group_normalization: groupNormalization,
+  layer_normalization: layerNormalization,
 };
 
 /** Problems of a layer that can be told without knowing a shape. */

@@ -1,5 +1,5 @@
 // What a layer type has to say about itself, without a tensor: checks, output shape, weights and memory.
-import type { Initializer, LayerSpec, LayerSpecOf } from '../../contract/spec.js';
+import type { ConstraintSpec, Initializer, LayerSpec, LayerSpecOf, RegularizerSpec } from '../../contract/spec.js';
 import type { Shape, WeightPlan } from '../plan.js';
 
 /** A problem of one layer; `field` is a key of it (`units`), or empty for the layer as a whole. */
@@ -30,18 +30,54 @@ export const showShape = (shape: Shape) => `[${shape.join(', ')}]`;
 /** Kept by an activation besides its output: its input, unless there is none. */
 export const activationFloats = (activation: string | null, size: number) => (activation === null || activation === 'linear' ? 0 : size);
 
+/** What layers with a kernel and a bias say about them. */
+interface WithWeights {
+  name: string;
+  trainable: boolean;
+  use_bias: boolean;
+  kernel_initializer: Initializer;
+  bias_initializer: Initializer;
+  kernel_regularizer: RegularizerSpec | null;
+  bias_regularizer: RegularizerSpec | null;
+  kernel_constraint: ConstraintSpec | null;
+}
+
 /** A kernel and its bias, as conv2d and dense have them; fans are the kernel's receptive field × in, × out. */
-export function kernelAndBias(
-  spec: { name: string; trainable: boolean; use_bias: boolean; kernel_initializer: Initializer; bias_initializer: Initializer },
-  kernelShape: Shape,
-): WeightPlan[] {
+export function kernelAndBias(spec: WithWeights, kernelShape: Shape): WeightPlan[] {
   const inputs = kernelShape.at(-2) ?? 1;
   const outputs = kernelShape.at(-1) ?? 1;
   const field = sizeOf(kernelShape) / (inputs * outputs);
-  const kernel = { name: `${spec.name}/kernel`, shape: kernelShape, trainable: spec.trainable, initializer: spec.kernel_initializer, fanIn: field * inputs, fanOut: field * outputs };
+  const kernel: WeightPlan = {
+    name: `${spec.name}/kernel`,
+    shape: kernelShape,
+    trainable: spec.trainable,
+    initializer: spec.kernel_initializer,
+    fanIn: field * inputs,
+    fanOut: field * outputs,
+    ...regularized(spec.kernel_regularizer),
+    ...(spec.kernel_constraint === null ? {} : { constraint: spec.kernel_constraint }),
+  };
   // a vector's fans are its length, as in Keras
-  const bias = { name: `${spec.name}/bias`, shape: [outputs], trainable: spec.trainable, initializer: spec.bias_initializer, fanIn: outputs, fanOut: outputs };
+  const bias: WeightPlan = { name: `${spec.name}/bias`, shape: [outputs], trainable: spec.trainable, initializer: spec.bias_initializer, fanIn: outputs, fanOut: outputs, ...regularized(spec.bias_regularizer) };
   return spec.use_bias ? [kernel, bias] : [kernel];
+}
+
+/** One of zeros is none. */
+const regularized = (regularizer: RegularizerSpec | null): { regularizer?: RegularizerSpec } => (regularizer === null || (regularizer.l1 === 0 && regularizer.l2 === 0) ? {} : { regularizer });
+
+/** What is wrong with a constraint on a kernel of so many axes. */
+export function checkConstraint({ kernel_constraint: constraint }: Pick<WithWeights, 'kernel_constraint'>, rank: number): LayerProblem[] {
+  if (constraint === null || constraint.type === 'non_neg') return [];
+  const beyond = [constraint.axis].flat().find((axis) => axis >= rank);
+  const problems = beyond === undefined ? [] : [{ field: 'kernel_constraint.axis', message: `must be an axis of the kernel, 0 to ${rank - 1}; got ${beyond}` }];
+  if (constraint.type === 'min_max_norm' && constraint.min_value > constraint.max_value) problems.push({ field: 'kernel_constraint.min_value', message: `must not be above max_value, ${constraint.max_value}; got ${constraint.min_value}` });
+  return problems;
+}
+
+/** Scale and offset of a normalization layer, as far as it has them. */
+export function gammaAndBeta(spec: { name: string; trainable: boolean; center: boolean; scale: boolean }, channels: number): WeightPlan[] {
+  const weight = (name: string, initializer: Initializer): WeightPlan => ({ name: `${spec.name}/${name}`, shape: [channels], trainable: spec.trainable, initializer, fanIn: channels, fanOut: channels });
+  return [...(spec.scale ? [weight('gamma', 'ones')] : []), ...(spec.center ? [weight('beta', 'zeros')] : [])];
 }
 
 /** [height, width, channels], or the problem that the input is something else. */

@@ -4,10 +4,11 @@ import { writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import type { JobSpecInput } from '../../../lib/contract/spec.js';
 import { resolveSpec } from '../../../lib/jobs/spec/resolve.js';
+import { totalUpdates } from '../../../lib/training/course.js';
 import { afterStep, planStep } from '../../../lib/training/cursor.js';
-import { learningRateAt } from '../../../lib/training/learning-rate.js';
+import { makeLearningRate } from '../../../lib/training/learning-rate.js';
 import { gatherInputs } from '../../../worker/supervisor/inputs.js';
-import type { Batch } from '../../../worker/trainer/engines/index.js';
+import type { Batch, BlockResult, Window } from '../../../worker/trainer/engines/index.js';
 import { loadTensorflow } from '../../../worker/trainer/engines/load.js';
 import type { Training } from '../../../worker/trainer/loop.js';
 import { prepare } from '../../../worker/trainer/prepare.js';
@@ -31,6 +32,10 @@ async function gather({ spec, course, batches, start }: Training): Promise<Batch
   return gathered.slice(0, gathered.length - (gathered.length % spec.training.accum_iters));
 }
 
+function assertFinite({ finite }: BlockResult): void {
+  if (!finite) throw new Error('the loss is not finite');
+}
+
 /** @returns a function that runs windows for so many seconds, and goes on where it stopped */
 async function makeLoop(input: JobSpecInput): Promise<(seconds: number) => { samples: number; seconds: number }> {
   const resolved = resolveSpec(input);
@@ -41,27 +46,34 @@ async function makeLoop(input: JobSpecInput): Promise<(seconds: number) => { sam
   const { program } = training;
   const batches = await gather(training);
   const { accum_iters: accumIters, batch_size: batchSize } = spec.training;
+  const learningRate = makeLearningRate(spec.training, totalUpdates(training.course));
   let update = 0;
   let position = 0;
 
-  function runWindow(): void {
-    const window = batches.slice(position, position + accumIters);
-    position = (position + accumIters) % batches.length;
+  /** As many windows as the program takes at a time; how many those were. */
+  function runWindows(): number {
+    const count = program.blockLimit < accumIters ? 1 : program.windowLimit;
+    const windows = Array.from({ length: count }, () => {
+      const window = batches.slice(position, position + accumIters);
+      position = (position + accumIters) % batches.length;
+      return { batches: window, update: { update, divisor: accumIters, learningRate: learningRate(update++) } };
+    });
+    if (count > 1) program.runWindows(windows).forEach(assertFinite);
+    else runInBlocks(windows[0]!);
+    return count;
+  }
+  function runInBlocks({ batches: window, update: numbers }: Window): void {
     for (let from = 0; from < accumIters; ) {
       const block = window.slice(from, from + program.blockLimit);
       from += block.length;
-      const last = from === accumIters;
-      const { finite } = program.runBlock(block, last ? { update, divisor: accumIters, learningRate: learningRateAt(spec.training, update) } : null);
-      if (!finite) throw new Error('the loss is not finite');
+      assertFinite(program.runBlock(block, from === accumIters ? numbers : null));
     }
-    update++;
   }
   return (seconds) => {
     const began = performance.now();
     let windows = 0;
     do {
-      runWindow();
-      windows++;
+      windows += runWindows();
     } while (performance.now() - began < seconds * 1_000);
     return { samples: windows * accumIters * batchSize, seconds: (performance.now() - began) / 1_000 };
   };

@@ -8,7 +8,8 @@ import { decodeSafetensors } from '../../../lib/checkpoints/safetensors.js';
 import type { JobSpecInput } from '../../../lib/contract/spec.js';
 import { startTestSystem, type TestSystem } from '../../support/system.js';
 
-const folder = join(import.meta.dirname, '../../fixtures/cnn/seed');
+const fixtures = join(import.meta.dirname, '../../fixtures/cnn');
+const folder = join(fixtures, 'seed');
 let system: TestSystem;
 
 beforeAll(async () => {

@@ -4,8 +4,8 @@ import { readFileSync } from 'node:fs';
 import tf from '@tensorflow/tfjs-core';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { OptimizerSpec } from '../../../lib/contract/spec.js';
-import { accumulatorName, slotName, slotNames } from '../../../lib/model/slots.js';
-import { learningRateAt } from '../../../lib/training/learning-rate.js';
+import { accumulatorName, initialSlotValue, slotName, slotNames } from '../../../lib/model/slots.js';
+import { makeLearningRate } from '../../../lib/training/learning-rate.js';
 import type { ModelPlan } from '../../../lib/model/plan.js';
 import type { Program } from '../../../worker/trainer/engines/index.js';
 import { inScope } from '../../../worker/trainer/engines/scope.js';
@@ -33,10 +33,10 @@ function bareState(shapes: Record<string, number[]>, initial: Tensors, optimizer
   const names = Object.keys(shapes);
   const store = makeTensorStore();
   const plan = { layers: [], weights: names.map((name) => ({ name, shape: shapes[name]!, trainable: true })) } as unknown as ModelPlan;
-  const program: Program = { plan, optimizer, loss: { type: 'categorical_crossentropy', label_smoothing: 0, from_logits: false }, reduction: 'batch', batchSize: 1, lossDenominator: 1, accumIters, lanes: { most: 1, measured: false }, sizes: { training: [1], evaluation: [] }, key: '' };
+  const program: Program = { plan, optimizer, loss: { type: 'categorical_crossentropy', label_smoothing: 0, from_logits: false }, reduction: 'batch', batchSize: 1, lossDenominator: 1, accumIters, clip: { value: null, norm: null }, lanes: { most: 1, measured: false }, sizes: { training: [1], evaluation: [] }, key: '' };
   for (const name of names) {
     store.put(name, tf.tensor(initial[name]!, shapes[name]));
-    for (const slot of slotNames(optimizer)) store.put(slotName(name, slot), tf.zeros(shapes[name]!));
+    for (const slot of slotNames(optimizer)) store.put(slotName(name, slot), tf.fill(shapes[name]!, initialSlotValue(optimizer)));
   }
   let position = 0;
   let update = 0;
@@ -50,7 +50,7 @@ function bareState(shapes: Record<string, number[]>, initial: Tensors, optimizer
         }
         position += 1;
         if (position < accumIters) return;
-        const learningRate = learningRateAt({ optimizer: optimizer as never, lr_schedule: { type: 'constant' } }, update);
+        const learningRate = makeLearningRate({ optimizer: optimizer as never, lr_schedule: { type: 'constant', warmup_updates: 0 } }, 1000)(update);
         const numbers = Object.fromEntries(Object.entries(stepNumbers(optimizer, { update, learningRate })).map(([name, value]) => [name, tf.scalar(value)]));
         const next = updateWeights({ program, state: store.get, gradient: (name) => tf.div(store.get(accumulatorName(name)), position), numbers });
         for (const [name, tensor] of next) store.put(name, tensor);
@@ -140,4 +140,77 @@ describe('sgd', () => {
     ['with weight decay', { ...SGD, weight_decay: 0.05 }],
     ['with weight decay and momentum', { ...SGD, momentum: 0.9, weight_decay: 0.05, decay: 0.5 }],
   ])('%s is Keras\'s, in bits', (_, optimizer) => expect(run(optimizer)).toEqual(byHand(optimizer)));
+});
+
+/** By the formulas, in float64. */
+describe('the other optimizers', () => {
+  const W = [...noise(24, 0)];
+  const G = [1, 2, 3, 4].map((salt) => [...noise(24, salt)]);
+  const common = { lr: 0.05, decay: 0.1, weight_decay: 0 };
+  const rateAt = (update: number): number => common.lr / (1 + common.decay * update);
+  const run = (optimizer: OptimizerSpec, weights = W, gradients = G): number[] => {
+    const { store, microBatch } = bareState({ w: [weights.length] }, { w: weights }, optimizer, 1);
+    for (const w of gradients) microBatch({ w });
+    const end = read(store, 'w');
+    store.close();
+    return end;
+  };
+  const expectClose = (actual: number[], expected: number[]): void => expect(deviation(actual, expected)).toBeLessThan(2e-6);
+
+  test.each([0, 0.8])('rmsprop with momentum %d', (momentum) => {
+    const expected = W.map((start, at) => {
+      let [w, v, m] = [start, 0, 0];
+      G.forEach((gradients, update) => {
+        const g = gradients[at]!;
+        v = 0.9 * v + 0.1 * g * g;
+        m = momentum * m + (rateAt(update) * g) / Math.sqrt(v + 1e-3);
+        w -= m;
+      });
+      return w;
+    });
+    expectClose(run({ type: 'rmsprop', ...common, rho: 0.9, momentum, epsilon: 1e-3 }), expected);
+  });
+
+  test('adagrad, from its first value on', () => {
+    const expected = W.map((start, at) => {
+      let [w, a] = [start, 0.3];
+      G.forEach((gradients, update) => {
+        a += gradients[at]! ** 2;
+        w -= (rateAt(update) * gradients[at]!) / Math.sqrt(a + 1e-7);
+      });
+      return w;
+    });
+    expectClose(run({ type: 'adagrad', ...common, initial_accumulator_value: 0.3, epsilon: 1e-7 }), expected);
+  });
+
+  test('adamw is adam after the decay of the weight', () => {
+    const optimizer = { ...ADAM, ...common, weight_decay: 0.02 };
+    expect(run({ ...optimizer, type: 'adamw' })).toEqual(run(optimizer));
+  });
+
+  const norm = (values: number[]): number => Math.hypot(...values);
+  const lambByHand = (start: number[], gradients: number[][], weightDecay: number): number[] => {
+    let w = start;
+    let [m, v] = [start.map(() => 0), start.map(() => 0)];
+    gradients.forEach((g, update) => {
+      const t = update + 1;
+      m = m.map((value, at) => 0.9 * value + 0.1 * g[at]!);
+      v = v.map((value, at) => 0.999 * value + 0.001 * g[at]! ** 2);
+      const step = w.map((value, at) => m[at]! / (1 - 0.9 ** t) / (Math.sqrt(v[at]! / (1 - 0.999 ** t)) + 1e-6) + weightDecay * value);
+      const ratio = norm(w) > 0 && norm(step) > 0 ? norm(w) / norm(step) : 1;
+      w = w.map((value, at) => value - rateAt(update) * ratio * step[at]!);
+    });
+    return w;
+  };
+
+  test.each([0, 0.05])('lamb with weight decay %d', (weight_decay) => {
+    expectClose(run({ type: 'lamb', ...common, weight_decay, beta_1: 0.9, beta_2: 0.999, epsilon: 1e-6 }), lambByHand(W, G, weight_decay));
+  });
+
+  test('lamb takes the plain step where the weight, or the step, is zero', () => {
+    const optimizer = { type: 'lamb', ...common, beta_1: 0.9, beta_2: 0.999, epsilon: 1e-6 } as const;
+    const zeros = W.map(() => 0);
+    expectClose(run(optimizer, zeros), lambByHand(zeros, G, 0));
+    expect(run(optimizer, W, [zeros, zeros])).toEqual(W.map(Math.fround));
+  });
 });

@@ -25,24 +25,33 @@ export const SPEC_A: JobSpecInput = {
   checkpoint: { every_micro_batches: 4 },
 };
 
-/** Nesterov momentum with weight decay, convolutions with strides and dilation, file order, windows flushed at an epoch's end. */
+/**
+ * Nesterov momentum with weight decay under a schedule with warm-up, a regularizer, a constraint, a clipped gradient; convolutions
+ * with strides and dilation, the other pools, norms and dropout; file order, windows flushed at an epoch's end.
+ */
 export const SPEC_B: JobSpecInput = {
   name: 'resume-b',
   data: { type: 'builtin', name: 'synthetic', samples: 45, shape: [10, 10, 2], classes: 3, seed: 5 },
   model: {
     layers: [
-      { type: 'conv2d', filters: 3, kernel_size: 3, strides: 2, activation: 'elu', kernel_initializer: 'he_normal' },
+      { type: 'conv2d', filters: 3, kernel_size: 3, strides: 2, activation: 'elu', kernel_initializer: 'he_normal', kernel_regularizer: { l1: 1e-3, l2: 1e-2 } },
+      { type: 'group_normalization', groups: 3 },
+      { type: 'spatial_dropout2d', rate: 0.2 },
       { type: 'conv2d', filters: 3, kernel_size: 3, padding: 'same', dilation_rate: 2 },
       { type: 'batch_normalization', scale: false },
+      { type: 'average_pooling2d', pool_size: 2, strides: 1 },
+      { type: 'layer_normalization' },
       { type: 'max_pooling2d', padding: 'same' },
       { type: 'flatten' },
       { type: 'dropout', rate: 0.3 },
-      { type: 'dense', units: 3 },
+      { type: 'dense', units: 3, kernel_constraint: { type: 'max_norm', max_value: 1, axis: 0 } },
     ],
   },
   training: {
     batch_size: 7, accum_iters: 3, epochs: 2, tail: 'flush', shuffle: false, seed: 0,
     optimizer: { type: 'sgd', lr: 0.05, momentum: 0.9, nesterov: true, weight_decay: 0.01 },
+    lr_schedule: { type: 'cosine', warmup_updates: 1 },
+    clip_norm: 1,
     loss: { type: 'sparse_categorical_crossentropy', label_smoothing: 0.1, from_logits: true },
   },
   checkpoint: { every_micro_batches: 2 },

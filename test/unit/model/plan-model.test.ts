@@ -42,6 +42,13 @@ describe('output shapes', () => {
     [flatten, [4, 5, 6], [120]],
     [{ type: 'activation', activation: 'relu' }, [4, 5, 6], [4, 5, 6]],
     [{ type: 'dropout', rate: 0.5 }, [4, 5, 6], [4, 5, 6]],
+    [{ type: 'spatial_dropout2d', rate: 0.5 }, [4, 5, 6], [4, 5, 6]],
+    [{ type: 'average_pooling2d', pool_size: [2, 3], padding: 'same' }, [5, 7, 6], [3, 3, 6]],
+    [{ type: 'global_average_pooling2d' }, [4, 5, 6], [6]],
+    [{ type: 'global_max_pooling2d' }, [4, 5, 6], [6]],
+    [{ type: 'layer_normalization' }, [4, 5, 6], [4, 5, 6]],
+    [{ type: 'group_normalization', groups: 3 }, [4, 5, 6], [4, 5, 6]],
+    [{ type: 'group_normalization', groups: 3 }, [6], [6]],
     [{ type: 'batch_normalization' }, [4, 5, 6], [4, 5, 6]],
   ])('%j on %j is %j', (layer, input, output) => {
     expect(planOf(layersOf(layer), input).outputShape).toEqual(output);
@@ -89,6 +96,20 @@ describe('weights', () => {
     expect(planOf(layersOf(...layers), input).parameters).toEqual({ trainable: count, nonTrainable: 0 });
   });
 
+  it('say their regularizer and constraint, where they have one', () => {
+    const { weights } = planOf(layersOf(flatten, dense(3, { kernel_regularizer: { l2: 0.1 }, bias_regularizer: { l1: 0 }, kernel_constraint: { type: 'non_neg' } })), [4, 4, 1]);
+    expect(weights.map(({ regularizer, constraint }) => [regularizer, constraint])).toEqual([[{ l1: 0, l2: 0.1 }, { type: 'non_neg' }], [undefined, undefined]]);
+  });
+
+  it('of layer and group normalization are all trainable, gamma and beta as far as they are wanted', () => {
+    const { weights } = planOf(layersOf({ type: 'layer_normalization' }, { type: 'group_normalization', groups: 2, scale: false }), [8, 8, 4]);
+    expect(weights.map(({ name, shape, trainable, initializer }) => [name, shape, trainable, initializer])).toEqual([
+      ['layer_normalization_1/gamma', [4], true, 'ones'],
+      ['layer_normalization_1/beta', [4], true, 'zeros'],
+      ['group_normalization_1/beta', [4], true, 'zeros'],
+    ]);
+  });
+
   it('of batch normalization are half trainable', () => {
     expect(planOf(layersOf({ type: 'batch_normalization' }), [8, 8, 64]).parameters).toEqual({ trainable: 128, nonTrainable: 128 });
   });
@@ -98,9 +119,7 @@ describe('weights', () => {
     const job = JSON.parse(readFileSync(new URL('job.json', folder), 'utf8')) as { model: { layers: Record<string, unknown>[] } };
     const bytes = readFileSync(new URL('init.safetensors', folder));
     const header = JSON.parse(bytes.subarray(8, 8 + Number(bytes.readBigUInt64LE(0))).toString()) as Record<string, { shape: number[] }>;
-    // average pooling, regularizers and constraints are not built; none of them changes a weight's name or shape
-    const layers = job.model.layers.map(({ kernel_regularizer: _r, kernel_constraint: _c, ...layer }) => (layer['type'] === 'average_pooling2d' ? { ...layer, type: 'max_pooling2d' } : layer));
-    const { weights } = planOf(layersOf(...layers), [8, 8, 1], 10);
+    const { weights } = planOf(layersOf(...job.model.layers), [8, 8, 1], 10);
     expect(Object.fromEntries(weights.map((weight) => [weight.name, weight.shape]))).toEqual(Object.fromEntries(Object.entries(header).map(([key, { shape }]) => [key, shape])));
   });
 });
@@ -113,6 +132,9 @@ describe('problems', () => {
     ['dense on an image', [dense(4)], [8, 8, 1], 'model.layers.0', /add a flatten layer/],
     ['a convolution on flat input', [flatten, conv(4, 3)], [8, 8, 1], 'model.layers.1', /needs \[height, width, channels\].*\[64\]/],
     ['a pool on flat input', [flatten, pool()], [8, 8, 1], 'model.layers.1', /max_pooling2d needs/],
+    ['a global pool on flat input', [flatten, { type: 'global_max_pooling2d' }], [8, 8, 1], 'model.layers.1', /global_max_pooling2d needs/],
+    ['spatial dropout on flat input', [flatten, { type: 'spatial_dropout2d', rate: 0.1 }], [8, 8, 1], 'model.layers.1', /spatial_dropout2d needs/],
+    ['groups that do not divide the channels', [conv(6, 3), { type: 'group_normalization', groups: 4 }], [8, 8, 1], 'model.layers.1.groups', /must divide the input's 6 channels, got 4/],
     ['a kernel beyond 2³¹ − 1 elements', [flatten, dense(1_048_576)], [64, 64, 1], 'model.layers.1', /dense_1\/kernel \[4096, 1048576\] has 4294967296 elements/],
     ['an output beyond 2³¹ − 1 elements', [conv(65_536, 1)], [256, 256, 1], 'model.layers.0', /its output for one sample/],
   ])('%s is refused', (_, layers, input, param, message) => {

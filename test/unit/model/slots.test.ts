@@ -31,6 +31,11 @@ describe('expectedState', () => {
     [adam(true), ['m', 'v', 'vhat']],
     [sgd(), []],
     [sgd(0.9), ['momentum']],
+    [{ ...adam(true), type: 'adamw' } as OptimizerSpec, ['m', 'v', 'vhat']],
+    [{ type: 'lamb', ...common, beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7 }, ['m', 'v']],
+    [{ type: 'rmsprop', ...common, rho: 0.9, momentum: 0, epsilon: 1e-7 }, ['velocity']],
+    [{ type: 'rmsprop', ...common, rho: 0.9, momentum: 0.5, epsilon: 1e-7 }, ['velocity', 'momentum']],
+    [{ type: 'adagrad', ...common, initial_accumulator_value: 0.1, epsilon: 1e-7 }, ['accumulator']],
   ])('knows the slots of %j', (optimizer, slots) => {
     expect(slotNames(optimizer)).toEqual(slots);
   });

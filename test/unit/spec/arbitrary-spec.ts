@@ -13,16 +13,22 @@ const withWeights = {
   use_bias: fc.boolean(),
   kernel_initializer: fc.constantFrom(...INITIALIZERS),
   bias_initializer: fc.constantFrom(...INITIALIZERS),
-  kernel_regularizer: fc.constant(null),
+  kernel_regularizer: fc.option(some({}, { l1: number(0, 1), l2: number(0, 1) })),
+  bias_regularizer: fc.option(some({}, { l2: number(0, 1) })),
+  kernel_constraint: fc.option(fc.oneof(some({ type: fc.constant('max_norm') }, { max_value: number(0.1, 9), axis: fc.constantFrom(0, 1, [0, 1]) }), fc.constant({ type: 'non_neg' }), some({ type: fc.constant('min_max_norm') }, { min_value: number(0, 1) }), fc.constant({ type: 'unit_norm', axis: 1 }))),
 };
 const anyLayer = { trainable: fc.boolean() };
 const layer = fc.oneof(
   some({ type: fc.constant('conv2d'), filters: fc.integer({ min: 1, max: 64 }), kernel_size: pair(5) }, { ...anyLayer, ...withWeights, strides: pair(3), padding: fc.constantFrom('valid', 'same'), groups: fc.constant(1) }),
   some({ type: fc.constant('max_pooling2d') }, { ...anyLayer, pool_size: pair(4), strides: fc.option(pair(4)) }),
+  some({ type: fc.constant('average_pooling2d') }, { ...anyLayer, pool_size: pair(4), strides: fc.option(pair(4)) }),
+  some({ type: fc.constantFrom('global_average_pooling2d', 'global_max_pooling2d') }, anyLayer),
   some({ type: fc.constant('flatten') }, anyLayer),
   some({ type: fc.constant('dense'), units: fc.integer({ min: 1, max: 512 }) }, { ...anyLayer, ...withWeights }),
   some({ type: fc.constant('activation'), activation: fc.constantFrom(...ACTIVATIONS) }, anyLayer),
-  some({ type: fc.constant('dropout'), rate: number(0, 0.99) }, anyLayer),
+  some({ type: fc.constantFrom('dropout', 'spatial_dropout2d'), rate: number(0, 0.99) }, anyLayer),
+  some({ type: fc.constant('group_normalization') }, { ...anyLayer, groups: fc.integer({ min: 1, max: 64 }), epsilon: number(1e-9, 1), scale: fc.boolean() }),
+  some({ type: fc.constant('layer_normalization') }, { ...anyLayer, epsilon: number(1e-9, 1), center: fc.boolean() }),
   some({ type: fc.constant('batch_normalization') }, { ...anyLayer, momentum: number(0, 1), epsilon: number(1e-9, 1), center: fc.boolean() }),
 );
 /** Some layers have names; none of them twice. */
@@ -48,6 +54,21 @@ const optimizer = fc.oneof(
   some({ type: fc.constant('adam') }, { ...rates, beta_1: number(0, 0.99), beta_2: number(0, 0.99), epsilon: fc.option(number(1e-9, 1)), amsgrad: fc.boolean() }),
   some({ type: fc.constant('sgd') }, { ...rates, momentum: number(0, 0.99), nesterov: fc.constant(false) }),
   some({ type: fc.constant('sgd'), momentum: number(0.1, 0.99), nesterov: fc.constant(true) }, rates),
+  some({ type: fc.constant('adamw') }, { ...rates, beta_1: number(0, 0.99), amsgrad: fc.boolean() }),
+  some({ type: fc.constant('rmsprop') }, { ...rates, rho: number(0, 0.99), momentum: number(0, 0.99), epsilon: fc.option(number(1e-9, 1)) }),
+  some({ type: fc.constant('adagrad') }, { ...rates, initial_accumulator_value: number(0, 1) }),
+  some({ type: fc.constant('lamb') }, { ...rates, beta_2: number(0, 0.99) }),
+);
+const warmup = { warmup_updates: fc.nat(100) };
+const updates = fc.integer({ min: 1, max: 1000 });
+const schedule = fc.oneof(
+  fc.constantFrom('constant', 'cosine', 'one_cycle'),
+  some({ type: fc.constant('constant') }, warmup),
+  some({ type: fc.constant('step'), every_updates: updates }, { ...warmup, gamma: number(0, 1) }),
+  some({ type: fc.constant('exponential'), decay_rate: number(0.1, 1), decay_steps: updates }, { ...warmup, staircase: fc.boolean() }),
+  some({ type: fc.constant('cosine') }, { ...warmup, decay_updates: fc.option(updates), alpha: number(0, 1) }),
+  some({ type: fc.constant('piecewise'), boundaries: fc.constant([3, 9]), values: fc.constant([0.1, 0.01, 0]) }, warmup),
+  some({ type: fc.constant('one_cycle') }, { ...warmup, pct_start: number(0, 1), div_factor: number(1, 100), final_div_factor: number(1, 1e5) }),
 );
 const training = some(
   {},
@@ -61,10 +82,11 @@ const training = some(
     shuffle: fc.boolean(),
     seed: fc.maxSafeNat(),
     optimizer,
-    lr_schedule: fc.constantFrom('constant', { type: 'constant' }),
+    lr_schedule: schedule,
     loss: fc.oneof(fc.constantFrom(...LOSSES), some({ type: fc.constantFrom(...LOSSES) }, { label_smoothing: number(0, 0.5), from_logits: fc.boolean() })),
     metrics: fc.constantFrom([], ['accuracy']),
-    clip_norm: fc.constant(null),
+    clip_norm: fc.option(number(0.1, 10)),
+    clip_value: fc.option(number(0.1, 10)),
     allow_class_change: fc.boolean(),
   },
 );

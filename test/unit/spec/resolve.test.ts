@@ -40,7 +40,7 @@ describe('a resolved spec', () => {
       training: {
         batch_size: 32, accum_iters: 1, epochs: 1, max_updates: null, tail: 'carry', reduction: 'sample', shuffle: true, seed: 0,
         optimizer: { type: 'adam', lr: 0.001, decay: 0, weight_decay: 0, beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7, amsgrad: false },
-        lr_schedule: { type: 'constant' },
+        lr_schedule: { type: 'constant', warmup_updates: 0 },
         loss: { type: 'categorical_crossentropy', label_smoothing: 0, from_logits: false },
         metrics: ['accuracy'], clip_norm: null, clip_value: null, ema: null, nonfinite: 'fail', early_stopping: null,
         precision: 'float32', numerics: 'strict', allow_class_change: false, lanes: 'auto',
@@ -61,6 +61,17 @@ describe('a resolved spec', () => {
       }),
       { numRuns: 150 },
     );
+  });
+
+  it.each<[unknown, Input]>([
+    ['constant', { type: 'constant', warmup_updates: 0 }],
+    ['cosine', { type: 'cosine', decay_updates: null, alpha: 0, warmup_updates: 0 }],
+    ['one_cycle', { type: 'one_cycle', pct_start: 0.3, div_factor: 25, final_div_factor: 1e4, warmup_updates: 0 }],
+    [{ type: 'step', every_updates: 5 }, { type: 'step', every_updates: 5, gamma: 0.1, warmup_updates: 0 }],
+    [{ type: 'exponential', decay_rate: 0.9, decay_steps: 7, warmup_updates: 2 }, { type: 'exponential', decay_rate: 0.9, decay_steps: 7, staircase: false, warmup_updates: 2 }],
+    [{ type: 'piecewise', boundaries: [3], values: [1, 2] }, { type: 'piecewise', boundaries: [3], values: [1, 2], warmup_updates: 0 }],
+  ])('spells the schedule %o out', (given, schedule) => {
+    expect(specOf({ training: { lr_schedule: given } }).training.lr_schedule).toEqual(schedule);
   });
 
   it('keeps what was given and does not touch it', () => {
@@ -140,9 +151,9 @@ describe('what is wrong', () => {
         'model.layers.1.filters: is required: an integer from 1 to 65536',
         'model.layers.1.kernel_size.1: must be an integer from 1 to 1024, got 0',
         'model.layers.1.activation: must be one of relu, leaky_relu, elu, selu, gelu, silu, sigmoid, hard_sigmoid, tanh, softmax, softplus, linear or null, got "rleu"',
-        'model.layers.2.type: must be one of conv2d, max_pooling2d, flatten, dense, activation, dropout, batch_normalization, got "nope"',
-        'model.layers.3.type: is required: one of conv2d, max_pooling2d, flatten, dense, activation, dropout, batch_normalization',
-        'model.layers.4: must be an object whose type is one of conv2d, max_pooling2d, flatten, dense, activation, dropout, batch_normalization, got 3',
+        'model.layers.2.type: must be one of conv2d, max_pooling2d, average_pooling2d, global_average_pooling2d, global_max_pooling2d, flatten, dense, activation, dropout, spatial_dropout2d, batch_normalization, group_normalization, layer_normalization, got "nope"',
+        'model.layers.3.type: is required: one of conv2d, max_pooling2d, average_pooling2d, global_average_pooling2d, global_max_pooling2d, flatten, dense, activation, dropout, spatial_dropout2d, batch_normalization, group_normalization, layer_normalization',
+        'model.layers.4: must be an object whose type is one of conv2d, max_pooling2d, average_pooling2d, global_average_pooling2d, global_max_pooling2d, flatten, dense, activation, dropout, spatial_dropout2d, batch_normalization, group_normalization, layer_normalization, got 3',
         'model.layers.5.name: must be a name of up to 64 letters, digits, `_`, `.` or `-`, got "a/b"',
         'training.accum: is not a known key (did you mean accum_iters?); known keys: batch_size, accum_iters, epochs, max_updates, tail, reduction, shuffle, seed, optimizer, lr_schedule, loss, metrics, clip_norm, clip_value, ema, nonfinite, early_stopping, precision, numerics, allow_class_change, lanes',
         'training.batch_size: must be an integer from 1 to 65536, got 0',
@@ -150,7 +161,7 @@ describe('what is wrong', () => {
         'training.tail: must be one of carry, flush, drop, got null',
         'training.shuffle: must be true or false, got "yes"',
         'training.seed: must be an integer from 0 to 9007199254740991, got NaN',
-        'training.optimizer.type: must be one of sgd, adam, got "adma"',
+        'training.optimizer.type: must be one of sgd, adam, adamw, rmsprop, adagrad, lamb, got "adma"',
         'training.loss.type: must be one of categorical_crossentropy, sparse_categorical_crossentropy, got "mse"',
         'checkpoint.every_micro_batches: only one of every_seconds, every_updates, every_micro_batches may be given, and every_updates is',
         'run.start_after: must be an ISO 8601 time in UTC, such as 2026-01-31T12:00:00Z or null, got "2026-02-30T00:00:00Z"',
@@ -197,26 +208,19 @@ describe('what is specified but not built', () => {
     ['data.path', 's3://', { data: { type: 'npz', path: 's3://bucket/a.npz' } }],
     ['data.validation.path', 's3://', digits({ validation: { type: 'npz', path: 's3://bucket/a.npz' } })],
     ...['augment', 'class_weight', 'sample_weight'].map((key): [string, string, Input] => [`data.${key}`, key, digits({ [key]: {} })]),
-    ...['depthwise_conv2d', 'separable_conv2d', 'average_pooling2d', 'global_average_pooling2d', 'global_max_pooling2d', 'group_normalization', 'layer_normalization', 'spatial_dropout2d', 'residual'].map(
+    ...['depthwise_conv2d', 'separable_conv2d', 'residual'].map(
       (type): [string, string, Input] => ['model.layers.0.type', type, { model: { layers: [{ type, layers: [], rate: 9 }, dense] } }],
     ),
     ['model.layers.0.groups', '2', layer({ groups: 2 })],
-    ...['kernel_regularizer', 'bias_regularizer', 'kernel_constraint'].map((key): [string, string, Input] => [`model.layers.0.${key}`, key, layer({ [key]: { l2: 0.1 } })]),
     ['model.init', 'init.job', { model: { layers: [dense], init: { job: 'job_1', include: 'state' } } }],
     ['model.init.from', 's3://', { model: { layers: [dense], init: { from: 's3://b/w.safetensors' } } }],
-    ...['adamw', 'rmsprop', 'adagrad', 'lamb'].map((type): [string, string, Input] => ['training.optimizer.type', type, training({ optimizer: { type, rho: 0.9 } })]),
     ...['binary_crossentropy', 'mean_squared_error'].flatMap((type): [string, string, Input][] => [
       ['training.loss', type, training({ loss: type })],
       ['training.loss.type', type, training({ loss: { type } })],
     ]),
-    ...['step', 'exponential', 'cosine', 'piecewise', 'one_cycle'].flatMap((type): [string, string, Input][] => [
-      ['training.lr_schedule', type, training({ lr_schedule: type })],
-      ['training.lr_schedule.type', type, training({ lr_schedule: { type, every_updates: 3 } })],
-    ]),
-    ['training.lr_schedule.warmup_updates', 'warmup_updates', training({ lr_schedule: { type: 'constant', warmup_updates: 5 } })],
     ['training.metrics.0', 'top_k_accuracy', training({ metrics: ['top_k_accuracy'] })],
     ['training.metrics.0.type', 'top_k_accuracy', training({ metrics: [{ type: 'top_k_accuracy', k: 3 }] })],
-    ...['warmup_updates', 'clip_norm', 'clip_value', 'ema', 'early_stopping', 'class_weight', 'sample_weight', 'augment'].map((key): [string, string, Input] => [`training.${key}`, key, training({ [key]: 1 })]),
+    ...['ema', 'early_stopping', 'class_weight', 'sample_weight', 'augment'].map((key): [string, string, Input] => [`training.${key}`, key, training({ [key]: 1 })]),
     ['training.nonfinite', 'skip_window', training({ nonfinite: 'skip_window' })],
     ['training.precision', 'bfloat16', training({ precision: 'bfloat16' })],
     ['checkpoint.every_seconds', 'auto', { checkpoint: { every_seconds: 'auto' } }],
@@ -242,6 +246,34 @@ describe('what is specified but not built', () => {
 
   it('is accepted as null, which is its default', () => {
     expect(specOf({ training: { clip_norm: null, ema: null, early_stopping: null }, checkpoint: { keep_best: null } }).training.ema).toBeNull();
+  });
+});
+
+describe('a constraint', () => {
+  it.each<[Input, string]>([
+    [{ type: 'max_norm', axis: [0, 2] }, 'model.layers.1.kernel_constraint.axis: must be an axis of the kernel, 0 to 1; got 2'],
+    [{ type: 'min_max_norm', min_value: 3 }, 'model.layers.1.kernel_constraint.min_value: must not be above max_value, 2; got 3'],
+    [{ type: 'non_neg', axis: 0 }, 'model.layers.1.kernel_constraint.axis: is not a known key; known keys: type'],
+    [{ type: 'max' }, 'model.layers.1.kernel_constraint.type: must be one of max_norm, unit_norm, non_neg, min_max_norm, got "max"'],
+  ])('%o is refused by its field', (kernel_constraint, problem) => {
+    expect(told(input({ model: { layers: [{ type: 'flatten' }, { ...dense, kernel_constraint }] } }))).toEqual([problem]);
+  });
+
+  it('and a regularizer have their defaults written', () => {
+    const { layers } = specOf({ model: { layers: [{ type: 'flatten' }, { ...dense, kernel_regularizer: { l2: 0.1 }, kernel_constraint: { type: 'max_norm' } }] } }).model;
+    expect(layers[1]).toMatchObject({ kernel_regularizer: { l1: 0, l2: 0.1 }, bias_regularizer: null, kernel_constraint: { type: 'max_norm', max_value: 2, axis: 0 } });
+  });
+});
+
+describe('a schedule', () => {
+  it.each<[unknown, string[]]>([
+    ['step', ['training.lr_schedule: must be one of constant, cosine, one_cycle, or an object whose type is one of constant, step, exponential, cosine, piecewise, one_cycle, got "step"']],
+    [{ type: 'step' }, ['training.lr_schedule.every_updates: is required: an integer from 1 to 1000000000']],
+    [{ type: 'cosine', gamma: 1 }, [expect.stringMatching(/^training.lr_schedule.gamma: is not a known key/) as string]],
+    [{ type: 'piecewise', boundaries: [5, 5, 9], values: [1, 2] }, ['training.lr_schedule.boundaries.1: must be above the one before it, 5; got 5', 'training.lr_schedule.values: must be one more than the boundaries: 4 values for 3 boundaries, got 2']],
+    [{ type: 'constant', warmup_updates: -1 }, ['training.lr_schedule.warmup_updates: must be an integer from 0 to 1000000000, got -1']],
+  ])('%o is refused by its field', (schedule, problems) => {
+    expect(told(input({ training: { lr_schedule: schedule } }))).toEqual(problems);
   });
 });
 

@@ -15,7 +15,7 @@ import { makeToyProgram } from './support/toy-program.js';
 const START: StateCounters = { cursor: startCursor(), window: emptySums(), epoch: emptySums() };
 
 /** What the program did, whatever the blocks. */
-const steps = (program: ReturnType<typeof makeToyProgram>): string[] => program.calls.filter((call) => call !== '|');
+const steps = (program: ReturnType<typeof makeToyProgram>): string[] => program.calls.filter((call) => call !== '|' && !call.endsWith('windows'));
 
 interface Run {
   ending: Ending;
@@ -174,5 +174,30 @@ describe('a stop', () => {
     const { calls, ending } = await run({}, { stopAfter: 0 });
     expect(calls).toEqual([]);
     expect(ending).toEqual({ kind: 'stopped', counters: START });
+  });
+});
+
+describe('whole windows at once', () => {
+  test.each([
+    ['carry', 1, Infinity],
+    ['flush', 2, Infinity],
+    ['drop', 2, 5],
+    ['carry', 3, 2],
+  ] as const)('are the same training: %s, windows of %d, room for %d', async (tail, accum_iters, room) => {
+    const training = { tail, accum_iters, epochs: 4 } as const;
+    const one = await run(training, { program: makeToyProgram({ blockLimit: 1 }) });
+    const program = makeToyProgram({ blockLimit: 4, windowLimit: 3 });
+    const { boundaries, ...many } = await run(training, { program, room });
+    const { boundaries: all, ...expected } = one;
+    expect(many).toEqual(expected);
+    if (accum_iters < 3) expect(program.calls.some((call) => call.endsWith(' windows')), 'several at once').toBe(true);
+    // boundaries inside of a call are not stood at
+    for (const boundary of boundaries) expect(all).toContainEqual(boundary);
+  });
+
+  test('end at the first that is not finite, which is named', async () => {
+    const program = makeToyProgram({ blockLimit: 1, windowLimit: 4, poisonedMicroBatch: 3 });
+    await expect(run({ accum_iters: 1 }, { program })).rejects.toMatchObject({ code: 'nonfinite_loss', message: expect.stringContaining('in micro-batch 3 (epoch 1, after 2 updates)') as string });
+    expect(program.calls[0]).toBe('4 windows');
   });
 });

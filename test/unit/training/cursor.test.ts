@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { checkCourse, type Course, courseOf, totalMicroBatches, totalUpdates } from '../../../lib/training/course.js';
 import {
-  afterStep, checkCursor, isBoundary, planBlock, planStep, progressOf, startCursor, stoppedBy, unusedMicroBatches,
+  afterStep, checkCursor, isBoundary, planBlock, planBlocks, planStep, progressOf, startCursor, stoppedBy, unusedMicroBatches,
 } from '../../../lib/training/cursor.js';
 import type { Cursor } from '../../../lib/training/state.js';
 import { anyCourse, drive, simulate } from './simulation.js';
@@ -197,6 +197,35 @@ describe('blocks and progress', () => {
       }),
       { numRuns: 200 },
     );
+  });
+
+  it('of whole windows follow each other with nothing but updates in between', () => {
+    const limits = fc.record({ block: fc.integer({ min: 1, max: 9 }), windows: fc.integer({ min: 1, max: 5 }), room: fc.oneof(fc.integer({ min: 1, max: 20 }), fc.constant(Infinity)) });
+    let several = 0;
+    fc.assert(
+      fc.property(anyCourse, limits, (any, { block, windows, room }) => {
+        const { cursors } = drive(startCursor(), any);
+        for (const cursor of cursors) {
+          if (planStep(cursor, any) !== 'micro_batch') continue;
+          const blocks = planBlocks(cursor, any, { block, windows, room });
+          expect(blocks[0]).toEqual(planBlock(cursor, any, Math.min(block, room)));
+          expect(blocks.length).toBeLessThanOrEqual(windows);
+          expect(blocks.reduce((sum, each) => sum + each.cursors.length, 0)).toBeLessThanOrEqual(room);
+          if (blocks.length > 1) several += 1;
+          let at = cursor;
+          for (const { cursors: own, fillsWindow } of blocks) {
+            if (blocks.length > 1) expect([own[0]!.window_position, fillsWindow, own.length <= block]).toEqual([0, true, true]);
+            for (const each of own) {
+              expect(each).toEqual(at);
+              at = afterStep(at, 'micro_batch', any);
+            }
+            if (fillsWindow) at = afterStep(at, 'update', any);
+          }
+        }
+      }),
+      { numRuns: 200 },
+    );
+    expect(several).toBeGreaterThan(100);
   });
 
   it('only grows, and is 100 only when the last micro-batch was consumed', () => {

@@ -2,20 +2,22 @@
 // the seam is a few lines over the functions beside this one (micro-batch, update).
 import tf from '@tensorflow/tfjs-core';
 import type { Tensor, Tensor1D } from '@tensorflow/tfjs-core';
-import { accumulatorName, checkState, expectedState, expectedWeights, slotName, slotNames, STATISTICS, statisticName, type ExpectedTensor } from '../../../lib/model/slots.js';
+import { accumulatorName, checkState, expectedState, expectedWeights, initialSlotValue, slotName, slotNames, STATISTICS, statisticName, type ExpectedTensor } from '../../../lib/model/slots.js';
 import { AppError } from '../../../lib/errors.js';
 import type { TensorMap } from '../../../lib/training/state.js';
+import { maskedLayers } from '../masks.js';
 import { initialWeight } from '../model/initializers.js';
 import { makeNetwork } from '../model/network.js';
 import { mergeFactors, mergeStatistics } from '../model/statistics.js';
 import { stepNumbers } from '../optimizers/index.js';
 import { batchRow } from './batch-row.js';
-import type { Batch, BatchRow, CompiledProgram, Program, UpdateScalars } from './index.js';
+import { runEach } from './each-window.js';
+import type { Batch, BatchRow, CompiledProgram, Program, UpdateResult, UpdateScalars } from './index.js';
 import type { Lanes } from './lanes/lanes.js';
 import { inference, microBatch, type MicroBatch, type MicroBatchInputs } from './micro-batch.js';
 import { inScope } from './scope.js';
 import { assertHostTensor, makeTensorStore, toTensor } from './tensor-store.js';
-import { layersWithStatistics, trainableWeights, updateMovingStatistics, updateWeights, valuesPerSample } from './update.js';
+import { layersWithStatistics, prepareGradients, preparesGradients, trainableWeights, updateMovingStatistics, updateWeights, valuesPerSample } from './update.js';
 
 /** @param lanes threads that compute micro-batches beside this one; null for none */
 export function compileEager(program: Program, lanes: Lanes | null = null): CompiledProgram {
@@ -24,7 +26,7 @@ export function compileEager(program: Program, lanes: Lanes | null = null): Comp
   const store = makeTensorStore();
   const trainable = trainableWeights(plan);
   const layers = layersWithStatistics(plan);
-  const inputShapes = new Map(plan.layers.map((layer) => [layer.name, layer.inputShape]));
+  const maskShapes = new Map(maskedLayers(plan).map(({ name, shape }) => [name, shape]));
   const count = lanes?.count ?? 1;
   let windowOpen = false;
 
@@ -51,7 +53,7 @@ export function compileEager(program: Program, lanes: Lanes | null = null): Comp
     x_NHWC: tf.tensor(batch.x, [batch.samples, ...plan.inputShape]),
     labels_NK: tf.tensor2d(batch.y, [batch.samples, batch.y.length / batch.samples]),
     weight: store.get,
-    mask: (layer) => tf.tensor(batch.masks.get(layer)!, [batch.samples, ...inputShapes.get(layer)!]),
+    mask: (layer) => tf.tensor(batch.masks.get(layer)!, [batch.samples, ...maskShapes.get(layer)!]),
   });
 
   interface Computed extends Pick<MicroBatch, 'gradients' | 'statistics'> {
@@ -115,10 +117,14 @@ export function compileEager(program: Program, lanes: Lanes | null = null): Comp
   /** Σx² of each accumulated gradient, and Σ of what else may not be infinite. */
   const norms = (): Tensor => tf.stack([...trainable.map((name) => tf.sum(tf.square(store.get(accumulatorName(name))))), ...layers.map(({ name }) => tf.sum(store.get(statisticName(name, 'm2'))))]);
 
-  function applyUpdate({ update, divisor, learningRate }: UpdateScalars): void {
+  /** Null, and nothing is changed, if the gradient is not finite. @param squares Σx² of the accumulated gradients */
+  function applyUpdate({ update, divisor, learningRate }: UpdateScalars, squares: readonly number[]): UpdateResult | null {
+    const sum = (name: string): Tensor => store.get(accumulatorName(name));
+    const prepared = preparesGradients(program) ? prepareGradients(program, store.get, sum, tf.scalar(divisor)) : null;
+    const figures = prepared === null ? null : [...prepared.figures.dataSync()];
+    if (figures !== null && !figures.every(Number.isFinite)) return null;
     const numbers = Object.entries(stepNumbers(optimizer, { update, learningRate })).map(([name, value]): [string, Tensor] => [name, tf.scalar(value)]);
-    // one true division: n·g/(n·k) and g·(1/k) are other bits
-    const gradient = (name: string): Tensor => tf.div(store.get(accumulatorName(name)), divisor);
+    const gradient = (name: string): Tensor => prepared?.gradients.get(name) ?? tf.div(sum(name), divisor);
     const next = updateWeights({ program, state: store.get, gradient, numbers: Object.fromEntries(numbers) });
     for (const layer of layers) {
       const window = { mean_C: store.get(statisticName(layer.name, 'mean')), m2_C: store.get(statisticName(layer.name, 'm2')) };
@@ -126,16 +132,19 @@ export function compileEager(program: Program, lanes: Lanes | null = null): Comp
     }
     for (const [name, tensor] of next) store.put(name, tensor);
     stale = true;
+    return updateResult(squares, divisor, figures);
   }
 
-  return {
+  const compiled: CompiledProgram = {
     lanes: count,
     blockLimit: count,
+    windowLimit: 1,
+    runWindows: (windows) => runEach(windows, compiled.runBlock),
     initialise(seed) {
       reset();
       for (const weight of plan.weights) store.put(weight.name, tf.tensor(initialWeight(seed, weight), [...weight.shape]));
       for (const slot of slotNames(optimizer)) {
-        for (const name of trainable) store.put(slotName(name, slot), tf.zeros(store.get(name).shape));
+        for (const name of trainable) store.put(slotName(name, slot), tf.fill(store.get(name).shape, initialSlotValue(optimizer)));
       }
     },
     loadWeights: (weights) => load(weights, expectedWeights(plan), 'invalid_data'),
@@ -151,9 +160,9 @@ export function compileEager(program: Program, lanes: Lanes | null = null): Comp
         const sums = [...norms().dataSync()];
         const finite = [...rows.map((row) => row.loss), ...sums].every(Number.isFinite);
         if (!finite || update === null) return { rows, finite, update: null };
-        applyUpdate(update);
-        dropWindow();
-        return { rows, finite, update: { gradNorm: gradientNorm(sums.slice(0, trainable.length), update.divisor), regularization: 0 } };
+        const result = applyUpdate(update, sums.slice(0, trainable.length));
+        if (result !== null) dropWindow();
+        return { rows, finite: result !== null, update: result };
       });
     },
     dropWindow,
@@ -172,6 +181,7 @@ export function compileEager(program: Program, lanes: Lanes | null = null): Comp
       lanes?.close();
     },
   };
+  return compiled;
 }
 
 /** AppError with this code if a tensor is missing, extra, mis-shaped or mis-typed. */
@@ -181,5 +191,11 @@ export function checkTensors(tensors: TensorMap, expected: ReadonlyMap<string, E
   for (const [name, declared] of expected) assertHostTensor(name, tensors.get(name)!, declared);
 }
 
-/** The global norm of the divided gradient, added up in float64 from each weight's float32 sum of squares. */
-export const gradientNorm = (squares: readonly number[], divisor: number): number => Math.sqrt(squares.reduce((total, square) => total + square, 0)) / divisor;
+/**
+ * @param squares Σx² of each weight's accumulated gradient: added up in float64
+ * @param figures those of prepareGradients; null where there was nothing to prepare
+ */
+export function updateResult(squares: readonly number[], divisor: number, figures: readonly number[] | null): UpdateResult {
+  const norm = (values: readonly number[]): number => Math.sqrt(values.reduce((total, value) => total + value, 0));
+  return figures === null ? { gradNorm: norm(squares) / divisor, regularization: 0 } : { gradNorm: norm(figures.slice(0, -1)), regularization: figures.at(-1)! };
+}

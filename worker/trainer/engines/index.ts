@@ -15,6 +15,8 @@ export interface Program {
   /** What a sample's loss is divided by where the reduction is `sample`: the job's batch_size, of which batchSize may be a part (slices.ts). */
   lossDenominator: number;
   accumIters: number;
+  /** Of the window's gradient: the largest absolute value of an element, the largest global norm; null for no limit. */
+  clip: { value: number | null; norm: number | null };
   /** Micro-batches of a window to run side by side: that many, or as many up to that as turn out fastest. */
   lanes: { most: number; measured: boolean };
   /** How many samples a micro-batch may have, and a batch of an evaluation: full and ragged ones. */
@@ -53,8 +55,9 @@ export interface UpdateScalars {
 }
 
 export interface UpdateResult {
-  /** Global norm of the divided gradient, before clipping. */
+  /** Global norm of the divided gradient, the regularizers' included, before clipping. */
   gradNorm: number;
+  /** The regularizers' penalty of the weights before the update. */
   regularization: number;
 }
 
@@ -72,6 +75,12 @@ export interface BlockResult {
 }
 
 /** An immutable view of a state: later micro-batches do not change a byte of it. */
+/** The micro-batches of a whole window, and its update. */
+export interface Window {
+  batches: readonly Batch[];
+  update: UpdateScalars;
+}
+
 export interface StateSnapshot {
   readonly names: readonly string[];
   /** Reads one tensor out (blocking, one tensor's cost). */
@@ -96,6 +105,10 @@ export interface CompiledProgram {
    * `update`, applies the window and empties it. The bits do not depend on how a window is cut into blocks.
    */
   runBlock(batches: readonly Batch[], update: UpdateScalars | null): BlockResult;
+  /** How many whole windows are best run at once: 1 where that saves nothing. May change. */
+  readonly windowLimit: number;
+  /** Runs whole windows while none is open, in the bits of one runBlock after another. The results end with the first that is not finite. */
+  runWindows(windows: readonly Window[]): BlockResult[];
   /** Drops the open window: accumulator and statistics. */
   dropWindow(): void;
   /** Loss and correct of one batch in inference mode; changes nothing. */

@@ -3,6 +3,8 @@
 import tf from '@tensorflow/tfjs-core';
 import type { Tensor, Tensor2D, Tensor4D } from '@tensorflow/tfjs-core';
 import { dilatedConv2d } from '../model/conv2d.js';
+import { largestOfSpace } from '../model/global-pooling2d.js';
+import { normaliseOver } from '../model/sample-normalization.js';
 import { batchNormTraining, biasAdd, softmaxCrossEntropy } from './kernels.js';
 import { inScope } from './scope.js';
 import { SELF_TEST_NUMBERS } from './self-test-numbers.js';
@@ -22,6 +24,8 @@ const conv = (strides: [number, number], padding: 'valid' | 'same') => ([x, kern
 const dilated = (rate: [number, number], padding: 'valid' | 'same') => ([x, kernel]: Inputs) => dilatedConv2d(x as Tensor4D, kernel as Tensor4D, rate, padding);
 const pool = (size: number, stride: number, padding: 'valid' | 'same') => ([x]: Inputs) => tf.maxPool(x as Tensor4D, size, stride, padding);
 
+const averages = (size: number, stride: number, padding: 'valid' | 'same') => ([x]: Inputs) => tf.avgPool(x as Tensor4D, size, stride, padding);
+
 /** Label rows of the loss: soft ones, so that nothing depends on their being one-hot. */
 export const LABELS_NK = [0.75, 0.25, 0, 0, 0.5, 0.5];
 
@@ -34,6 +38,12 @@ export const SELF_TEST_CASES: readonly SelfTestCase[] = [
   { name: 'max_pooling2d valid', shapes: [[2, 4, 4, 2]], compute: pool(2, 2, 'valid') },
   { name: 'max_pooling2d valid, all negative', shapes: [[2, 4, 4, 2]], shift: -8, compute: pool(2, 2, 'valid') },
   { name: 'max_pooling2d same, overlapping, all negative', shapes: [[1, 5, 5, 1]], shift: -8, compute: pool(3, 2, 'same') },
+  { name: 'average_pooling2d valid', shapes: [[2, 4, 4, 2]], compute: averages(2, 2, 'valid') },
+  { name: 'average_pooling2d same, overlapping', shapes: [[1, 5, 5, 1]], compute: averages(3, 2, 'same') },
+  { name: 'global_average_pooling2d', shapes: [[2, 3, 2, 3]], compute: ([x]) => tf.mean(x!, [1, 2]) },
+  { name: 'global_max_pooling2d, all negative', shapes: [[2, 3, 2, 3]], shift: -8, compute: ([x]) => largestOfSpace(x!) },
+  { name: 'layer_normalization', shapes: [[2, 2, 2, 3]], compute: ([x]) => normaliseOver(x!, [-1], 1e-3) },
+  { name: 'group_normalization', shapes: [[2, 4, 2, 2]], compute: ([x]) => normaliseOver(x!, [1, 3], 1e-3) },
   { name: 'dense', shapes: [[3, 4], [4, 2], [2]], compute: ([x, kernel, bias]) => biasAdd(tf.matMul(x as Tensor2D, kernel as Tensor2D), bias!) },
   { name: 'relu', shapes: [[3, 8]], shift: 1 / 16, compute: ([x]) => tf.relu(x!) },
   { name: 'batch_normalization', shapes: [[3, 2, 2, 2], [2], [2]], compute: ([x, gamma, beta]) => batchNormTraining(x!, gamma!, beta!, 1e-3).y },

@@ -2,7 +2,8 @@
 // to the micro-batch's. Other additions than those of the whole, so another numerics class (`numerics: "fast"`); the loop,
 // its cursor and every checkpoint know micro-batches only.
 import type { Masks } from '../masks.js';
-import type { Batch, BatchRow, CompiledProgram, Program } from './index.js';
+import { runEach } from './each-window.js';
+import type { Batch, BatchRow, CompiledProgram, Program, Window } from './index.js';
 import { layersWithStatistics } from './update.js';
 
 /** Why micro-batches of this program cannot be computed in slices; null if they can. */
@@ -33,7 +34,9 @@ export function slicedProgram(program: Program, parts: number): Program {
  * @param parts slices of a full micro-batch
  */
 export function joinSlices(compiled: CompiledProgram, size: number, parts: number): CompiledProgram {
-  return Object.create(compiled, {
+  const joinedProgram = Object.create(compiled, {
+    windowLimit: { value: 1 },
+    runWindows: { value: (windows: readonly Window[]) => runEach(windows, joinedProgram.runBlock) },
     blockLimit: { get: () => Math.max(1, Math.floor(compiled.blockLimit / parts)) },
     runBlock: {
       value(...[batches, update]: Parameters<CompiledProgram['runBlock']>) {
@@ -46,6 +49,7 @@ export function joinSlices(compiled: CompiledProgram, size: number, parts: numbe
     },
     evaluate: { value: (batch: Batch) => joined(slicesOf(batch, size).map((slice) => compiled.evaluate(slice))) },
   }) as CompiledProgram;
+  return joinedProgram;
 }
 
 function slicesOf({ x, y, samples, masks }: Batch, size: number): Batch[] {

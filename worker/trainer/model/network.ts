@@ -9,17 +9,25 @@ import { conv2d } from './conv2d.js';
 import { dense } from './dense.js';
 import { dropout } from './dropout.js';
 import { flatten } from './flatten.js';
-import { maxPooling2d } from './max-pooling2d.js';
+import { globalAveragePooling2d, globalMaxPooling2d } from './global-pooling2d.js';
 import type { ForwardPass, LayerForward } from './pass.js';
+import { averagePooling2d, maxPooling2d } from './pooling2d.js';
+import { groupNormalization, layerNormalization } from './sample-normalization.js';
 
 const FORWARDS: { [T in LayerSpec['type']]: LayerForward<T> } = {
   conv2d,
   max_pooling2d: maxPooling2d,
+  average_pooling2d: averagePooling2d,
+  global_average_pooling2d: globalAveragePooling2d,
+  global_max_pooling2d: globalMaxPooling2d,
   flatten,
   dense,
   activation,
   dropout,
+  spatial_dropout2d: dropout,
   batch_normalization: batchNormalization,
+  group_normalization: groupNormalization,
+  layer_normalization: layerNormalization,
 };
 
 export interface Network {

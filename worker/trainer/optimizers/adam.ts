@@ -6,7 +6,7 @@ import type { OptimizerSpec } from '../../../lib/contract/spec.js';
 import { adamConstants } from '../../../lib/training/learning-rate.js';
 import type { OptimizerRule, StepScalars } from './optimizer.js';
 
-export function adam(spec: Extract<OptimizerSpec, { type: 'adam' }>, { stepSize }: StepScalars): OptimizerRule {
+export function adam(spec: Extract<OptimizerSpec, { type: 'adam' | 'adamw' }>, { stepSize }: StepScalars): OptimizerRule {
   const { beta1, oneMinusBeta1, beta2, oneMinusBeta2, epsilon } = adamConstants(spec);
   return (weight, gradient, slots) => {
     const m = tf.add(tf.mul(slots.m!, beta1), tf.mul(gradient, oneMinusBeta1));

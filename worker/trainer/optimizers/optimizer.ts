@@ -2,7 +2,7 @@
 // nothing between calls, so there is nothing of it to save but the slots. Types only.
 import type { Tensor } from '@tensorflow/tfjs-core';
 
-/** Slots by name: `momentum`, `m`, `v`, `vhat`. */
+/** By the names of slotNames. */
 export type Slots = Readonly<Record<string, Tensor>>;
 
 /** What changes from update to update, by name: computed on the host in float64 and rounded to float32 once. */

@@ -18,7 +18,7 @@ function resolveLayer(input: LayerInput, name: string): LayerSpec {
   const { type, ...keys } = input;
   const given: Record<string, unknown> = { type, ...keys, name };
   // Keras: strides null are the pool's size
-  if (type === 'max_pooling2d') given['strides'] ??= given['pool_size'];
+  if (type === 'max_pooling2d' || type === 'average_pooling2d') given['strides'] ??= given['pool_size'];
   // the schema's order of keys: type and name first
   const entries = [['type', type], ['name', name], ...Object.entries(given).filter(([key]) => key !== 'type' && key !== 'name')] as [string, unknown][];
   return Object.fromEntries(entries.map(([key, value]) => [key, PAIR_KEYS.includes(key) ? toPair(value as number | number[]) : value])) as unknown as LayerSpec;

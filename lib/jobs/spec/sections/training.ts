@@ -1,8 +1,10 @@
 // The training section: shorthands of loss and schedule, the default length, and rules between keys.
 import type { Static } from 'typebox';
-import type { LossSpec, Training, TrainingSpec } from '../../../contract/spec.js';
+import { type LossSpec, LrScheduleObject, type LrScheduleSpec, type Training, type TrainingSpec } from '../../../contract/spec.js';
 import type { Problem } from '../../../errors.js';
 import { DEFAULT_EPSILON } from '../../../training/learning-rate.js';
+import type { Schema } from '../describe-schema.js';
+import { fillDefaults } from '../fill-defaults.js';
 import { type Section, section } from './section.js';
 
 /** With the schema's defaults filled in. */
@@ -14,6 +16,8 @@ export function resolveTraining(input: TrainingInput): Section<TrainingSpec> {
   if (optimizer?.type === 'sgd' && optimizer.nesterov === true && !(optimizer.momentum !== undefined && optimizer.momentum > 0)) {
     problems.push({ param: 'training.optimizer.nesterov', message: 'needs a momentum above 0' });
   }
+  const schedule = spellOutSchedule(input.lr_schedule);
+  if (schedule?.type === 'piecewise') problems.push(...piecewiseProblems(schedule));
   const { batch_size, accum_iters, epochs = null, max_updates = null, ...rest } = input;
   const value = {
     batch_size,
@@ -21,12 +25,24 @@ export function resolveTraining(input: TrainingInput): Section<TrainingSpec> {
     epochs: epochs === null && max_updates === null ? 1 : epochs,
     max_updates,
     ...rest,
-    optimizer: optimizer?.type === 'adam' ? { ...optimizer, epsilon: optimizer.epsilon ?? DEFAULT_EPSILON } : optimizer,
-    lr_schedule: typeof input.lr_schedule === 'string' ? { type: input.lr_schedule } : input.lr_schedule,
+    optimizer: optimizer !== undefined && 'epsilon' in optimizer ? { ...optimizer, epsilon: optimizer.epsilon ?? DEFAULT_EPSILON } : optimizer,
+    lr_schedule: schedule,
     loss: spellOutLoss(input.loss),
   };
   // every key is present: the schema's defaults were filled in
   return section(value as TrainingSpec, problems);
+}
+
+function spellOutSchedule(schedule: TrainingInput['lr_schedule']): LrScheduleSpec | undefined {
+  return (typeof schedule === 'string' ? fillDefaults(LrScheduleObject as Schema, { type: schedule }) : schedule) as LrScheduleSpec | undefined;
+}
+
+function piecewiseProblems({ boundaries, values }: Extract<LrScheduleSpec, { type: 'piecewise' }>): Problem[] {
+  const problems: Problem[] = [];
+  const unordered = boundaries.findIndex((boundary, index) => index > 0 && boundary <= boundaries[index - 1]!);
+  if (unordered > 0) problems.push({ param: `training.lr_schedule.boundaries.${unordered}`, message: `must be above the one before it, ${boundaries[unordered - 1]}; got ${boundaries[unordered]}` });
+  if (values.length !== boundaries.length + 1) problems.push({ param: 'training.lr_schedule.values', message: `must be one more than the boundaries: ${boundaries.length + 1} values for ${boundaries.length} boundaries, got ${values.length}` });
+  return problems;
 }
 
 function spellOutLoss(loss: TrainingInput['loss']): LossSpec | undefined {

@@ -37,7 +37,7 @@ export function programOf(layers: Layers, inputShape: [number, number, number], 
   const planned = planModel(spec.model.layers, inputShape, { classes });
   if ('problems' in planned) throw new Error(JSON.stringify(planned.problems));
   const { loss, optimizer, reduction, batch_size: batchSize, accum_iters: accumIters, lanes } = spec.training;
-  return { plan: planned.plan, loss, optimizer, reduction, batchSize, lossDenominator: batchSize, accumIters, lanes: { most: lanes === 'auto' ? 64 : lanes, measured: lanes === 'auto' }, sizes: { training: [batchSize, ...ragged], evaluation: [batchSize, ...ragged] }, key: programKey(spec, planned.plan) };
+  return { plan: planned.plan, loss, optimizer, reduction, batchSize, lossDenominator: batchSize, accumIters, clip: { value: spec.training.clip_value, norm: spec.training.clip_norm }, lanes: { most: lanes === 'auto' ? 64 : lanes, measured: lanes === 'auto' }, sizes: { training: [batchSize, ...ragged], evaluation: [batchSize, ...ragged] }, key: programKey(spec, planned.plan) };
 }
 
 export const SEED = 9;

@@ -2,7 +2,7 @@
 import type { Activation, LossSpec } from '../../../../lib/contract/spec.js';
 import type { ModelPlan } from '../../../../lib/model/plan.js';
 import type { Batch } from '../../../../worker/trainer/engines/index.js';
-import { addBias, batchNorm, conv2d, crossEntropy, map, matMul, maxPool, normalise, softmax, values, type Values } from '../../../unit/trainer/support/naive.js';
+import { addBias, averagePool, batchNorm, conv2d, crossEntropy, globalPool, map, matMul, maxPool, normalise, normaliseGroups, scale, softmax, values, type Values } from '../../../unit/trainer/support/naive.js';
 
 /** erf by its Taylor series: exact to 1e-15 for the small arguments of a test. */
 function erf(x: number): number {
@@ -49,6 +49,15 @@ export function naiveLosses({ plan, loss, training }: NaiveOptions, weights: Rea
       case 'max_pooling2d':
         x = maxPool(x, spec.pool_size, { strides: spec.strides ?? spec.pool_size, padding: spec.padding });
         break;
+      case 'average_pooling2d':
+        x = averagePool(x, spec.pool_size, { strides: spec.strides ?? spec.pool_size, padding: spec.padding });
+        break;
+      case 'global_average_pooling2d':
+        x = globalPool(x, (pixels) => pixels.reduce((sum, value) => sum + value, 0) / pixels.length);
+        break;
+      case 'global_max_pooling2d':
+        x = globalPool(x, (pixels) => Math.max(...pixels));
+        break;
       case 'flatten':
         x = { shape: [batch.samples, ...layer.outputShape], data: x.data };
         break;
@@ -62,6 +71,25 @@ export function naiveLosses({ plan, loss, training }: NaiveOptions, weights: Rea
         if (!training) break;
         const mask = batch.masks.get(name)!;
         x = map(x, (value, index) => value * mask[index]!);
+        break;
+      }
+      case 'spatial_dropout2d': {
+        if (!training) break;
+        const mask = batch.masks.get(name)!;
+        const channels = x.shape.at(-1)!;
+        const perSample = x.data.length / batch.samples;
+        x = map(x, (value, index) => value * mask[Math.floor(index / perSample) * channels + (index % channels)]!);
+        break;
+      }
+      case 'layer_normalization':
+      case 'group_normalization': {
+        const channels = layer.inputShape.at(-1)!;
+        const perSample = x.data.length / batch.samples;
+        const groups = spec.type === 'group_normalization' ? spec.groups : perSample / channels;
+        const groupOf = (element: number): number => (spec.type === 'group_normalization' ? Math.floor(((element % channels) * groups) / channels) : Math.floor(element / channels));
+        const y = normaliseGroups(x, groups, groupOf, spec.epsilon);
+        const scaled = spec.scale ? scale(y, weight('gamma')) : y;
+        x = spec.center ? addBias(scaled, weight('beta')) : scaled;
         break;
       }
       case 'batch_normalization': {

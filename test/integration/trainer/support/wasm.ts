@@ -32,7 +32,7 @@ export function programOf(layers: Layers, inputShape: [number, number, number], 
   const planned = planModel(spec.model.layers, inputShape, { classes: CLASSES });
   if ('problems' in planned) throw new Error(JSON.stringify(planned.problems));
   const { loss, optimizer, reduction, batch_size: batchSize, accum_iters: accumIters } = spec.training;
-  return { plan: planned.plan, loss, optimizer, reduction, batchSize, lossDenominator: batchSize, accumIters, lanes: { most: 1, measured: false }, sizes: { training: [batchSize], evaluation: [batchSize] }, key: programKey(spec, planned.plan) };
+  return { plan: planned.plan, loss, optimizer, reduction, batchSize, lossDenominator: batchSize, accumIters, clip: { value: spec.training.clip_value, norm: spec.training.clip_norm }, lanes: { most: 1, measured: false }, sizes: { training: [batchSize], evaluation: [batchSize] }, key: programKey(spec, planned.plan) };
 }
 
 /** Values in (−1, 1) that repeat nowhere near. */

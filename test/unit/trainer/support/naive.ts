@@ -49,7 +49,11 @@ export function conv2d(x: Values, kernel: Values, { strides, padding, dilation =
   return y;
 }
 
-export function maxPool(x: Values, size: Pair, { strides, padding }: Window): Values {
+export const maxPool = (x: Values, size: Pair, window: Window): Values => pool(x, size, window, (inside) => Math.max(...inside));
+/** Of what is inside of the image. */
+export const averagePool = (x: Values, size: Pair, window: Window): Values => pool(x, size, window, (inside) => inside.reduce((sum, value) => sum + value, 0) / inside.length);
+
+function pool(x: Values, size: Pair, { strides, padding }: Window, reduce: (inside: number[]) => number): Values {
   const [N, H, W, C] = x.shape as [number, number, number, number];
   const rows = axis(H, size[0], strides[0], 1, padding);
   const columns = axis(W, size[1], strides[1], 1, padding);
@@ -58,16 +62,43 @@ export function maxPool(x: Values, size: Pair, { strides, padding }: Window): Va
     for (let i = 0; i < rows.out; i++)
       for (let j = 0; j < columns.out; j++)
         for (let c = 0; c < C; c++) {
-          let most = -Infinity;
+          const inside: number[] = [];
           for (let a = 0; a < size[0]; a++)
             for (let b = 0; b < size[1]; b++) {
               const h = i * strides[0] - rows.before + a;
               const w = j * strides[1] - columns.before + b;
-              if (h >= 0 && h < H && w >= 0 && w < W) most = Math.max(most, x.data[at4(x.shape, n, h, w, c)]!);
+              if (h >= 0 && h < H && w >= 0 && w < W) inside.push(x.data[at4(x.shape, n, h, w, c)]!);
             }
-          y.data[at4(y.shape, n, i, j, c)] = most;
+          y.data[at4(y.shape, n, i, j, c)] = reduce(inside);
         }
   return y;
+}
+
+/** One value a channel and sample, of all its pixels. */
+export function globalPool(x: Values, reduce: (pixels: number[]) => number): Values {
+  const [N, H, W, C] = x.shape as [number, number, number, number];
+  const y = zeros([N, C]);
+  for (let n = 0; n < N; n++)
+    for (let c = 0; c < C; c++) y.data[n * C + c] = reduce(Array.from({ length: H * W }, (_, pixel) => x.data[(n * H * W + pixel) * C + c]!));
+  return y;
+}
+
+/** Each sample's values of a group by their own mean and population variance; `groupOf` says to which group of its sample an element belongs. */
+export function normaliseGroups(x: Values, groups: number, groupOf: (element: number) => number, epsilon: number): Values {
+  const perSample = x.data.length / x.shape[0]!;
+  const keyOf = (index: number): number => Math.floor(index / perSample) * groups + groupOf(index % perSample);
+  const sums = Array.from({ length: x.shape[0]! * groups }, () => ({ count: 0, mean: 0, m2: 0 }));
+  x.data.forEach((value, index) => {
+    const sum = sums[keyOf(index)]!;
+    sum.count++;
+    const delta = value - sum.mean;
+    sum.mean += delta / sum.count;
+    sum.m2 += delta * (value - sum.mean);
+  });
+  return map(x, (value, index) => {
+    const { count, mean, m2 } = sums[keyOf(index)]!;
+    return (value - mean) / Math.sqrt(m2 / count + epsilon);
+  });
 }
 
 /** x [N, C] · kernel [C, U] */
@@ -85,6 +116,8 @@ export function matMul(x: Values, kernel: Values): Values {
 }
 
 export const map = (x: Values, f: (value: number, index: number) => number): Values => ({ shape: x.shape, data: x.data.map(f) });
+/** Times a factor along the last axis. */
+export const scale = (x: Values, factors: Values): Values => map(x, (value, index) => value * factors.data[index % factors.data.length]!);
 /** Adds along the last axis. */
 export const addBias = (x: Values, bias: Values): Values => map(x, (value, index) => value + bias.data[index % bias.data.length]!);
 

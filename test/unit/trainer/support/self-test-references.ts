@@ -1,6 +1,6 @@
 // The self-test's cases by the naive implementation: where the numbers of worker/trainer/engines/self-test-numbers.ts come from.
 import { inputValues, LABELS_NK, pattern, SELF_TEST_CASES } from '../../../../worker/trainer/engines/self-test.js';
-import { addBias, batchNorm, channelStatistics, conv2d, crossEntropy, map, matMul, maxPool, numericGradients, softmax, values, type Values } from './naive.js';
+import { addBias, averagePool, batchNorm, channelStatistics, conv2d, crossEntropy, globalPool, map, matMul, maxPool, normaliseGroups, numericGradients, softmax, values, type Values } from './naive.js';
 
 type Compute = (inputs: readonly Values[]) => Values;
 
@@ -13,6 +13,12 @@ const REFERENCES: Record<string, Compute> = {
   'max_pooling2d valid': ([x]) => maxPool(x!, [2, 2], { strides: [2, 2], padding: 'valid' }),
   'max_pooling2d valid, all negative': ([x]) => maxPool(x!, [2, 2], { strides: [2, 2], padding: 'valid' }),
   'max_pooling2d same, overlapping, all negative': ([x]) => maxPool(x!, [3, 3], { strides: [2, 2], padding: 'same' }),
+  'average_pooling2d valid': ([x]) => averagePool(x!, [2, 2], { strides: [2, 2], padding: 'valid' }),
+  'average_pooling2d same, overlapping': ([x]) => averagePool(x!, [3, 3], { strides: [2, 2], padding: 'same' }),
+  global_average_pooling2d: ([x]) => globalPool(x!, (pixels) => pixels.reduce((sum, value) => sum + value, 0) / pixels.length),
+  'global_max_pooling2d, all negative': ([x]) => globalPool(x!, (pixels) => Math.max(...pixels)),
+  layer_normalization: ([x]) => normaliseGroups(x!, 4, (element) => Math.floor(element / 3), 1e-3),
+  group_normalization: ([x]) => normaliseGroups(x!, 2, (element) => Math.floor((element % 4) / 2), 1e-3),
   dense: ([x, k, b]) => addBias(matMul(x!, k!), b!),
   relu: ([x]) => map(x!, (value) => Math.max(0, value)),
   batch_normalization: ([x, gamma, beta]) => batchNorm(x!, gamma!, beta!, 1e-3),

@@ -1,6 +1,7 @@
 // A training program without tensors: a "gradient" is the sum of the micro-batch's first pixels, an update subtracts it.
 // Small enough to follow by hand, and it writes down what it was asked to do.
 import type { TrainingBatch } from '../../../../worker/trainer/batches.js';
+import { runEach } from '../../../../worker/trainer/engines/each-window.js';
 import type { CompiledProgram, StateSnapshot } from '../../../../worker/trainer/engines/index.js';
 import type { HostTensor } from '../../../../lib/training/state.js';
 
@@ -10,15 +11,20 @@ export interface ToyProgram extends CompiledProgram {
   weight(): number;
 }
 
-export function makeToyProgram({ poisonedMicroBatch = -1, poisonedUpdate = -1, blockLimit = 1 }: { poisonedMicroBatch?: number; poisonedUpdate?: number; blockLimit?: number } = {}): ToyProgram {
+export function makeToyProgram({ poisonedMicroBatch = -1, poisonedUpdate = -1, blockLimit = 1, windowLimit = 1 }: { poisonedMicroBatch?: number; poisonedUpdate?: number; blockLimit?: number; windowLimit?: number } = {}): ToyProgram {
   const calls: string[] = [];
   let weight = 1;
   let accumulator: number | null = null;
   let microBatches = 0;
   const tensor = (value: number): HostTensor => ({ dtype: 'F32', shape: [1], data: Float32Array.of(value) });
-  return {
+  const program: ToyProgram = {
     calls,
     weight: () => weight,
+    windowLimit,
+    runWindows: (windows) => {
+      calls.push(`${windows.length} windows`);
+      return runEach(windows, program.runBlock);
+    },
     initialise: () => undefined,
     loadWeights: () => undefined,
     restore: (state, open) => {
@@ -58,4 +64,5 @@ export function makeToyProgram({ poisonedMicroBatch = -1, poisonedUpdate = -1, b
     },
     close: () => undefined,
   };
+  return program;
 }

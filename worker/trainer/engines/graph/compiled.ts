@@ -13,10 +13,17 @@ const BLOCK_LIMIT_PER_LANE = 4;
 /** Activations of a micro-batch that is small in this sense, in bytes. */
 const SMALL_BYTES = 2 ** 20;
 
-function blockSizeOf({ plan, batchSize, accumIters }: Program, lanes: number): number {
-  const isSmall = 4 * batchSize * plan.activationFloatsPerSample <= SMALL_BYTES;
-  return Math.min(accumIters, Math.max(lanes, isSmall ? BLOCK_LIMIT : Math.min(BLOCK_LIMIT, BLOCK_LIMIT_PER_LANE * lanes)));
+/** Micro-batches of the longest chain of windows. Compiling one takes as long as a thousand calls save (program.ts). */
+const CHAIN_LIMIT = 64;
+
+const isSmall = ({ plan, batchSize }: Program): boolean => 4 * batchSize * plan.activationFloatsPerSample <= SMALL_BYTES;
+
+function blockSizeOf(program: Program, lanes: number): number {
+  return Math.min(program.accumIters, Math.max(lanes, isSmall(program) ? BLOCK_LIMIT : Math.min(BLOCK_LIMIT, BLOCK_LIMIT_PER_LANE * lanes)));
 }
+
+/** Windows of a chain; 1 where a call costs nothing beside them, or they are too long. */
+const chainOf = (program: Program): number => (isSmall(program) && program.accumIters <= BLOCK_LIMIT ? 2 ** Math.floor(Math.log2(CHAIN_LIMIT / program.accumIters)) : 1);
 
 export interface GraphOptions {
   /** Threads between operations: more lanes than these cannot run at a time. */
@@ -25,7 +32,7 @@ export interface GraphOptions {
 
 export function compileGraph(program: Program, { threads }: GraphOptions): CompiledProgram {
   const traces = traceJob(program);
-  const open = (lanes: number): GraphProgram => makeGraphProgram(program, buildJobGraph(program, traces, { blockSize: blockSizeOf(program, lanes), lanes }));
+  const open = (lanes: number): GraphProgram => makeGraphProgram(program, buildJobGraph(program, traces, { blockSize: blockSizeOf(program, lanes), lanes, chain: chainOf(program) }));
   const most = mostLanes(program, threads);
   let compiled = open(most);
   try {

@@ -14,11 +14,11 @@ import { maskedLayers } from '../../masks.js';
 import { stepNumbers } from '../../optimizers/index.js';
 import type { Program } from '../index.js';
 import { DT, nodeBackend } from '../node-backend.js';
-import { layersWithStatistics, trainableWeights } from '../update.js';
+import { layersWithStatistics, preparesGradients, trainableWeights } from '../update.js';
 import { makeGraph, nodeOf, outputOf, type Graph, type Output } from './graph.js';
 import { nativeUpdate } from './native-update.js';
 import type { Recording } from './recorder.js';
-import { traceInference, traceMerge, traceMicroBatch, traceMovingStatistics, traceWeightUpdate } from './traces.js';
+import { traceConstraint, traceGradients, traceInference, traceMerge, traceMicroBatch, traceMovingStatistics, traceWeightUpdate } from './traces.js';
 import { makeVariables, type Variables } from './variables.js';
 
 export type Start = 'empty' | 'open';
@@ -31,6 +31,8 @@ export interface JobGraph {
   blockSize: number;
   /** Micro-batches that are computed side by side. */
   lanes: number;
+  /** Whole windows of full micro-batches, each with its update, that one call may run: this many, a power of two, or half, a quarter … down to 2. 1 for no more than a block. */
+  chain: number;
 }
 
 /** Everything that is written in tfjs operations: traced once, and the same for any number of lanes. */
@@ -42,6 +44,10 @@ export interface JobTraces {
   merge: ReadonlyMap<number, Recording>;
   /** Null where the optimizer is one operation of TensorFlow's. */
   weightUpdate: Recording | null;
+  /** By weight, where the optimizer is one operation and so leaves its constraint to another. */
+  constraints: ReadonlyMap<string, Recording>;
+  /** Null where the gradient is only divided. */
+  gradients: Recording | null;
   movingStatistics: Recording | null;
 }
 
@@ -54,6 +60,8 @@ export function traceJob(program: Program): JobTraces {
     inference: new Map(sizes.evaluation.map((samples) => [samples, traceInference(program, samples)])),
     merge: new Map([...new Set(layers.map((layer) => layer.inputShape.at(-1)!))].map((channels) => [channels, traceMerge(channels)])),
     weightUpdate: native === null ? traceWeightUpdate(program) : null,
+    constraints: new Map(native === null ? [] : plan.weights.flatMap((weight): [string, Recording][] => (weight.trainable && weight.constraint !== undefined ? [[weight.name, traceConstraint(weight, weight.constraint)]] : []))),
+    gradients: preparesGradients(program) ? traceGradients(program) : null,
     movingStatistics: layers.length === 0 ? null : traceMovingStatistics(program),
   };
 }
@@ -61,11 +69,12 @@ export function traceJob(program: Program): JobTraces {
 export interface JobGraphOptions {
   blockSize: number;
   lanes: number;
+  chain: number;
 }
 
 const FLOAT = { T: { type: DT.FLOAT } } as const;
 
-/** Names of feeds. `body` is a number, or `r<samples>` for a ragged micro-batch. */
+/** Names of feeds. `body` is a number, `r<samples>` for a ragged micro-batch, or `<window>_<number>` in a chain. */
 export const feeds = {
   x: (body: string) => `x${body}`,
   y: (body: string) => `y${body}`,
@@ -73,13 +82,18 @@ export const feeds = {
   /** [share, weight] of every layer with statistics, flat: mergeFactors onto the window before this micro-batch. */
   merge: (body: string) => `merge${body}`,
   /** stepNumbers, then the divisor, then the count of every layer with statistics. */
-  numbers: 'numbers',
+  numbers: (window: number | null) => (window === null ? 'numbers' : `numbers${window}`),
   restore: (name: string) => `restore/${name}`,
 };
-/** Names of fetches. A block's row: of each micro-batch its losses and predictions, then Σx²/2 of each weight's gradient so far, Σm2 of each layer, and 1 or 0: all of it is finite. */
+/**
+ * Names of fetches. A block's row: of each micro-batch its losses and predictions, then Σx²/2 of each weight's gradient so
+ * far, Σm2 of each layer, at an update the figures of prepareGradients if there are any, and 1 or 0: all of it is finite.
+ */
 export const fetches = {
   block: (start: Start, count: number, end: End) => `row/${start}/${count}/${end}`,
   ragged: (start: Start, samples: number, end: End) => `row/${start}/r${samples}/${end}`,
+  /** The rows of its windows, one after another. From the first that is not finite on, none changes anything. */
+  chain: (windows: number) => `row/chain/${windows}`,
   evaluate: (samples: number) => `row/evaluate/${samples}`,
   restore: (part: string) => `restored/${part}`,
 };
@@ -94,7 +108,6 @@ export function buildJobGraph(program: Program, traces: JobTraces, options: JobG
   const masked = maskedLayers(plan);
   const classes = plan.outputShape.reduce((product, size) => product * size, 1);
   const zero = graph.constant('zero', { dtype: DT.INT32, shape: [], values: [0] });
-  const weightFeeds: [string, Output][] = plan.weights.map(({ name }) => [name, variables.get(name).value]);
 
   const placeholder = (name: string, shape: readonly number[]): Output => graph.add(name, 'Placeholder', [], { dtype: { type: DT.FLOAT }, shape: { shape } });
   const unpack = (vector: Output, count: number): Output[] => {
@@ -108,6 +121,19 @@ export function buildJobGraph(program: Program, traces: JobTraces, options: JobG
    */
   const barrier = (name: string, value: Output): Output => graph.add(name, 'Snapshot', [value], FLOAT);
 
+  /** What a window reads: the state, by name, and the numbers of its update. */
+  interface Stage {
+    read(name: string): Output;
+    numbers: readonly Output[];
+  }
+  const weightsOf = ({ read }: Stage): [string, Output][] => plan.weights.map(({ name }) => [name, read(name)]);
+
+  /** Whether a row is finite, and the row with that flag at its end. */
+  interface Checked {
+    finite: Output;
+    flagged: Output;
+  }
+
   /** Gradients and statistics by name, of one micro-batch or folded. */
   type Sums = Map<string, Output>;
   interface Body {
@@ -118,14 +144,14 @@ export function buildJobGraph(program: Program, traces: JobTraces, options: JobG
     factors: Output[];
   }
 
-  function body(name: string, samples: number, recording: Recording, after: readonly Output[]): Body {
+  function body(name: string, samples: number, recording: Recording, after: readonly Output[], stage: Stage): Body {
     const x = placeholder(feeds.x(name), [samples, ...plan.inputShape]);
     const gated = after.length === 0 ? x : graph.add(`${x}/gate`, 'Identity', [x], FLOAT, after);
     const results = graph.inline(`m${name}`, recording, new Map([
       ['x', gated],
       ['y', placeholder(feeds.y(name), [samples, classes])],
-      ...masked.map(({ name: layer, inputShape }, index): [string, Output] => [`mask/${layer}`, placeholder(feeds.mask(name, index), [samples, ...inputShape])]),
-      ...weightFeeds,
+      ...masked.map(({ name: layer, shape }, index): [string, Output] => [`mask/${layer}`, placeholder(feeds.mask(name, index), [samples, ...shape])]),
+      ...weightsOf(stage),
     ]));
     const sums: Sums = new Map(trainable.map((weight, index) => [accumulatorName(weight), barrier(`m${name}/gradient${index}`, results.get(`gradient/${weight}`)!)]));
     layers.forEach(({ name: layer }, index) => {
@@ -161,22 +187,25 @@ export function buildJobGraph(program: Program, traces: JobTraces, options: JobG
 
   const windowNames = [...trainable.map(accumulatorName), ...layers.flatMap(({ name }) => [statisticName(name, 'mean'), statisticName(name, 'm2')])];
   const numberNames = Object.keys(stepNumbers(optimizer, { update: 0, learningRate: 0 }));
-  const numbers = unpack(placeholder(feeds.numbers, [numberNames.length + 1 + layers.length]), numberNames.length + 1 + layers.length);
-  const divisor = numbers[numberNames.length]!;
+  const numbersFor = (window: number | null): Output[] => unpack(placeholder(feeds.numbers(window), [numberNames.length + 1 + layers.length]), numberNames.length + 1 + layers.length);
+  const divisorOf = ({ numbers }: Stage): Output => numbers[numberNames.length]!;
+  /** At the beginning of a call. */
+  const first: Stage = { read: (name) => variables.get(name).value, numbers: numbersFor(null) };
 
-  /** Nodes that apply these sums and have to run; all of them dead if a sum is. */
-  function update(prefix: string, sums: Sums): Output[] {
-    const gradients = trainable.map((weight, index): [string, Output] => [`gradient/${weight}`, graph.add(`${prefix}/mean${index}`, 'RealDiv', [sums.get(accumulatorName(weight))!, divisor], FLOAT)]);
+  /** Nodes that apply these sums and have to run; all of them dead if a sum is. @param prepared gradients by weight, as dead; null: the sums, divided */
+  function update(prefix: string, sums: Sums, prepared: ReadonlyMap<string, Output> | null, stage: Stage): Output[] {
+    const { read, numbers } = stage;
+    const gradients = trainable.map((weight, index): [string, Output] => [`gradient/${weight}`, prepared?.get(weight) ?? graph.add(`${prefix}/mean${index}`, 'RealDiv', [sums.get(accumulatorName(weight))!, divisorOf(stage)], FLOAT)]);
     const writes: Output[] = [];
     const assign = (next: ReadonlyMap<string, Output>): void => {
       for (const [name, output] of next) writes.push(variables.assign(`${prefix}/assign${writes.length}`, name, output));
     };
-    const values = [...shapes.keys()].map((name): [string, Output] => [name, variables.get(name).value]);
+    const values = [...shapes.keys()].map((name): [string, Output] => [name, read(name)]);
     if (traces.weightUpdate !== null) {
       const next = graph.inline(`${prefix}/weights`, traces.weightUpdate, new Map([...values, ...gradients, ...numberNames.map((name, index): [string, Output] => [`number/${name}`, numbers[index]!])]));
       assign(next);
     } else {
-      trainable.forEach((weight, index) => writes.push(applyNatively(`${prefix}/apply${index}`, weight, gradients[index]![1])));
+      trainable.forEach((weight, index) => writes.push(applyNatively(`${prefix}/apply${index}`, weight, gradients[index]![1], stage)));
     }
     if (traces.movingStatistics !== null) {
       const window = layers.flatMap(({ name }, index): [string, Output][] => [[`mean/${name}`, sums.get(statisticName(name, 'mean'))!], [`m2/${name}`, sums.get(statisticName(name, 'm2'))!], [`count/${name}`, numbers[numberNames.length + 1 + index]!]]);
@@ -187,7 +216,7 @@ export function buildJobGraph(program: Program, traces: JobTraces, options: JobG
 
   const native = nativeUpdate(optimizer);
   /** One operation on a weight and its slots, after the decay of the weight. */
-  function applyNatively(name: string, weight: string, gradient: Output): Output {
+  function applyNatively(name: string, weight: string, gradient: Output, { read, numbers }: Stage): Output {
     const handle = (tensor: string): Output => variables.get(tensor).handle;
     const given = Object.fromEntries(numberNames.map((number, index) => [number, numbers[index]!]));
     const slots = Object.fromEntries(slotNames(optimizer).map((slot) => [slot, handle(slotName(weight, slot))]));
@@ -195,30 +224,93 @@ export function buildJobGraph(program: Program, traces: JobTraces, options: JobG
     if (given['weightDecay'] !== undefined) {
       // only where the gradient is alive: a product of it that is zero would not do, it may be NaN
       const factor = graph.add(`${name}/factor`, 'Identity', [given['weightDecay']], FLOAT, [gradient]);
-      const loss = graph.add(`${name}/decay`, 'Mul', [variables.get(weight).value, factor], FLOAT);
+      const loss = graph.add(`${name}/decay`, 'Mul', [read(weight), factor], FLOAT);
       decayed.push(graph.add(`${name}/decayed`, 'AssignSubVariableOp', [handle(weight), loss], { dtype: { type: DT.FLOAT } }));
     }
-    return native!.apply(graph, name, { weight: handle(weight), slots, gradient, numbers: given }, decayed);
+    const applied = native!.apply(graph, name, { weight: handle(weight), slots, gradient, numbers: given }, decayed);
+    const constraint = traces.constraints.get(weight);
+    if (constraint === undefined) return applied;
+    const moved = graph.add(`${name}/moved`, 'ReadVariableOp', [handle(weight)], { dtype: { type: DT.FLOAT } }, [applied]);
+    return variables.assign(`${name}/constrain`, weight, graph.inline(`${name}/constraint`, constraint, new Map([['weight', moved]])).get('weight')!);
+  }
+
+  /** Whether all of a row is finite, and of the window's before it, and the row with that flag at its end. */
+  function checked(prefix: string, row: Output, before: Output | null = null): Checked {
+    const alone = graph.add(`${prefix}/finite`, 'IsFinite', [sumOf(`${prefix}/sum`, row)], FLOAT);
+    const finite = before === null ? alone : graph.add(`${prefix}/all_finite`, 'LogicalAnd', [alone, before]);
+    const flag = graph.add(`${prefix}/flag`, 'Reshape', [graph.add(`${prefix}/cast`, 'Cast', [finite], { SrcT: { type: DT.BOOL }, DstT: { type: DT.FLOAT } }), one], { ...FLOAT, Tshape: { type: DT.INT32 } });
+    return { finite, flagged: concat(`${prefix}/flagged`, [row, flag]) };
+  }
+
+  /** What the optimizer sees of these sums, and its figures. */
+  function prepare(prefix: string, recording: Recording, sums: Sums, stage: Stage): ReadonlyMap<string, Output> {
+    return graph.inline(`${prefix}/prepare`, recording, new Map([...weightsOf(stage), ...trainable.map((weight): [string, Output] => [`sum/${weight}`, sums.get(accumulatorName(weight))!]), ['divisor', divisorOf(stage)]]));
+  }
+
+  /** Of these micro-batches, folded so. */
+  function rowOf(prefix: string, bodies: readonly Body[], sums: Sums): Output {
+    const norms = trainable.map((weight, index) => graph.add(`${prefix}/norm${index}`, 'L2Loss', [sums.get(accumulatorName(weight))!], FLOAT));
+    const spreads = layers.map(({ name }, index) => sumOf(`${prefix}/spread${index}`, sums.get(statisticName(name, 'm2'))!));
+    const totals = [...norms, ...spreads];
+    return concat(`${prefix}/row`, [...bodies.flatMap(({ losses, predicted }) => [losses, predicted]), graph.add(`${prefix}/totals`, 'Pack', totals, { ...FLOAT, N: { int: totals.length }, axis: { int: 0 } })]);
+  }
+
+  /** Keeps or applies the sums, if all is finite; `done` is there when that has happened, or is not to happen. @param before whether all before was finite */
+  function finish(name: string, end: End, row: Output, plain: () => Checked, sums: Sums, stage: Stage, before: Output | null = null): Checked & { done: Output } {
+    const prepared = end === 'update' && traces.gradients !== null ? prepare(name, traces.gradients, sums, stage) : null;
+    const { finite, flagged } = prepared === null ? plain() : checked(name, concat(`${name}/row_and_figures`, [row, prepared.get('figures')!]), before);
+    const alive = (kind: string, index: number, output: Output): Output => outputOf(graph.add(`${name}/${kind}${index}`, 'Switch', [output, finite], FLOAT), 1);
+    const gated: Sums = new Map(windowNames.map((sum, index) => [sum, alive('if', index, sums.get(sum)!)]));
+    // a node of their own, which is dead as a whole: what only waits for a gradient waits for its node
+    const gradients = prepared === null ? null : new Map(trainable.map((weight, index) => [weight, graph.add(`${name}/gradient${index}`, 'Identity', [alive('prepared', index, prepared.get(`gradient/${weight}`)!)], FLOAT)]));
+    const writes = end === 'update' ? update(name, gated, gradients, stage) : windowNames.map((sum, index) => variables.assign(`${name}/assign${index}`, sum, gated.get(sum)!));
+    const pivot = graph.add(`${name}/if`, 'Switch', [zero, finite], { T: { type: DT.INT32 } });
+    const written = graph.add(`${name}/written`, 'Identity', [outputOf(pivot, 1)], { T: { type: DT.INT32 } }, writes);
+    return { finite, flagged, done: graph.add(`${name}/done`, 'Merge', [pivot, written], { T: { type: DT.INT32 }, N: { int: 2 } }) };
   }
 
   /** Both ends of a block whose micro-batches are `bodies` and whose folded sums are `sums`. */
   function ends(prefix: string, fetchOf: (end: End) => string, bodies: readonly Body[], sums: Sums): void {
-    const norms = trainable.map((weight, index) => graph.add(`${prefix}/norm${index}`, 'L2Loss', [sums.get(accumulatorName(weight))!], FLOAT));
-    const spreads = layers.map(({ name }, index) => sumOf(`${prefix}/spread${index}`, sums.get(statisticName(name, 'm2'))!));
-    const totals = [...norms, ...spreads];
-    const row = concat(`${prefix}/row`, [...bodies.flatMap(({ losses, predicted }) => [losses, predicted]), graph.add(`${prefix}/totals`, 'Pack', totals, { ...FLOAT, N: { int: totals.length }, axis: { int: 0 } })]);
-    const finite = graph.add(`${prefix}/finite`, 'IsFinite', [sumOf(`${prefix}/sum`, row)], FLOAT);
-    const flag = graph.add(`${prefix}/flag`, 'Reshape', [graph.add(`${prefix}/cast`, 'Cast', [finite], { SrcT: { type: DT.BOOL }, DstT: { type: DT.FLOAT } }), one], { ...FLOAT, Tshape: { type: DT.INT32 } });
-    const flagged = concat(`${prefix}/flagged`, [row, flag]);
+    const row = rowOf(prefix, bodies, sums);
+    const plain = checked(prefix, row);
     for (const end of ['keep', 'update'] as const) {
-      const name = `${prefix}/${end}`;
-      const gated: Sums = new Map(windowNames.map((sum, index) => [sum, outputOf(graph.add(`${name}/if${index}`, 'Switch', [sums.get(sum)!, finite], FLOAT), 1)]));
-      const writes = end === 'update' ? update(name, gated) : windowNames.map((sum, index) => variables.assign(`${name}/assign${index}`, sum, gated.get(sum)!));
-      const pivot = graph.add(`${name}/if`, 'Switch', [zero, finite], { T: { type: DT.INT32 } });
-      const written = graph.add(`${name}/written`, 'Identity', [outputOf(pivot, 1)], { T: { type: DT.INT32 } }, writes);
-      const done = graph.add(`${name}/done`, 'Merge', [pivot, written], { T: { type: DT.INT32 }, N: { int: 2 } });
+      const { flagged, done } = finish(`${prefix}/${end}`, end, row, () => plain, sums, first);
       graph.add(fetchOf(end), 'Identity', [flagged], FLOAT, [done]);
     }
+  }
+
+  /** Whole windows one after another: each reads what the one before has written. */
+  function addChain(windows: number): void {
+    const rows: Output[] = [];
+    let before: { finite: Output; done: Output } | null = null;
+    for (let window = 0; window < windows; window++) {
+      const name = `w${window}`;
+      const stage: Stage = { read: before === null ? first.read : readAfter(name, before.done), numbers: numbersFor(window) };
+      const bodies: Body[] = [];
+      let sums: Sums = new Map();
+      for (let index = 0; index < program.accumIters; index++) {
+        const gate = bodies[index - options.lanes];
+        const next = body(`${window}_${index}`, batchSize, traces.microBatch.get(batchSize)!, gate === undefined ? [] : [...gate.sums.values()], stage);
+        bodies.push(next);
+        sums = index === 0 ? next.sums : fold(`${name}/fold${index}`, sums, next);
+      }
+      const row = rowOf(name, bodies, sums);
+      const finiteSoFar: Output | null = before?.finite ?? null;
+      const { finite, flagged, done } = finish(name, 'update', row, () => checked(name, row, finiteSoFar), sums, stage, finiteSoFar);
+      rows.push(flagged);
+      before = { finite, done };
+      if (rows.length > 1 && Number.isInteger(Math.log2(rows.length))) graph.add(fetches.chain(rows.length), 'Identity', [concat(`${name}/rows`, rows)], FLOAT, [done]);
+    }
+  }
+  /** The state once `done` is there; each tensor is read once. */
+  function readAfter(prefix: string, done: Output): Stage['read'] {
+    const reads = new Map<string, Output>();
+    return (name) => {
+      const { handle } = variables.get(name);
+      const read = reads.get(name) ?? graph.add(`${prefix}/read/${nodeOf(handle)}`, 'ReadVariableOp', [handle], { dtype: { type: DT.FLOAT } }, [done]);
+      reads.set(name, read);
+      return read;
+    };
   }
 
   const windowSoFar: Sums = new Map(windowNames.map((name) => [name, variables.get(name).value]));
@@ -226,7 +318,7 @@ export function buildJobGraph(program: Program, traces: JobTraces, options: JobG
   const sums: Record<Start, Sums> = { empty: new Map(), open: windowSoFar };
   for (let index = 0; index < options.blockSize; index++) {
     const before = bodies[index - options.lanes];
-    const next = body(String(index), batchSize, traces.microBatch.get(batchSize)!, before === undefined ? [] : [...before.sums.values()]);
+    const next = body(String(index), batchSize, traces.microBatch.get(batchSize)!, before === undefined ? [] : [...before.sums.values()], first);
     bodies.push(next);
     for (const start of ['empty', 'open'] as const) {
       const prefix = `${start}${index + 1}`;
@@ -237,15 +329,16 @@ export function buildJobGraph(program: Program, traces: JobTraces, options: JobG
   }
   for (const [samples, recording] of traces.microBatch) {
     if (samples === batchSize) continue;
-    const ragged = body(`r${samples}`, samples, recording, []);
+    const ragged = body(`r${samples}`, samples, recording, [], first);
     ends(`emptyr${samples}`, (end) => fetches.ragged('empty', samples, end), [ragged], ragged.sums);
     ends(`openr${samples}`, (end) => fetches.ragged('open', samples, end), [ragged], fold(`openr${samples}`, windowSoFar, ragged));
   }
   for (const [samples, recording] of traces.inference) {
     const name = `e${samples}`;
-    const results = graph.inline(name, recording, new Map([['x', placeholder(feeds.x(name), [samples, ...plan.inputShape])], ['y', placeholder(feeds.y(name), [samples, classes])], ...weightFeeds]));
+    const results = graph.inline(name, recording, new Map([['x', placeholder(feeds.x(name), [samples, ...plan.inputShape])], ['y', placeholder(feeds.y(name), [samples, classes])], ...weightsOf(first)]));
     graph.add(fetches.evaluate(samples), 'Identity', [concat(`${name}/row`, [results.get('losses')!, results.get('predicted')!])], FLOAT);
   }
+  if (options.chain > 1) addChain(options.chain);
   addRestore();
   return { graph, variables, ...options };
 

@@ -28,9 +28,12 @@ export interface NativeUpdate {
   apply(graph: Graph, name: string, operands: NativeOperands, after: readonly Output[]): Output;
 }
 
+/** The decay of the weight comes before, for both. */
+const isAdam = (spec: OptimizerSpec): spec is Extract<OptimizerSpec, { type: 'adam' | 'adamw' }> => spec.type === 'adam' || spec.type === 'adamw';
+
 /** Null for an optimizer that has none. */
 export function nativeUpdate(spec: OptimizerSpec): NativeUpdate | null {
-  if (spec.type !== 'adam') return null;
+  if (!isAdam(spec)) return null;
   const { beta1, beta2, epsilon } = adamConstants(spec);
   return {
     apply(graph, name, { weight, slots, gradient, numbers }, after) {
@@ -45,7 +48,7 @@ export function nativeUpdate(spec: OptimizerSpec): NativeUpdate | null {
 /** The numbers of an update for a graph: those of the composed form, but for what depends on how a native operation rounds. */
 export function graphStepNumbers(spec: OptimizerSpec, step: { update: number; learningRate: number }): StepNumbers {
   const numbers = stepNumbers(spec, step);
-  if (spec.type !== 'adam') return numbers;
+  if (!isAdam(spec)) return numbers;
   const { beta1, beta2 } = adamConstants(spec);
   return { ...numbers, stepSize: adamStepSize({ ...spec, beta_1: beta1, beta_2: beta2 }, step.learningRate, step.update) };
 }

@@ -1,21 +1,24 @@
 // A training program as one TensorFlow graph, run. The host keeps what is integers (how many samples the open window has),
 // makes the feeds, and reads the rows; every tensor of the state stays in the session.
-import { expectedState, expectedWeights, slotName, slotNames, statisticName, type ExpectedTensor } from '../../../../lib/model/slots.js';
+import { expectedState, expectedWeights, initialSlotValue, slotName, slotNames, statisticName, type ExpectedTensor } from '../../../../lib/model/slots.js';
 import type { HostTensor, TensorMap } from '../../../../lib/training/state.js';
 import { maskedLayers } from '../../masks.js';
 import { initialWeight } from '../../model/initializers.js';
 import { mergeFactors } from '../../model/statistics.js';
 import { batchRow } from '../batch-row.js';
-import { checkTensors, gradientNorm } from '../eager.js';
-import type { Batch, BatchRow, BlockResult, CompiledProgram, Program, StateSnapshot, UpdateScalars } from '../index.js';
+import { runEach } from '../each-window.js';
+import { checkTensors, updateResult } from '../eager.js';
+import type { Batch, BatchRow, BlockResult, CompiledProgram, Program, StateSnapshot, UpdateScalars, Window } from '../index.js';
 import { DT, nodeBackend } from '../node-backend.js';
-import { layersWithStatistics, trainableWeights, valuesPerSample } from '../update.js';
+import { layersWithStatistics, preparesGradients, trainableWeights, valuesPerSample } from '../update.js';
 import { nodeOf } from './graph.js';
 import { feeds, fetches, type End, type JobGraph, type Start } from './job-graph.js';
 import { graphStepNumbers } from './native-update.js';
 import type { HostValue } from './recorder.js';
 import { openSession, type Feed } from './session.js';
 
+/** Updates before windows are chained: a chain takes a good part of a second to compile, which a short training never gets back. */
+const UPDATES_BEFORE_CHAINS = 500;
 /** A block takes no longer than this, as far as was measured: a stop is heard between two blocks. */
 const BLOCK_MS = 200;
 
@@ -28,7 +31,7 @@ export interface GraphProgram extends CompiledProgram {
   timeBlock(count: number, values: Values): number;
 }
 
-export function makeGraphProgram(program: Program, { graph, variables, blockSize, lanes }: JobGraph): GraphProgram {
+export function makeGraphProgram(program: Program, { graph, variables, blockSize, lanes, chain }: JobGraph): GraphProgram {
   const { plan, optimizer, batchSize, reduction } = program;
   const { binding } = nodeBackend();
   const session = openSession(graph);
@@ -38,6 +41,7 @@ export function makeGraphProgram(program: Program, { graph, variables, blockSize
   /** Samples in the open window; null: none is open. */
   let windowSamples: number | null = null;
   let blockLimit = Math.min(blockSize, lanes);
+  let updates = 0;
 
   const vector = (name: string, values: Float32Array, shape: readonly number[] = [values.length]): Feed => ({ name, dtype: DT.FLOAT, shape, values });
 
@@ -67,7 +71,7 @@ export function makeGraphProgram(program: Program, { graph, variables, blockSize
     return [vector(feeds.merge(name), Float32Array.from(factors))];
   }
 
-  const maskFeeds = (name: string, batch: Batch): Feed[] => masked.map((layer, index) => vector(feeds.mask(name, index), batch.masks.get(layer.name)!, [batch.samples, ...layer.inputShape]));
+  const maskFeeds = (name: string, batch: Batch): Feed[] => masked.map((layer, index) => vector(feeds.mask(name, index), batch.masks.get(layer.name)!, [batch.samples, ...layer.shape]));
 
   /** Full micro-batches, at most blockSize of them, or a single ragged one. */
   function runPart(batches: readonly Batch[], update: UpdateScalars | null): BlockResult {
@@ -75,26 +79,65 @@ export function makeGraphProgram(program: Program, { graph, variables, blockSize
     const end: End = update === null ? 'keep' : 'update';
     const { samples } = batches[0]!;
     const ragged = samples !== batchSize;
-    let before = windowSamples ?? 0;
-    const given: Feed[] = [];
-    batches.forEach((batch, index) => {
-      const name = ragged ? `r${samples}` : String(index);
-      given.push(...inputFeeds(name, batch), ...maskFeeds(name, batch), ...mergeFeeds(name, before, samples));
-      before += samples;
-    });
-    if (update !== null) {
-      const counts = layers.map((layer) => before * valuesPerSample(layer));
-      given.push(vector(feeds.numbers, Float32Array.from([...Object.values(graphStepNumbers(optimizer, update)), update.divisor, ...counts])));
-    }
-    const values = session.read(given, ragged ? fetches.ragged(start, samples, end) : fetches.block(start, batches.length, end));
+    const before = windowSamples ?? 0;
+    const after = before + batches.length * samples;
+    const given = batches.flatMap((batch, index) => microBatchFeeds(ragged ? `r${samples}` : String(index), batch, before + index * samples));
+    if (update !== null) given.push(numberFeed(null, update, after));
+    const result = resultOf(session.read(given, ragged ? fetches.ragged(start, samples, end) : fetches.block(start, batches.length, end)), batches, update);
+    windowSamples = result.update === null ? after : null;
+    return result;
+  }
+
+  const microBatchFeeds = (name: string, batch: Batch, before: number): Feed[] => [...inputFeeds(name, batch), ...maskFeeds(name, batch), ...mergeFeeds(name, before, batch.samples)];
+
+  /** @param samples in the window */
+  function numberFeed(window: number | null, update: UpdateScalars, samples: number): Feed {
+    const counts = layers.map((layer) => samples * valuesPerSample(layer));
+    return vector(feeds.numbers(window), Float32Array.from([...Object.values(graphStepNumbers(optimizer, update)), update.divisor, ...counts]));
+  }
+
+  /** @param values a row: see fetches */
+  function resultOf(values: Float32Array, batches: readonly Batch[], update: UpdateScalars | null): BlockResult {
+    const { samples } = batches[0]!;
     const rows = batches.map((batch, index) => batchRow(values.subarray(2 * samples * index), values.subarray(2 * samples * index + samples), batch, reduction));
     // the last number says what the graph went by; TensorFlow's L2Loss is half of the sum of squares
     const totals = values.subarray(2 * samples * batches.length, -1);
     const finite = values.at(-1) === 1;
-    windowSamples = finite && update !== null ? null : before;
     if (!finite || update === null) return { rows, finite, update: null };
+    updates += 1;
     const squares = [...totals.subarray(0, trainable.length)].map((half) => 2 * half);
-    return { rows, finite, update: { gradNorm: gradientNorm(squares, update.divisor), regularization: 0 } };
+    const figures = preparesGradients(program) ? [...totals.subarray(-trainable.length - 1)] : null;
+    return { rows, finite, update: updateResult(squares, update.divisor, figures) };
+  }
+
+  /** As many whole windows of full micro-batches as there is a chain of. */
+  function runChain(windows: readonly Window[]): BlockResult[] {
+    const given = windows.flatMap(({ batches, update }, window) => [...batches.flatMap((batch, index) => microBatchFeeds(`${window}_${index}`, batch, index * batchSize)), numberFeed(window, update, batches.length * batchSize)]);
+    const values = session.read(given, fetches.chain(windows.length));
+    const length = values.length / windows.length;
+    const results: BlockResult[] = [];
+    for (const [window, { batches, update }] of windows.entries()) {
+      const result = resultOf(values.subarray(window * length, (window + 1) * length), batches, update);
+      results.push(result);
+      if (!result.finite) {
+        windowSamples = batches.length * batchSize;
+        break;
+      }
+    }
+    return results;
+  }
+  const isFull = ({ batches }: Window): boolean => batches.length === program.accumIters && batches.every(({ samples }) => samples === batchSize);
+  /** The longest chains first. */
+  function runWindows(windows: readonly Window[]): BlockResult[] {
+    const results: BlockResult[] = [];
+    for (let from = 0; from < windows.length && results.at(-1)?.finite !== false; from = results.length) {
+      const full = windows.slice(from).findIndex((window) => !isFull(window));
+      const possible = Math.min(chain, full < 0 ? windows.length - from : full);
+      const length = possible < 2 ? 1 : 2 ** Math.floor(Math.log2(possible));
+      const part = windows.slice(from, from + length);
+      results.push(...(length > 1 ? runChain(part) : runEach(part, compiled.runBlock)));
+    }
+    return results;
   }
 
   /** Feeds and fetch of a block from an empty window, all of its micro-batches of the same values. */
@@ -102,20 +145,24 @@ export function makeGraphProgram(program: Program, { graph, variables, blockSize
     const data = (name: string): Float32Array => (values.get(name)!.data as Float32Array).slice();
     const given = Array.from({ length: count }, (_, index) => {
       const name = String(index);
-      return [...inputFeeds(name, { x: data('x'), y: data('y'), samples: batchSize }), ...masked.map((layer, mask) => vector(feeds.mask(name, mask), data(`mask/${layer.name}`), [batchSize, ...layer.inputShape])), ...mergeFeeds(name, index * batchSize, batchSize)];
+      return [...inputFeeds(name, { x: data('x'), y: data('y'), samples: batchSize }), ...masked.map((layer, mask) => vector(feeds.mask(name, mask), data(`mask/${layer.name}`), [batchSize, ...layer.shape])), ...mergeFeeds(name, index * batchSize, batchSize)];
     });
     return [given.flat(), fetches.block('empty', count, 'keep')];
   }
 
-  return {
+  const compiled: GraphProgram = {
     lanes,
+    get windowLimit() {
+      return updates < UPDATES_BEFORE_CHAINS ? 1 : chain;
+    },
+    runWindows,
     get blockLimit() {
       return blockLimit;
     },
     initialise(seed) {
       write('weights', new Map(plan.weights.map((weight) => [weight.name, initialWeight(seed, weight)])));
       const slots = trainable.flatMap((name) => slotNames(optimizer).map((slot) => slotName(name, slot)));
-      write('slots', new Map(slots.map((name) => [name, new Float32Array(variables.get(name).shape.reduce((product, size) => product * size, 1))])));
+      write('slots', new Map(slots.map((name) => [name, new Float32Array(variables.get(name).shape.reduce((product, size) => product * size, 1)).fill(initialSlotValue(optimizer))])));
       windowSamples = null;
     },
     loadWeights: (weights) => load(weights, expectedWeights(plan), 'invalid_data'),
@@ -170,6 +217,7 @@ export function makeGraphProgram(program: Program, { graph, variables, blockSize
       return performance.now() - startMs;
     },
   };
+  return compiled;
 
   function view(expected: ReadonlyMap<string, ExpectedTensor>, samples: number): StateSnapshot {
     const inSession = [...expected].filter(([, { dtype }]) => dtype === 'F32').map(([name]) => name);

@@ -1,16 +1,18 @@
 // The parts of a training program as recordings: each is written once, in tfjs operations (../micro-batch.ts, ../update.ts,
 // ../../model), and traced here with inputs of the right shapes.
 import type { Tensor } from '@tensorflow/tfjs-core';
-import type { ModelPlan } from '../../../../lib/model/plan.js';
+import type { ConstraintSpec } from '../../../../lib/contract/spec.js';
+import type { ModelPlan, WeightPlan } from '../../../../lib/model/plan.js';
 import { slotName, slotNames } from '../../../../lib/model/slots.js';
 import { fillUniform, keyOf } from '../../../../lib/training/random.js';
 import { maskedLayers } from '../../masks.js';
+import { constrain } from '../../model/constraints.js';
 import { makeNetwork } from '../../model/network.js';
 import { mergeStatistics } from '../../model/statistics.js';
 import { stepNumbers } from '../../optimizers/index.js';
 import type { Program } from '../index.js';
 import { inference, microBatch } from '../micro-batch.js';
-import { layersWithStatistics, trainableWeights, updateMovingStatistics, updateWeights } from '../update.js';
+import { layersWithStatistics, prepareGradients, trainableWeights, updateMovingStatistics, updateWeights } from '../update.js';
 import type { HostValue, Recording } from './recorder.js';
 import { trace, type Inputs } from './trace.js';
 
@@ -37,7 +39,7 @@ export function traceMicroBatch(program: Program, samples: number): Recording {
   const network = makeNetwork(plan, program.loss);
   const trainable = trainableWeights(plan);
   const draw = (round: number): Inputs =>
-    new Map([...drawnBatch(program, samples, round), ...maskedLayers(plan).map(({ name, inputShape }): [string, HostValue] => [`mask/${name}`, drawn([samples, ...inputShape], `mask/${name}`, round, 0.5, 1)]), ...drawnWeights(plan, round)]);
+    new Map([...drawnBatch(program, samples, round), ...maskedLayers(plan).map(({ name, shape }): [string, HostValue] => [`mask/${name}`, drawn([samples, ...shape], `mask/${name}`, round, 0.5, 1)]), ...drawnWeights(plan, round)]);
   return trace(`a micro-batch of ${samples}`, draw, (inputs) => {
     const get = getter(inputs);
     const micro = microBatch({ x_NHWC: get('x'), labels_NK: get('y'), weight: get, mask: (layer) => get(`mask/${layer}`) }, program, network, trainable);
@@ -70,6 +72,24 @@ export function traceMerge(channels: number): Recording {
     const merged = mergeStatistics({ mean_C: get('window/mean'), m2_C: get('window/m2') }, { mean_C: get('batch/mean'), m2_C: get('batch/m2') }, { share: get('share'), weight: get('weight') });
     return new Map([['mean', merged.mean_C], ['m2', merged.m2_C]]);
   });
+}
+
+/** Inputs every trainable weight, sum/<weight>, divisor; results gradient/<weight>, figures (prepareGradients). */
+export function traceGradients(program: Program): Recording {
+  const trainable = program.plan.weights.filter((weight) => weight.trainable);
+  const draw = (round: number): Inputs =>
+    new Map([...trainable.flatMap(({ name, shape }): [string, HostValue][] => [[name, drawn(shape, name, round, -0.5)], [`sum/${name}`, drawn(shape, `sum/${name}`, round, -0.5)]]), ['divisor', drawn([], 'divisor', round, 1)]]);
+  return trace('the clipping and regularization of the gradient', draw, (inputs) => {
+    const get = getter(inputs);
+    const { gradients, figures } = prepareGradients(program, get, (name) => get(`sum/${name}`), get('divisor'));
+    return new Map([...[...gradients].map(([name, tensor]): [string, Tensor] => [`gradient/${name}`, tensor]), ['figures', figures]]);
+  });
+}
+
+/** Input weight; result weight. */
+export function traceConstraint({ name, shape }: WeightPlan, constraint: ConstraintSpec): Recording {
+  const draw = (round: number): Inputs => new Map([['weight', drawn(shape, name, round, -0.5)]]);
+  return trace(`the constraint of ${name}`, draw, (inputs) => new Map([['weight', constrain(getter(inputs)('weight'), constraint)]]));
 }
 
 /** Inputs every trainable weight and its slots, gradient/<weight>, number/<name>; results the weights and slots by name. */

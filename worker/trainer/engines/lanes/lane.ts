@@ -4,6 +4,7 @@ import { workerData } from 'node:worker_threads';
 import tf from '@tensorflow/tfjs-core';
 import type { Tensor } from '@tensorflow/tfjs-core';
 import { messageOf } from '../../../../lib/errors.js';
+import { maskedLayers } from '../../masks.js';
 import { makeNetwork } from '../../model/network.js';
 import { loadWasm } from '../load.js';
 import { microBatch } from '../micro-batch.js';
@@ -18,7 +19,7 @@ const { control, message, arrays } = laneMemory(program, buffer);
 const weights = weightsMemory(plan, weightsBuffer);
 const network = makeNetwork(plan, program.loss);
 const trainable = trainableWeights(plan);
-const inputShapes = new Map(plan.layers.map((layer) => [layer.name, layer.inputShape]));
+const maskShapes = new Map(maskedLayers(plan).map(({ name, shape }) => [name, shape]));
 const store = makeTensorStore();
 let version = -1;
 
@@ -47,7 +48,7 @@ function compute(): void {
   const output = (name: string, tensor: Tensor): void => arrays.get(name)!.set(tensor.dataSync());
   inScope(() => {
     takeWeights();
-    const micro = microBatch({ x_NHWC: input('x', plan.inputShape), labels_NK: input('y', plan.outputShape), weight: store.get, mask: (layer) => input(`mask/${layer}`, inputShapes.get(layer)!) }, program, network, trainable);
+    const micro = microBatch({ x_NHWC: input('x', plan.inputShape), labels_NK: input('y', plan.outputShape), weight: store.get, mask: (layer) => input(`mask/${layer}`, maskShapes.get(layer)!) }, program, network, trainable);
     output('losses', micro.losses_N);
     output('predicted', micro.predicted_N);
     for (const [name, tensor] of micro.gradients) output(`gradient/${name}`, tensor);

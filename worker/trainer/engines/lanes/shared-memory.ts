@@ -40,7 +40,7 @@ export function laneMemory(program: Program, buffer?: SharedArrayBuffer): LaneMe
     [
       ['x', samples * sizeOf(plan.inputShape)],
       ['y', samples * sizeOf(plan.outputShape)],
-      ...maskedLayers(plan).map(({ name, inputShape }): [string, number] => [`mask/${name}`, samples * sizeOf(inputShape)]),
+      ...maskedLayers(plan).map(({ name, shape }): [string, number] => [`mask/${name}`, samples * sizeOf(shape)]),
       ['losses', samples],
       ['predicted', samples],
       ...trainableWeights(plan).map((name): [string, number] => [`gradient/${name}`, sizeOf(shapeOf.get(name)!)]),

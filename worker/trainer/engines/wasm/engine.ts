@@ -4,6 +4,7 @@ import { availableParallelism } from 'node:os';
 import tf from '@tensorflow/tfjs-core';
 import { AppError } from '../../../../lib/errors.js';
 import { masksOf } from '../../masks.js';
+import { runEach } from '../each-window.js';
 import { compileEager } from '../eager.js';
 import { mostLanes, rememberLanes, timeOf } from '../fastest-lanes.js';
 import type { Batch, CompiledProgram, Engine, Program } from '../index.js';
@@ -84,17 +85,15 @@ function timeBlock(compiled: CompiledProgram, { plan, batchSize }: Program, coun
 /** After an error, tfjs still holds what it kept for the gradient that it was computing. */
 function compileGuarded(program: Program, lanes: Lanes | null): CompiledProgram {
   const compiled = compileEager(program, lanes);
-  return {
-    ...compiled,
-    runBlock(batches, update) {
-      try {
-        return compiled.runBlock(batches, update);
-      } catch (error) {
-        dropTape();
-        throw error;
-      }
-    },
+  const runBlock: CompiledProgram['runBlock'] = (batches, update) => {
+    try {
+      return compiled.runBlock(batches, update);
+    } catch (error) {
+      dropTape();
+      throw error;
+    }
   };
+  return { ...compiled, runBlock, runWindows: (windows) => runEach(windows, runBlock) };
 }
 
 function dropTape(): void {

@@ -1,10 +1,12 @@
-// max_pooling2d: channels last; padding "same" pads with nothing that could be a maximum.
-import { type LayerKind, showShape, sizeOf, spatial } from './layer.js';
+// max_pooling2d and average_pooling2d: channels last; padding "same" pads with nothing that counts.
+import type { LayerSpecOf } from '../../contract/spec.js';
+import type { Shape } from '../plan.js';
+import { type LayerOutline, type LayerProblem, showShape, sizeOf, spatial } from './layer.js';
 import { outputSize } from './sliding-window.js';
 
-export const maxPooling2d: LayerKind<'max_pooling2d'> = {
-  outline(spec, input) {
-    const space = spatial('max_pooling2d', input);
+export const pooling2d = {
+  outline(spec: LayerSpecOf<'max_pooling2d' | 'average_pooling2d'>, input: Shape): LayerOutline | LayerProblem[] {
+    const space = spatial(spec.type, input);
     if (!Array.isArray(space)) return [space];
     const [height, width, channels] = space;
     const window = (axis: 0 | 1) => ({ size: spec.pool_size[axis], stride: spec.strides[axis], dilation: 1, padding: spec.padding });
