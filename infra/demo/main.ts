@@ -75,11 +75,15 @@ async function main(): Promise<void> {
     say('The same job again, preempted by notice inside one window and its trainer killed (SIGKILL) inside another:');
     const id = (await client.submit(recipe('demo-disturbed', epochs))).job.id;
     const cuts: Cut[] = [];
+    /** Micro-batches that the checkpoint had at the last cut: an attempt that is cut before it commits is a step towards `crash_loop`. */
+    let committed = 0;
     const hits = (kind: Cut['kind']): boolean => cuts.some((done) => done.kind === kind && done.windowPosition > 0);
     const disturbed = await follow(client, id, 'disturbed', async (job) => {
       if (job.status !== 'running' || cuts.length >= TRIES) return;
       const kind = !hits('notice') && job.progress.percent > 20 ? 'notice' : !hits('kill') && job.progress.percent > 50 ? 'kill' : null;
-      if (kind === null) return;
+      const now = job.checkpoint?.micro_batches ?? 0;
+      if (kind === null || now <= committed) return;
+      committed = now;
       const done = await cut(client, id, kind).catch(() => null);
       if (!done) return;
       cuts.push(done);

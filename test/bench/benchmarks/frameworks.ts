@@ -50,8 +50,6 @@ interface Candidate {
   loop: Loop;
 }
 
-/** Forms of keras_loops.py in which the loop hears of every update. */
-const kerasForms = (accumIters: number): string[] => (accumIters === 1 ? ['update'] : ['micro-batch', 'update', 'keras-accumulation', 'keras-accumulation-update']);
 const TORCH_FORMS = ['plain', 'fused', 'channels-last', 'channels-last+fused', 'one-thread+fused'];
 
 /** @param kind of the claim's name, after framework and window @param atLeast null for information */
@@ -61,12 +59,16 @@ function opponent(network: Network, framework: Framework, kind: string, forms: r
   return { framework, forms, claim, asItComes: kind === '-as-it-comes' };
 }
 
-/** Against Keras: the goal, and for information what it does without tuned threads, with its compiler and in its longest calls. */
+/**
+ * Against Keras: the goal, of a compiled call a micro-batch, which is how Keras accumulates; and for information a whole window
+ * unrolled in one call as Pawl has it, its usual threads, its compiler and its longest calls.
+ */
 function keras(network: Network, atLeast: number): Opponent[] {
-  const forms = kerasForms(network.accumIters);
+  const accumulates = network.accumIters > 1;
+  const forms = accumulates ? ['micro-batch', 'keras-accumulation'] : ['update'];
   return [
     opponent(network, 'keras', '', forms, 'Keras', atLeast),
-    ...(network.accumIters === 1 ? [] : [opponent(network, 'keras', '-micro-batch', ['micro-batch', 'keras-accumulation'], 'Keras, a call a micro-batch', null)]),
+    ...(accumulates ? [opponent(network, 'keras', '-window', ['update', 'keras-accumulation-update'], 'Keras, a window a call', null)] : []),
     opponent(network, 'keras', '-as-it-comes', forms, 'Keras with its usual threads', null),
     opponent(network, 'keras', '-xla', ['xla'], 'Keras with XLA', null),
     opponent(network, 'keras', '-32-updates', ['updates-32'], 'Keras, 32 updates a call', null),
