@@ -1,5 +1,5 @@
 // How much memory a training needs, and how large its checkpoints are: estimates for people and for placement.
-import type { OptimizerSpec } from '../contract/spec.js';
+import type { OptimizerSpec } from '../contract/training.js';
 import { sizeOf } from './layers/layer.js';
 import type { ModelPlan } from './plan.js';
 import { expectedState, slotNames } from './slots.js';

@@ -1,5 +1,5 @@
 // Builds a model's plan from its layers and the input's shape, or says everything that is wrong with it.
-import type { LayerSpec } from '../contract/spec.js';
+import type { LayerSpec } from '../contract/layers.js';
 import type { Problem } from '../errors.js';
 import { checkLayerNames } from './layer-names.js';
 import { checkLayer, outlineLayer } from './layers/index.js';

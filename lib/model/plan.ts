@@ -1,6 +1,6 @@
 // What a model is before any tensor exists: each layer with its name, shapes and weights. Types only;
 // plan-model.ts builds a plan from layers and an input shape, layers/ has one file a layer type.
-import type { ConstraintSpec, Initializer, LayerSpec, RegularizerSpec } from '../contract/spec.js';
+import type { ConstraintSpec, Initializer, LayerSpec, RegularizerSpec } from '../contract/layers.js';
 
 /** [height, width, channels] or [features]; the batch dimension is left out everywhere. */
 export type Shape = readonly number[];

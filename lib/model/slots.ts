@@ -1,6 +1,6 @@
 // Names and shapes of everything a training state holds beside its counters: weights, optimizer slots, and an open
 // window's accumulator and batch statistics. A state is matched by name; nothing is matched by position or left out.
-import type { OptimizerSpec } from '../contract/spec.js';
+import type { OptimizerSpec } from '../contract/training.js';
 import type { Problem } from '../errors.js';
 import type { HostTensor, StateRole } from '../training/state.js';
 import type { LayerPlan, ModelPlan, Shape } from './plan.js';

@@ -1,7 +1,7 @@
 // How long a training is: what its samples, batch size, window, epochs and limits add up to, before it starts.
 // With M = ⌈samples / batchSize⌉ micro-batches an epoch and k = accumIters micro-batches a window:
 //   carry   ⌊epochs·M/k⌋ updates     flush   epochs·⌈M/k⌉     drop   epochs·⌊M/k⌋     and never more than maxUpdates.
-import type { TrainingSpec } from '../contract/spec.js';
+import type { TrainingSpec } from '../contract/training.js';
 import type { Problem } from '../errors.js';
 
 /** Everything that decides which step follows which. */

@@ -1,6 +1,6 @@
 // The host's part of an update: learning rate and bias correction from the integer count of updates, in float64,
 // rounded to float32 once at the end. Never a running product, so a resumed training computes the same bits.
-import type { LrScheduleSpec, OptimizerSpec, TrainingSpec } from '../contract/spec.js';
+import type { LrScheduleSpec, OptimizerSpec, TrainingSpec } from '../contract/training.js';
 import type { Problem } from '../errors.js';
 import { cosPi, power } from './portable-math.js';
 

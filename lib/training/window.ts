@@ -1,6 +1,6 @@
 // Sums over the micro-batches of a window or an epoch: what rows and the update's divisor are made of.
 // Always added in canonical order as float64, so that a resumed sum continues the same sequence of roundings.
-import type { TrainingSpec } from '../contract/spec.js';
+import type { TrainingSpec } from '../contract/training.js';
 import type { PartialSums } from './state.js';
 
 type Reduction = TrainingSpec['reduction'];

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { packageRoot } from '../../api/cli/package-root.js';
 import { BATCH_SIZE, recipe } from '../../infra/demo/recipe.js';
-import { Layer } from '../../lib/contract/spec.js';
+import { Layer } from '../../lib/contract/layers.js';
 import type { MakeSpec, Spec } from './jobs.js';
 
 export interface Network {

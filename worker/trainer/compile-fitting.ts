@@ -1,6 +1,6 @@
 // Compiles a job's program so that it fits into memory: as many lanes as fit and, with `numerics: "fast"`, each micro-batch
 // in as many slices as it takes.
-import type { TrainingSpec } from '../../lib/contract/spec.js';
+import type { TrainingSpec } from '../../lib/contract/training.js';
 import { AppError, isAppError, messageOf } from '../../lib/errors.js';
 import type { CompiledProgram, Engine, Program } from './engines/index.js';
 import { joinSlices, slicedProgram, sliceSize, whyNoSlices } from './engines/slices.js';

@@ -1,6 +1,6 @@
 // Before training begins: whether it fits into memory, and how many micro-batches side by side do. An estimate: what a
 // kernel takes for itself is not in it, so running out of memory stays possible, and has an ending of its own.
-import type { TrainingSpec } from '../../lib/contract/spec.js';
+import type { TrainingSpec } from '../../lib/contract/training.js';
 import { AppError } from '../../lib/errors.js';
 import { estimateMemory } from '../../lib/model/memory.js';
 import type { ModelPlan } from '../../lib/model/plan.js';

@@ -1,5 +1,5 @@
 // Rows of the two metric series, made of the sums in the state: the same numbers whether or not there was a death in between.
-import type { TrainingSpec } from '../../lib/contract/spec.js';
+import type { TrainingSpec } from '../../lib/contract/training.js';
 import type { EpochRow, UpdateRow } from '../../lib/contract/rows.js';
 import type { LearningRate } from '../../lib/training/learning-rate.js';
 import type { Cursor, PartialSums } from '../../lib/training/state.js';

@@ -1,6 +1,6 @@
 // Finds in a spec, as it was sent, what the specification names and this version does not have.
 import { NOT_SUPPORTED, type NotSupported } from '../../contract/not-supported.js';
-import { LAYER_LIMIT } from '../../contract/spec.js';
+import { LAYER_LIMIT } from '../../contract/layers.js';
 import type { Problem } from '../../errors.js';
 import { joinPath, showValue } from './show-value.js';
 

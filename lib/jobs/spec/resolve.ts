@@ -1,6 +1,7 @@
 // Resolves a job spec once, at submit: everything wrong with it at once, or the spec with every default written and
 // every shorthand spelled out. Knows nothing of the data; check.ts does.
-import { CheckpointPolicy, Data, type JobSpec, JobSpecSchema, Model, Resources, Run, Training } from '../../contract/spec.js';
+import { CheckpointPolicy, Data, type JobSpec, JobSpecSchema, Model, Resources, Run } from '../../contract/spec.js';
+import { Training } from '../../contract/training.js';
 import type { Problem } from '../../errors.js';
 import { fillDefaults } from './fill-defaults.js';
 import { coverOf, findNotSupported } from './find-not-supported.js';

@@ -1,6 +1,6 @@
 // batch_normalization over the last axis: statistics of each micro-batch, moving statistics once a window.
 // A frozen layer runs in inference mode, by its moving statistics, and gathers none.
-import type { Initializer } from '../../contract/spec.js';
+import type { Initializer } from '../../contract/layers.js';
 import { gammaAndBeta, type LayerKind, sizeOf } from './layer.js';
 
 export const batchNormalization: LayerKind<'batch_normalization'> = {

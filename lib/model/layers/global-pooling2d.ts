@@ -1,5 +1,5 @@
 // global_average_pooling2d and global_max_pooling2d: one value a channel, [height, width, channels] → [channels].
-import type { LayerSpecOf } from '../../contract/spec.js';
+import type { LayerSpecOf } from '../../contract/layers.js';
 import type { Shape } from '../plan.js';
 import { type LayerOutline, type LayerProblem, sizeOf, spatial } from './layer.js';
 

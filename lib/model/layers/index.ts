@@ -1,5 +1,5 @@
 // Every layer type there is. A new one is a file beside this, a line here, and its forward in the trainer.
-import type { LayerSpec } from '../../contract/spec.js';
+import type { LayerSpec } from '../../contract/layers.js';
 import type { Shape } from '../plan.js';
 import { activation } from './activation.js';
 import { batchNormalization } from './batch-normalization.js';

@@ -1,5 +1,5 @@
 // What a layer type has to say about itself, without a tensor: checks, output shape, weights and memory.
-import type { ConstraintSpec, Initializer, LayerSpec, LayerSpecOf, RegularizerSpec } from '../../contract/spec.js';
+import type { ConstraintSpec, Initializer, LayerSpec, LayerSpecOf, RegularizerSpec } from '../../contract/layers.js';
 import type { Shape, WeightPlan } from '../plan.js';
 
 /** A problem of one layer; `field` is a key of it (`units`), or empty for the layer as a whole. */

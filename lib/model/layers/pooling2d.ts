@@ -1,5 +1,5 @@
 // max_pooling2d and average_pooling2d: channels last; padding "same" pads with nothing that counts.
-import type { LayerSpecOf } from '../../contract/spec.js';
+import type { LayerSpecOf } from '../../contract/layers.js';
 import type { Shape } from '../plan.js';
 import { type LayerOutline, type LayerProblem, showShape, sizeOf, spatial } from './layer.js';
 import { outputSize } from './sliding-window.js';

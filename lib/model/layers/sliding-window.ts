@@ -1,5 +1,5 @@
 // Output sizes of layers that slide a window over height and width: Keras's formulas for convolution and pooling.
-import type { Padding } from '../../contract/spec.js';
+import type { Padding } from '../../contract/layers.js';
 
 export interface SlidingWindow {
   size: number;

@@ -20,7 +20,7 @@ const SPECS: readonly [string, unknown, string, readonly string[], RegExp][] = [
   ['a number as text in a layer', model({ type: 'flatten' }, { ...dense, units: '10' }), 'invalid_spec', ['model.layers.1.units'], /got "10"/],
   ['an unknown layer', model({ type: 'convolution' }, dense), 'invalid_spec', ['model.layers.0.type'], /got "convolution"/],
   ['an unknown optimizer', { ...SPEC, training: { optimizer: { type: 'adma' } } }, 'invalid_spec', ['training.optimizer.type'], /got "adma"/],
-  ['what is not built yet', { ...SPEC, training: { optimizer: { type: 'lamb' } } }, 'not_supported', ['training.optimizer.type'], /lamb.*not supported yet/],
+  ['what is not built yet', model({ type: 'residual', layers: [] }, dense), 'not_supported', ['model.layers.0.type'], /residual.*not supported yet/],
   ['no layers', { ...SPEC, model: { layers: [] } }, 'invalid_spec', ['model.layers'], /at least 1|1 to 1000/],
   ['a kernel larger than its input', model(conv({ kernel_size: 9 }), { type: 'flatten' }, dense), 'invalid_spec', ['model.layers.0.kernel_size'], /9/],
   ['pooling away to nothing', model({ type: 'max_pooling2d', pool_size: 16 }, { type: 'flatten' }, dense), 'invalid_spec', ['model.layers.0.pool_size'], /16/],

@@ -1,7 +1,8 @@
 // Forward and gradient of every layer, activation and loss, through the whole engine, against a naive float64
 // implementation and its central differences.
 import { afterEach, describe, expect, test } from 'vitest';
-import { ACTIVATIONS, type JobSpecInput } from '../../../lib/contract/spec.js';
+import { ACTIVATIONS } from '../../../lib/contract/layers.js';
+import type { JobSpecInput } from '../../../lib/contract/spec.js';
 import { accumulatorName } from '../../../lib/model/slots.js';
 import type { Batch } from '../../../worker/trainer/engines/index.js';
 import { numericGradients, values, type Values } from '../../unit/trainer/support/naive.js';

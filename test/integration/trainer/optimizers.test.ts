@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import tf from '@tensorflow/tfjs-core';
 import { afterEach, describe, expect, test } from 'vitest';
-import type { OptimizerSpec } from '../../../lib/contract/spec.js';
+import type { OptimizerSpec } from '../../../lib/contract/training.js';
 import { accumulatorName, initialSlotValue, slotName, slotNames } from '../../../lib/model/slots.js';
 import { makeLearningRate } from '../../../lib/training/learning-rate.js';
 import type { ModelPlan } from '../../../lib/model/plan.js';

@@ -1,7 +1,8 @@
 // What comes between a window's gradient and the optimizer, and after it: regularizers, clipping, constraints. Through the
 // whole engine, against float64 arithmetic on the accumulators that it shows.
 import { afterEach, describe, expect, test } from 'vitest';
-import type { ConstraintSpec, JobSpecInput } from '../../../lib/contract/spec.js';
+import type { ConstraintSpec } from '../../../lib/contract/layers.js';
+import type { JobSpecInput } from '../../../lib/contract/spec.js';
 import { accumulatorName } from '../../../lib/model/slots.js';
 import type { Batch, CompiledProgram, Program, UpdateResult } from '../../../worker/trainer/engines/index.js';
 import { batchOf, bytesOf, COMPILERS, dataOf, expectNoTensors, programOf, stateOf, withProgram } from './support/engine.js';

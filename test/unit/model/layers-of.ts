@@ -1,5 +1,5 @@
 // Resolved layers from what a user would write, for tests of the model without the spec around it.
-import type { LayerSpec } from '../../../lib/contract/spec.js';
+import type { LayerSpec } from '../../../lib/contract/layers.js';
 import { resolveSpec } from '../../../lib/jobs/spec/resolve.js';
 
 export function layersOf(...layers: Record<string, unknown>[]): LayerSpec[] {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import type { LayerSpec } from '../../../lib/contract/spec.js';
+import type { LayerSpec } from '../../../lib/contract/layers.js';
 import type { ModelPlan } from '../../../lib/model/plan.js';
 import { planModel } from '../../../lib/model/plan-model.js';
 import { layersOf } from './layers-of.js';

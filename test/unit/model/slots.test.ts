@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { OptimizerSpec } from '../../../lib/contract/spec.js';
+import type { OptimizerSpec } from '../../../lib/contract/training.js';
 import { checkpointBytes, estimateMemory } from '../../../lib/model/memory.js';
 import type { ModelPlan } from '../../../lib/model/plan.js';
 import { planModel } from '../../../lib/model/plan-model.js';

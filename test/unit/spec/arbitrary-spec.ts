@@ -1,6 +1,7 @@
 // Valid specs of every kind, as users write them: with and without defaults, in shorthand and spelled out.
 import fc from 'fast-check';
-import { ACTIVATIONS, INITIALIZERS, LOSSES } from '../../../lib/contract/spec.js';
+import { ACTIVATIONS, INITIALIZERS } from '../../../lib/contract/layers.js';
+import { LOSSES } from '../../../lib/contract/training.js';
 
 /** An object with some of its optional keys. */
 const some = <T extends object>(required: { [K in keyof T]: fc.Arbitrary<T[K]> }, optional: Record<string, fc.Arbitrary<unknown>> = {}) =>

@@ -1,6 +1,6 @@
 // First weights: Keras's distributions, from keys that make every weight its own.
 import { describe, expect, test } from 'vitest';
-import type { Initializer } from '../../../lib/contract/spec.js';
+import type { Initializer } from '../../../lib/contract/layers.js';
 import { initialWeight } from '../../../worker/trainer/model/initializers.js';
 
 const [FAN_IN, FAN_OUT] = [300, 100];

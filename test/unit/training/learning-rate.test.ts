@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { LrScheduleSpec } from '../../../lib/contract/spec.js';
+import type { LrScheduleSpec } from '../../../lib/contract/training.js';
 import { adamConstants, adamStepSize, checkSchedule, makeLearningRate, powi, weightDecayFactor } from '../../../lib/training/learning-rate.js';
 
 const adam = { type: 'adam', lr: 0.001, decay: 1e-5, weight_decay: 0, beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7, amsgrad: false } as const;

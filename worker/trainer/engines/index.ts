@@ -1,7 +1,7 @@
 // The seam between the training loop and whatever runs the tensors. The loop knows nothing of tensors:
 // it hands over batches and scalars, and gets rows; a graph engine compiles the same program without touching the loop.
 import type { ModelPlan } from '../../../lib/model/plan.js';
-import type { LossSpec, OptimizerSpec, TrainingSpec } from '../../../lib/contract/spec.js';
+import type { LossSpec, OptimizerSpec, TrainingSpec } from '../../../lib/contract/training.js';
 import type { HostTensor, TensorMap } from '../../../lib/training/state.js';
 import type { Masks } from '../masks.js';
 

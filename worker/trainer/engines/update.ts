@@ -2,7 +2,7 @@
 // constraints after, the moving statistics. They read nothing to the host. Checking the gradient and emptying the window are the engine's.
 import tf from '@tensorflow/tfjs-core';
 import type { Tensor } from '@tensorflow/tfjs-core';
-import type { LayerSpecOf } from '../../../lib/contract/spec.js';
+import type { LayerSpecOf } from '../../../lib/contract/layers.js';
 import { AppError } from '../../../lib/errors.js';
 import { gathersStatistics, slotName, slotNames } from '../../../lib/model/slots.js';
 import type { LayerPlan, ModelPlan } from '../../../lib/model/plan.js';

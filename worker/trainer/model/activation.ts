@@ -2,7 +2,7 @@
 // hard_sigmoid is relu6(x + 3) / 6, elu has alpha 1.
 import tf from '@tensorflow/tfjs-core';
 import type { Tensor } from '@tensorflow/tfjs-core';
-import type { Activation } from '../../../lib/contract/spec.js';
+import type { Activation } from '../../../lib/contract/layers.js';
 import type { LayerForward } from './pass.js';
 
 const LEAKY_RELU_SLOPE = 0.2;

@@ -2,7 +2,7 @@
 // it divides.
 import tf from '@tensorflow/tfjs-core';
 import type { Tensor } from '@tensorflow/tfjs-core';
-import type { ConstraintSpec } from '../../../lib/contract/spec.js';
+import type { ConstraintSpec } from '../../../lib/contract/layers.js';
 
 const EPSILON = 1e-7;
 

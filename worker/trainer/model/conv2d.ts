@@ -2,7 +2,7 @@
 // side by side by SpaceToBatch: TensorFlow's own gradients of a dilated convolution are right with oneDNN only.
 import tf from '@tensorflow/tfjs-core';
 import type { Tensor4D } from '@tensorflow/tfjs-core';
-import type { Padding } from '../../../lib/contract/spec.js';
+import type { Padding } from '../../../lib/contract/layers.js';
 import { biasAdd } from '../engines/kernels.js';
 import { activate } from './activation.js';
 import type { LayerForward } from './pass.js';

@@ -2,7 +2,7 @@
 // one key a sample (../masks.ts), so it depends neither on what was drawn before nor on which samples share a micro-batch.
 import tf from '@tensorflow/tfjs-core';
 import type { Tensor } from '@tensorflow/tfjs-core';
-import type { LayerSpecOf } from '../../../lib/contract/spec.js';
+import type { LayerSpecOf } from '../../../lib/contract/layers.js';
 import type { LayerPlan } from '../../../lib/model/plan.js';
 import type { ForwardPass } from './pass.js';
 

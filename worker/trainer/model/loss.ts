@@ -2,7 +2,7 @@
 // weights whatever they were in the data, so the sparse and the categorical cross-entropy are one function here.
 import tf from '@tensorflow/tfjs-core';
 import type { Tensor } from '@tensorflow/tfjs-core';
-import type { LossSpec } from '../../../lib/contract/spec.js';
+import type { LossSpec } from '../../../lib/contract/training.js';
 import { softmaxCrossEntropy } from '../engines/kernels.js';
 
 /** Keras's fuzz factor: how close a probability may come to 0 and 1. */

@@ -1,7 +1,8 @@
 // The whole forward: which layer type is computed by which file, one layer after another. A final softmax is left out
 // where the loss follows, because the loss is exact on its logits.
 import type { Tensor } from '@tensorflow/tfjs-core';
-import type { LossSpec, LayerSpec } from '../../../lib/contract/spec.js';
+import type { LayerSpec } from '../../../lib/contract/layers.js';
+import type { LossSpec } from '../../../lib/contract/training.js';
 import type { LayerPlan, ModelPlan } from '../../../lib/model/plan.js';
 import { activation } from './activation.js';
 import { batchNormalization } from './batch-normalization.js';

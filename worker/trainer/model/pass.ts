@@ -2,7 +2,7 @@
 // and a place to leave the statistics of the batch. Types only; network.ts says which layer is computed by which function.
 import type { Tensor } from '@tensorflow/tfjs-core';
 import type { LayerPlan } from '../../../lib/model/plan.js';
-import type { LayerSpec, LayerSpecOf } from '../../../lib/contract/spec.js';
+import type { LayerSpec, LayerSpecOf } from '../../../lib/contract/layers.js';
 
 /** Mean and spread of each channel's values: see statistics.ts. */
 export interface Statistics {

@@ -1,7 +1,7 @@
 // Regularizers {l1, l2}: Σ l1·|w| + l2·w², not halved, as Keras has it.
 import tf from '@tensorflow/tfjs-core';
 import type { Tensor } from '@tensorflow/tfjs-core';
-import type { RegularizerSpec } from '../../../lib/contract/spec.js';
+import type { RegularizerSpec } from '../../../lib/contract/layers.js';
 
 /** A scalar. */
 export function penalty(weight: Tensor, { l1, l2 }: RegularizerSpec): Tensor {

@@ -2,7 +2,7 @@
 // the same and a micro-batch may be cut anywhere.
 import tf from '@tensorflow/tfjs-core';
 import type { Tensor } from '@tensorflow/tfjs-core';
-import type { LayerSpecOf } from '../../../lib/contract/spec.js';
+import type { LayerSpecOf } from '../../../lib/contract/layers.js';
 import type { LayerPlan } from '../../../lib/model/plan.js';
 import type { ForwardPass, LayerForward } from './pass.js';
 

@@ -1,6 +1,6 @@
 // adagrad as Keras: squares add up from initial_accumulator_value on:  a = a + g²    w = w − lr·g / √(a + ε)
 import tf from '@tensorflow/tfjs-core';
-import type { OptimizerSpec } from '../../../lib/contract/spec.js';
+import type { OptimizerSpec } from '../../../lib/contract/training.js';
 import { DEFAULT_EPSILON } from '../../../lib/training/learning-rate.js';
 import type { OptimizerRule, StepScalars } from './optimizer.js';
 

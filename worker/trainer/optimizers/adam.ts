@@ -2,7 +2,7 @@
 // epsilon outside the root and not corrected, amsgrad's maximum before the root:
 //   m = β₁·m + (1 − β₁)·g    v = β₂·v + (1 − β₂)·g²    w = w − (lr_t · m) / (√(v or vhat) + ε)
 import tf from '@tensorflow/tfjs-core';
-import type { OptimizerSpec } from '../../../lib/contract/spec.js';
+import type { OptimizerSpec } from '../../../lib/contract/training.js';
 import { adamConstants } from '../../../lib/training/learning-rate.js';
 import type { OptimizerRule, StepScalars } from './optimizer.js';
 

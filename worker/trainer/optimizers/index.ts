@@ -1,7 +1,7 @@
 // Which optimizer is computed by which file, and the decoupled weight decay that comes before any of them.
 import tf from '@tensorflow/tfjs-core';
 import type { Tensor } from '@tensorflow/tfjs-core';
-import type { OptimizerSpec } from '../../../lib/contract/spec.js';
+import type { OptimizerSpec } from '../../../lib/contract/training.js';
 import { adamStepSize, biasCorrections, weightDecayFactor } from '../../../lib/training/learning-rate.js';
 import { adagrad } from './adagrad.js';
 import { adam } from './adam.js';

@@ -2,7 +2,7 @@
 // weight in it, as long as the weight itself:
 //   m, v as adam    s = (m / (1 − β₁^t)) / (√(v / (1 − β₂^t)) + ε) + wd·w    w = w − lr · (‖w‖/‖s‖) · s, the ratio 1 if a norm is 0
 import tf from '@tensorflow/tfjs-core';
-import type { OptimizerSpec } from '../../../lib/contract/spec.js';
+import type { OptimizerSpec } from '../../../lib/contract/training.js';
 import { adamConstants } from '../../../lib/training/learning-rate.js';
 import type { OptimizerRule, StepScalars } from './optimizer.js';
 

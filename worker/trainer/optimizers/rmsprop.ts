@@ -1,7 +1,7 @@
 // rmsprop as Keras: the average of squares under the root together with epsilon, momentum over the moves:
 //   v = ρ·v + (1 − ρ)·g²    move = lr·g / √(v + ε)    m = µ·m + move    w = w − m (or − move without momentum)
 import tf from '@tensorflow/tfjs-core';
-import type { OptimizerSpec } from '../../../lib/contract/spec.js';
+import type { OptimizerSpec } from '../../../lib/contract/training.js';
 import { DEFAULT_EPSILON } from '../../../lib/training/learning-rate.js';
 import type { OptimizerRule, StepScalars } from './optimizer.js';
 

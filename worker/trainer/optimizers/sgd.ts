@@ -1,6 +1,6 @@
 // sgd as Keras: v = µ·v − lr·g, then w + v; nesterov looks one step ahead, w + µ·v − lr·g. Without momentum there is no slot.
 import tf from '@tensorflow/tfjs-core';
-import type { OptimizerSpec } from '../../../lib/contract/spec.js';
+import type { OptimizerSpec } from '../../../lib/contract/training.js';
 import type { OptimizerRule, StepScalars } from './optimizer.js';
 
 export function sgd(spec: Extract<OptimizerSpec, { type: 'sgd' }>, { learningRate }: StepScalars): OptimizerRule {

@@ -1,6 +1,7 @@
 // The model section: names of layers, sizes as pairs, and what can be told about layers without the data.
 import type { Static } from 'typebox';
-import type { JobSpec, LayerSpec, Model } from '../../../contract/spec.js';
+import type { LayerSpec } from '../../../contract/layers.js';
+import type { JobSpec, Model } from '../../../contract/spec.js';
 import { nameLayers } from '../../../model/layer-names.js';
 import { structuralProblems } from '../../../model/plan-model.js';
 import { type Section, section } from './section.js';

@@ -1,6 +1,6 @@
 // The training section: shorthands of loss and schedule, the default length, and rules between keys.
 import type { Static } from 'typebox';
-import { type LossSpec, LrScheduleObject, type LrScheduleSpec, type Training, type TrainingSpec } from '../../../contract/spec.js';
+import { type LossSpec, LrScheduleObject, type LrScheduleSpec, type Training, type TrainingSpec } from '../../../contract/training.js';
 import type { Problem } from '../../../errors.js';
 import { DEFAULT_EPSILON } from '../../../training/learning-rate.js';
 import type { Schema } from '../describe-schema.js';

@@ -1,5 +1,6 @@
 // A whole network's loss by the naive float64 layers: what the engine's gradients are compared with.
-import type { Activation, LossSpec } from '../../../../lib/contract/spec.js';
+import type { Activation } from '../../../../lib/contract/layers.js';
+import type { LossSpec } from '../../../../lib/contract/training.js';
 import type { ModelPlan } from '../../../../lib/model/plan.js';
 import type { Batch } from '../../../../worker/trainer/engines/index.js';
 import { addBias, averagePool, batchNorm, conv2d, crossEntropy, globalPool, map, matMul, maxPool, normalise, normaliseGroups, scale, softmax, values, type Values } from '../../../unit/trainer/support/naive.js';

@@ -2,8 +2,9 @@
 // computed operation by operation, and how many micro-batches run side by side is chosen by measuring.
 import type { CompiledProgram, Program } from '../index.js';
 import { fastestLanes, mostLanes, timeOf } from '../fastest-lanes.js';
-import { buildJobGraph, traceJob } from './job-graph.js';
+import { buildJobGraph } from './job-graph.js';
 import { makeGraphProgram, type GraphProgram } from './program.js';
+import { traceJob } from './traces.js';
 import { verifyGraph } from './verify.js';
 
 /** Micro-batches of the longest block: a longer one would save nothing more. */

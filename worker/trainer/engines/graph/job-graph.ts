@@ -5,6 +5,9 @@
 //                                        onto nothing (`empty`) or onto the window so far (`open`)
 //                                  end:  `keep` assigns accumulator and statistics; `update` divides and applies them
 //
+//   a chain of 2, 4, 8 … whole windows
+//                                  the same, each window reading the variables once the one before has written them
+//
 // Every j from 1 to `blockSize` is another fetch of the same bodies: TensorFlow prunes what a fetch does not need. At most
 // `lanes` bodies are computed at a time: the input of body i waits for the gradients of body i − lanes.
 // A result is one row of numbers, and everything that changes a variable is behind a switch: it happens only if all of the
@@ -14,15 +17,13 @@ import { maskedLayers } from '../../masks.js';
 import { stepNumbers } from '../../optimizers/index.js';
 import type { Program } from '../index.js';
 import { DT, nodeBackend } from '../node-backend.js';
-import { layersWithStatistics, preparesGradients, trainableWeights } from '../update.js';
+import { layersWithStatistics, trainableWeights } from '../update.js';
 import { makeGraph, nodeOf, outputOf, type Graph, type Output } from './graph.js';
+import { feeds, fetches, type End, type Start } from './names.js';
 import { nativeUpdate } from './native-update.js';
 import type { Recording } from './recorder.js';
-import { traceConstraint, traceGradients, traceInference, traceMerge, traceMicroBatch, traceMovingStatistics, traceWeightUpdate } from './traces.js';
+import type { JobTraces } from './traces.js';
 import { makeVariables, type Variables } from './variables.js';
-
-export type Start = 'empty' | 'open';
-export type End = 'keep' | 'update';
 
 export interface JobGraph {
   graph: Graph;
@@ -35,37 +36,6 @@ export interface JobGraph {
   chain: number;
 }
 
-/** Everything that is written in tfjs operations: traced once, and the same for any number of lanes. */
-export interface JobTraces {
-  /** By number of samples. */
-  microBatch: ReadonlyMap<number, Recording>;
-  inference: ReadonlyMap<number, Recording>;
-  /** By channels. */
-  merge: ReadonlyMap<number, Recording>;
-  /** Null where the optimizer is one operation of TensorFlow's. */
-  weightUpdate: Recording | null;
-  /** By weight, where the optimizer is one operation and so leaves its constraint to another. */
-  constraints: ReadonlyMap<string, Recording>;
-  /** Null where the gradient is only divided. */
-  gradients: Recording | null;
-  movingStatistics: Recording | null;
-}
-
-export function traceJob(program: Program): JobTraces {
-  const { plan, sizes, batchSize } = program;
-  const layers = layersWithStatistics(plan);
-  const native = nativeUpdate(program.optimizer);
-  return {
-    microBatch: new Map([...new Set([batchSize, ...sizes.training])].map((samples) => [samples, traceMicroBatch(program, samples)])),
-    inference: new Map(sizes.evaluation.map((samples) => [samples, traceInference(program, samples)])),
-    merge: new Map([...new Set(layers.map((layer) => layer.inputShape.at(-1)!))].map((channels) => [channels, traceMerge(channels)])),
-    weightUpdate: native === null ? traceWeightUpdate(program) : null,
-    constraints: new Map(native === null ? [] : plan.weights.flatMap((weight): [string, Recording][] => (weight.trainable && weight.constraint !== undefined ? [[weight.name, traceConstraint(weight, weight.constraint)]] : []))),
-    gradients: preparesGradients(program) ? traceGradients(program) : null,
-    movingStatistics: layers.length === 0 ? null : traceMovingStatistics(program),
-  };
-}
-
 export interface JobGraphOptions {
   blockSize: number;
   lanes: number;
@@ -73,30 +43,6 @@ export interface JobGraphOptions {
 }
 
 const FLOAT = { T: { type: DT.FLOAT } } as const;
-
-/** Names of feeds. `body` is a number, `r<samples>` for a ragged micro-batch, or `<window>_<number>` in a chain. */
-export const feeds = {
-  x: (body: string) => `x${body}`,
-  y: (body: string) => `y${body}`,
-  mask: (body: string, index: number) => `mask${body}_${index}`,
-  /** [share, weight] of every layer with statistics, flat: mergeFactors onto the window before this micro-batch. */
-  merge: (body: string) => `merge${body}`,
-  /** stepNumbers, then the divisor, then the count of every layer with statistics. */
-  numbers: (window: number | null) => (window === null ? 'numbers' : `numbers${window}`),
-  restore: (name: string) => `restore/${name}`,
-};
-/**
- * Names of fetches. A block's row: of each micro-batch its losses and predictions, then Σx²/2 of each weight's gradient so
- * far, Σm2 of each layer, at an update the figures of prepareGradients if there are any, and 1 or 0: all of it is finite.
- */
-export const fetches = {
-  block: (start: Start, count: number, end: End) => `row/${start}/${count}/${end}`,
-  ragged: (start: Start, samples: number, end: End) => `row/${start}/r${samples}/${end}`,
-  /** The rows of its windows, one after another. From the first that is not finite on, none changes anything. */
-  chain: (windows: number) => `row/chain/${windows}`,
-  evaluate: (samples: number) => `row/evaluate/${samples}`,
-  restore: (part: string) => `restored/${part}`,
-};
 
 export function buildJobGraph(program: Program, traces: JobTraces, options: JobGraphOptions): JobGraph {
   const { plan, optimizer, batchSize } = program;

@@ -6,7 +6,7 @@
 // formula of optimizers/adam.ts as closely as the composed form does. With the powers of β fed as 0 the operation's own
 // correction is 1, and its learning rate is the step size.
 // https://github.com/tensorflow/tensorflow/blob/v2.20.0/tensorflow/core/kernels/training_ops.cc (ApplyAdamNonCuda)
-import type { OptimizerSpec } from '../../../../lib/contract/spec.js';
+import type { OptimizerSpec } from '../../../../lib/contract/training.js';
 import { adamConstants, adamStepSize } from '../../../../lib/training/learning-rate.js';
 import { stepNumbers } from '../../optimizers/index.js';
 import type { StepNumbers } from '../../optimizers/optimizer.js';

@@ -12,7 +12,8 @@ import type { Batch, BatchRow, BlockResult, CompiledProgram, Program, StateSnaps
 import { DT, nodeBackend } from '../node-backend.js';
 import { layersWithStatistics, preparesGradients, trainableWeights, valuesPerSample } from '../update.js';
 import { nodeOf } from './graph.js';
-import { feeds, fetches, type End, type JobGraph, type Start } from './job-graph.js';
+import type { JobGraph } from './job-graph.js';
+import { feeds, fetches, type End, type Start } from './names.js';
 import { graphStepNumbers } from './native-update.js';
 import type { HostValue } from './recorder.js';
 import { openSession, type Feed } from './session.js';

@@ -1,7 +1,7 @@
 // The parts of a training program as recordings: each is written once, in tfjs operations (../micro-batch.ts, ../update.ts,
 // ../../model), and traced here with inputs of the right shapes.
 import type { Tensor } from '@tensorflow/tfjs-core';
-import type { ConstraintSpec } from '../../../../lib/contract/spec.js';
+import type { ConstraintSpec } from '../../../../lib/contract/layers.js';
 import type { ModelPlan, WeightPlan } from '../../../../lib/model/plan.js';
 import { slotName, slotNames } from '../../../../lib/model/slots.js';
 import { fillUniform, keyOf } from '../../../../lib/training/random.js';
@@ -12,7 +12,8 @@ import { mergeStatistics } from '../../model/statistics.js';
 import { stepNumbers } from '../../optimizers/index.js';
 import type { Program } from '../index.js';
 import { inference, microBatch } from '../micro-batch.js';
-import { layersWithStatistics, prepareGradients, trainableWeights, updateMovingStatistics, updateWeights } from '../update.js';
+import { layersWithStatistics, prepareGradients, preparesGradients, trainableWeights, updateMovingStatistics, updateWeights } from '../update.js';
+import { nativeUpdate } from './native-update.js';
 import type { HostValue, Recording } from './recorder.js';
 import { trace, type Inputs } from './trace.js';
 
@@ -33,8 +34,39 @@ const drawnBatch = ({ plan }: Program, samples: number, round: number): [string,
   ['y', drawn([samples, sizeOf(plan.outputShape)], 'y', round, 0.1, 1)],
 ];
 
+/** Everything that is written in tfjs operations: traced once, and the same for any number of lanes. */
+export interface JobTraces {
+  /** By number of samples. */
+  microBatch: ReadonlyMap<number, Recording>;
+  inference: ReadonlyMap<number, Recording>;
+  /** By channels. */
+  merge: ReadonlyMap<number, Recording>;
+  /** Null where the optimizer is one operation of TensorFlow's. */
+  weightUpdate: Recording | null;
+  /** By weight, where the optimizer is one operation and so leaves its constraint to another. */
+  constraints: ReadonlyMap<string, Recording>;
+  /** Null where the gradient is only divided. */
+  gradients: Recording | null;
+  movingStatistics: Recording | null;
+}
+
+export function traceJob(program: Program): JobTraces {
+  const { plan, sizes, batchSize } = program;
+  const layers = layersWithStatistics(plan);
+  const native = nativeUpdate(program.optimizer);
+  return {
+    microBatch: new Map([...new Set([batchSize, ...sizes.training])].map((samples) => [samples, traceMicroBatch(program, samples)])),
+    inference: new Map(sizes.evaluation.map((samples) => [samples, traceInference(program, samples)])),
+    merge: new Map([...new Set(layers.map((layer) => layer.inputShape.at(-1)!))].map((channels) => [channels, traceMerge(channels)])),
+    weightUpdate: native === null ? traceWeightUpdate(program) : null,
+    constraints: new Map(native === null ? [] : plan.weights.flatMap((weight): [string, Recording][] => (weight.trainable && weight.constraint !== undefined ? [[weight.name, traceConstraint(weight, weight.constraint)]] : []))),
+    gradients: preparesGradients(program) ? traceGradients(program) : null,
+    movingStatistics: layers.length === 0 ? null : traceMovingStatistics(program),
+  };
+}
+
 /** Inputs x, y, mask/<layer>, and every weight; results losses, predicted, gradient/<weight>, mean/<layer>, m2/<layer>. */
-export function traceMicroBatch(program: Program, samples: number): Recording {
+function traceMicroBatch(program: Program, samples: number): Recording {
   const { plan } = program;
   const network = makeNetwork(plan, program.loss);
   const trainable = trainableWeights(plan);
@@ -53,7 +85,7 @@ export function traceMicroBatch(program: Program, samples: number): Recording {
 }
 
 /** Inputs x, y and every weight; results losses, predicted. */
-export function traceInference(program: Program, samples: number): Recording {
+function traceInference(program: Program, samples: number): Recording {
   const network = makeNetwork(program.plan, program.loss);
   const draw = (round: number): Inputs => new Map([...drawnBatch(program, samples, round), ...drawnWeights(program.plan, round)]);
   return trace(`an evaluation of ${samples}`, draw, (inputs) => {
@@ -64,7 +96,7 @@ export function traceInference(program: Program, samples: number): Recording {
 }
 
 /** Inputs window/mean, window/m2, batch/mean, batch/m2 of `channels`, share, weight; results mean, m2. */
-export function traceMerge(channels: number): Recording {
+function traceMerge(channels: number): Recording {
   const names = ['window/mean', 'window/m2', 'batch/mean', 'batch/m2'];
   const draw = (round: number): Inputs => new Map([...names.map((name): [string, HostValue] => [name, drawn([channels], name, round)]), ['share', drawn([], 'share', round)], ['weight', drawn([], 'weight', round)]]);
   return trace('the merging of batch statistics', draw, (inputs) => {
@@ -75,7 +107,7 @@ export function traceMerge(channels: number): Recording {
 }
 
 /** Inputs every trainable weight, sum/<weight>, divisor; results gradient/<weight>, figures (prepareGradients). */
-export function traceGradients(program: Program): Recording {
+function traceGradients(program: Program): Recording {
   const trainable = program.plan.weights.filter((weight) => weight.trainable);
   const draw = (round: number): Inputs =>
     new Map([...trainable.flatMap(({ name, shape }): [string, HostValue][] => [[name, drawn(shape, name, round, -0.5)], [`sum/${name}`, drawn(shape, `sum/${name}`, round, -0.5)]]), ['divisor', drawn([], 'divisor', round, 1)]]);
@@ -87,13 +119,13 @@ export function traceGradients(program: Program): Recording {
 }
 
 /** Input weight; result weight. */
-export function traceConstraint({ name, shape }: WeightPlan, constraint: ConstraintSpec): Recording {
+function traceConstraint({ name, shape }: WeightPlan, constraint: ConstraintSpec): Recording {
   const draw = (round: number): Inputs => new Map([['weight', drawn(shape, name, round, -0.5)]]);
   return trace(`the constraint of ${name}`, draw, (inputs) => new Map([['weight', constrain(getter(inputs)('weight'), constraint)]]));
 }
 
 /** Inputs every trainable weight and its slots, gradient/<weight>, number/<name>; results the weights and slots by name. */
-export function traceWeightUpdate(program: Program): Recording {
+function traceWeightUpdate(program: Program): Recording {
   const trainable = program.plan.weights.filter((weight) => weight.trainable);
   const numbers = Object.keys(stepNumbers(program.optimizer, { update: 0, learningRate: 0 }));
   const draw = (round: number): Inputs =>
@@ -108,7 +140,7 @@ export function traceWeightUpdate(program: Program): Recording {
 }
 
 /** Inputs the moving statistics of all layers by name, mean/<layer>, m2/<layer>, count/<layer>; results the moving statistics. */
-export function traceMovingStatistics(program: Program): Recording {
+function traceMovingStatistics(program: Program): Recording {
   const layers = layersWithStatistics(program.plan);
   const draw = (round: number): Inputs =>
     new Map(

@@ -5,8 +5,8 @@ import { AppError } from '../../../../lib/errors.js';
 import { accumulatorName, statisticName } from '../../../../lib/model/slots.js';
 import type { Program } from '../index.js';
 import { layersWithStatistics, trainableWeights } from '../update.js';
-import type { JobTraces } from './job-graph.js';
 import type { GraphProgram } from './program.js';
+import type { JobTraces } from './traces.js';
 
 /** Of the largest value of a tensor, or of this share of the largest of all. */
 const TOLERANCE = 1e-3;

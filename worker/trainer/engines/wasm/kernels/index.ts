@@ -4,6 +4,7 @@ import { registerGradients } from '../../kernels.js';
 import type { WasmBackend } from '../backend.js';
 import type { MemoryGuard } from '../memory-guard.js';
 import type { Loops } from '../simd/loops.js';
+import { averagePoolingKernels } from './average-pooling.js';
 import { batchNormalizationKernels } from './batch-normalization.js';
 import { biasKernels } from './bias.js';
 import { convolutionKernels } from './convolution.js';
@@ -18,6 +19,7 @@ import { reluKernels } from './relu.js';
 export const WASM_KERNEL_SET = 1;
 
 const KERNELS: Kernels = {
+  ...averagePoolingKernels,
   ...batchNormalizationKernels,
   ...biasKernels,
   ...convolutionKernels,
