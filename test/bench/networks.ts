@@ -2,7 +2,6 @@
 import { join } from 'node:path';
 import { packageRoot } from '../../api/cli/package-root.js';
 import { BATCH_SIZE, recipe } from '../../infra/demo/recipe.js';
-import { Layer } from '../../lib/contract/layers.js';
 import type { MakeSpec, Spec } from './jobs.js';
 
 export interface Network {
@@ -25,15 +24,10 @@ export function smallNetwork(accumIters: number): Network {
   return { name: 'small', layers, data: { kind: 'synthetic', samples: 4096, shape: [28, 28, 1], classes: 10 }, batchSize: 32, accumIters };
 }
 
-/** Whether the contract has a layer of that type. */
-const hasLayer = (type: string): boolean => JSON.stringify(Layer).includes(`"const":"${type}"`);
-/** Before the last layer of `bn`; the same for everybody. */
-export const BN_HEAD = hasLayer('global_average_pooling2d') ? 'global_average_pooling2d' : 'flatten';
-
 /** 32×32×3, five convolutions, each with batch normalization. */
 export function normalizedNetwork(): Network {
   const block = (filters: number): Record<string, unknown>[] => [conv(filters, { padding: 'same' }), { type: 'batch_normalization' }, { type: 'activation', activation: 'relu' }];
-  const layers = [...block(32), ...block(32), pool, ...block(64), ...block(64), pool, ...block(128), { type: BN_HEAD }, softmax];
+  const layers = [...block(32), ...block(32), pool, ...block(64), ...block(64), pool, ...block(128), { type: 'global_average_pooling2d' }, softmax];
   return { name: 'bn', layers, data: { kind: 'synthetic', samples: 2048, shape: [32, 32, 3], classes: 10 }, batchSize: 32, accumIters: 1 };
 }
 
