@@ -4,15 +4,15 @@
 import tf from '@tensorflow/tfjs-core';
 import type { OptimizerSpec } from '../../../lib/contract/training.js';
 import { adamConstants } from '../../../lib/training/learning-rate.js';
+import { nextMoments } from './adam.js';
 import type { OptimizerRule, StepScalars } from './optimizer.js';
 
 export function lamb(spec: Extract<OptimizerSpec, { type: 'lamb' }>, { learningRate, correction1, correction2 }: StepScalars): OptimizerRule {
-  const { beta1, oneMinusBeta1, beta2, oneMinusBeta2, epsilon } = adamConstants(spec);
+  const constants = adamConstants(spec);
   const decay = Math.fround(spec.weight_decay);
   return (weight, gradient, slots) => {
-    const m = tf.add(tf.mul(slots.m!, beta1), tf.mul(gradient, oneMinusBeta1));
-    const v = tf.add(tf.mul(slots.v!, beta2), tf.mul(tf.square(gradient), oneMinusBeta2));
-    const corrected = tf.div(tf.div(m, correction1!), tf.add(tf.sqrt(tf.div(v, correction2!)), epsilon));
+    const { m, v } = nextMoments(constants, gradient, slots);
+    const corrected = tf.div(tf.div(m, correction1!), tf.add(tf.sqrt(tf.div(v, correction2!)), constants.epsilon));
     const step = spec.weight_decay === 0 ? corrected : tf.add(corrected, tf.mul(weight, decay));
     const [ofWeight, ofStep] = [tf.norm(weight), tf.norm(step)];
     const one = tf.onesLike(ofWeight);

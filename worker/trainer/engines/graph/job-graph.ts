@@ -146,16 +146,17 @@ export function buildJobGraph(program: Program, traces: JobTraces, options: JobG
     const assign = (next: ReadonlyMap<string, Output>): void => {
       for (const [name, output] of next) writes.push(variables.assign(`${prefix}/assign${writes.length}`, name, output));
     };
-    const values = [...shapes.keys()].map((name): [string, Output] => [name, read(name)]);
+    /** Of the state, what a recording asks for. */
+    const valuesFor = (recording: Recording): [string, Output][] => recording.nodes.flatMap((node): [string, Output][] => (node.kind === 'input' && shapes.has(node.name) ? [[node.name, read(node.name)]] : []));
     if (traces.weightUpdate !== null) {
-      const next = graph.inline(`${prefix}/weights`, traces.weightUpdate, new Map([...values, ...gradients, ...numberNames.map((name, index): [string, Output] => [`number/${name}`, numbers[index]!])]));
+      const next = graph.inline(`${prefix}/weights`, traces.weightUpdate, new Map([...valuesFor(traces.weightUpdate), ...gradients, ...numberNames.map((name, index): [string, Output] => [`number/${name}`, numbers[index]!])]));
       assign(next);
     } else {
       trainable.forEach((weight, index) => writes.push(applyNatively(`${prefix}/apply${index}`, weight, gradients[index]![1], stage)));
     }
     if (traces.movingStatistics !== null) {
       const window = layers.flatMap(({ name }, index): [string, Output][] => [[`mean/${name}`, sums.get(statisticName(name, 'mean'))!], [`m2/${name}`, sums.get(statisticName(name, 'm2'))!], [`count/${name}`, numbers[numberNames.length + 1 + index]!]]);
-      assign(graph.inline(`${prefix}/moving`, traces.movingStatistics, new Map([...values, ...window])));
+      assign(graph.inline(`${prefix}/moving`, traces.movingStatistics, new Map([...valuesFor(traces.movingStatistics), ...window])));
     }
     return writes;
   }

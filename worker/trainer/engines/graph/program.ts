@@ -145,8 +145,8 @@ export function makeGraphProgram(program: Program, { graph, variables, blockSize
   function trial(count: number, values: Values): [Feed[], string] {
     const data = (name: string): Float32Array => (values.get(name)!.data as Float32Array).slice();
     const given = Array.from({ length: count }, (_, index) => {
-      const name = String(index);
-      return [...inputFeeds(name, { x: data('x'), y: data('y'), samples: batchSize }), ...masked.map((layer, mask) => vector(feeds.mask(name, mask), data(`mask/${layer.name}`), [batchSize, ...layer.shape])), ...mergeFeeds(name, index * batchSize, batchSize)];
+      const masks = new Map(masked.map(({ name }) => [name, data(`mask/${name}`)]));
+      return microBatchFeeds(String(index), { x: data('x'), y: data('y'), samples: batchSize, masks }, index * batchSize);
     });
     return [given.flat(), fetches.block('empty', count, 'keep')];
   }
