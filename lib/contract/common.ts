@@ -21,7 +21,7 @@ export const oneOf = <const T extends readonly string[]>(values: T, options: { d
   Type.Unsafe<T[number]>({ type: 'string', enum: values, ...options });
 
 /** A union of objects told apart by their `type`: an error then names a field of the chosen branch. */
-export const tagged = <const T extends readonly TSchema[]>(branches: T, options: { description?: string; default?: unknown } = {}) =>
+export const tagged = <const T extends readonly TSchema[]>(branches: T, options: { description?: string; default?: unknown; $id?: string } = {}) =>
   Type.Unsafe<Static<T[number]>>({ type: 'object', discriminator: { propertyName: 'type' }, required: ['type'], oneOf: branches, ...options });
 
 export const closed = { additionalProperties: false } as const;

@@ -102,7 +102,26 @@ const BatchNormalizationLayer = Type.Object(
 );
 const GroupNormalizationLayer = Type.Object({ type: Type.Literal('group_normalization'), ...anyLayer, groups: Type.Optional(Type.Integer({ minimum: 1, maximum: 65536, default: 32 })), ...normalization }, closed);
 const LayerNormalizationLayer = Type.Object({ type: Type.Literal('layer_normalization'), ...normalization }, closed);
-export const Layer = tagged([
+/** Those inside of others counted in. */
+export const LAYER_LIMIT = 1000;
+/** Residuals inside one another. */
+export const RESIDUAL_DEPTH = 8;
+/** What `$ref`s to a layer inside a layer say. */
+export const LAYER_ID = 'layer';
+const nested = { type: 'array', items: { $ref: LAYER_ID }, minItems: 1, maxItems: LAYER_LIMIT };
+const ResidualLayer = Type.Unsafe<ResidualInput>({
+  type: 'object',
+  properties: {
+    type: { const: 'residual' },
+    name: anyLayer.name,
+    trainable: anyLayer.trainable,
+    layers: nested,
+    shortcut: { type: ['object', 'null'], properties: { layers: nested }, required: ['layers'], additionalProperties: false, description: 'null, or {layers}', default: null },
+  },
+  required: ['type', 'layers'],
+  additionalProperties: false,
+});
+const PLAIN_LAYERS = [
   Conv2dLayer,
   MaxPooling2dLayer,
   AveragePooling2dLayer,
@@ -116,14 +135,33 @@ export const Layer = tagged([
   BatchNormalizationLayer,
   GroupNormalizationLayer,
   LayerNormalizationLayer,
-]);
-export const LAYER_LIMIT = 1000;
+] as const;
+export const Layer = tagged([...PLAIN_LAYERS, ResidualLayer], { $id: LAYER_ID });
+
+type ResidualInput = {
+  type: 'residual';
+  name?: string;
+  trainable?: boolean;
+  layers: LayerInput[];
+  shortcut?: { layers: LayerInput[] } | null;
+};
+type PlainInput = Static<(typeof PLAIN_LAYERS)[number]>;
+export type LayerInput = PlainInput | ResidualInput;
 
 type Pair = [number, number];
 type PairKey = 'kernel_size' | 'strides' | 'dilation_rate' | 'pool_size';
 type ResolvedLayerOf<T> = T extends object ? { [K in keyof Resolved<T>]: K extends PairKey ? Pair : Resolved<T>[K] } : never;
+/** Of a frozen one, so are those inside. */
+export interface ResidualSpec {
+  type: 'residual';
+  name: string;
+  trainable: boolean;
+  layers: LayerSpec[];
+  shortcut: { layers: LayerSpec[] } | null;
+}
+export type PlainLayerSpec = ResolvedLayerOf<PlainInput>;
 /** A layer with every key present, sizes as [height, width]. */
-export type LayerSpec = ResolvedLayerOf<Static<typeof Layer>>;
+export type LayerSpec = PlainLayerSpec | ResidualSpec;
 export type LayerSpecOf<T extends LayerSpec['type']> = Extract<LayerSpec, { type: T }>;
 export type RegularizerSpec = Resolved<Static<typeof Regularizer>>;
 export type ConstraintSpec = Resolved<Static<typeof Constraint>>;

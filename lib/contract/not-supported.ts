@@ -18,8 +18,7 @@ const anyValue = (path: string): NotSupported => ({ path, what: path.slice(path.
 const whenKeyOf = (path: string, key: string, what: string): NotSupported => ({ path, what, named: false, matches: (value) => typeof value === 'object' && value !== null && Object.hasOwn(value, key) });
 const startingWith = (path: string, what: string, prefix: string): NotSupported => ({ path, what, named: false, matches: (value) => typeof value === 'string' && value.startsWith(prefix) });
 
-const LAYERS = ['depthwise_conv2d', 'separable_conv2d', 'residual'];
-const LOSSES = ['binary_crossentropy', 'mean_squared_error'];
+const LAYERS = ['depthwise_conv2d', 'separable_conv2d'];
 
 export const NOT_SUPPORTED: readonly NotSupported[] = [
   // data
@@ -34,10 +33,6 @@ export const NOT_SUPPORTED: readonly NotSupported[] = [
   whenKeyOf('model.init', 'job', 'starting from another job (init.job)'),
   startingWith('model.init.from', 'reading first weights from s3://', 's3://'),
   // training
-  oneOfThese('training.loss', 'the loss', LOSSES),
-  oneOfThese('training.loss.type', 'the loss', LOSSES),
-  oneOfThese('training.metrics.*', 'the metric', ['top_k_accuracy']),
-  oneOfThese('training.metrics.*.type', 'the metric', ['top_k_accuracy']),
   ...['ema', 'early_stopping', 'class_weight', 'sample_weight', 'augment'].map((key) => anyValue(`training.${key}`)),
   oneOfThese('training.nonfinite', 'the policy nonfinite', ['skip_window']),
   oneOfThese('training.precision', 'the precision', ['float16', 'bfloat16', 'float64', 'mixed_float16', 'mixed_bfloat16']),

@@ -132,7 +132,7 @@ export type Head = Static<typeof Head>;
 export const Segment = Type.Object({ key: Type.String(), bytes: Count, sha256: Sha256, first: Count, last: Count, count: Count, /** Merges so far: 8 of one level become one of the next. */ level: Count }, closed);
 export type Segment = Static<typeof Segment>;
 
-const Sums = Type.Object({ samples: Count, micro_batches: Count, loss: Type.Number(), correct: Count }, closed);
+const Sums = Type.Object({ samples: Count, micro_batches: Count, loss: Type.Number(), correct: Count, top_k_correct: Count }, closed);
 export const Manifest = Type.Object(
   {
     manifest_version: Type.Literal(1),

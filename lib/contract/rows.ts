@@ -11,6 +11,7 @@ export const UpdateRow = Type.Object({
   /** Data loss of the window, weighted as `reduction` says. */
   loss: Float,
   accuracy: Type.Optional(Float),
+  top_k_accuracy: Type.Optional(Float),
   regularization: Float,
   lr: Float,
   /** Global norm of the window's gradient before clipping. */
@@ -26,8 +27,10 @@ export const EpochRow = Type.Object({
   updates: Count,
   loss: Float,
   accuracy: Type.Optional(Float),
+  top_k_accuracy: Type.Optional(Float),
   val_loss: Type.Optional(Float),
   val_accuracy: Type.Optional(Float),
+  val_top_k_accuracy: Type.Optional(Float),
   lr: Float,
 });
 export type EpochRow = Static<typeof EpochRow>;

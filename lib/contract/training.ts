@@ -28,7 +28,7 @@ const AdagradOptimizer = Type.Object({ type: Type.Literal('adagrad'), ...optimiz
 const LambOptimizer = Type.Object({ type: Type.Literal('lamb'), ...optimizerCommon(0.001), ...moments }, closed);
 export const Optimizer = tagged([SgdOptimizer, AdamOptimizer, AdamwOptimizer, RmspropOptimizer, AdagradOptimizer, LambOptimizer], { default: { type: 'adam' } });
 
-export const LOSSES = ['categorical_crossentropy', 'sparse_categorical_crossentropy'] as const;
+export const LOSSES = ['categorical_crossentropy', 'sparse_categorical_crossentropy', 'binary_crossentropy', 'mean_squared_error'] as const;
 const LossObject = Type.Object(
   {
     type: oneOf(LOSSES),
@@ -42,7 +42,12 @@ const Loss = Type.Unsafe<(typeof LOSSES)[number] | Static<typeof LossObject>>({
   description: `one of ${LOSSES.join(', ')}, or {type, label_smoothing, from_logits}`,
   default: 'categorical_crossentropy',
 });
-const METRICS = ['accuracy'] as const;
+const METRICS = ['accuracy', 'top_k_accuracy'] as const;
+export const TopKAccuracy = Type.Object({ type: Type.Literal('top_k_accuracy'), k: Type.Optional(Type.Integer({ minimum: 1, maximum: 65536, default: 5 })) }, closed);
+const Metric = Type.Unsafe<(typeof METRICS)[number] | Static<typeof TopKAccuracy>>({
+  anyOf: [{ type: 'string', enum: METRICS }, TopKAccuracy],
+  description: `one of ${METRICS.join(', ')}, or {type: "top_k_accuracy", k}`,
+});
 const warmup = { warmup_updates: Type.Optional(Type.Integer({ minimum: 0, maximum: 1_000_000_000, default: 0 })) };
 const updates = positive(1_000_000_000);
 const rate = Type.Number({ exclusiveMinimum: 0, maximum: 1e6 });
@@ -94,7 +99,7 @@ export const Training = Type.Object(
     optimizer: Type.Optional(Optimizer),
     lr_schedule: Type.Optional(LrSchedule),
     loss: Type.Optional(Loss),
-    metrics: Type.Optional(Type.Array(oneOf(METRICS), { uniqueItems: true, maxItems: METRICS.length, default: ['accuracy'] })),
+    metrics: Type.Optional(Type.Array(Metric, { uniqueItems: true, maxItems: METRICS.length, default: ['accuracy'] })),
     clip_norm: Type.Optional(clip),
     clip_value: Type.Optional(clip),
     ema: Type.Optional(literalNull),
@@ -114,8 +119,11 @@ export type OptimizerSpecOf<T extends OptimizerSpec['type']> = Extract<Optimizer
 /** Learning rates by updates; `decay_updates` null is what the warm-up leaves of the training. */
 export type LrScheduleSpec = Resolved<Static<typeof LrScheduleObject>>;
 export type LossSpec = Resolved<Static<typeof LossObject>>;
-export type TrainingSpec = Omit<Resolved<Static<typeof Training>>, 'optimizer' | 'loss' | 'lr_schedule'> & {
+/** `accuracy`, or the other one with its k. */
+export type MetricSpec = 'accuracy' | Resolved<Static<typeof TopKAccuracy>>;
+export type TrainingSpec = Omit<Resolved<Static<typeof Training>>, 'optimizer' | 'loss' | 'lr_schedule' | 'metrics'> & {
   optimizer: { [T in OptimizerSpec['type']]: OptimizerSpecOf<T> }[OptimizerSpec['type']];
   loss: LossSpec;
   lr_schedule: LrScheduleSpec;
+  metrics: MetricSpec[];
 };

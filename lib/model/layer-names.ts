@@ -21,10 +21,12 @@ export function nameLayers(layers: readonly MaybeNamed[]): string[] {
   });
 }
 
-/** One problem for every layer whose name an earlier one has. */
-export function checkLayerNames(names: readonly string[]): Problem[] {
-  return names.flatMap((name, index) => {
-    const first = names.indexOf(name);
-    return first === index ? [] : [{ param: `model.layers.${index}.name`, message: `the name "${name}" is also that of model.layers.${first}; layer names must differ` }];
+/** One problem for every layer whose name an earlier one has. @param layers by their path, such as `model.layers.2` */
+export function checkLayerNames(layers: readonly { path: string; name: string }[]): Problem[] {
+  const first = new Map<string, string>();
+  return layers.flatMap(({ path, name }) => {
+    const earlier = first.get(name);
+    if (earlier === undefined) first.set(name, path);
+    return earlier === undefined ? [] : [{ param: `${path}.name`, message: `the name "${name}" is also that of ${earlier}; layer names must differ` }];
   });
 }

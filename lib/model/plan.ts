@@ -27,15 +27,19 @@ export interface LayerPlan<L extends LayerSpec = LayerSpec> {
   name: string;
   inputShape: Shape;
   outputShape: Shape;
-  /** In Keras's order. */
+  /** In Keras's order. A residual has none itself. */
   weights: readonly WeightPlan[];
+  /** Of a residual: what is added. No layers on the shortcut's side are the input as it is. */
+  branches?: { body: readonly LayerPlan[]; shortcut: readonly LayerPlan[] };
 }
 
 export interface ModelPlan {
   inputShape: Shape;
   outputShape: Shape;
   layers: readonly LayerPlan[];
-  /** Every weight, in layer order. */
+  /** Those inside of residuals too: depth first, a residual before its layers, these before its shortcut's. */
+  every: readonly LayerPlan[];
+  /** Every weight, in the order of `every`. */
   weights: readonly WeightPlan[];
   parameters: { trainable: number; nonTrainable: number };
   /** Floats of activations one sample needs for forward and backward: for the memory estimate. */

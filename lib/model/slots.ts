@@ -57,7 +57,7 @@ export function expectedState(plan: ModelPlan, optimizer: OptimizerSpec, windowO
   }
   if (!windowOpen) return expected;
   for (const { name, shape } of trainable) expected.set(accumulatorName(name), { dtype: 'F32', shape, role: 'window' });
-  for (const layer of plan.layers.filter(gathersStatistics)) {
+  for (const layer of plan.every.filter(gathersStatistics)) {
     const channels = layer.inputShape.slice(-1);
     expected.set(statisticName(layer.name, 'count'), { dtype: 'I32', shape: [], role: 'window' });
     expected.set(statisticName(layer.name, 'mean'), { dtype: 'F32', shape: channels, role: 'window' });

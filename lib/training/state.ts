@@ -28,6 +28,8 @@ export interface PartialSums {
   loss: number;
   /** Σ of correctly classified samples. */
   correct: number;
+  /** Σ of samples whose class is among the k likeliest; 0 where that is no metric. */
+  top_k_correct: number;
 }
 
 /** The part of a state that is numbers. JSON carries it exactly. */

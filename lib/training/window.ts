@@ -6,12 +6,12 @@ import type { PartialSums } from './state.js';
 type Reduction = TrainingSpec['reduction'];
 
 export function emptySums(): PartialSums {
-  return { samples: 0, micro_batches: 0, loss: 0, correct: 0 };
+  return { samples: 0, micro_batches: 0, loss: 0, correct: 0, top_k_correct: 0 };
 }
 
 /** The sums with one more micro-batch. `loss` is Σℓ over its samples (reduction `sample`) or their mean (`batch`). */
-export function addMicroBatch(sums: PartialSums, row: { samples: number; loss: number; correct: number }): PartialSums {
-  return { samples: sums.samples + row.samples, micro_batches: sums.micro_batches + 1, loss: sums.loss + row.loss, correct: sums.correct + row.correct };
+export function addMicroBatch(sums: PartialSums, row: Omit<PartialSums, 'micro_batches'>): PartialSums {
+  return { samples: sums.samples + row.samples, micro_batches: sums.micro_batches + 1, loss: sums.loss + row.loss, correct: sums.correct + row.correct, top_k_correct: sums.top_k_correct + row.top_k_correct };
 }
 
 /**
@@ -28,9 +28,9 @@ export function meanLoss(sums: PartialSums, reduction: Reduction): number | null
   return weight === 0 ? null : sums.loss / weight;
 }
 
-/** The share of samples that were classified correctly; null if there was none. */
-export function accuracyOf(sums: PartialSums): number | null {
-  return sums.samples === 0 ? null : sums.correct / sums.samples;
+/** The share of samples that one of the counts is; null if there was none. */
+export function shareOf(sums: PartialSums, count: 'correct' | 'top_k_correct'): number | null {
+  return sums.samples === 0 ? null : sums[count] / sums.samples;
 }
 
 /** JSON has no NaN and no Infinity: rows carry null. */

@@ -313,7 +313,7 @@ export async function simulate(protocol: Protocol, seed: number): Promise<WorldR
       const final = base?.final ?? null;
       const commitAt = async (ending?: LifecycleModule.Ending) => {
         const cursor = { epoch: 0, position: done, window_position: done % 2, micro_batches: done, updates: Math.floor(done / 2), validation_pending: false };
-        const sums = { samples: done % 2, micro_batches: done % 2, loss: 0, correct: 0 };
+        const sums = { samples: done % 2, micro_batches: done % 2, loss: 0, correct: 0, top_k_correct: 0 };
         const completed = ending?.kind === 'completed';
         const { head: after } = await committer.commit({
           state: { cursor, window: sums, epoch: sums },

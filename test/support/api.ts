@@ -147,7 +147,7 @@ async function ownJob(store: Store, queue: JobQueue, job: string, worker: string
   return {
     claim,
     commit: async ({ updates, microBatches, windowPosition = 0, weights = Buffer.from(`weights ${updates}`), rows = [], epochs = [], events = [], end }) => {
-      const sums = { samples: 0, micro_batches: 0, loss: 0, correct: 0 };
+      const sums = { samples: 0, micro_batches: 0, loss: 0, correct: 0, top_k_correct: 0 };
       const cursor = { epoch: 0, position: microBatches * record.spec.training.batch_size, window_position: windowPosition, micro_batches: microBatches, updates, validation_pending: false };
       const { head } = await committer.commit({
         state: { cursor, window: { ...sums, micro_batches: windowPosition }, epoch: sums },

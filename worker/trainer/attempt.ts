@@ -11,6 +11,7 @@ import { train, type Ending, type Training, type Watch } from './loop.js';
 import { prepare, type Prepared } from './prepare.js';
 import { makeProgress, type Progress } from './progress.js';
 import { microBatchesUntilDue } from './snapshot-policy.js';
+import { figuresOf } from './rows.js';
 import { makeSnapshots, type Snapshots } from './snapshots.js';
 
 type Start = Extract<ToTrainer, { type: 'start' }>;
@@ -161,12 +162,11 @@ export function startAttempt({ start, engine, send, hooks }: AttemptOptions): At
 }
 
 function outcomeOf(epoch: EpochRow | null, { cursor }: StateCounters, { course }: Training): TrainingOutcome {
-  const { loss = null, accuracy, val_loss, val_accuracy } = epoch ?? {};
   return {
     stoppedBy: stoppedBy(cursor, course),
     updates: cursor.updates,
     unusedMicroBatches: unusedMicroBatches(cursor, course),
-    metrics: { loss, ...(accuracy === undefined ? {} : { accuracy }) },
-    validation: val_loss === undefined ? null : { val_loss, ...(val_accuracy === undefined ? {} : { val_accuracy }) },
+    metrics: epoch === null ? { loss: null } : figuresOf(epoch, ['loss', 'accuracy', 'top_k_accuracy']),
+    validation: epoch?.val_loss === undefined ? null : figuresOf(epoch, ['val_loss', 'val_accuracy', 'val_top_k_accuracy']),
   };
 }

@@ -62,7 +62,7 @@ export async function loadData(spec: JobSpec, { train, validation, memoryBytes }
           const gathered = await gatherer.gather(cursors.map((cursor) => ({ kind: 'training', cursor })));
           return gathered.map((samples, index) => {
             const batch = { ...samples, epoch: cursors[index]!.epoch };
-            return { ...batch, masks: masksOf(batch) };
+            return { ...batch, y: labelsFor(plan, batch), masks: masksOf(batch) };
           });
         },
         validation: {
@@ -70,7 +70,7 @@ export async function loadData(spec: JobSpec, { train, validation, memoryBytes }
           async at(index) {
             if (parts.validation === null) throw new Error('there is no validation data');
             const [batch] = await gatherer.gather([{ kind: 'validation', index }]);
-            return { ...batch!, masks: new Map() };
+            return { ...batch!, y: labelsFor(plan, batch!), masks: new Map() };
           },
         },
         reading: gatherer.figures,
@@ -141,4 +141,9 @@ function makeGatherer(spec: JobSpec, { train, validation, normalize }: Parts, me
       return batcherOf(place).begin(from, to, at);
     },
   });
+}
+
+/** Label rows as wide as the model's output: of a single value, the second of two classes. */
+function labelsFor({ outputShape }: ModelPlan, { y, samples }: GatheredBatch): Float32Array {
+  return outputShape[0] === 1 && y.length === 2 * samples ? Float32Array.from({ length: samples }, (_, row) => y[2 * row + 1]!) : y;
 }

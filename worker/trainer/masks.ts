@@ -15,7 +15,7 @@ export interface MaskedLayer {
 }
 
 export function maskedLayers(plan: ModelPlan): MaskedLayer[] {
-  return plan.layers.flatMap(({ name, spec, inputShape }) => {
+  return plan.every.flatMap(({ name, spec, inputShape }) => {
     if ((spec.type !== 'dropout' && spec.type !== 'spatial_dropout2d') || spec.rate === 0) return [];
     return [{ name, rate: spec.rate, shape: spec.type === 'dropout' ? inputShape : [1, 1, inputShape.at(-1)!] }];
   });

@@ -9,7 +9,6 @@ import type { ModelPlan } from '../../lib/model/plan.js';
 import { checkCourse, courseOf, totalUpdates, type Course } from '../../lib/training/course.js';
 import { checkCursor, startCursor } from '../../lib/training/cursor.js';
 import { checkSchedule } from '../../lib/training/learning-rate.js';
-import { programKey } from '../../lib/training/program-key.js';
 import { STATE_ROLES, type HostTensor, type StateCounters, type TensorMap } from '../../lib/training/state.js';
 import { emptySums } from '../../lib/training/window.js';
 import type { EngineFacts, ResumeState, ToTrainer } from '../protocol.js';
@@ -18,6 +17,7 @@ import { compileFitting } from './compile-fitting.js';
 import type { CompiledProgram, Engine } from './engines/index.js';
 import { batchSizes } from './engines/slices.js';
 import type { Training } from './loop.js';
+import { programOf } from './program.js';
 
 type Start = Extract<ToTrainer, { type: 'start' }>;
 
@@ -47,20 +47,10 @@ async function prepareOn(data: LoadedData, start: Start, engine: Engine, loadMs:
   const loadedMs = performance.now();
   const course = courseOf(spec.training, data.description.samples);
   refuse([...checkCourse(course), ...checkSchedule(spec.training, totalUpdates(course))], 'invalid_data');
-  const planned = planModel(spec.model.layers, data.description.shape, { classes: data.description.classes });
+  const planned = planModel(spec.model.layers, data.description.shape, { classes: data.description.classes, loss: spec.training.loss });
   if ('problems' in planned) throw refusal(planned.problems, 'invalid_data');
-  const program = {
-    plan: planned.plan,
-    loss: spec.training.loss,
-    optimizer: spec.training.optimizer,
-    reduction: spec.training.reduction,
-    batchSize: spec.training.batch_size,
-    lossDenominator: spec.training.batch_size,
-    accumIters: spec.training.accum_iters,
-    clip: { value: spec.training.clip_value, norm: spec.training.clip_norm },
-    sizes: { training: batchSizes(data.description.samples, spec.training.batch_size), evaluation: batchSizes(data.validationSamples, spec.training.batch_size) },
-    key: programKey(spec, planned.plan),
-  };
+  const { batch_size: batchSize } = spec.training;
+  const program = programOf(spec, planned.plan, { training: batchSizes(data.description.samples, batchSize), evaluation: batchSizes(data.validationSamples, batchSize) });
   const { compiled, parts } = compileFitting(engine, program, spec.training, start.parts);
   try {
     const counters = await loadState(start, compiled, planned.plan, course);

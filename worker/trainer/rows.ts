@@ -3,7 +3,7 @@ import type { TrainingSpec } from '../../lib/contract/training.js';
 import type { EpochRow, UpdateRow } from '../../lib/contract/rows.js';
 import type { LearningRate } from '../../lib/training/learning-rate.js';
 import type { Cursor, PartialSums } from '../../lib/training/state.js';
-import { accuracyOf, finiteOrNull, meanLoss } from '../../lib/training/window.js';
+import { finiteOrNull, meanLoss, shareOf } from '../../lib/training/window.js';
 import type { UpdateResult } from './engines/index.js';
 
 /** @param window the sums of the window that the update applied
@@ -26,11 +26,19 @@ export function epochRow(training: TrainingSpec, learningRate: LearningRate, cur
   // the rate of the last update that was made
   const lr = finiteOrNull(learningRate(Math.max(0, cursor.updates - 1)));
   if (validation === null) return { ...row, lr };
-  const { loss, accuracy } = metricsOf(training, validation);
-  return { ...row, val_loss: loss, ...(accuracy === undefined ? {} : { val_accuracy: accuracy }), lr };
+  const { loss, accuracy, top_k_accuracy } = metricsOf(training, validation);
+  return { ...row, val_loss: loss, ...(accuracy === undefined ? {} : { val_accuracy: accuracy }), ...(top_k_accuracy === undefined ? {} : { val_top_k_accuracy: top_k_accuracy }), lr };
 }
 
-function metricsOf(training: TrainingSpec, sums: PartialSums): { loss: number | null; accuracy?: number | null } {
-  const loss = finiteOrNull(meanLoss(sums, training.reduction));
-  return training.metrics.includes('accuracy') ? { loss, accuracy: accuracyOf(sums) } : { loss };
+function metricsOf({ metrics, reduction }: TrainingSpec, sums: PartialSums): Pick<UpdateRow, 'loss' | 'accuracy' | 'top_k_accuracy'> {
+  return {
+    loss: finiteOrNull(meanLoss(sums, reduction)),
+    ...(metrics.includes('accuracy') ? { accuracy: shareOf(sums, 'correct') } : {}),
+    ...(metrics.some((metric) => typeof metric === 'object') ? { top_k_accuracy: shareOf(sums, 'top_k_correct') } : {}),
+  };
+}
+
+/** The figures that a row has by these names. */
+export function figuresOf<T extends object>(row: T, names: readonly (keyof T & string)[]): Record<string, number | null> {
+  return Object.fromEntries(names.flatMap((name): [string, number | null][] => (row[name] === undefined ? [] : [[name, row[name] as number | null]])));
 }

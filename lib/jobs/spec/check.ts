@@ -41,9 +41,9 @@ export function checkAgainstData(spec: JobSpec, description: DataDescription, va
 
   const course = courseOf(training, parts.train);
   problems.push(...checkCourse(course), ...checkSchedule(training, totalUpdates(course)));
-  const planned = planModel(spec.model.layers, description.shape, { classes: description.classes });
+  const planned = planModel(spec.model.layers, description.shape, { classes: description.classes, loss: training.loss });
   if ('problems' in planned) return { problems: [...problems, ...planned.problems] };
-  problems.push(...checkSizes(spec, planned.plan));
+  problems.push(...checkSizes(spec, planned.plan), ...metricProblems(training, planned.plan));
   if (problems.length > 0) return { problems };
   return { plan: planned.plan, totalUpdates: totalUpdates(course), trainSamples: parts.train, validationSamples: parts.validation };
 }
@@ -53,15 +53,20 @@ export function structuralCheck(spec: JobSpec): Problem[] {
   return structuralProblems(spec.model.layers);
 }
 
+/** What a metric cannot tell of this output. */
+function metricProblems({ metrics }: JobSpec['training'], { outputShape: [values = 0] }: ModelPlan): Problem[] {
+  return metrics.flatMap((metric, index) => (metric === 'accuracy' || metric.k < Math.max(2, values) ? [] : [{ param: `training.metrics.${index}`, message: `top_k_accuracy of k = ${metric.k} is always 1: the last layer gives ${values} ${values === 1 ? 'value' : 'values'}` }]));
+}
+
 /** Sizes that only the batch makes impossible, and a model without anything to train. */
 function checkSizes({ training: { batch_size, accum_iters } }: JobSpec, plan: ModelPlan): Problem[] {
   const problems: Problem[] = [];
   if (plan.parameters.trainable === 0) problems.push({ param: 'model.layers', message: 'no layer has a trainable weight: there is nothing to train' });
-  const largest = Math.max(...[plan.inputShape, ...plan.layers.map((layer) => layer.outputShape)].map(sizeOf));
+  const largest = Math.max(...[plan.inputShape, ...plan.every.map((layer) => layer.outputShape)].map(sizeOf));
   if (batch_size * largest > MAX_TENSOR_ELEMENTS) {
     problems.push({ param: 'training.batch_size', message: `a micro-batch of ${batch_size} samples needs a tensor of ${batch_size * largest} elements; a tensor holds at most ${MAX_TENSOR_ELEMENTS}` });
   }
-  for (const layer of plan.layers.filter(gathersStatistics)) {
+  for (const layer of plan.every.filter(gathersStatistics)) {
     const values = (sizeOf(layer.inputShape) / (layer.inputShape.at(-1) ?? 1)) * batch_size * accum_iters;
     if (values > MAX_TENSOR_ELEMENTS) {
       problems.push({ param: 'training.accum_iters', message: `a window has ${values} values a channel at "${layer.name}"; its statistics count to ${MAX_TENSOR_ELEMENTS}` });

@@ -1,8 +1,13 @@
 // What a schema allows, in words: the half of every message that says what would have been right.
+import { Layer, LAYER_ID } from '../../contract/layers.js';
 
 /** The part of JSON Schema that the contract uses. */
 export interface Schema {
-  type?: string;
+  /** One type, or several where null is one of them. */
+  type?: string | readonly string[];
+  $id?: string;
+  /** The $id of a layer: a layer inside a layer. */
+  $ref?: string;
   description?: string;
   default?: unknown;
   const?: unknown;
@@ -28,9 +33,13 @@ export interface Schema {
   exclusiveMaximum?: number;
 }
 
+/** What a schema stands for: the layer, where it is a reference to one. */
+export const resolveReference = (schema: Schema): Schema => (schema.$ref === LAYER_ID ? (Layer as Schema) : schema);
+
 /** Such as `an integer from 1 to 65536`, `one of valid, same`, `an object`. A schema's own description comes first. */
 export function describeSchema(schema: Schema): string {
   if (schema.description !== undefined) return schema.description;
+  if (schema.$ref !== undefined) return describeSchema(resolveReference(schema));
   if (schema.const !== undefined) return JSON.stringify(schema.const);
   if (schema.enum !== undefined) return schema.enum.length === 1 ? JSON.stringify(schema.enum[0]) : `one of ${schema.enum.join(', ')}`;
   if (schema.anyOf !== undefined) return schema.anyOf.map(describeSchema).join(' or ');

@@ -1,8 +1,9 @@
 // Writes a schema's defaults into a value that is valid against it, as a copy with the schema's order of keys.
-import type { Schema } from './describe-schema.js';
+import { resolveReference, type Schema } from './describe-schema.js';
 
 /** A deep copy of `value` with the default of every absent key. `value` has to be valid: no key of it is checked here. */
 export function fillDefaults(schema: Schema, value: unknown): unknown {
+  if (schema.$ref !== undefined) return fillDefaults(resolveReference(schema), value);
   if (schema.anyOf !== undefined) return fillDefaults(branchOf(schema.anyOf, value), value);
   if (schema.oneOf !== undefined) return fillDefaults(branchOf(schema.oneOf, value), value);
   if (Array.isArray(value)) return value.map((item: unknown) => fillDefaults(schema.items ?? {}, item));

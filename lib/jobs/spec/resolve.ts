@@ -20,6 +20,8 @@ const schemaProblems = makeValidator(JobSpecSchema, Infinity);
  * form (`training.optimizer.lr`); those with code `not_supported` name something that is specified but not built.
  */
 export function resolveSpec(input: unknown): { spec: JobSpec } | { problems: Problem[] } {
+  const endless = schemaProblems.endless(input);
+  if (endless !== null) return { problems: [endless] };
   const notSupported = findNotSupported(input);
   const isCovered = coverOf(notSupported);
   const problems = [...notSupported, ...schemaProblems(input).filter((problem) => !isCovered(problem))];

@@ -8,23 +8,30 @@ import { joinPath, showKey, showValue } from './show-value.js';
 /** More than anyone reads; the rest is counted. */
 const PROBLEMS_MAX = 100;
 
+export interface Validator {
+  (value: unknown): Problem[];
+  /** A list or a nesting without end, because of which nothing else of the value is looked at; it is the only problem then. */
+  endless(value: unknown): Problem | null;
+}
+
 /**
  * Compile once, check often. The result is empty exactly if the value is valid; it has one problem a field, and after
  * `max` of them only their number.
  */
-export function makeValidator(schema: object, max = PROBLEMS_MAX): (value: unknown) => Problem[] {
+export function makeValidator(schema: object, max = PROBLEMS_MAX): Validator {
   // a tagged union requires `type` beside branches that define it: the one thing strict mode would refuse
-  const ajv = new Ajv({ allErrors: true, strict: true, strictRequired: false, verbose: true, discriminator: true, ownProperties: true, coerceTypes: false, removeAdditional: false, useDefaults: false });
+  const ajv = new Ajv({ allErrors: true, strict: true, strictRequired: false, allowUnionTypes: true, verbose: true, discriminator: true, ownProperties: true, coerceTypes: false, removeAdditional: false, useDefaults: false });
   ajv.addFormat('date-time', isUtcTime);
   const validate = ajv.compile(schema);
   const longest = longestArray(schema);
-  return (value) => {
-    // an endless list would make an endless list of errors
-    const tooLong = findLongerArray(value, longest);
-    if (tooLong !== null) return [tooLong];
-    if (validate(value)) return [];
-    return limitProblems(oncePerField(translate(validate.errors as VerboseError[])), max);
+  // an endless list would make an endless list of errors, and endless nesting an endless recursion
+  const endless = (value: unknown): Problem | null => findEndless(value, longest);
+  const problems = (value: unknown): Problem[] => {
+    const problem = endless(value);
+    if (problem !== null) return [problem];
+    return validate(value) ? [] : limitProblems(oncePerField(translate(validate.errors as VerboseError[])), max);
   };
+  return Object.assign(problems, { endless });
 }
 
 type VerboseError = ErrorObject<string, Record<string, unknown>, unknown>;
@@ -60,7 +67,7 @@ function translateUnion(union: VerboseError, inside: readonly VerboseError[]): P
   const closest = [...branches.values()].filter(isOfType).sort((a, b) => strangeness(a) - strangeness(b))[0];
   const isPlain = typeof union.data !== 'object' || union.data === null;
   const isWhole = closest?.every((error) => atRoot(error) && !NAMES_A_KEY.has(error.keyword)) ?? true;
-  if (closest === undefined || isPlain || isWhole) return [mustBe(pathOf(union), union.parentSchema as Schema, union.data)];
+  if (closest === undefined || isPlain || isWhole) return [mustBe(pathOf(union), union.parentSchema, union.data)];
   return translate(closest);
 }
 
@@ -139,16 +146,18 @@ export function limitProblems(problems: Problem[], max = PROBLEMS_MAX): Problem[
 
 /** The longest array that a schema allows anywhere; Infinity where it leaves something open. */
 function longestArray(schema: Schema): number {
+  // what it refers to is looked through where it stands
+  if (schema.$ref !== undefined) return 0;
   const { additionalProperties: others = true, items } = schema;
   const inner = [...(schema.anyOf ?? []), ...(schema.oneOf ?? []), ...Object.values(schema.properties ?? {}), ...(items === undefined ? [] : [items]), ...(typeof others === 'object' ? [others] : [])];
-  const isOpenObject = schema.type === 'object' && schema.oneOf === undefined && others === true;
+  const isOpenObject = [schema.type].flat().includes('object') && schema.oneOf === undefined && others === true;
   const isAnything = schema.type === undefined && schema.anyOf === undefined && schema.oneOf === undefined && schema.enum === undefined && schema.const === undefined;
   const own = isOpenObject || isAnything ? Infinity : schema.type === 'array' ? (schema.maxItems ?? Infinity) : 0;
   return Math.max(own, ...inner.map(longestArray));
 }
 
-/** The first array anywhere in a value that is longer than `longest`. Without recursion: the value may be nested without end. */
-function findLongerArray(value: unknown, longest: number): Problem | null {
+/** The first array anywhere in a value that is longer than `longest`, or the first place that is nested too deeply. Without recursion: the value may be nested without end. */
+function findEndless(value: unknown, longest: number): Problem | null {
   const open: { path: string; depth: number; value: unknown }[] = [{ path: '', depth: 0, value }];
   const seen = new WeakSet<object>();
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
@@ -157,12 +166,13 @@ function findLongerArray(value: unknown, longest: number): Problem | null {
     seen.add(here);
     // Where no array belongs at all, its own field says so better.
     if (Array.isArray(here) && longest > 0 && here.length > longest) return { param: path, message: `must be an array of at most ${longest} items, got ${here.length}` };
-    if (depth < DEPTH_MAX) for (const [key, item] of Object.entries(here)) open.push({ path: joinPath(path, key), depth: depth + 1, value: item });
+    if (depth >= DEPTH_MAX) return { param: path, message: `is nested too deeply: a request has at most ${DEPTH_MAX} levels` };
+    for (const [key, item] of Object.entries(here)) open.push({ path: joinPath(path, key), depth: depth + 1, value: item });
   }
   return null;
 }
-/** Deeper than any schema here; below it Ajv does not look either. */
-const DEPTH_MAX = 16;
+/** A layer inside of eight shortcuts is 28 levels down. */
+const DEPTH_MAX = 40;
 
 /** RFC 3339 in UTC: `2026-01-31T12:00:00Z`, with or without fractions of a second. */
 function isUtcTime(text: string): boolean {

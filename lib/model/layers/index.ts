@@ -1,5 +1,5 @@
-// Every layer type there is. A new one is a file beside this, a line here, and its forward in the trainer.
-import type { LayerSpec } from '../../contract/layers.js';
+// Every layer type there is, but for residual, which is made of others (../plan-model.ts). A new one is a file beside this, a line here, and its forward in the trainer.
+import type { PlainLayerSpec } from '../../contract/layers.js';
 import type { Shape } from '../plan.js';
 import { activation } from './activation.js';
 import { batchNormalization } from './batch-normalization.js';
@@ -14,7 +14,7 @@ import type { LayerKind, LayerOutline, LayerProblem } from './layer.js';
 import { pooling2d } from './pooling2d.js';
 import { spatialDropout2d } from './spatial-dropout2d.js';
 
-const LAYER_KINDS: { [T in LayerSpec['type']]: LayerKind<T> } = {
+const LAYER_KINDS: { [T in PlainLayerSpec['type']]: LayerKind<T> } = {
   conv2d,
   max_pooling2d: pooling2d,
   average_pooling2d: pooling2d,
@@ -31,16 +31,16 @@ const LAYER_KINDS: { [T in LayerSpec['type']]: LayerKind<T> } = {
 };
 
 /** Problems of a layer that can be told without knowing a shape. */
-export function checkLayer(spec: LayerSpec): LayerProblem[] {
+export function checkLayer(spec: PlainLayerSpec): LayerProblem[] {
   return kindOf(spec).check?.(spec) ?? [];
 }
 
 /** A layer's output, weights and memory on an input; or what makes it impossible. Only for layers that passed checkLayer. */
-export function outlineLayer(spec: LayerSpec, input: Shape): LayerOutline | LayerProblem[] {
+export function outlineLayer(spec: PlainLayerSpec, input: Shape): LayerOutline | LayerProblem[] {
   return kindOf(spec).outline(spec, input);
 }
 
 /** The compiler cannot see that a spec and the kind found by its type belong together. */
-function kindOf(spec: LayerSpec): LayerKind<LayerSpec['type']> {
-  return LAYER_KINDS[spec.type] as unknown as LayerKind<LayerSpec['type']>;
+function kindOf(spec: PlainLayerSpec): LayerKind<PlainLayerSpec['type']> {
+  return LAYER_KINDS[spec.type] as unknown as LayerKind<PlainLayerSpec['type']>;
 }

@@ -27,6 +27,8 @@ const head: Layers = [{ type: 'flatten' }, { type: 'dense', units: CLASSES, acti
 /** A layer between a convolution and a dense layer: its gradient has to pass through it. */
 const within = (...layers: Layers): Layers => [{ type: 'conv2d', filters: 2, kernel_size: 2, padding: 'same' }, ...layers, ...head];
 
+const binaryHead = (units: number, activation: 'sigmoid' | null): Layers => [{ type: 'flatten' }, { type: 'dense', units: 4, activation: 'tanh' }, { type: 'dense', units, activation }];
+
 const CASES: Record<string, Case> = {
   'conv2d valid': { layers: [{ type: 'conv2d', filters: 2, kernel_size: [3, 2] }, ...head] },
   'conv2d same, strides': { layers: [{ type: 'conv2d', filters: 2, kernel_size: 3, strides: [2, 1], padding: 'same' }, ...head] },
@@ -60,6 +62,19 @@ const CASES: Record<string, Case> = {
   'probabilities that are no softmax': { layers: [{ type: 'flatten' }, { type: 'dense', units: CLASSES, activation: 'sigmoid' }] },
   'sparse loss with label smoothing': { layers: head, training: { loss: { type: 'sparse_categorical_crossentropy', label_smoothing: 0.2 } } },
   'soft labels': { layers: head, labels: 'soft' },
+  'binary crossentropy of a sigmoid': { layers: binaryHead(1, 'sigmoid'), classes: 2, training: { loss: 'binary_crossentropy' } },
+  'binary crossentropy of a single logit, smoothed': { layers: binaryHead(1, null), classes: 2, training: { loss: { type: 'binary_crossentropy', from_logits: true, label_smoothing: 0.2 } } },
+  'binary crossentropy of three sigmoids': { layers: binaryHead(3, 'sigmoid'), training: { loss: 'binary_crossentropy' } },
+  'binary crossentropy of a softmax': { layers: head, training: { loss: 'binary_crossentropy' }, labels: 'soft' },
+  'binary crossentropy, reduction batch, ragged': { layers: binaryHead(1, 'sigmoid'), classes: 2, training: { loss: 'binary_crossentropy', reduction: 'batch', batch_size: 7 }, labels: 'soft' },
+  'mean squared error of a softmax': { layers: head, training: { loss: 'mean_squared_error' } },
+  'mean squared error of a single value': { layers: binaryHead(1, null), classes: 2, training: { loss: 'mean_squared_error' }, labels: 'soft' },
+  'mean squared error of a sigmoid': { layers: binaryHead(3, 'sigmoid'), training: { loss: 'mean_squared_error' } },
+  'residual': { layers: within({ type: 'residual', layers: [{ type: 'conv2d', filters: 2, kernel_size: 3, padding: 'same', activation: 'relu' }] }) },
+  'residual with a shortcut': { layers: within({ type: 'residual', layers: [{ type: 'conv2d', filters: 3, kernel_size: 2, strides: 2, padding: 'same' }, { type: 'batch_normalization' }], shortcut: { layers: [{ type: 'conv2d', filters: 3, kernel_size: 1, strides: 2 }] } }) },
+  'residuals in residuals': { layers: within({ type: 'residual', layers: [{ type: 'residual', layers: [{ type: 'activation', activation: 'tanh' }, { type: 'dropout', rate: 0.3 }] }, { type: 'conv2d', filters: 2, kernel_size: 1 }], shortcut: { layers: [{ type: 'residual', layers: [{ type: 'batch_normalization' }] }] } }) },
+  'residual, frozen': { layers: within({ type: 'residual', trainable: false, layers: [{ type: 'conv2d', filters: 2, kernel_size: 1 }, { type: 'batch_normalization' }] }) },
+  'residual on features': { layers: [{ type: 'flatten' }, { type: 'dense', units: 4 }, { type: 'residual', layers: [{ type: 'dense', units: 4, activation: 'gelu' }] }, { type: 'dense', units: CLASSES, activation: 'softmax' }] },
   'reduction batch': { layers: head, training: { reduction: 'batch' } },
   'a ragged micro-batch, reduction sample': { layers: head, training: { batch_size: 7 } },
   'a ragged micro-batch, reduction batch': { layers: head, training: { batch_size: 7, reduction: 'batch' } },
@@ -71,8 +86,8 @@ for (const activation of ACTIVATIONS) {
 
 const SAMPLES = 4;
 
-describe.each(Object.entries(CASES))('%s', (_, { layers, input = [5, 4, 2], training = {}, labels }) => {
-  const program = programOf(layers, input, CLASSES, { batch_size: SAMPLES, seed: 11, ...training }, (training.batch_size ?? SAMPLES) === SAMPLES ? [] : [SAMPLES]);
+describe.each(Object.entries(CASES))('%s', (_, { layers, input = [5, 4, 2], classes = CLASSES, training = {}, labels }) => {
+  const program = programOf(layers, input, classes, { batch_size: SAMPLES, seed: 11, ...training }, (training.batch_size ?? SAMPLES) === SAMPLES ? [] : [SAMPLES]);
   const batch = (): Batch => batchOf(program.plan, SAMPLES, 1, labels);
   // biases, gammas and moving statistics too: nothing may hide behind a start value of 0 or 1
   const weights = new Map(program.plan.weights.map(({ name, shape }, index) => {

@@ -52,6 +52,7 @@ export const SPEC_B: JobSpecInput = {
     optimizer: { type: 'sgd', lr: 0.05, momentum: 0.9, nesterov: true, weight_decay: 0.01 },
     lr_schedule: { type: 'cosine', warmup_updates: 1 },
     clip_norm: 1,
+    metrics: ['accuracy', { type: 'top_k_accuracy', k: 2 }],
     loss: { type: 'sparse_categorical_crossentropy', label_smoothing: 0.1, from_logits: true },
   },
   checkpoint: { every_micro_batches: 2 },

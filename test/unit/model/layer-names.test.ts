@@ -20,12 +20,12 @@ describe('layer names', () => {
         const names = nameLayers(layers);
         expect(nameLayers(layers.map(({ type }, i) => ({ type, name: names[i] })))).toEqual(names);
         const givenTwice = layers.length - new Set(layers.flatMap((layer, i) => layer.name ?? `#${i}`)).size;
-        expect(checkLayerNames(names)).toHaveLength(givenTwice);
+        expect(checkLayerNames(names.map((name, i) => ({ path: `model.layers.${i}`, name })))).toHaveLength(givenTwice);
       }),
     );
   });
 
   it('that two layers have are refused', () => {
-    expect(checkLayerNames(['a', 'b', 'a'])).toEqual([{ param: 'model.layers.2.name', message: expect.stringMatching(/"a" is also that of model.layers.0/) as string }]);
+    expect(checkLayerNames(['a', 'b', 'a'].map((name, i) => ({ path: `model.layers.${i}`, name })))).toEqual([{ param: 'model.layers.2.name', message: expect.stringMatching(/"a" is also that of model.layers.0/) as string }]);
   });
 });

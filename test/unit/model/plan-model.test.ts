@@ -158,6 +158,36 @@ describe('problems', () => {
   });
 });
 
+describe('a residual', () => {
+  const residual = (layers: object[], shortcut: object[] | null = null) => ({ type: 'residual', layers, shortcut: shortcut === null ? null : { layers: shortcut } });
+
+  it('adds its layers to its input, or to what its shortcut makes of it', () => {
+    const plan = planOf(layersOf(residual([conv(2, 3, { padding: 'same' })]), residual([conv(4, 3, { strides: 2, padding: 'same' }), residual([conv(4, 1)])], [conv(4, 1, { strides: 2, use_bias: false })]), flatten, dense(3)), [6, 6, 2], 3);
+    expect(plan.layers.map(({ name, outputShape }) => [name, outputShape])).toEqual([['residual_1', [6, 6, 2]], ['residual_2', [3, 3, 4]], ['flatten_1', [36]], ['dense_1', [3]]]);
+    expect(plan.every.map(({ name }) => name)).toEqual(['residual_1', 'conv2d_1', 'residual_2', 'conv2d_2', 'residual_3', 'conv2d_3', 'conv2d_4', 'flatten_1', 'dense_1']);
+    expect(plan.weights.map(({ name }) => name)).toEqual(['conv2d_1/kernel', 'conv2d_1/bias', 'conv2d_2/kernel', 'conv2d_2/bias', 'conv2d_3/kernel', 'conv2d_3/bias', 'conv2d_4/kernel', 'dense_1/kernel', 'dense_1/bias']);
+    expect(plan.parameters).toEqual({ trainable: (9 * 2 * 2 + 2) + (9 * 2 * 4 + 4) + (4 * 4 + 4) + 2 * 4 + (36 * 3 + 3), nonTrainable: 0 });
+    // input, two of the first residual, three and the inner sum's of the second's layers, its shortcut's and its own, flatten, dense
+    expect(plan.activationFloatsPerSample).toBeGreaterThan(72 + 2 * 72 + 5 * 36);
+  });
+
+  it('of two shapes is refused, and so is what is wrong inside', () => {
+    expect(problemsOf(layersOf(residual([conv(3, 3, { padding: 'same' })]), flatten, dense(3)), [6, 6, 2])).toEqual([['model.layers.0', 'the layers of "residual_1" give [6, 6, 3] and its shortcut [6, 6, 2], but the two are added: give it a shortcut whose layers do the same']]);
+    expect(problemsOf(layersOf(residual([conv(3, 3)], [conv(3, 1)]), flatten, dense(3)), [6, 6, 2])[0]).toEqual(['model.layers.0', expect.stringMatching(/give \[4, 4, 3\] and its shortcut \[6, 6, 3\].*they have to be alike/)]);
+    expect(problemsOf(layersOf(residual([residual([conv(2, 9)])], [conv(2, 7)])), [6, 6, 2]).map(([param]) => param)).toEqual(['model.layers.0.layers.0.layers.0.kernel_size', 'model.layers.0.shortcut.layers.0.kernel_size']);
+  });
+});
+
+describe('a single output', () => {
+  it('is for two classes and the losses that take it', () => {
+    const fits = (classes: number, type: 'binary_crossentropy' | 'mean_squared_error' | 'categorical_crossentropy') => 'plan' in planModel(layersOf(flatten, dense(1)), [2, 2, 1], { classes, loss: { type } });
+    expect(fits(2, 'binary_crossentropy')).toBe(true);
+    expect(fits(2, 'mean_squared_error')).toBe(true);
+    expect(fits(2, 'categorical_crossentropy')).toBe(false);
+    expect(fits(3, 'binary_crossentropy')).toBe(false);
+  });
+});
+
 describe('activation memory', () => {
   it('counts what forward keeps and the two gradients that backward holds', () => {
     const { activationFloatsPerSample } = planOf(

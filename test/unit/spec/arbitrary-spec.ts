@@ -19,7 +19,7 @@ const withWeights = {
   kernel_constraint: fc.option(fc.oneof(some({ type: fc.constant('max_norm') }, { max_value: number(0.1, 9), axis: fc.constantFrom(0, 1, [0, 1]) }), fc.constant({ type: 'non_neg' }), some({ type: fc.constant('min_max_norm') }, { min_value: number(0, 1) }), fc.constant({ type: 'unit_norm', axis: 1 }))),
 };
 const anyLayer = { trainable: fc.boolean() };
-const layer = fc.oneof(
+const plainLayer = fc.oneof(
   some({ type: fc.constant('conv2d'), filters: fc.integer({ min: 1, max: 64 }), kernel_size: pair(5) }, { ...anyLayer, ...withWeights, strides: pair(3), padding: fc.constantFrom('valid', 'same'), groups: fc.constant(1) }),
   some({ type: fc.constant('max_pooling2d') }, { ...anyLayer, pool_size: pair(4), strides: fc.option(pair(4)) }),
   some({ type: fc.constant('average_pooling2d') }, { ...anyLayer, pool_size: pair(4), strides: fc.option(pair(4)) }),
@@ -32,6 +32,8 @@ const layer = fc.oneof(
   some({ type: fc.constant('layer_normalization') }, { ...anyLayer, epsilon: number(1e-9, 1), center: fc.boolean() }),
   some({ type: fc.constant('batch_normalization') }, { ...anyLayer, momentum: number(0, 1), epsilon: number(1e-9, 1), center: fc.boolean() }),
 );
+const residual = (inner: fc.Arbitrary<Record<string, unknown>>) => some({ type: fc.constant('residual'), layers: fc.array(inner, { minLength: 1, maxLength: 2 }) }, { ...anyLayer, shortcut: fc.option(fc.record({ layers: fc.array(inner, { minLength: 1, maxLength: 2 }) })) });
+const layer = fc.oneof({ weight: 8, arbitrary: plainLayer }, { weight: 1, arbitrary: residual(fc.oneof(plainLayer, residual(plainLayer))) });
 /** Some layers have names; none of them twice. */
 const layers = fc.array(fc.tuple(layer, fc.boolean()), { minLength: 1, maxLength: 6 }).map((list) => list.map(([spec, named], i) => (named ? { ...spec, name: i === 0 ? 'dense_1' : `layer.${i}` } : spec)));
 
@@ -84,8 +86,8 @@ const training = some(
     seed: fc.maxSafeNat(),
     optimizer,
     lr_schedule: schedule,
-    loss: fc.oneof(fc.constantFrom(...LOSSES), some({ type: fc.constantFrom(...LOSSES) }, { label_smoothing: number(0, 0.5), from_logits: fc.boolean() })),
-    metrics: fc.constantFrom([], ['accuracy']),
+    loss: fc.oneof(fc.constantFrom(...LOSSES), fc.constant({ type: 'mean_squared_error' }), some({ type: fc.constantFrom(...LOSSES.slice(0, 3)) }, { label_smoothing: number(0, 0.5), from_logits: fc.boolean() })),
+    metrics: fc.constantFrom([], ['accuracy'], ['top_k_accuracy'], ['accuracy', { type: 'top_k_accuracy', k: 3 }]),
     clip_norm: fc.option(number(0.1, 10)),
     clip_value: fc.option(number(0.1, 10)),
     allow_class_change: fc.boolean(),

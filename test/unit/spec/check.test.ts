@@ -54,6 +54,12 @@ describe('checkAgainstData', () => {
     expect(problems).toEqual([typeof message === 'string' ? message : expect.stringMatching(message)]);
   });
 
+  it('refuses a top_k_accuracy that is always 1', () => {
+    const topK = (k: number) => specOf({ training: { metrics: ['accuracy', { type: 'top_k_accuracy', k }] } });
+    expect(told(topK(9), digits)).toEqual([]);
+    expect(told(topK(10), digits)).toEqual(['training.metrics.1: top_k_accuracy of k = 10 is always 1: the last layer gives 10 values']);
+  });
+
   it('tells everything at once', () => {
     const spec = specOf({ ...npz({ normalize: 'unit', validation: { split: 0.999 } }), training: { accum_iters: 1000 } });
     const params = told(spec, floats).map((text) => text.split(':')[0]);

@@ -151,9 +151,9 @@ describe('what is wrong', () => {
         'model.layers.1.filters: is required: an integer from 1 to 65536',
         'model.layers.1.kernel_size.1: must be an integer from 1 to 1024, got 0',
         'model.layers.1.activation: must be one of relu, leaky_relu, elu, selu, gelu, silu, sigmoid, hard_sigmoid, tanh, softmax, softplus, linear or null, got "rleu"',
-        'model.layers.2.type: must be one of conv2d, max_pooling2d, average_pooling2d, global_average_pooling2d, global_max_pooling2d, flatten, dense, activation, dropout, spatial_dropout2d, batch_normalization, group_normalization, layer_normalization, got "nope"',
-        'model.layers.3.type: is required: one of conv2d, max_pooling2d, average_pooling2d, global_average_pooling2d, global_max_pooling2d, flatten, dense, activation, dropout, spatial_dropout2d, batch_normalization, group_normalization, layer_normalization',
-        'model.layers.4: must be an object whose type is one of conv2d, max_pooling2d, average_pooling2d, global_average_pooling2d, global_max_pooling2d, flatten, dense, activation, dropout, spatial_dropout2d, batch_normalization, group_normalization, layer_normalization, got 3',
+        'model.layers.2.type: must be one of conv2d, max_pooling2d, average_pooling2d, global_average_pooling2d, global_max_pooling2d, flatten, dense, activation, dropout, spatial_dropout2d, batch_normalization, group_normalization, layer_normalization, residual, got "nope"',
+        'model.layers.3.type: is required: one of conv2d, max_pooling2d, average_pooling2d, global_average_pooling2d, global_max_pooling2d, flatten, dense, activation, dropout, spatial_dropout2d, batch_normalization, group_normalization, layer_normalization, residual',
+        'model.layers.4: must be an object whose type is one of conv2d, max_pooling2d, average_pooling2d, global_average_pooling2d, global_max_pooling2d, flatten, dense, activation, dropout, spatial_dropout2d, batch_normalization, group_normalization, layer_normalization, residual, got 3',
         'model.layers.5.name: must be a name of up to 64 letters, digits, `_`, `.` or `-`, got "a/b"',
         'training.accum: is not a known key (did you mean accum_iters?); known keys: batch_size, accum_iters, epochs, max_updates, tail, reduction, shuffle, seed, optimizer, lr_schedule, loss, metrics, clip_norm, clip_value, ema, nonfinite, early_stopping, precision, numerics, allow_class_change, lanes',
         'training.batch_size: must be an integer from 1 to 65536, got 0',
@@ -162,7 +162,7 @@ describe('what is wrong', () => {
         'training.shuffle: must be true or false, got "yes"',
         'training.seed: must be an integer from 0 to 9007199254740991, got NaN',
         'training.optimizer.type: must be one of sgd, adam, adamw, rmsprop, adagrad, lamb, got "adma"',
-        'training.loss.type: must be one of categorical_crossentropy, sparse_categorical_crossentropy, got "mse"',
+        'training.loss.type: must be one of categorical_crossentropy, sparse_categorical_crossentropy, binary_crossentropy, mean_squared_error, got "mse"',
         'checkpoint.every_micro_batches: only one of every_seconds, every_updates, every_micro_batches may be given, and every_updates is',
         'run.start_after: must be an ISO 8601 time in UTC, such as 2026-01-31T12:00:00Z or null, got "2026-02-30T00:00:00Z"',
         'run.tags."a b": is not allowed as a key; allowed: at most 16 tags: keys of letters, digits and _.- up to 64 characters, values up to 512',
@@ -208,18 +208,12 @@ describe('what is specified but not built', () => {
     ['data.path', 's3://', { data: { type: 'npz', path: 's3://bucket/a.npz' } }],
     ['data.validation.path', 's3://', digits({ validation: { type: 'npz', path: 's3://bucket/a.npz' } })],
     ...['augment', 'class_weight', 'sample_weight'].map((key): [string, string, Input] => [`data.${key}`, key, digits({ [key]: {} })]),
-    ...['depthwise_conv2d', 'separable_conv2d', 'residual'].map(
+    ...['depthwise_conv2d', 'separable_conv2d'].map(
       (type): [string, string, Input] => ['model.layers.0.type', type, { model: { layers: [{ type, layers: [], rate: 9 }, dense] } }],
     ),
     ['model.layers.0.groups', '2', layer({ groups: 2 })],
     ['model.init', 'init.job', { model: { layers: [dense], init: { job: 'job_1', include: 'state' } } }],
     ['model.init.from', 's3://', { model: { layers: [dense], init: { from: 's3://b/w.safetensors' } } }],
-    ...['binary_crossentropy', 'mean_squared_error'].flatMap((type): [string, string, Input][] => [
-      ['training.loss', type, training({ loss: type })],
-      ['training.loss.type', type, training({ loss: { type } })],
-    ]),
-    ['training.metrics.0', 'top_k_accuracy', training({ metrics: ['top_k_accuracy'] })],
-    ['training.metrics.0.type', 'top_k_accuracy', training({ metrics: [{ type: 'top_k_accuracy', k: 3 }] })],
     ...['ema', 'early_stopping', 'class_weight', 'sample_weight', 'augment'].map((key): [string, string, Input] => [`training.${key}`, key, training({ [key]: 1 })]),
     ['training.nonfinite', 'skip_window', training({ nonfinite: 'skip_window' })],
     ['training.precision', 'bfloat16', training({ precision: 'bfloat16' })],
@@ -240,12 +234,81 @@ describe('what is specified but not built', () => {
   });
 
   it('does not hide what else is wrong', () => {
-    const problems = problemsOf(input({ model: { layers: [{ type: 'residual' }, { type: 'dense', units: 0 }] }, training: { ema: {}, batch_size: 0 } }));
+    const problems = problemsOf(input({ model: { layers: [{ type: 'separable_conv2d' }, { type: 'dense', units: 0 }] }, training: { ema: {}, batch_size: 0 } }));
     expect(problems.map(({ param }) => param).sort()).toEqual(['model.layers.0.type', 'model.layers.1.units', 'training.batch_size', 'training.ema']);
   });
 
   it('is accepted as null, which is its default', () => {
     expect(specOf({ training: { clip_norm: null, ema: null, early_stopping: null }, checkpoint: { keep_best: null } }).training.ema).toBeNull();
+  });
+});
+
+describe('a residual', () => {
+  const conv = { type: 'conv2d', filters: 1, kernel_size: 1 };
+  const inside = (...layers: Input[]): Input => ({ type: 'residual', layers });
+  const around = (depth: number, core: Input): Input => (depth === 0 ? core : inside(around(depth - 1, core)));
+  const model = (...layers: Input[]): Input => input({ model: { layers: [...layers, { type: 'flatten' }, dense] } });
+
+  it('names its layers depth first, and writes their defaults', () => {
+    const { layers } = specOf(model(conv, { ...inside(conv, { ...inside(conv), name: 'mine' }, inside(conv)), shortcut: { layers: [conv] } }, conv)).model;
+    expect(layers.map(({ name }) => name)).toEqual(['conv2d_1', 'residual_1', 'conv2d_6', 'flatten_1', 'dense_1']);
+    const [, outer] = layers as [unknown, { layers: Input[]; shortcut: { layers: Input[] } }];
+    expect(outer.layers.map(({ name }) => name)).toEqual(['conv2d_2', 'mine', 'residual_2']);
+    expect(outer.shortcut.layers).toEqual([expect.objectContaining({ name: 'conv2d_5', kernel_size: [1, 1], strides: [1, 1], trainable: true, kernel_regularizer: null })]);
+    expect(outer.layers[1]).toMatchObject({ shortcut: null, layers: [{ name: 'conv2d_3' }] });
+  });
+
+  it('freezes what is in it', () => {
+    const [frozen] = specOf(model({ ...inside(conv, inside({ ...conv, trainable: true })), trainable: false })).model.layers as unknown as [{ layers: [Input, Input & { layers: Input[] }] }];
+    expect(frozen.layers.map(({ trainable }) => trainable)).toEqual([false, false]);
+    expect(frozen.layers[1].layers[0]!['trainable']).toBe(false);
+  });
+
+  it.each<[string, Input, string]>([
+    ['a key of a layer inside', inside({ ...conv, filters: 0 }), 'model.layers.0.layers.0.filters: must be an integer from 1 to 65536, got 0'],
+    ['an unknown layer inside', { ...inside(conv), shortcut: { layers: [{ type: 'convolution' }] } }, 'model.layers.0.shortcut.layers.0.type: must be one of'],
+    ['a key deep inside', around(3, { ...conv, padding: 'full' }), 'model.layers.0.layers.0.layers.0.layers.0.padding: must be one of valid, same, got "full"'],
+    ['no layers', inside(), 'model.layers.0.layers: must be an array of 1 to 1000 items, got []'],
+    ['layers missing', { type: 'residual' }, 'model.layers.0.layers: is required: an array of 1 to 1000 items'],
+    ['a shortcut that is none', { ...inside(conv), shortcut: 3 }, 'model.layers.0.shortcut: must be null, or {layers}, got 3'],
+    ['a shortcut of nothing', { ...inside(conv), shortcut: {} }, 'model.layers.0.shortcut.layers: is required'],
+    ['an unknown key', { ...inside(conv), activation: 'relu' }, 'model.layers.0.activation: is not a known key; known keys: type, name, trainable, layers, shortcut'],
+    ['a name twice', inside({ ...conv, name: 'a' }, { ...inside({ ...conv, name: 'a' }) }), 'model.layers.0.layers.1.layers.0.name: the name "a" is also that of model.layers.0.layers.0'],
+    ['a wrong constraint inside', inside({ ...conv, kernel_constraint: { type: 'unit_norm', axis: [4] } }), 'model.layers.0.layers.0.kernel_constraint.axis.0: must be an integer from 0 to 3, got 4'],
+    ['one too deep', around(9, conv), 'model.layers.0.layers.0.layers.0.layers.0.layers.0.layers.0.layers.0.layers.0.layers.0: is a residual inside of 8 others; at most 8 may be nested'],
+  ])('with %s is refused by its field', (_, residual, problem) => {
+    expect(told(model(residual))).toEqual([expect.stringContaining(problem)]);
+  });
+
+  it('may be eight deep', () => {
+    expect(told(model(around(8, conv)))).toEqual([]);
+  });
+
+  it('counts what is in it', () => {
+    expect(told(model(inside(...Array.from({ length: 998 }, () => conv))))).toEqual(['model.layers: has 1001 layers, those inside of residuals counted; at most 1000 are possible']);
+    expect(told(model(inside(...Array.from({ length: 997 }, () => conv))))).toEqual([]);
+  });
+
+  it('without end is refused, and not followed', () => {
+    expect(told(model(around(30_000, conv)))).toEqual([expect.stringMatching(/^model\.layers\.0\.layers.*: is nested too deeply: a request has at most 40 levels$/)]);
+  });
+});
+
+describe('losses and metrics', () => {
+  const training = (change: Input): Input => input({ training: change });
+  it('are spelled out', () => {
+    expect(specOf({ training: { loss: 'binary_crossentropy', metrics: ['top_k_accuracy', 'accuracy'] } }).training).toMatchObject({ loss: { type: 'binary_crossentropy', label_smoothing: 0, from_logits: false }, metrics: [{ type: 'top_k_accuracy', k: 5 }, 'accuracy'] });
+    expect(specOf({ training: { metrics: [{ type: 'top_k_accuracy', k: 2 }] } }).training.metrics).toEqual([{ type: 'top_k_accuracy', k: 2 }]);
+  });
+  it.each<[Input, string]>([
+    [{ loss: { type: 'mean_squared_error', label_smoothing: 0.1 } }, 'training.loss.label_smoothing: must be 0 for mean_squared_error; got 0.1'],
+    [{ loss: { type: 'mean_squared_error', from_logits: true } }, 'training.loss.from_logits: must be false for mean_squared_error, which takes the last layer as it is; got true'],
+    [{ loss: 'hinge' }, 'training.loss: must be one of categorical_crossentropy, sparse_categorical_crossentropy, binary_crossentropy, mean_squared_error, or {type, label_smoothing, from_logits}, got "hinge"'],
+    [{ metrics: ['precision'] }, 'training.metrics.0: must be one of accuracy, top_k_accuracy, or {type: "top_k_accuracy", k}, got "precision"'],
+    [{ metrics: [{ type: 'top_k_accuracy', k: 0 }] }, 'training.metrics.0.k: must be an integer from 1 to 65536, got 0'],
+    [{ metrics: ['top_k_accuracy', { type: 'top_k_accuracy', k: 2 }] }, 'training.metrics: top_k_accuracy is given twice; rows have one'],
+  ])('%o is refused by its field', (change, problem) => {
+    expect(told(training(change))).toEqual([problem]);
   });
 });
 

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { PartialSums } from '../../../lib/training/state.js';
-import { accuracyOf, addMicroBatch, emptySums, finiteOrNull, meanLoss, windowDivisor } from '../../../lib/training/window.js';
+import { addMicroBatch, emptySums, finiteOrNull, meanLoss, shareOf, windowDivisor } from '../../../lib/training/window.js';
 
-const rows = (...samples: number[]) => samples.map((n, i) => ({ samples: n, loss: n * (i + 1), correct: Math.floor(n / 2) }));
-const sum = (list: { samples: number; loss: number; correct: number }[]) => list.reduce(addMicroBatch, emptySums());
+const rows = (...samples: number[]) => samples.map((n, i) => ({ samples: n, loss: n * (i + 1), correct: Math.floor(n / 2), top_k_correct: Math.ceil(n / 2) }));
+const sum = (list: { samples: number; loss: number; correct: number; top_k_correct: number }[]) => list.reduce(addMicroBatch, emptySums());
 
 describe('windows', () => {
   it('of full micro-batches are divided by their number in both reductions', () => {
@@ -31,7 +31,7 @@ describe('windows', () => {
         sizes.map((samples) => {
           const losses = Array.from({ length: samples }, (_, i) => from + i + 1);
           from += samples;
-          return { samples, loss: losses.reduce((a, b) => a + b, 0), correct: 0 };
+          return { samples, loss: losses.reduce((a, b) => a + b, 0), correct: 0, top_k_correct: 0 };
         }),
       );
     };
@@ -39,13 +39,13 @@ describe('windows', () => {
   });
 
   it('average means in reduction batch', () => {
-    expect(meanLoss(sum([{ samples: 4, loss: 2, correct: 1 }, { samples: 1, loss: 4, correct: 1 }]), 'batch')).toBe(3);
+    expect(meanLoss(sum([{ samples: 4, loss: 2, correct: 1, top_k_correct: 0 }, { samples: 1, loss: 4, correct: 1, top_k_correct: 0 }]), 'batch')).toBe(3);
   });
 
   it('continue the same sequence of roundings after a resume', () => {
     fc.assert(
       fc.property(fc.array(fc.double({ min: 0, max: 1e6, noNaN: true }), { minLength: 1, maxLength: 40 }), fc.nat(), (losses, at) => {
-        const list = losses.map((loss) => ({ samples: 3, loss, correct: 1 }));
+        const list = losses.map((loss) => ({ samples: 3, loss, correct: 1, top_k_correct: 0 }));
         const cut = at % list.length;
         const stored = JSON.parse(JSON.stringify(sum(list.slice(0, cut)))) as PartialSums;
         expect(list.slice(cut).reduce(addMicroBatch, stored)).toEqual(sum(list));
@@ -54,8 +54,9 @@ describe('windows', () => {
   });
 
   it('have an accuracy, and none without samples', () => {
-    expect(accuracyOf(sum(rows(6, 6, 4)))).toBe(8 / 16);
-    expect(accuracyOf(emptySums())).toBeNull();
+    expect(shareOf(sum(rows(7, 6, 3)), 'correct')).toBe(7 / 16);
+    expect(shareOf(sum(rows(7, 6, 3)), 'top_k_correct')).toBe(9 / 16);
+    expect(shareOf(emptySums(), 'correct')).toBeNull();
     expect(meanLoss(emptySums(), 'sample')).toBeNull();
   });
 

@@ -14,7 +14,7 @@ import { batchRow } from './batch-row.js';
 import { runEach } from './each-window.js';
 import type { Batch, BatchRow, CompiledProgram, Program, UpdateResult, UpdateScalars } from './index.js';
 import type { Lanes } from './lanes/lanes.js';
-import { inference, microBatch, type MicroBatch, type MicroBatchInputs } from './micro-batch.js';
+import { inference, microBatch, type Inference, type MicroBatch, type MicroBatchInputs } from './micro-batch.js';
 import { inScope } from './scope.js';
 import { assertHostTensor, makeTensorStore, toTensor } from './tensor-store.js';
 import { layersWithStatistics, prepareGradients, preparesGradients, trainableWeights, updateMovingStatistics, updateWeights, valuesPerSample } from './update.js';
@@ -57,20 +57,17 @@ export function compileEager(program: Program, lanes: Lanes | null = null): Comp
   });
 
   interface Computed extends Pick<MicroBatch, 'gradients' | 'statistics'> {
-    losses: ArrayLike<number>;
-    predicted: ArrayLike<number>;
+    columns: Float32Array;
   }
   function computeHere(batch: Batch): Computed {
-    const { losses_N, predicted_N, gradients, statistics } = microBatch(inputsOf(batch), program, network, trainable);
-    const values = tf.concat([losses_N, predicted_N] as Tensor1D[]).dataSync();
-    return { losses: values, predicted: values.subarray(batch.samples), gradients, statistics };
+    const { columns, gradients, statistics } = microBatch(inputsOf(batch), program, network, trainable);
+    return { columns: readColumns(columns), gradients, statistics };
   }
   function computedBy(lane: number): Computed {
     const arrays = lanes!.result(lane);
     const tensor = (name: string, shape: readonly number[]): Tensor => tf.tensor(arrays.get(name)!.slice(), [...shape]);
     return {
-      losses: arrays.get('losses')!,
-      predicted: arrays.get('predicted')!,
+      columns: arrays.get('columns')!,
       gradients: new Map(trainable.map((name) => [name, tensor(`gradient/${name}`, store.get(name).shape)])),
       statistics: new Map(layers.map(({ name, inputShape }) => [name, { mean_C: tensor(`mean/${name}`, inputShape.slice(-1)), m2_C: tensor(`m2/${name}`, inputShape.slice(-1)) }])),
     };
@@ -87,7 +84,7 @@ export function compileEager(program: Program, lanes: Lanes | null = null): Comp
         inScope(() => {
           const computed = index === 0 ? computeHere(batch) : computedBy(index - 1);
           fold(computed, batch.samples);
-          return batchRow(computed.losses, computed.predicted, batch, program.reduction);
+          return batchRow(computed.columns, batch, program);
         }),
       );
     } finally {
@@ -167,11 +164,7 @@ export function compileEager(program: Program, lanes: Lanes | null = null): Comp
     },
     dropWindow,
     evaluate: (batch) =>
-      inScope(() => {
-        const { losses_N, predicted_N } = inference(inputsOf(batch), program, network);
-        const values = tf.concat([losses_N, predicted_N] as Tensor1D[]).dataSync();
-        return batchRow(values, values.subarray(batch.samples), batch, program.reduction);
-      }),
+      inScope(() => batchRow(readColumns(inference(inputsOf(batch), program, network).columns), batch, program)),
     snapshot(open) {
       if (open !== windowOpen) throw new Error(`a snapshot ${open ? 'with' : 'without'} a window was asked for, but it is ${windowOpen ? 'open' : 'empty'}`);
       return store.view([...expectedState(plan, optimizer, open).keys()]);
@@ -183,6 +176,8 @@ export function compileEager(program: Program, lanes: Lanes | null = null): Comp
   };
   return compiled;
 }
+
+const readColumns = (columns: Inference['columns']): Float32Array => tf.concat([...columns.values()] as Tensor1D[]).dataSync() as Float32Array;
 
 /** AppError with this code if a tensor is missing, extra, mis-shaped or mis-typed. */
 export function checkTensors(tensors: TensorMap, expected: ReadonlyMap<string, ExpectedTensor>, code: 'checkpoint_corrupt' | 'invalid_data'): void {

@@ -12,6 +12,8 @@ export interface Program {
   optimizer: OptimizerSpec;
   reduction: TrainingSpec['reduction'];
   batchSize: number;
+  /** k of the metric top_k_accuracy; null if it is not asked for. */
+  topK: number | null;
   /** What a sample's loss is divided by where the reduction is `sample`: the job's batch_size, of which batchSize may be a part (slices.ts). */
   lossDenominator: number;
   accumIters: number;
@@ -29,7 +31,7 @@ export interface Program {
 export interface Batch {
   /** [samples, height, width, channels] */
   x: Float32Array;
-  /** One row of class weights a sample, [samples, classes]: one-hot or soft, smoothing not yet applied. */
+  /** One row of class weights a sample, [samples, classes]: one-hot or soft, smoothing not yet applied. For a single output [samples, 1]: the weight of the second of two classes. */
   y: Float32Array;
   samples: number;
   /** Of a training batch; an evaluation needs none. */
@@ -42,6 +44,8 @@ export interface BatchRow {
   /** Σℓ over its samples (reduction `sample`) or their mean (reduction `batch`). */
   loss: number;
   correct: number;
+  /** Of which the label's class is among the k largest outputs; 0 where that is not asked for. */
+  top_k_correct: number;
 }
 
 /** What an update needs from the host: all of it derived from integers in float64, then float32. */
@@ -111,7 +115,7 @@ export interface CompiledProgram {
   runWindows(windows: readonly Window[]): BlockResult[];
   /** Drops the open window: accumulator and statistics. */
   dropWindow(): void;
-  /** Loss and correct of one batch in inference mode; changes nothing. */
+  /** The row of one batch in inference mode; changes nothing. */
   evaluate(batch: Batch): BatchRow;
   /** A view of the whole state. `windowOpen` says whether accumulator and statistics belong to it. */
   snapshot(windowOpen: boolean): StateSnapshot;

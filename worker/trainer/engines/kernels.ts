@@ -19,6 +19,15 @@ export function softmaxCrossEntropy(logits_NK: Tensor, labels_NK: Tensor): Tenso
   return runMany('SoftmaxCrossEntropyWithLogits', { logits: logits_NK, labels: labels_NK })[0]!;
 }
 
+/** −labels·log σ(x) − (1 − labels)·log(1 − σ(x)) of each element, without overflow; its gradient is σ(x) − labels. No gradient to the labels. */
+export const sigmoidCrossEntropy = (logits: Tensor, labels: Tensor): Tensor =>
+  tf.customGrad((...given) => {
+    const [x, save] = given as unknown as [Tensor, (tensors: Tensor[]) => void];
+    save([x, labels]);
+    const value = tf.add(tf.sub(tf.relu(x), tf.mul(x, labels)), tf.log1p(tf.exp(tf.neg(tf.abs(x)))));
+    return { value, gradFunc: (dy: Tensor, [logits, targets]: Tensor[]) => tf.mul(dy, tf.sub(tf.sigmoid(logits!), targets!)) };
+  })(logits);
+
 /** Normalises by the statistics of this batch. `variance` is the unbiased one: Σ(x−mean)²/(n−1), 0 for n = 1. */
 export function batchNormTraining(x_NHWC: Tensor, gamma_C: Tensor, beta_C: Tensor, epsilon: number): { y: Tensor; mean_C: Tensor; variance_C: Tensor } {
   // the operation can keep running averages; empty ones say that it shall not

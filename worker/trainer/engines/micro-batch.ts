@@ -2,9 +2,10 @@
 // nothing of the state and reads nothing to the host, so an engine may run it or compile it.
 import tf from '@tensorflow/tfjs-core';
 import type { Tensor } from '@tensorflow/tfjs-core';
-import { predictedClasses, sampleLosses } from '../model/loss.js';
+import { predictedClasses, ranksOfLabels, sampleLosses } from '../model/loss.js';
 import type { Network } from '../model/network.js';
 import type { ForwardPass, Statistics } from '../model/pass.js';
+import type { Column } from './batch-row.js';
 import type { Program } from './index.js';
 
 export interface MicroBatchInputs {
@@ -17,10 +18,8 @@ export interface MicroBatchInputs {
 }
 
 export interface Inference {
-  /** ℓ of every sample, [samples]. */
-  losses_N: Tensor;
-  /** The predicted class of every sample, as floats. */
-  predicted_N: Tensor;
+  /** Those of columnsOf, by name: a float of every sample, [samples]. */
+  columns: Map<Column, Tensor>;
 }
 
 export interface MicroBatch extends Inference {
@@ -35,7 +34,7 @@ export function microBatch(inputs: MicroBatchInputs, program: Program, network: 
   const samples = inputs.x_NHWC.shape[0];
   // made inside the forward's own tidy, so they are kept by hand
   const observed = new Map<string, Statistics>();
-  const predicted: Tensor[] = [];
+  const judged = new Map<Column, Tensor>();
   const forward = (): Tensor => {
     const output_NK = network.forward(inputs.x_NHWC, {
       training: true,
@@ -43,7 +42,7 @@ export function microBatch(inputs: MicroBatchInputs, program: Program, network: 
       mask: inputs.mask,
       observe: (layer, { mean_C, m2_C }) => observed.set(layer, { mean_C: tf.keep(mean_C), m2_C: tf.keep(m2_C) }),
     });
-    predicted.push(tf.keep(predictedClasses(output_NK)));
+    for (const [column, tensor_N] of judge(output_NK, inputs.labels_NK, program, network)) judged.set(column, tf.keep(tensor_N));
     return sampleLosses(output_NK, inputs.labels_NK, program.loss, network.output);
   };
   // `sample` divides a ragged micro-batch by the full size too: its samples weigh as much as any other
@@ -52,19 +51,23 @@ export function microBatch(inputs: MicroBatchInputs, program: Program, network: 
   try {
     const { value: losses_N, grads } = tf.engine().gradients(forward, trainable.map(inputs.weight), dloss_N);
     return {
-      losses_N,
-      predicted_N: tf.clone(predicted[0]!),
+      columns: new Map([['losses', losses_N], ...[...judged].map(([column, tensor_N]): [Column, Tensor] => [column, tf.clone(tensor_N)])]),
       gradients: new Map(trainable.map((name, index) => [name, grads[index]!])),
       statistics: new Map([...observed].map(([layer, { mean_C, m2_C }]) => [layer, { mean_C: tf.clone(mean_C), m2_C: tf.clone(m2_C) }])),
     };
   } finally {
-    tf.dispose(predicted);
+    tf.dispose([...judged.values()]);
     for (const { mean_C, m2_C } of observed.values()) tf.dispose([mean_C, m2_C]);
   }
+}
+
+/** The columns beside the losses: no gradient goes through them. */
+function judge(output_NK: Tensor, labels_NK: Tensor, { topK }: Program, network: Network): [Column, Tensor][] {
+  return [['predicted', predictedClasses(output_NK, network.output)], ...(topK === null ? [] : [['ranks', ranksOfLabels(output_NK, labels_NK)] as [Column, Tensor]])];
 }
 
 /** Loss and predictions in inference mode. */
 export function inference({ x_NHWC, labels_NK, weight, mask }: MicroBatchInputs, program: Program, network: Network): Inference {
   const output_NK = network.forward(x_NHWC, { training: false, weight, mask, observe: () => undefined });
-  return { losses_N: sampleLosses(output_NK, labels_NK, program.loss, network.output), predicted_N: predictedClasses(output_NK) };
+  return { columns: new Map([['losses', sampleLosses(output_NK, labels_NK, program.loss, network.output)], ...judge(output_NK, labels_NK, program, network)]) };
 }

@@ -3,6 +3,7 @@
 // its cursor and every checkpoint know micro-batches only.
 import type { Masks } from '../masks.js';
 import { runEach } from './each-window.js';
+import { addMicroBatch, emptySums } from '../../../lib/training/window.js';
 import type { Batch, BatchRow, CompiledProgram, Program, Window } from './index.js';
 import { layersWithStatistics } from './update.js';
 
@@ -64,5 +65,6 @@ function slicesOf({ x, y, samples, masks }: Batch, size: number): Batch[] {
 }
 
 function joined(rows: readonly BatchRow[]): BatchRow {
-  return rows.reduce((sum, row) => ({ samples: sum.samples + row.samples, loss: sum.loss + row.loss, correct: sum.correct + row.correct }), { samples: 0, loss: 0, correct: 0 });
+  const { micro_batches: _slices, ...sums } = rows.reduce(addMicroBatch, emptySums());
+  return sums;
 }

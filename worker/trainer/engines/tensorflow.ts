@@ -9,6 +9,7 @@ import tf from '@tensorflow/tfjs-core';
 import { AppError } from '../../../lib/errors.js';
 import { processMemoryBytes } from '../../../lib/process-memory.js';
 import { compileGraph } from './graph/compiled.js';
+import { alikeGpus } from './alike-gpus.js';
 import type { Engine } from './index.js';
 import { KERNEL_SET, registerNativeKernels } from './kernels.js';
 import { nodeBackend } from './node-backend.js';
@@ -25,13 +26,14 @@ export function makeTensorflow(environment: NodeJS.ProcessEnv): Engine {
   const failures = selfTest();
   if (failures.length > 0) throw new AppError('engine_unavailable', `the engine tensorflow failed its self-test: ${failures.join('; ')}`);
   const { isUsingGpuDevice: onGpu } = nodeBackend();
+  const devices = onGpu ? alikeGpus(gpuModels(), environment['CUDA_VISIBLE_DEVICES']) : [];
   return keepWarm({
     name: 'tensorflow',
-    device: onGpu ? `gpu (${gpuModel()})` : `cpu (${cpuModel()}, ${instructionSet()})`,
+    device: onGpu ? `gpu (${devices.length > 1 ? `${devices.length} × ` : ''}${gpuModel()})` : `cpu (${cpuModel()}, ${instructionSet()})`,
     numerics: numerics(onGpu, environment),
     // a GPU's is known to its driver only
     memoryBytes: onGpu ? null : processMemoryBytes(),
-    compile: (program) => compileGraph(program, { threads: Number(environment['TF_NUM_INTEROP_THREADS'] ?? cpus().length) }),
+    compile: (program) => compileGraph(program, { threads: Number(environment['TF_NUM_INTEROP_THREADS'] ?? cpus().length), devices }),
     liveTensors: () => Math.max(tf.memory().numTensors, nodeBackend().binding.getNumOfTensors()),
   });
 }
@@ -67,10 +69,13 @@ function instructionSet(): string {
 }
 
 /** tfjs does not say which GPU it uses: the driver's first. */
-function gpuModel(): string {
+const gpuModel = (): string => gpuModels()[0] ?? 'of unknown model';
+
+/** Of this machine, whether TensorFlow sees them or not. */
+function gpuModels(): string[] {
   const root = '/proc/driver/nvidia/gpus';
-  const [first] = existsSync(root) ? readdirSync(root) : [];
-  return /^Model:\s*(.*)$/m.exec(first === undefined ? '' : readText(`${root}/${first}/information`))?.[1] ?? 'of unknown model';
+  const gpus = existsSync(root) ? readdirSync(root) : [];
+  return gpus.map((gpu) => /^Model:\s*(.*)$/m.exec(readText(`${root}/${gpu}/information`))?.[1] ?? 'of unknown model');
 }
 
 const readText = (path: string): string => (existsSync(path) ? readFileSync(path, 'utf8') : '');

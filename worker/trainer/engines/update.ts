@@ -21,7 +21,7 @@ export function trainableWeights(plan: ModelPlan): string[] {
   if (names.length === 0) throw new AppError('invalid_spec', 'the model has no trainable weight: there is nothing to train', { param: 'model.layers' });
   return names;
 }
-export const layersWithStatistics = (plan: ModelPlan): StatisticsPlan[] => plan.layers.filter((layer): layer is StatisticsPlan => gathersStatistics(layer));
+export const layersWithStatistics = (plan: ModelPlan): StatisticsPlan[] => plan.every.filter((layer): layer is StatisticsPlan => gathersStatistics(layer));
 
 /** Values of each channel that one sample has at a layer that gathers statistics. */
 export const valuesPerSample = (layer: StatisticsPlan): number => layer.inputShape.slice(0, -1).reduce((product, size) => product * size, 1);

@@ -5,10 +5,10 @@ import type { JobSpecInput } from '../../../../lib/contract/spec.js';
 import { planModel } from '../../../../lib/model/plan-model.js';
 import type { ModelPlan } from '../../../../lib/model/plan.js';
 import type { HostTensor, TensorMap } from '../../../../lib/training/state.js';
-import { programKey } from '../../../../lib/training/program-key.js';
 import { trainerEnvironment } from '../../../../worker/trainer-environment.js';
 import type { Batch, CompiledProgram, Engine, Program } from '../../../../worker/trainer/engines/index.js';
 import { masksOf } from '../../../../worker/trainer/masks.js';
+import { programOf as programOfSpec } from '../../../../worker/trainer/program.js';
 import { resolved } from '../../../resume/support/run-training.js';
 
 // TensorFlow reads them when it is loaded, which is why the engine is imported after this
@@ -34,10 +34,10 @@ type Training = NonNullable<JobSpecInput['training']>;
 /** @param ragged sizes of micro-batches besides the full one */
 export function programOf(layers: Layers, inputShape: [number, number, number], classes: number, training: Training = {}, ragged: readonly number[] = []): Program {
   const spec = resolved({ data: { type: 'builtin', name: 'synthetic', samples: 8, shape: inputShape, classes }, model: { layers }, training });
-  const planned = planModel(spec.model.layers, inputShape, { classes });
+  const planned = planModel(spec.model.layers, inputShape, { classes, loss: spec.training.loss });
   if ('problems' in planned) throw new Error(JSON.stringify(planned.problems));
-  const { loss, optimizer, reduction, batch_size: batchSize, accum_iters: accumIters, lanes } = spec.training;
-  return { plan: planned.plan, loss, optimizer, reduction, batchSize, lossDenominator: batchSize, accumIters, clip: { value: spec.training.clip_value, norm: spec.training.clip_norm }, lanes: { most: lanes === 'auto' ? 64 : lanes, measured: lanes === 'auto' }, sizes: { training: [batchSize, ...ragged], evaluation: [batchSize, ...ragged] }, key: programKey(spec, planned.plan) };
+  const { batch_size: batchSize, lanes } = spec.training;
+  return { ...programOfSpec(spec, planned.plan, { training: [batchSize, ...ragged], evaluation: [batchSize, ...ragged] }), lanes: { most: lanes === 'auto' ? 64 : lanes, measured: lanes === 'auto' } };
 }
 
 export const SEED = 9;
@@ -60,6 +60,9 @@ export function batchOf(plan: ModelPlan, samples: number, salt = 0, labels: 'one
   const classes = plan.outputShape[0]!;
   const pixels = plan.inputShape.reduce((product, size) => product * size, 1);
   const y = new Float32Array(samples * classes);
+  // a single output: the weight of the second of two classes
+  if (classes === 1) y.forEach((_, sample) => (y[sample] = (sample + salt) % 2 === 0 ? (labels === 'soft' ? 0.75 : 1) : 0));
+  else
   for (let sample = 0; sample < samples; sample++) {
     const hit = (sample * 5 + salt) % classes;
     y[sample * classes + hit] = labels === 'soft' ? 0.75 : 1;

@@ -1,7 +1,7 @@
 // A whole network's loss by the naive float64 layers: what the engine's gradients are compared with.
 import type { Activation } from '../../../../lib/contract/layers.js';
 import type { LossSpec } from '../../../../lib/contract/training.js';
-import type { ModelPlan } from '../../../../lib/model/plan.js';
+import type { LayerPlan, ModelPlan } from '../../../../lib/model/plan.js';
 import type { Batch } from '../../../../worker/trainer/engines/index.js';
 import { addBias, averagePool, batchNorm, conv2d, crossEntropy, globalPool, map, matMul, maxPool, normalise, normaliseGroups, scale, softmax, values, type Values } from '../../../unit/trainer/support/naive.js';
 
@@ -35,11 +35,15 @@ export interface NaiveOptions {
   training: boolean;
 }
 
-/** ℓ of every sample. The last tensor goes through softmax if the loss is of logits. */
-export function naiveLosses({ plan, loss, training }: NaiveOptions, weights: ReadonlyMap<string, Values>, batch: Batch): Float64Array {
-  const last = plan.layers.at(-1)!;
-  let x = values([batch.samples, ...plan.inputShape], batch.x);
-  for (const layer of plan.layers) {
+interface NaivePass {
+  training: boolean;
+  weights: ReadonlyMap<string, Values>;
+  batch: Batch;
+}
+function forward(layers: readonly LayerPlan[], input: Values, pass: NaivePass): Values {
+  const { training, weights, batch } = pass;
+  let x = input;
+  for (const layer of layers) {
     const { spec, name } = layer;
     const weight = (key: string): Values => weights.get(`${name}/${key}`)!;
     const biased = (y: Values, use: boolean): Values => (use ? addBias(y, weight('bias')) : y);
@@ -47,6 +51,12 @@ export function naiveLosses({ plan, loss, training }: NaiveOptions, weights: Rea
       case 'conv2d':
         x = activate(biased(conv2d(x, weight('kernel'), { strides: spec.strides, padding: spec.padding, dilation: spec.dilation_rate }), spec.use_bias), spec.activation);
         break;
+      case 'residual': {
+        const { body, shortcut } = layer.branches!;
+        const added = forward(shortcut, x, pass);
+        x = map(forward(body, x, pass), (value, index) => value + added.data[index]!);
+        break;
+      }
       case 'max_pooling2d':
         x = maxPool(x, spec.pool_size, { strides: spec.strides ?? spec.pool_size, padding: spec.padding });
         break;
@@ -102,11 +112,31 @@ export function naiveLosses({ plan, loss, training }: NaiveOptions, weights: Rea
       }
     }
   }
-  const classes = plan.outputShape[0]!;
-  const labels = values([batch.samples, classes], Float64Array.from(batch.y, (label) => label * (1 - loss.label_smoothing) + loss.label_smoothing / classes));
-  const isSoftmax = 'activation' in last.spec && last.spec.activation === 'softmax';
-  const probabilities = isSoftmax ? x : loss.from_logits ? softmax(x) : clipped(x);
-  return crossEntropy(probabilities, labels).data;
+  return x;
+}
+
+/** ℓ of every sample. The last tensor goes through softmax or sigmoid if the loss is of logits. */
+export function naiveLosses({ plan, loss, training }: NaiveOptions, weights: ReadonlyMap<string, Values>, batch: Batch): Float64Array {
+  const x = forward(plan.layers, values([batch.samples, ...plan.inputShape], batch.x), { training, weights, batch });
+  const width = plan.outputShape[0]!;
+  const targets = (classes: number): Values => values([batch.samples, width], Float64Array.from(batch.y, (label) => label * (1 - loss.label_smoothing) + loss.label_smoothing / classes));
+  const last = plan.layers.at(-1)!;
+  const endsIn = (activation: Activation): boolean => 'activation' in last.spec && last.spec.activation === activation;
+  switch (loss.type) {
+    case 'categorical_crossentropy':
+    case 'sparse_categorical_crossentropy':
+      return crossEntropy(endsIn('softmax') ? x : loss.from_logits ? softmax(x) : clipped(x), targets(width)).data;
+    case 'binary_crossentropy': {
+      const p = endsIn('sigmoid') ? x : loss.from_logits ? activate(x, 'sigmoid') : map(x, (value) => Math.min(Math.max(value, 1e-7), 1 - 1e-7));
+      return meanOfRows(map(targets(2), (target, index) => -target * Math.log(p.data[index]!) - (1 - target) * Math.log(1 - p.data[index]!)));
+    }
+    case 'mean_squared_error':
+      return meanOfRows(map(x, (value, index) => (value - batch.y[index]!) ** 2));
+  }
+}
+
+function meanOfRows({ shape: [rows, width], data }: Values): Float64Array {
+  return Float64Array.from({ length: rows! }, (_, row) => data.subarray(row * width!, (row + 1) * width!).reduce((sum, value) => sum + value, 0) / width!);
 }
 
 /** Keras on probabilities: rows sum to one, and none is closer to 0 or 1 than 1e-7. */

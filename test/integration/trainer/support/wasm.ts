@@ -3,10 +3,10 @@
 import type { JobSpecInput } from '../../../../lib/contract/spec.js';
 import { planModel } from '../../../../lib/model/plan-model.js';
 import type { ModelPlan } from '../../../../lib/model/plan.js';
-import { programKey } from '../../../../lib/training/program-key.js';
 import type { TensorMap } from '../../../../lib/training/state.js';
 import type { Batch, CompiledProgram, Program } from '../../../../worker/trainer/engines/index.js';
 import { masksOf } from '../../../../worker/trainer/masks.js';
+import { programOf as programOfSpec } from '../../../../worker/trainer/program.js';
 import { resolved } from '../../../resume/support/run-training.js';
 
 export type Layers = JobSpecInput['model']['layers'];
@@ -31,8 +31,8 @@ export function programOf(layers: Layers, inputShape: [number, number, number], 
   const spec = resolved({ data: { type: 'builtin', name: 'synthetic', samples: 8, shape: inputShape, classes: CLASSES }, model: { layers }, training });
   const planned = planModel(spec.model.layers, inputShape, { classes: CLASSES });
   if ('problems' in planned) throw new Error(JSON.stringify(planned.problems));
-  const { loss, optimizer, reduction, batch_size: batchSize, accum_iters: accumIters } = spec.training;
-  return { plan: planned.plan, loss, optimizer, reduction, batchSize, lossDenominator: batchSize, accumIters, clip: { value: spec.training.clip_value, norm: spec.training.clip_norm }, lanes: { most: 1, measured: false }, sizes: { training: [batchSize], evaluation: [batchSize] }, key: programKey(spec, planned.plan) };
+  const { batch_size: batchSize } = spec.training;
+  return { ...programOfSpec(spec, planned.plan, { training: [batchSize], evaluation: [batchSize] }), lanes: { most: 1, measured: false } };
 }
 
 /** Values in (−1, 1) that repeat nowhere near. */

@@ -40,7 +40,7 @@ export function makeToyProgram({ poisonedMicroBatch = -1, poisonedUpdate = -1, b
         microBatches += 1;
         finite &&= microBatches !== poisonedMicroBatch;
         accumulator = (accumulator ?? 0) + x.reduce((sum, value) => sum + value, 0);
-        return { samples, loss: samples * weight, correct: y.reduce((sum, value) => sum + value, 0) };
+        return { samples, loss: samples * weight, correct: y.reduce((sum, value) => sum + value, 0), top_k_correct: 0 };
       });
       calls.push('|');
       if (update === null) return { rows, finite, update: null };
@@ -56,7 +56,7 @@ export function makeToyProgram({ poisonedMicroBatch = -1, poisonedUpdate = -1, b
     },
     evaluate: ({ samples }) => {
       calls.push('evaluate');
-      return { samples, loss: 2 * samples, correct: samples };
+      return { samples, loss: 2 * samples, correct: samples, top_k_correct: 0 };
     },
     snapshot: (open): StateSnapshot => {
       const state = new Map([['toy/w', tensor(weight)], ...(open ? [['accumulator/toy/w', tensor(accumulator!)] as const] : [])]);

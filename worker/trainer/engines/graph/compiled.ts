@@ -29,11 +29,13 @@ const chainOf = (program: Program): number => (isSmall(program) && program.accum
 export interface GraphOptions {
   /** Threads between operations: more lanes than these cannot run at a time. */
   threads: number;
+  /** Alike, as TensorFlow names them; a lane each. None: one device, which TensorFlow chooses. */
+  devices: readonly string[];
 }
 
-export function compileGraph(program: Program, { threads }: GraphOptions): CompiledProgram {
+export function compileGraph(program: Program, { threads, devices }: GraphOptions): CompiledProgram {
   const traces = traceJob(program);
-  const open = (lanes: number): GraphProgram => makeGraphProgram(program, buildJobGraph(program, traces, { blockSize: blockSizeOf(program, lanes), lanes, chain: chainOf(program) }));
+  const open = (lanes: number): GraphProgram => makeGraphProgram(program, buildJobGraph(program, traces, { blockSize: blockSizeOf(program, lanes), lanes, chain: chainOf(program), devices }));
   const most = mostLanes(program, threads);
   let compiled = open(most);
   try {

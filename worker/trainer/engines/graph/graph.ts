@@ -30,6 +30,8 @@ export interface GraphNode {
   /** Nodes that have to run before this one. */
   after: readonly string[];
   attributes: Readonly<Record<string, Attribute>>;
+  /** As TensorFlow names it, `/device:GPU:1`; null: TensorFlow chooses. */
+  device: string | null;
 }
 
 export interface Graph {
@@ -38,7 +40,7 @@ export interface Graph {
   add(name: string, op: string, inputs: readonly Output[], attributes?: Readonly<Record<string, Attribute>>, after?: readonly Output[]): Output;
   constant(name: string, value: Constant): Output;
   /** A copy of a recording. Its inputs are what `feeds` says; its results come back by name. Names start with `prefix/`. */
-  inline(prefix: string, recording: Recording, feeds: ReadonlyMap<string, Output>): Map<string, Output>;
+  inline(prefix: string, recording: Recording, feeds: ReadonlyMap<string, Output>, device?: string | null): Map<string, Output>;
 }
 
 /** The name of an output's node. */
@@ -48,18 +50,19 @@ export const outputOf = (node: Output, index: number): Output => (index === 0 ? 
 export function makeGraph(attributeTypes: AttributeTypes): Graph {
   const nodes: GraphNode[] = [];
   const names = new Set<string>();
-  const add: Graph['add'] = (name, op, inputs, attributes = {}, after = []) => {
+  const add: Graph['add'] = (name, op, inputs, attributes, after) => addOn(null, name, op, inputs, attributes, after);
+  const addOn = (device: string | null, ...[name, op, inputs, attributes = {}, after = []]: Parameters<Graph['add']>): Output => {
     if (names.has(name)) throw new Error(`the graph already has a node "${name}"`);
     names.add(name);
-    nodes.push({ name, op, inputs, after: [...new Set(after.map(nodeOf))], attributes });
+    nodes.push({ name, op, inputs, after: [...new Set(after.map(nodeOf))], attributes, device });
     return name;
   };
-  const constant: Graph['constant'] = (name, value) => add(name, 'Const', [], { dtype: { type: value.dtype }, value: { tensor: value } });
+  const constantOn = (device: string | null, name: string, value: Constant): Output => addOn(device, name, 'Const', [], { dtype: { type: value.dtype }, value: { tensor: value } });
   return {
     nodes,
     add,
-    constant,
-    inline(prefix, recording, feeds) {
+    constant: (name, value) => constantOn(null, name, value),
+    inline(prefix, recording, feeds, device = null) {
       const made: Output[] = [];
       recording.nodes.forEach((node, index) => {
         if (node.kind === 'input') {
@@ -67,10 +70,10 @@ export function makeGraph(attributeTypes: AttributeTypes): Graph {
           if (feed === undefined) throw new Error(`nothing is fed to "${node.name}" of ${prefix}`);
           made.push(feed);
         } else if (node.kind === 'constant') {
-          made.push(constant(`${prefix}/c${index}`, constantOf(node)));
+          made.push(constantOn(device, `${prefix}/c${index}`, constantOf(node)));
         } else {
           const inputs = node.inputs.map(({ node: from, output }) => (recording.nodes[from]!.kind === 'op' ? outputOf(made[from]!, output) : made[from]!));
-          made.push(add(`${prefix}/${node.op}_${index}`, node.op, inputs, attributesOf(node, recording, attributeTypes)));
+          made.push(addOn(device, `${prefix}/${node.op}_${index}`, node.op, inputs, attributesOf(node, recording, attributeTypes)));
         }
       });
       return new Map([...recording.outputs].map(([name, { node, output }]) => [name, recording.nodes[node]!.kind === 'op' ? outputOf(made[node]!, output) : made[node]!]));

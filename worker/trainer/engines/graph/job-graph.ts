@@ -9,12 +9,14 @@
 //                                  the same, each window reading the variables once the one before has written them
 //
 // Every j from 1 to `blockSize` is another fetch of the same bodies: TensorFlow prunes what a fetch does not need. At most
-// `lanes` bodies are computed at a time: the input of body i waits for the gradients of body i − lanes.
+// `lanes` bodies are computed at a time: the input of body i waits for the gradients of body i − lanes. With several devices
+// lane i computes on one of its own; the variables, the fold and the update stay where TensorFlow places them, on the first.
 // A result is one row of numbers, and everything that changes a variable is behind a switch: it happens only if all of the
 // row is finite.
 import { accumulatorName, expectedState, slotName, slotNames, statisticName } from '../../../../lib/model/slots.js';
 import { maskedLayers } from '../../masks.js';
 import { stepNumbers } from '../../optimizers/index.js';
+import { columnsOf } from '../batch-row.js';
 import type { Program } from '../index.js';
 import { DT, nodeBackend } from '../node-backend.js';
 import { layersWithStatistics, trainableWeights } from '../update.js';
@@ -40,6 +42,8 @@ export interface JobGraphOptions {
   blockSize: number;
   lanes: number;
   chain: number;
+  /** Devices that the lanes are spread over, as TensorFlow names them; none: it places them itself, all on one. They have to be alike, so that bits do not depend on the lane. */
+  devices: readonly string[];
 }
 
 const FLOAT = { T: { type: DT.FLOAT } } as const;
@@ -53,6 +57,7 @@ export function buildJobGraph(program: Program, traces: JobTraces, options: JobG
   const layers = layersWithStatistics(plan);
   const masked = maskedLayers(plan);
   const classes = plan.outputShape.reduce((product, size) => product * size, 1);
+  const columns = columnsOf(program);
   const zero = graph.constant('zero', { dtype: DT.INT32, shape: [], values: [0] });
 
   const placeholder = (name: string, shape: readonly number[]): Output => graph.add(name, 'Placeholder', [], { dtype: { type: DT.FLOAT }, shape: { shape } });
@@ -83,14 +88,17 @@ export function buildJobGraph(program: Program, traces: JobTraces, options: JobG
   /** Gradients and statistics by name, of one micro-batch or folded. */
   type Sums = Map<string, Output>;
   interface Body {
-    losses: Output;
-    predicted: Output;
+    /** Those of columnsOf. */
+    columns: Output[];
     sums: Sums;
     /** Merges onto statistics before. */
     factors: Output[];
   }
 
-  function body(name: string, samples: number, recording: Recording, after: readonly Output[], stage: Stage): Body {
+  /** Of the micro-batch at this place of a window or block. */
+  const deviceOf = (index: number): string | null => options.devices[(index % options.lanes) % options.devices.length] ?? null;
+
+  function body(name: string, samples: number, recording: Recording, after: readonly Output[], stage: Stage, device: string | null): Body {
     const x = placeholder(feeds.x(name), [samples, ...plan.inputShape]);
     const gated = after.length === 0 ? x : graph.add(`${x}/gate`, 'Identity', [x], FLOAT, after);
     const results = graph.inline(`m${name}`, recording, new Map([
@@ -98,14 +106,14 @@ export function buildJobGraph(program: Program, traces: JobTraces, options: JobG
       ['y', placeholder(feeds.y(name), [samples, classes])],
       ...masked.map(({ name: layer, shape }, index): [string, Output] => [`mask/${layer}`, placeholder(feeds.mask(name, index), [samples, ...shape])]),
       ...weightsOf(stage),
-    ]));
+    ]), device);
     const sums: Sums = new Map(trainable.map((weight, index) => [accumulatorName(weight), barrier(`m${name}/gradient${index}`, results.get(`gradient/${weight}`)!)]));
     layers.forEach(({ name: layer }, index) => {
       sums.set(statisticName(layer, 'mean'), barrier(`m${name}/mean${index}`, results.get(`mean/${layer}`)!));
       sums.set(statisticName(layer, 'm2'), barrier(`m${name}/spread${index}`, results.get(`m2/${layer}`)!));
     });
     const factors = layers.length === 0 ? [] : unpack(placeholder(feeds.merge(name), [2 * layers.length]), 2 * layers.length);
-    return { losses: results.get('losses')!, predicted: results.get('predicted')!, sums, factors };
+    return { columns: columns.map((column) => results.get(column)!), sums, factors };
   }
 
   /** A float32 left fold: the window so far, and one more micro-batch. */
@@ -199,7 +207,7 @@ export function buildJobGraph(program: Program, traces: JobTraces, options: JobG
     const norms = trainable.map((weight, index) => graph.add(`${prefix}/norm${index}`, 'L2Loss', [sums.get(accumulatorName(weight))!], FLOAT));
     const spreads = layers.map(({ name }, index) => sumOf(`${prefix}/spread${index}`, sums.get(statisticName(name, 'm2'))!));
     const totals = [...norms, ...spreads];
-    return concat(`${prefix}/row`, [...bodies.flatMap(({ losses, predicted }) => [losses, predicted]), graph.add(`${prefix}/totals`, 'Pack', totals, { ...FLOAT, N: { int: totals.length }, axis: { int: 0 } })]);
+    return concat(`${prefix}/row`, [...bodies.flatMap((each) => each.columns), graph.add(`${prefix}/totals`, 'Pack', totals, { ...FLOAT, N: { int: totals.length }, axis: { int: 0 } })]);
   }
 
   /** Keeps or applies the sums, if all is finite; `done` is there when that has happened, or is not to happen. @param before whether all before was finite */
@@ -237,7 +245,7 @@ export function buildJobGraph(program: Program, traces: JobTraces, options: JobG
       let sums: Sums = new Map();
       for (let index = 0; index < program.accumIters; index++) {
         const gate = bodies[index - options.lanes];
-        const next = body(`${window}_${index}`, batchSize, traces.microBatch.get(batchSize)!, gate === undefined ? [] : [...gate.sums.values()], stage);
+        const next = body(`${window}_${index}`, batchSize, traces.microBatch.get(batchSize)!, gate === undefined ? [] : [...gate.sums.values()], stage, deviceOf(index));
         bodies.push(next);
         sums = index === 0 ? next.sums : fold(`${name}/fold${index}`, sums, next);
       }
@@ -265,7 +273,7 @@ export function buildJobGraph(program: Program, traces: JobTraces, options: JobG
   const sums: Record<Start, Sums> = { empty: new Map(), open: windowSoFar };
   for (let index = 0; index < options.blockSize; index++) {
     const before = bodies[index - options.lanes];
-    const next = body(String(index), batchSize, traces.microBatch.get(batchSize)!, before === undefined ? [] : [...before.sums.values()], first);
+    const next = body(String(index), batchSize, traces.microBatch.get(batchSize)!, before === undefined ? [] : [...before.sums.values()], first, deviceOf(index));
     bodies.push(next);
     for (const start of ['empty', 'open'] as const) {
       const prefix = `${start}${index + 1}`;
@@ -276,14 +284,14 @@ export function buildJobGraph(program: Program, traces: JobTraces, options: JobG
   }
   for (const [samples, recording] of traces.microBatch) {
     if (samples === batchSize) continue;
-    const ragged = body(`r${samples}`, samples, recording, [], first);
+    const ragged = body(`r${samples}`, samples, recording, [], first, null);
     ends(`emptyr${samples}`, (end) => fetches.ragged('empty', samples, end), [ragged], ragged.sums);
     ends(`openr${samples}`, (end) => fetches.ragged('open', samples, end), [ragged], fold(`openr${samples}`, windowSoFar, ragged));
   }
   for (const [samples, recording] of traces.inference) {
     const name = `e${samples}`;
     const results = graph.inline(name, recording, new Map([['x', placeholder(feeds.x(name), [samples, ...plan.inputShape])], ['y', placeholder(feeds.y(name), [samples, classes])], ...weightsOf(first)]));
-    graph.add(fetches.evaluate(samples), 'Identity', [concat(`${name}/row`, [results.get('losses')!, results.get('predicted')!])], FLOAT);
+    graph.add(fetches.evaluate(samples), 'Identity', [concat(`${name}/row`, columns.map((column) => results.get(column)!))], FLOAT);
   }
   if (options.chain > 1) addChain(options.chain);
   addRestore();

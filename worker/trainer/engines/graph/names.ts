@@ -14,7 +14,7 @@ export const feeds = {
   restore: (name: string) => `restore/${name}`,
 };
 /**
- * Names of fetches. A block's row: of each micro-batch its losses and predictions, then Σx²/2 of each weight's gradient so
+ * Names of fetches. A block's row: of each micro-batch the columns of columnsOf, then Σx²/2 of each weight's gradient so
  * far, Σm2 of each layer, at an update the figures of prepareGradients if there are any, and 1 or 0: all of it is finite.
  */
 export const fetches = {

@@ -5,7 +5,7 @@ import type { HostTensor, TensorMap } from '../../../../lib/training/state.js';
 import { maskedLayers } from '../../masks.js';
 import { initialWeight } from '../../model/initializers.js';
 import { mergeFactors } from '../../model/statistics.js';
-import { batchRow } from '../batch-row.js';
+import { batchRow, columnsOf } from '../batch-row.js';
 import { runEach } from '../each-window.js';
 import { checkTensors, updateResult } from '../eager.js';
 import type { Batch, BatchRow, BlockResult, CompiledProgram, Program, StateSnapshot, UpdateScalars, Window } from '../index.js';
@@ -33,7 +33,8 @@ export interface GraphProgram extends CompiledProgram {
 }
 
 export function makeGraphProgram(program: Program, { graph, variables, blockSize, lanes, chain }: JobGraph): GraphProgram {
-  const { plan, optimizer, batchSize, reduction } = program;
+  const { plan, optimizer, batchSize } = program;
+  const columns = columnsOf(program).length;
   const { binding } = nodeBackend();
   const session = openSession(graph);
   const trainable = trainableWeights(plan);
@@ -100,9 +101,9 @@ export function makeGraphProgram(program: Program, { graph, variables, blockSize
   /** @param values a row: see fetches */
   function resultOf(values: Float32Array, batches: readonly Batch[], update: UpdateScalars | null): BlockResult {
     const { samples } = batches[0]!;
-    const rows = batches.map((batch, index) => batchRow(values.subarray(2 * samples * index), values.subarray(2 * samples * index + samples), batch, reduction));
+    const rows = batches.map((batch, index) => batchRow(values.subarray(columns * samples * index), batch, program));
     // the last number says what the graph went by; TensorFlow's L2Loss is half of the sum of squares
-    const totals = values.subarray(2 * samples * batches.length, -1);
+    const totals = values.subarray(columns * samples * batches.length, -1);
     const finite = values.at(-1) === 1;
     if (!finite || update === null) return { rows, finite, update: null };
     updates += 1;
@@ -193,7 +194,7 @@ export function makeGraphProgram(program: Program, { graph, variables, blockSize
     },
     evaluate(batch) {
       const values = session.read(inputFeeds(`e${batch.samples}`, batch), fetches.evaluate(batch.samples));
-      return batchRow(values, values.subarray(batch.samples), batch, reduction);
+      return batchRow(values, batch, program);
     },
     snapshot(open) {
       if (open !== (windowSamples !== null)) throw new Error(`a snapshot ${open ? 'with' : 'without'} a window was asked for, but it is ${open ? 'empty' : 'open'}`);

@@ -71,6 +71,7 @@ interface ProtoShape extends Message {
 interface ProtoNode extends Message {
   setName(name: string): void;
   setOp(op: string): void;
+  setDevice(device: string): void;
   addInput(input: string): void;
   getAttrMap(): { set(name: string, value: Message): void };
 }
@@ -116,10 +117,11 @@ function savedModel({ nodes }: Graph): Uint8Array {
   return model.serializeBinary();
 }
 
-function nodeDef({ name, op, inputs, after, attributes }: GraphNode): Message {
+function nodeDef({ name, op, inputs, after, attributes, device }: GraphNode): Message {
   const node = new proto.NodeDef();
   node.setName(name);
   node.setOp(op);
+  if (device !== null) node.setDevice(device);
   for (const input of inputs) node.addInput(input);
   for (const before of after) node.addInput(`^${before}`);
   const map = node.getAttrMap();

@@ -65,7 +65,7 @@ export function traceJob(program: Program): JobTraces {
   };
 }
 
-/** Inputs x, y, mask/<layer>, and every weight; results losses, predicted, gradient/<weight>, mean/<layer>, m2/<layer>. */
+/** Inputs x, y, mask/<layer>, and every weight; results those of columnsOf, gradient/<weight>, mean/<layer>, m2/<layer>. */
 function traceMicroBatch(program: Program, samples: number): Recording {
   const { plan } = program;
   const network = makeNetwork(plan, program.loss);
@@ -76,22 +76,21 @@ function traceMicroBatch(program: Program, samples: number): Recording {
     const get = getter(inputs);
     const micro = microBatch({ x_NHWC: get('x'), labels_NK: get('y'), weight: get, mask: (layer) => get(`mask/${layer}`) }, program, network, trainable);
     return new Map([
-      ['losses', micro.losses_N],
-      ['predicted', micro.predicted_N],
+      ...micro.columns,
       ...[...micro.gradients].map(([name, tensor]): [string, Tensor] => [`gradient/${name}`, tensor]),
       ...[...micro.statistics].flatMap(([layer, { mean_C, m2_C }]): [string, Tensor][] => [[`mean/${layer}`, mean_C], [`m2/${layer}`, m2_C]]),
     ]);
   });
 }
 
-/** Inputs x, y and every weight; results losses, predicted. */
+/** Inputs x, y and every weight; results those of columnsOf. */
 function traceInference(program: Program, samples: number): Recording {
   const network = makeNetwork(program.plan, program.loss);
   const draw = (round: number): Inputs => new Map([...drawnBatch(program, samples, round), ...drawnWeights(program.plan, round)]);
   return trace(`an evaluation of ${samples}`, draw, (inputs) => {
     const get = getter(inputs);
-    const { losses_N, predicted_N } = inference({ x_NHWC: get('x'), labels_NK: get('y'), weight: get, mask: (layer) => get(`mask/${layer}`) }, program, network);
-    return new Map([['losses', losses_N], ['predicted', predicted_N]]);
+    const { columns } = inference({ x_NHWC: get('x'), labels_NK: get('y'), weight: get, mask: (layer) => get(`mask/${layer}`) }, program, network);
+    return columns;
   });
 }
 

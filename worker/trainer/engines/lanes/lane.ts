@@ -2,7 +2,7 @@
 // It holds nothing between two of them but a copy of the weights.
 import { workerData } from 'node:worker_threads';
 import tf from '@tensorflow/tfjs-core';
-import type { Tensor } from '@tensorflow/tfjs-core';
+import type { Tensor, Tensor1D } from '@tensorflow/tfjs-core';
 import { messageOf } from '../../../../lib/errors.js';
 import { maskedLayers } from '../../masks.js';
 import { makeNetwork } from '../../model/network.js';
@@ -49,8 +49,7 @@ function compute(): void {
   inScope(() => {
     takeWeights();
     const micro = microBatch({ x_NHWC: input('x', plan.inputShape), labels_NK: input('y', plan.outputShape), weight: store.get, mask: (layer) => input(`mask/${layer}`, maskShapes.get(layer)!) }, program, network, trainable);
-    output('losses', micro.losses_N);
-    output('predicted', micro.predicted_N);
+    output('columns', tf.concat([...micro.columns.values()] as Tensor1D[]));
     for (const [name, tensor] of micro.gradients) output(`gradient/${name}`, tensor);
     for (const [layer, { mean_C, m2_C }] of micro.statistics) {
       output(`mean/${layer}`, mean_C);

@@ -2,6 +2,7 @@
 // few words to wait on. Types and layout; lane.ts and lanes.ts are the two sides.
 import type { ModelPlan } from '../../../../lib/model/plan.js';
 import { maskedLayers } from '../../masks.js';
+import { columnsOf } from '../batch-row.js';
 import type { Program } from '../index.js';
 import { layersWithStatistics, trainableWeights } from '../update.js';
 
@@ -17,7 +18,7 @@ export interface LaneMemory {
   control: Int32Array;
   /** UTF-8 of what went wrong. */
   message: Uint8Array;
-  /** By name: x, y, mask/<layer>, losses, predicted, gradient/<weight>, mean/<layer>, m2/<layer>. Room for the largest micro-batch. */
+  /** By name: x, y, mask/<layer>, columns (columnsOf, one after another), gradient/<weight>, mean/<layer>, m2/<layer>. Room for the largest micro-batch. */
   arrays: ReadonlyMap<string, Float32Array>;
 }
 
@@ -41,8 +42,7 @@ export function laneMemory(program: Program, buffer?: SharedArrayBuffer): LaneMe
       ['x', samples * sizeOf(plan.inputShape)],
       ['y', samples * sizeOf(plan.outputShape)],
       ...maskedLayers(plan).map(({ name, shape }): [string, number] => [`mask/${name}`, samples * sizeOf(shape)]),
-      ['losses', samples],
-      ['predicted', samples],
+      ['columns', samples * columnsOf(program).length],
       ...trainableWeights(plan).map((name): [string, number] => [`gradient/${name}`, sizeOf(shapeOf.get(name)!)]),
       ...layersWithStatistics(plan).flatMap(({ name, inputShape }): [string, number][] => [[`mean/${name}`, inputShape.at(-1)!], [`m2/${name}`, inputShape.at(-1)!]]),
     ],
