@@ -94,8 +94,8 @@ export interface Client {
   attempts(id: string, query?: PageQuery): Promise<List<Attempt>>;
   checkpoints(id: string, query?: PageQuery): Promise<List<Checkpoint>>;
   checkpoint(id: string, checkpoint: string): Promise<Checkpoint>;
-  /** The result's weights, or a checkpoint's. The body has to be read or cancelled. */
-  weights(id: string, checkpoint?: string): Promise<Download>;
+  /** The result's weights, or a checkpoint's; the moving average where the job keeps one. The body has to be read or cancelled. */
+  weights(id: string, query?: { checkpoint?: string | undefined; weights?: 'ema' | 'raw' | undefined }): Promise<Download>;
   workers(): Promise<List<WorkerView>>;
   drain(worker: string): Promise<WorkerView>;
   queue(): Promise<QueueView>;
@@ -194,8 +194,8 @@ export function makeClient({ url, token, timeoutMs = TIMEOUT_MS, retryBudgetMs =
     attempts: (id, query) => get(pathOf(id, '/attempts'), { ...query }),
     checkpoints: (id, query) => get(pathOf(id, '/checkpoints'), { ...query }),
     checkpoint: (id, checkpoint) => get(pathOf(id, `/checkpoints/${encodeURIComponent(checkpoint)}`)),
-    weights: async (id, checkpoint) => {
-      const { headers, body } = await send({ method: 'GET', path: pathOf(id, '/weights'), query: { checkpoint }, headers: { accept: 'application/octet-stream' }, repeat: 'always' }, whole);
+    weights: async (id, query = {}) => {
+      const { headers, body } = await send({ method: 'GET', path: pathOf(id, '/weights'), query, headers: { accept: 'application/octet-stream' }, repeat: 'always' }, whole);
       if (!body) throw new ApiError('the answer has no body', { code: 'unreachable' });
       return { sha256: (headers.get('etag') ?? '').replaceAll('"', ''), sizeBytes: Number(headers.get('content-length')), body };
     },

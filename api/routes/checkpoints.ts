@@ -19,8 +19,7 @@ export function makeCheckpointRoutes({ access, store }: RouteDeps) {
     const id = asJobId(request.params.id);
     const { checkpoint, weights } = request.query;
     const head = await access.head(id);
-    if (weights === 'ema') throw new AppError('invalid_request', 'weights: this job keeps no moving average; ask for raw', { param: 'weights' });
-    const blob = weightsOf(head, checkpoint ?? null);
+    const blob = weightsOf(head, checkpoint ?? null, weights ?? null);
     const etag = `"${blob.sha256}"`;
     void reply.headers({ etag, 'accept-ranges': 'bytes', 'cache-control': 'private, no-cache' });
     if (listed(request.headers['if-none-match'], etag)) return { blob, range: null, unchanged: true };

@@ -3,7 +3,7 @@ import type { BlobRef, RetainedCommit } from '../contract/records.js';
 
 /** The blobs a restore cannot do without and that a delta would share: everything but the open window. */
 function baseKeys(commit: RetainedCommit): string[] {
-  return commit.blobs.filter((blob) => blob.role === 'weights' || blob.role === 'slots').map((blob) => blob.key);
+  return commit.blobs.filter((blob) => blob.role === 'weights' || blob.role === 'slots' || blob.role === 'ema').map((blob) => blob.key);
 }
 
 const disjoint = (a: RetainedCommit, b: RetainedCommit): boolean => {

@@ -33,7 +33,7 @@ export const NOT_SUPPORTED: readonly NotSupported[] = [
   whenKeyOf('model.init', 'job', 'starting from another job (init.job)'),
   startingWith('model.init.from', 'reading first weights from s3://', 's3://'),
   // training
-  ...['ema', 'early_stopping', 'class_weight', 'sample_weight', 'augment'].map((key) => anyValue(`training.${key}`)),
+  ...['early_stopping', 'class_weight', 'sample_weight', 'augment'].map((key) => anyValue(`training.${key}`)),
   oneOfThese('training.nonfinite', 'the policy nonfinite', ['skip_window']),
   oneOfThese('training.precision', 'the precision', ['float16', 'bfloat16', 'float64', 'mixed_float16', 'mixed_bfloat16']),
   // checkpoint and resources

@@ -27,7 +27,7 @@ export type Want = Static<typeof Want>;
 export const Owner = Type.Object({ attempt: Type.String(), number: Count, worker: Type.String(), started_at: Timestamp, resumed_from: nullable(Type.String()), /** Micro-batches of the state it began with. */ resumed_at: Count }, closed);
 export type Owner = Static<typeof Owner>;
 
-export const BlobRef = Type.Object({ role: oneOf(['weights', 'slots', 'window', 'state']), key: Type.String(), bytes: Count, sha256: Sha256 }, closed);
+export const BlobRef = Type.Object({ role: oneOf(['weights', 'slots', 'ema', 'window', 'state']), key: Type.String(), bytes: Count, sha256: Sha256 }, closed);
 export type BlobRef = Static<typeof BlobRef>;
 
 /** A commit that HEAD still promises to be able to restore. */

@@ -84,6 +84,9 @@ const LrSchedule = Type.Unsafe<(typeof PLAIN_SCHEDULES)[number] | Static<typeof 
   default: 'constant',
 });
 
+const EmaObject = Type.Object({ momentum: Type.Optional(Type.Number({ minimum: 0, exclusiveMaximum: 1, default: 0.99 })) }, closed);
+const Ema = Type.Unsafe<Static<typeof EmaObject> | null>({ anyOf: [EmaObject, { type: 'null' }], description: 'null, or {momentum} of a moving average of the weights', default: null });
+
 const clip = Type.Unsafe<number | null>({ anyOf: [{ type: 'number', exclusiveMinimum: 0, maximum: 1e9 }, { type: 'null' }], description: 'a number > 0, or null', default: null });
 
 export const Training = Type.Object(
@@ -102,7 +105,7 @@ export const Training = Type.Object(
     metrics: Type.Optional(Type.Array(Metric, { uniqueItems: true, maxItems: METRICS.length, default: ['accuracy'] })),
     clip_norm: Type.Optional(clip),
     clip_value: Type.Optional(clip),
-    ema: Type.Optional(literalNull),
+    ema: Type.Optional(Ema),
     nonfinite: Type.Optional(oneOf(['fail'], { default: 'fail' })),
     early_stopping: Type.Optional(literalNull),
     precision: Type.Optional(oneOf(['float32'], { default: 'float32' })),
@@ -119,11 +122,13 @@ export type OptimizerSpecOf<T extends OptimizerSpec['type']> = Extract<Optimizer
 /** Learning rates by updates; `decay_updates` null is what the warm-up leaves of the training. */
 export type LrScheduleSpec = Resolved<Static<typeof LrScheduleObject>>;
 export type LossSpec = Resolved<Static<typeof LossObject>>;
+export type EmaSpec = Resolved<Static<typeof EmaObject>>;
 /** `accuracy`, or the other one with its k. */
 export type MetricSpec = 'accuracy' | Resolved<Static<typeof TopKAccuracy>>;
-export type TrainingSpec = Omit<Resolved<Static<typeof Training>>, 'optimizer' | 'loss' | 'lr_schedule' | 'metrics'> & {
+export type TrainingSpec = Omit<Resolved<Static<typeof Training>>, 'optimizer' | 'loss' | 'lr_schedule' | 'metrics' | 'ema'> & {
   optimizer: { [T in OptimizerSpec['type']]: OptimizerSpecOf<T> }[OptimizerSpec['type']];
   loss: LossSpec;
   lr_schedule: LrScheduleSpec;
   metrics: MetricSpec[];
+  ema: EmaSpec | null;
 };

@@ -56,14 +56,13 @@ export async function admitSpec(body: unknown, dataRoots: readonly string[]): Pr
 export function dryRun({ spec, checked }: Admission): DryRun {
   if (checked === null) return { object: 'dry_run', spec, parameters: null, total_updates: null, checkpoint_bytes: null, memory_bytes: null };
   const { plan, totalUpdates } = checked;
-  const { optimizer, batch_size: batchSize } = spec.training;
   return {
     object: 'dry_run',
     spec,
     parameters: { trainable: plan.parameters.trainable, non_trainable: plan.parameters.nonTrainable },
     total_updates: totalUpdates,
-    checkpoint_bytes: checkpointBytes(plan, optimizer),
-    memory_bytes: estimateMemory(plan, batchSize, optimizer),
+    checkpoint_bytes: checkpointBytes(plan, spec.training),
+    memory_bytes: estimateMemory(plan, spec.training.batch_size, spec.training),
   };
 }
 

@@ -6,20 +6,22 @@ import type { Store } from '../store/index.js';
 const PIECE_BYTES = 4 << 20;
 
 /**
- * The weights of a checkpoint, or of the result.
- * @throws AppError not_found (no such checkpoint is retained), not_ready (no result yet, and no checkpoint named)
+ * The weights of a checkpoint, or of the result: their moving average where the job keeps one, unless the raw ones are asked for.
+ * @throws AppError not_found (no such checkpoint is retained), not_ready (no result yet, and no checkpoint named), invalid_request (an average that is not kept)
  */
-export function weightsOf(head: Head, checkpoint: string | null): BlobRef {
+export function weightsOf(head: Head, checkpoint: string | null, which: 'ema' | 'raw' | null = null): BlobRef {
   const commit = checkpoint === null ? finalCommit(head) : head.retained.find(({ id }) => id === checkpoint);
   if (!commit) throw new AppError('not_found', `checkpoint ${checkpoint} is not among the retained ones`, { param: 'checkpoint' });
-  const blob = commit.blobs.find(({ role }) => role === 'weights');
+  const average = commit.blobs.find(({ role }) => role === 'ema');
+  if (which === 'ema' && !average) throw new AppError('invalid_request', 'weights: this job keeps no moving average; ask for raw', { param: 'weights' });
+  const blob = which !== 'raw' && average ? average : commit.blobs.find(({ role }) => role === 'weights');
   if (!blob) throw new AppError('not_found', `checkpoint ${commit.id} has no weights`, { param: 'checkpoint' });
   return blob;
 }
 
 function finalCommit(head: Head): RetainedCommit {
   const sha256 = head.state === 'succeeded' ? head.result?.weights_sha256 : undefined;
-  const final = head.retained.findLast(({ blobs }) => blobs.some((blob) => blob.role === 'weights' && blob.sha256 === sha256));
+  const final = head.retained.findLast(({ blobs }) => blobs.some((blob) => (blob.role === 'weights' || blob.role === 'ema') && blob.sha256 === sha256));
   if (final) return final;
   const over = head.finished_at !== null;
   throw new AppError('not_ready', over ? `the job is over (${head.state}) and has no result; name a checkpoint to get its weights` : 'the job has not ended; name a checkpoint to get its weights');

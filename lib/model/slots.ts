@@ -1,6 +1,6 @@
 // Names and shapes of everything a training state holds beside its counters: weights, optimizer slots, and an open
 // window's accumulator and batch statistics. A state is matched by name; nothing is matched by position or left out.
-import type { OptimizerSpec } from '../contract/training.js';
+import type { EmaSpec, OptimizerSpec } from '../contract/training.js';
 import type { Problem } from '../errors.js';
 import type { HostTensor, StateRole } from '../training/state.js';
 import type { LayerPlan, ModelPlan, Shape } from './plan.js';
@@ -32,9 +32,16 @@ export function slotNames(optimizer: OptimizerSpec): readonly string[] {
 export const initialSlotValue = (optimizer: OptimizerSpec): number => (optimizer.type === 'adagrad' ? optimizer.initial_accumulator_value : 0);
 
 export const slotName = (weight: string, slot: string) => `optimizer/${weight}/${slot}`;
+export const emaName = (weight: string) => `ema/${weight}`;
 export const accumulatorName = (weight: string) => `accumulator/${weight}`;
 export const STATISTICS = ['count', 'mean', 'm2'] as const;
 export const statisticName = (layer: string, statistic: (typeof STATISTICS)[number]) => `statistics/${layer}/${statistic}`;
+
+/** Of a training, what shapes its state beside the model. */
+export interface StateForm {
+  optimizer: OptimizerSpec;
+  ema: EmaSpec | null;
+}
 
 /** Whether a layer gathers batch statistics over a window. */
 export const gathersStatistics = (layer: LayerPlan) => layer.spec.type === 'batch_normalization' && layer.spec.trainable;
@@ -49,12 +56,13 @@ export function expectedWeights(plan: ModelPlan): Map<string, ExpectedTensor> {
  * [channels]; their `count`, the values of each channel so far (samples × height × width), is a scalar I32: exact to
  * 2³¹ − 1 where a float32 ends at 2²⁴.
  */
-export function expectedState(plan: ModelPlan, optimizer: OptimizerSpec, windowOpen: boolean): Map<string, ExpectedTensor> {
+export function expectedState(plan: ModelPlan, { optimizer, ema }: StateForm, windowOpen: boolean): Map<string, ExpectedTensor> {
   const expected = expectedWeights(plan);
   const trainable = plan.weights.filter((weight) => weight.trainable);
   for (const slot of slotNames(optimizer)) {
     for (const { name, shape } of trainable) expected.set(slotName(name, slot), { dtype: 'F32', shape, role: 'slots' });
   }
+  if (ema !== null) for (const { name, shape } of trainable) expected.set(emaName(name), { dtype: 'F32', shape, role: 'ema' });
   if (!windowOpen) return expected;
   for (const { name, shape } of trainable) expected.set(accumulatorName(name), { dtype: 'F32', shape, role: 'window' });
   for (const layer of plan.every.filter(gathersStatistics)) {

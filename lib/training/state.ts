@@ -2,6 +2,7 @@
 // Tensor names (a layer's name holds no `/`, so these never collide):
 //   <layer>/<weight>                        weights, trainable or not            role `weights`
 //   optimizer/<layer>/<weight>/<slot>       optimizer slots                      role `slots`
+//   ema/<layer>/<weight>                    moving averages of trainable weights  role `ema`
 //   accumulator/<layer>/<weight>            the open window's gradient           role `window`
 //   statistics/<layer>/{count,mean,m2}      the open window's batch statistics   role `window`
 
@@ -39,8 +40,8 @@ export interface StateCounters {
   epoch: PartialSums;
 }
 
-export const STATE_ROLES = ['weights', 'slots', 'window'] as const;
-/** A state's tensors lie in one file a role; `window` is there exactly when window_position > 0. `slots` may be empty. */
+export const STATE_ROLES = ['weights', 'slots', 'ema', 'window'] as const;
+/** A state's tensors lie in one file a role (model/state-files.ts); `window` is there exactly when window_position > 0, `ema` where the job has one. `slots` may be empty. */
 export type StateRole = (typeof STATE_ROLES)[number];
 
 export interface HostTensor {

@@ -11,6 +11,7 @@ import type { ModelPlan } from '../../lib/model/plan.js';
 import { checkState, expectedState } from '../../lib/model/slots.js';
 import { type Course, courseOf } from '../../lib/training/course.js';
 import { programKey, specSha256 } from '../../lib/training/program-key.js';
+import { stateFiles } from '../../lib/model/state-files.js';
 import { STATE_ROLES, type StateRole } from '../../lib/training/state.js';
 import type { TrainerData } from '../protocol.js';
 import { createHash } from 'node:crypto';
@@ -59,10 +60,10 @@ export async function gatherInputs(spec: JobSpec, { roots, memoryBytes }: DataMe
 
 /** Throws checkpoint_corrupt naming every tensor that is missing, extra, mis-shaped or in the wrong file. */
 export async function checkStateFiles(spec: JobSpec, plan: ModelPlan, files: Partial<Record<StateRole, string>>, windowOpen: boolean): Promise<void> {
-  const expected = expectedState(plan, spec.training.optimizer, windowOpen);
+  const expected = stateFiles(expectedState(plan, spec.training, windowOpen));
   for (const role of STATE_ROLES) {
     const path = files[role];
-    const ofRole = new Map([...expected].filter(([, tensor]) => tensor.role === role));
+    const ofRole = new Map((expected.get(role) ?? []).map((entry) => [entry.name, entry]));
     if (path === undefined) {
       if (ofRole.size > 0) throw new AppError('checkpoint_corrupt', `the state has no ${role} file`);
       continue;

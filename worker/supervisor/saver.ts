@@ -104,7 +104,7 @@ export function makeSaver({ claim, committer, stamp, feed, now, inputs, specSha2
 
 /** What the job's result says, from the final snapshot's files. */
 export async function resultOf(snapshot: Snapshot, stateFile: SnapshotFile, outcome: TrainingOutcome, inputs: Inputs): Promise<JobResult> {
-  const weights = snapshot.files.weights;
+  const weights = snapshot.files.ema ?? snapshot.files.weights;
   return {
     weights_sha256: await sha256Slowly(weights ? await readFile(weights.path) : Buffer.alloc(0)),
     state_sha256: await sha256Slowly(await readFile(stateFile.path)),

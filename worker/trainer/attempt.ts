@@ -110,7 +110,7 @@ export function startAttempt({ start, engine, send, hooks }: AttemptOptions): At
     return makeSnapshots({
       policy: spec.checkpoint,
       dir: start.spoolDir,
-      tensors: (windowOpen) => expectedState(plan, spec.training.optimizer, windowOpen),
+      tensors: (windowOpen) => expectedState(plan, spec.training, windowOpen),
       view: (windowOpen) => program.snapshot(windowOpen),
       start: training.start,
       nowMs,

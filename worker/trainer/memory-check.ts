@@ -11,8 +11,9 @@ const MIB = 2 ** 20;
  * The most lanes whose estimate fits, at most `wanted`. AppError `oom` with the numbers if not even one does.
  * @param memoryBytes what the engine may use
  */
-export function lanesThatFit(plan: ModelPlan, { batch_size, optimizer }: Pick<TrainingSpec, 'batch_size' | 'optimizer'>, wanted: number, memoryBytes: number): number {
-  const needed = (samples: number, lanes: number): number => estimateMemory(plan, samples, optimizer, lanes);
+export function lanesThatFit(plan: ModelPlan, training: Pick<TrainingSpec, 'batch_size' | 'optimizer' | 'ema'>, wanted: number, memoryBytes: number): number {
+  const { batch_size } = training;
+  const needed = (samples: number, lanes: number): number => estimateMemory(plan, samples, training, lanes);
   if (needed(batch_size, 1) > memoryBytes) throw new AppError('oom', tooLarge(needed(batch_size, 1), largest((samples) => needed(samples, 1) <= memoryBytes, batch_size)));
   return largest((lanes) => needed(batch_size, lanes) <= memoryBytes, wanted);
 

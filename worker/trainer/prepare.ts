@@ -5,6 +5,7 @@ import type { JobSpec } from '../../lib/contract/spec.js';
 import { AppError, type Problem } from '../../lib/errors.js';
 import { planModel } from '../../lib/model/plan-model.js';
 import { checkState, expectedState } from '../../lib/model/slots.js';
+import { stateFiles, tensorsOfFile } from '../../lib/model/state-files.js';
 import type { ModelPlan } from '../../lib/model/plan.js';
 import { checkCourse, courseOf, totalUpdates, type Course } from '../../lib/training/course.js';
 import { checkCursor, startCursor } from '../../lib/training/cursor.js';
@@ -88,10 +89,11 @@ function checkCounters({ cursor, window }: StateCounters, course: Course): void 
 
 /** All tensors of a checkpoint; each file holds exactly its own role's. */
 async function readState({ counters, files }: ResumeState, spec: JobSpec, plan: ModelPlan): Promise<TensorMap> {
-  const expected = [...expectedState(plan, spec.training.optimizer, counters.cursor.window_position > 0)];
+  const expected = stateFiles(expectedState(plan, spec.training, counters.cursor.window_position > 0));
   const state = new Map<string, HostTensor>();
   for (const role of STATE_ROLES) {
-    const ofRole = new Map(expected.filter(([, tensor]) => tensor.role === role));
+    const entries = expected.get(role) ?? [];
+    const ofRole = new Map(entries.map((entry) => [entry.name, entry]));
     const path = files[role];
     if (path === undefined) {
       refuse(checkState(ofRole, new Map()), 'checkpoint_corrupt');
@@ -100,7 +102,7 @@ async function readState({ counters, files }: ResumeState, spec: JobSpec, plan: 
     if (role === 'window' && counters.cursor.window_position === 0) throw new AppError('checkpoint_corrupt', 'the checkpoint holds a window, but its cursor says that none is open', { param: role });
     const tensors = await readSafetensorsFile(path);
     refuse(checkState(ofRole, tensors), 'checkpoint_corrupt');
-    for (const [name, tensor] of tensors) state.set(name, tensor);
+    for (const [name, tensor] of tensorsOfFile(role, entries, tensors)) state.set(name, tensor);
   }
   return state;
 }

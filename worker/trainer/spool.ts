@@ -4,6 +4,7 @@
 import { join } from 'node:path';
 import { makeSafetensorsWriter, type SafetensorsWriter } from '../../lib/checkpoints/safetensors-writer.js';
 import type { ExpectedTensor } from '../../lib/model/slots.js';
+import { stateFiles } from '../../lib/model/state-files.js';
 import type { StateRole } from '../../lib/training/state.js';
 import type { SnapshotFile } from '../protocol.js';
 import type { StateSnapshot } from './engines/index.js';
@@ -31,24 +32,23 @@ export async function spoolSnapshot({ view, tensors, dir, number, signal }: Spoo
   const files: SnapshotFiles = {};
   const writers = new Map<StateRole, SafetensorsWriter>();
   try {
-    // weights and slots always have a file, even an empty one; a window has one while it is open
-    for (const role of new Set<StateRole>(['weights', 'slots', ...[...tensors.values()].map((tensor) => tensor.role)])) {
+    const contents = stateFiles(tensors);
+    for (const [role, entries] of contents) {
       const path = join(dir, `${number}.${role}.safetensors`);
-      const declarations = [...tensors].filter(([, tensor]) => tensor.role === role).map(([name, { dtype, shape }]) => ({ name, dtype, shape }));
-      const writer = await makeSafetensorsWriter(path, declarations);
+      const writer = await makeSafetensorsWriter(path, entries);
       writers.set(role, writer);
       files[role] = { path, sizeBytes: writer.sizeBytes };
     }
-    const unread = [...tensors];
+    const unread = [...contents].flatMap(([role, entries]) => entries.map((entry) => ({ role, ...entry })));
     while (unread.length > 0) {
       signal.throwIfAborted();
       const startMs = performance.now();
       const writes: Promise<void>[] = [];
       for (let bytes = 0; unread.length > 0 && (bytes < PART_BYTES || performance.now() - startMs < PART_MS); ) {
-        const [name, { role }] = unread.shift()!;
-        const tensor = view.read(name);
-        bytes += tensor.data.byteLength;
-        writes.push(writers.get(role)!.write(name, tensor));
+        const { role, name, tensor } = unread.shift()!;
+        const read = view.read(tensor);
+        bytes += read.data.byteLength;
+        writes.push(writers.get(role)!.write(name, read));
       }
       // all of them: a write that still runs would outlive its file
       const failed = (await Promise.allSettled(writes)).find((result) => result.status === 'rejected');

@@ -2,6 +2,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { Option } from 'commander';
 import { AppError, messageOf } from '../../../lib/errors.js';
 import type { Download } from '../../client.js';
 import { type AddCommands, command, usageError } from '../context.js';
@@ -11,16 +12,18 @@ interface ExportOptions {
   json?: boolean;
   out: string;
   checkpoint?: string;
+  weights?: 'ema' | 'raw';
 }
 
 export const addExport: AddCommands = (program, context) => {
   command(program, 'export <id>', 'write the weights of a finished job, or of a checkpoint, to a safetensors file')
     .requiredOption('--out <file>', 'where to; replaced if it is there')
     .option('--checkpoint <checkpoint>', 'of this checkpoint instead of the result')
-    .action(async (id: string, { json, out, checkpoint }: ExportOptions) => {
+    .addOption(new Option('--weights <which>', 'the moving average, or the weights as they were trained; default: the average where the job keeps one').choices(['ema', 'raw']))
+    .action(async (id: string, { json, out, checkpoint, weights }: ExportOptions) => {
       const client = context.client();
-      const result = checkpoint === undefined ? (await client.job(id)).result : null;
-      const download = await client.weights(id, checkpoint);
+      const result = checkpoint === undefined && weights === undefined ? (await client.job(id)).result : null;
+      const download = await client.weights(id, { checkpoint, weights });
       if (result && download.sha256 !== result.weights_sha256) {
         await download.body.cancel();
         throw new AppError('checkpoint_corrupt', `the API offers weights with sha256 ${download.sha256}, and the job's result says ${result.weights_sha256}`);

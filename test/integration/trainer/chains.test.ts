@@ -46,9 +46,9 @@ function warmedUp(program: Program, work: (compiled: CompiledProgram) => void): 
 }
 
 describe.each<[string, Training]>([
-  ['adam, windows of 4, two lanes, clipped', { accum_iters: 4, optimizer: { type: 'adam', amsgrad: true, weight_decay: 0.01 }, clip_norm: 1, lanes: 2 }],
+  ['adam, windows of 4, two lanes, clipped, averaged', { accum_iters: 4, ema: { momentum: 0.9 }, optimizer: { type: 'adam', amsgrad: true, weight_decay: 0.01 }, clip_norm: 1, lanes: 2 }],
   ['sgd with momentum, windows of 4, one lane', { accum_iters: 4, optimizer: { type: 'sgd', lr: 0.05, momentum: 0.9 }, lanes: 1 }],
-  ['rmsprop, windows of one micro-batch', { accum_iters: 1, optimizer: { type: 'rmsprop' } }],
+  ['rmsprop, windows of one micro-batch, averaged', { accum_iters: 1, ema: {}, optimizer: { type: 'rmsprop' } }],
 ])('%s', (_, training) => {
   const program = programOf(LAYERS, [6, 6, 1], 3, { batch_size: 4, seed: 3, ...training });
 

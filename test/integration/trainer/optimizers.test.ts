@@ -33,7 +33,7 @@ function bareState(shapes: Record<string, number[]>, initial: Tensors, optimizer
   const names = Object.keys(shapes);
   const store = makeTensorStore();
   const plan = { layers: [], weights: names.map((name) => ({ name, shape: shapes[name]!, trainable: true })) } as unknown as ModelPlan;
-  const program: Program = { plan, optimizer, loss: { type: 'categorical_crossentropy', label_smoothing: 0, from_logits: false }, reduction: 'batch', batchSize: 1, lossDenominator: 1, accumIters, topK: null, clip: { value: null, norm: null }, lanes: { most: 1, measured: false }, sizes: { training: [1], evaluation: [] }, key: '' };
+  const program: Program = { plan, optimizer, loss: { type: 'categorical_crossentropy', label_smoothing: 0, from_logits: false }, reduction: 'batch', batchSize: 1, lossDenominator: 1, accumIters, topK: null, ema: null, clip: { value: null, norm: null }, lanes: { most: 1, measured: false }, sizes: { training: [1], evaluation: [] }, key: '' };
   for (const name of names) {
     store.put(name, tf.tensor(initial[name]!, shapes[name]));
     for (const slot of slotNames(optimizer)) store.put(slotName(name, slot), tf.fill(shapes[name]!, initialSlotValue(optimizer)));

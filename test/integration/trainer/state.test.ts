@@ -54,7 +54,7 @@ describe('a snapshot', () => {
     withProgram(program, (compiled) => {
       for (const open of [false, true]) {
         if (open) step(compiled, 0);
-        const expected = [...expectedState(program.plan, program.optimizer, open)].map(([name, { dtype, shape }]) => [name, dtype, shape]);
+        const expected = [...expectedState(program.plan, program, open)].map(([name, { dtype, shape }]) => [name, dtype, shape]);
         expect([...stateOf(compiled, open)].map(([name, { dtype, shape }]) => [name, dtype, shape])).toEqual(expected);
       }
     });

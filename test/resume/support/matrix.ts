@@ -12,7 +12,7 @@ import type { JobSpecInput } from '../../../lib/contract/spec.js';
 import { permutationOf } from '../../../lib/training/permutation.js';
 import { bitsAt, keyOf } from '../../../lib/training/random.js';
 import { runTraining, type Cut, type RunResult } from './run-training.js';
-import { SPEC_A, SPEC_B } from './specs.js';
+import { SPEC_A, SPEC_B, SPEC_C } from './specs.js';
 
 interface Case {
   name: string;
@@ -35,6 +35,7 @@ export const MODEL_A: Case = {
   few: [[notice(4)], [notice(7)], [kill(11)], [{ kind: 'notice', atValidationBatch: 2 }], [notice(2), kill(9), notice(10)]],
 };
 export const MODEL_B: Case = { name: 'B: nesterov, strides, dilation, flush', spec: SPEC_B, microBatches: 14, validationBatches: 0, few: [[notice(6)], [notice(8)], [kill(12)]] };
+export const MODEL_C: Case = { name: 'C: residuals, moving average, binary crossentropy, drop', spec: SPEC_C, microBatches: 14, validationBatches: 4, few: [[notice(5)], [kill(8)], [{ kind: 'notice', atValidationBatch: 1 }]] };
 
 /** Every single cut, every neighbouring pair, and triples across the whole training. */
 function all({ microBatches, validationBatches }: Case): Cut[][] {

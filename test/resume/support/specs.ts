@@ -1,4 +1,4 @@
-// Two small trainings that between them hold everything whose resumption could go wrong. About seven micro-batches an
+// Three small trainings that between them hold everything whose resumption could go wrong. About seven micro-batches an
 // epoch, the last one ragged; windows of three, so that a window crosses the epochs' end (A) or is flushed there (B).
 import type { JobSpecInput } from '../../../lib/contract/spec.js';
 
@@ -56,4 +56,33 @@ export const SPEC_B: JobSpecInput = {
     loss: { type: 'sparse_categorical_crossentropy', label_smoothing: 0.1, from_logits: true },
   },
   checkpoint: { every_micro_batches: 2 },
+};
+
+/**
+ * Two classes by a single output, residuals with normalization and dropout inside, a moving average of the weights, validation by
+ * it, windows that are dropped at an epoch's end.
+ */
+export const SPEC_C: JobSpecInput = {
+  name: 'resume-c',
+  data: { type: 'builtin', name: 'synthetic', samples: 58, shape: [6, 6, 2], classes: 2, seed: 9, validation: { split: 0.2 } },
+  model: {
+    layers: [
+      { type: 'conv2d', filters: 4, kernel_size: 3, padding: 'same' },
+      {
+        type: 'residual',
+        layers: [{ type: 'batch_normalization' }, { type: 'activation', activation: 'silu' }, { type: 'residual', layers: [{ type: 'conv2d', filters: 4, kernel_size: 3, padding: 'same' }, { type: 'dropout', rate: 0.2 }] }, { type: 'conv2d', filters: 6, kernel_size: 1 }],
+        shortcut: { layers: [{ type: 'conv2d', filters: 6, kernel_size: 1, use_bias: false }, { type: 'batch_normalization', momentum: 0.8 }] },
+      },
+      { type: 'global_average_pooling2d' },
+      { type: 'dense', units: 1, activation: 'sigmoid' },
+    ],
+  },
+  training: {
+    batch_size: 7, accum_iters: 3, epochs: 2, tail: 'drop', seed: 11,
+    optimizer: { type: 'adamw', lr: 0.01, weight_decay: 0.05 },
+    loss: { type: 'binary_crossentropy', label_smoothing: 0.05 },
+    ema: { momentum: 0.8 },
+    clip_value: 0.5,
+  },
+  checkpoint: { every_micro_batches: 3 },
 };

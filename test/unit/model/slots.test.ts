@@ -19,7 +19,7 @@ const plan: ModelPlan = planned.plan;
 
 describe('expectedState', () => {
   it('has slots of trainable weights only, by name', () => {
-    const state = expectedState(plan, adam(true), false);
+    const state = expectedState(plan, { optimizer: adam(true), ema: null }, false);
     expect([...state.keys()].filter((name) => name.startsWith('optimizer/'))).toEqual(
       ['m', 'v', 'vhat'].flatMap((slot) => ['conv2d_1/kernel', 'batch_normalization_1/gamma', 'batch_normalization_1/beta', 'dense_1/kernel', 'dense_1/bias'].map((name) => `optimizer/${name}/${slot}`)),
     );
@@ -41,8 +41,8 @@ describe('expectedState', () => {
   });
 
   it('holds accumulators and statistics exactly when a window is open', () => {
-    const closed = expectedState(plan, adam(), false);
-    const open = expectedState(plan, adam(), true);
+    const closed = expectedState(plan, { optimizer: adam(), ema: null }, false);
+    const open = expectedState(plan, { optimizer: adam(), ema: null }, true);
     expect([...closed.values()].some(({ role }) => role === 'window')).toBe(false);
     const window = [...open].filter(([name]) => !closed.has(name));
     expect(Object.fromEntries(window.map(([name, { dtype, shape }]) => [name, [dtype, ...shape]]))).toEqual({
@@ -61,12 +61,12 @@ describe('expectedState', () => {
 
   it('begins with every weight, trainable or not', () => {
     expect([...expectedWeights(plan).keys()]).toEqual(plan.weights.map(({ name }) => name));
-    expect([...expectedState(plan, sgd(), false).keys()]).toEqual(plan.weights.map(({ name }) => name));
+    expect([...expectedState(plan, { optimizer: sgd(), ema: null }, false).keys()]).toEqual(plan.weights.map(({ name }) => name));
   });
 });
 
 describe('checkState', () => {
-  const expected = expectedState(plan, adam(), true);
+  const expected = expectedState(plan, { optimizer: adam(), ema: null }, true);
   const actual = () => new Map([...expected].map(([name, { dtype, shape }]) => [name, { dtype: dtype, shape: [...shape] }]));
 
   it('finds nothing wrong with a whole state', () => {
@@ -90,7 +90,7 @@ describe('checkState', () => {
   });
 
   it('refuses a window where none is open, and its absence where one is', () => {
-    const closed = expectedState(plan, adam(), false);
+    const closed = expectedState(plan, { optimizer: adam(), ema: null }, false);
     expect(checkState(closed, actual())).toHaveLength(8);
     expect(checkState(expected, new Map([...actual()].filter(([name]) => closed.has(name))))).toHaveLength(8);
   });
@@ -101,14 +101,14 @@ describe('sizes', () => {
   const parameters = trainable + 4 + 8;
 
   it('of a checkpoint are those of its tensors with an open window', () => {
-    expect(checkpointBytes(plan, adam())).toBe(4 * (parameters + 2 * trainable + trainable + 1 + 2 + 2));
-    expect(checkpointBytes(plan, sgd())).toBe(4 * (parameters + trainable + 5));
+    expect(checkpointBytes(plan, { optimizer: adam(), ema: null })).toBe(4 * (parameters + 2 * trainable + trainable + 1 + 2 + 2));
+    expect(checkpointBytes(plan, { optimizer: sgd(), ema: null })).toBe(4 * (parameters + trainable + 5));
   });
 
   it('of memory follow the formula: a large batch by its activations, a small one by the update', () => {
     const fixed = parameters + 2 * trainable + 2 * trainable;
-    expect(estimateMemory(plan, 1000, adam())).toBe(4 * (fixed + Math.ceil(1.3 * 1000 * plan.activationFloatsPerSample)));
+    expect(estimateMemory(plan, 1000, { optimizer: adam(), ema: null })).toBe(4 * (fixed + Math.ceil(1.3 * 1000 * plan.activationFloatsPerSample)));
     const large = { ...plan, activationFloatsPerSample: 1 };
-    expect(estimateMemory(large, 1, adam())).toBe(4 * (fixed + parameters + 2 * trainable));
+    expect(estimateMemory(large, 1, { optimizer: adam(), ema: null })).toBe(4 * (fixed + parameters + 2 * trainable));
   });
 });

@@ -214,7 +214,7 @@ describe('what is specified but not built', () => {
     ['model.layers.0.groups', '2', layer({ groups: 2 })],
     ['model.init', 'init.job', { model: { layers: [dense], init: { job: 'job_1', include: 'state' } } }],
     ['model.init.from', 's3://', { model: { layers: [dense], init: { from: 's3://b/w.safetensors' } } }],
-    ...['ema', 'early_stopping', 'class_weight', 'sample_weight', 'augment'].map((key): [string, string, Input] => [`training.${key}`, key, training({ [key]: 1 })]),
+    ...['early_stopping', 'class_weight', 'sample_weight', 'augment'].map((key): [string, string, Input] => [`training.${key}`, key, training({ [key]: 1 })]),
     ['training.nonfinite', 'skip_window', training({ nonfinite: 'skip_window' })],
     ['training.precision', 'bfloat16', training({ precision: 'bfloat16' })],
     ['checkpoint.every_seconds', 'auto', { checkpoint: { every_seconds: 'auto' } }],
@@ -234,8 +234,8 @@ describe('what is specified but not built', () => {
   });
 
   it('does not hide what else is wrong', () => {
-    const problems = problemsOf(input({ model: { layers: [{ type: 'separable_conv2d' }, { type: 'dense', units: 0 }] }, training: { ema: {}, batch_size: 0 } }));
-    expect(problems.map(({ param }) => param).sort()).toEqual(['model.layers.0.type', 'model.layers.1.units', 'training.batch_size', 'training.ema']);
+    const problems = problemsOf(input({ model: { layers: [{ type: 'separable_conv2d' }, { type: 'dense', units: 0 }] }, training: { early_stopping: {}, batch_size: 0 } }));
+    expect(problems.map(({ param }) => param).sort()).toEqual(['model.layers.0.type', 'model.layers.1.units', 'training.batch_size', 'training.early_stopping']);
   });
 
   it('is accepted as null, which is its default', () => {
@@ -291,6 +291,14 @@ describe('a residual', () => {
 
   it('without end is refused, and not followed', () => {
     expect(told(model(around(30_000, conv)))).toEqual([expect.stringMatching(/^model\.layers\.0\.layers.*: is nested too deeply: a request has at most 40 levels$/)]);
+  });
+});
+
+describe('a moving average', () => {
+  it('has its momentum', () => {
+    expect(specOf({ training: { ema: {} } }).training.ema).toEqual({ momentum: 0.99 });
+    expect(told(input({ training: { ema: { momentum: 1 } } }))).toEqual(['training.ema.momentum: must be a number ≥ 0 and < 1, got 1']);
+    expect(told(input({ training: { ema: 0.9 } }))).toEqual(['training.ema: must be null, or {momentum} of a moving average of the weights, got 0.9']);
   });
 });
 

@@ -15,7 +15,7 @@ const spec = resolved({
 const planned = planModel(spec.model.layers, [32, 32, 3], { classes: 10 });
 if ('problems' in planned) throw new Error(JSON.stringify(planned.problems));
 const { plan } = planned;
-const needs = (lanes: number, samples = 64): number => estimateMemory(plan, samples, spec.training.optimizer, lanes);
+const needs = (lanes: number, samples = 64): number => estimateMemory(plan, samples, spec.training, lanes);
 
 test('as many lanes as fit, and no more than are wanted', () => {
   expect(needs(2)).toBeGreaterThan(needs(1) * 1.5);

@@ -2,14 +2,13 @@
 // the seam is a few lines over the functions beside this one (micro-batch, update).
 import tf from '@tensorflow/tfjs-core';
 import type { Tensor, Tensor1D } from '@tensorflow/tfjs-core';
-import { accumulatorName, checkState, expectedState, expectedWeights, initialSlotValue, slotName, slotNames, STATISTICS, statisticName, type ExpectedTensor } from '../../../lib/model/slots.js';
+import { accumulatorName, checkState, emaName, expectedState, expectedWeights, initialSlotValue, slotName, slotNames, STATISTICS, statisticName, type ExpectedTensor } from '../../../lib/model/slots.js';
 import { AppError } from '../../../lib/errors.js';
 import type { TensorMap } from '../../../lib/training/state.js';
 import { maskedLayers } from '../masks.js';
 import { initialWeight } from '../model/initializers.js';
 import { makeNetwork } from '../model/network.js';
 import { mergeFactors, mergeStatistics } from '../model/statistics.js';
-import { stepNumbers } from '../optimizers/index.js';
 import { batchRow } from './batch-row.js';
 import { runEach } from './each-window.js';
 import type { Batch, BatchRow, CompiledProgram, Program, UpdateResult, UpdateScalars } from './index.js';
@@ -17,7 +16,7 @@ import type { Lanes } from './lanes/lanes.js';
 import { inference, microBatch, type Inference, type MicroBatch, type MicroBatchInputs } from './micro-batch.js';
 import { inScope } from './scope.js';
 import { assertHostTensor, makeTensorStore, toTensor } from './tensor-store.js';
-import { layersWithStatistics, prepareGradients, preparesGradients, trainableWeights, updateMovingStatistics, updateWeights, valuesPerSample } from './update.js';
+import { layersWithStatistics, prepareGradients, preparesGradients, trainableWeights, updateMovingStatistics, updateNumbers, updateWeights, valuesPerSample } from './update.js';
 
 /** @param lanes threads that compute micro-batches beside this one; null for none */
 export function compileEager(program: Program, lanes: Lanes | null = null): CompiledProgram {
@@ -48,11 +47,17 @@ export function compileEager(program: Program, lanes: Lanes | null = null): Comp
     windowOpen = false;
   }
 
+  /** What an evaluation takes for a weight. */
+  const averaged = (name: string): Tensor => store.get(store.has(emaName(name)) ? emaName(name) : name);
+  const startAverage = (): void => {
+    if (program.ema !== null) for (const name of trainable) store.put(emaName(name), tf.clone(store.get(name)));
+  };
+
   /** TensorFlow adopts the batch's buffers: they are never touched again. */
-  const inputsOf = (batch: Batch): MicroBatchInputs => ({
+  const inputsOf = (batch: Batch, weight = store.get): MicroBatchInputs => ({
     x_NHWC: tf.tensor(batch.x, [batch.samples, ...plan.inputShape]),
     labels_NK: tf.tensor2d(batch.y, [batch.samples, batch.y.length / batch.samples]),
-    weight: store.get,
+    weight,
     mask: (layer) => tf.tensor(batch.masks.get(layer)!, [batch.samples, ...maskShapes.get(layer)!]),
   });
 
@@ -120,7 +125,7 @@ export function compileEager(program: Program, lanes: Lanes | null = null): Comp
     const prepared = preparesGradients(program) ? prepareGradients(program, store.get, sum, tf.scalar(divisor)) : null;
     const figures = prepared === null ? null : [...prepared.figures.dataSync()];
     if (figures !== null && !figures.every(Number.isFinite)) return null;
-    const numbers = Object.entries(stepNumbers(optimizer, { update, learningRate })).map(([name, value]): [string, Tensor] => [name, tf.scalar(value)]);
+    const numbers = Object.entries(updateNumbers(program, { update, learningRate })).map(([name, value]): [string, Tensor] => [name, tf.scalar(value)]);
     const gradient = (name: string): Tensor => prepared?.gradients.get(name) ?? tf.div(sum(name), divisor);
     const next = updateWeights({ program, state: store.get, gradient, numbers: Object.fromEntries(numbers) });
     for (const layer of layers) {
@@ -143,11 +148,15 @@ export function compileEager(program: Program, lanes: Lanes | null = null): Comp
       for (const slot of slotNames(optimizer)) {
         for (const name of trainable) store.put(slotName(name, slot), tf.fill(store.get(name).shape, initialSlotValue(optimizer)));
       }
+      startAverage();
     },
-    loadWeights: (weights) => load(weights, expectedWeights(plan), 'invalid_data'),
+    loadWeights(weights) {
+      load(weights, expectedWeights(plan), 'invalid_data');
+      startAverage();
+    },
     restore(state, open) {
       reset();
-      load(state, expectedState(plan, optimizer, open), 'checkpoint_corrupt');
+      load(state, expectedState(plan, program, open), 'checkpoint_corrupt');
       windowOpen = open;
     },
     runBlock(batches, update) {
@@ -164,10 +173,10 @@ export function compileEager(program: Program, lanes: Lanes | null = null): Comp
     },
     dropWindow,
     evaluate: (batch) =>
-      inScope(() => batchRow(readColumns(inference(inputsOf(batch), program, network).columns), batch, program)),
+      inScope(() => batchRow(readColumns(inference(inputsOf(batch, averaged), program, network).columns), batch, program)),
     snapshot(open) {
       if (open !== windowOpen) throw new Error(`a snapshot ${open ? 'with' : 'without'} a window was asked for, but it is ${windowOpen ? 'open' : 'empty'}`);
-      return store.view([...expectedState(plan, optimizer, open).keys()]);
+      return store.view([...expectedState(plan, program, open).keys()]);
     },
     close() {
       reset();

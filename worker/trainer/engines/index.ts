@@ -1,7 +1,7 @@
 // The seam between the training loop and whatever runs the tensors. The loop knows nothing of tensors:
 // it hands over batches and scalars, and gets rows; a graph engine compiles the same program without touching the loop.
 import type { ModelPlan } from '../../../lib/model/plan.js';
-import type { LossSpec, OptimizerSpec, TrainingSpec } from '../../../lib/contract/training.js';
+import type { EmaSpec, LossSpec, OptimizerSpec, TrainingSpec } from '../../../lib/contract/training.js';
 import type { HostTensor, TensorMap } from '../../../lib/training/state.js';
 import type { Masks } from '../masks.js';
 
@@ -10,6 +10,8 @@ export interface Program {
   plan: ModelPlan;
   loss: LossSpec;
   optimizer: OptimizerSpec;
+  /** A moving average of the trainable weights, for evaluations; null for none. */
+  ema: EmaSpec | null;
   reduction: TrainingSpec['reduction'];
   batchSize: number;
   /** k of the metric top_k_accuracy; null if it is not asked for. */
@@ -98,7 +100,7 @@ export interface CompiledProgram {
   readonly lanes: number;
   /** Fresh weights from the initializers (keyed by the job's seed and the weight's name), slots at their start values, no window. */
   initialise(seed: number): void;
-  /** Replaces weights only (by name; a missing, extra or mis-shaped one is an error naming it). */
+  /** Replaces weights only, and with them their moving average (by name; a missing, extra or mis-shaped one is an error naming it). */
   loadWeights(weights: TensorMap): void;
   /** Replaces everything: weights, slots and, exactly when a window is open, accumulator and statistics. Errors as above. */
   restore(state: TensorMap, windowOpen: boolean): void;
@@ -115,7 +117,7 @@ export interface CompiledProgram {
   runWindows(windows: readonly Window[]): BlockResult[];
   /** Drops the open window: accumulator and statistics. */
   dropWindow(): void;
-  /** The row of one batch in inference mode; changes nothing. */
+  /** The row of one batch in inference mode, by the moving average where there is one; changes nothing. */
   evaluate(batch: Batch): BatchRow;
   /** A view of the whole state. `windowOpen` says whether accumulator and statistics belong to it. */
   snapshot(windowOpen: boolean): StateSnapshot;

@@ -4,13 +4,14 @@ import tf from '@tensorflow/tfjs-core';
 import type { Tensor } from '@tensorflow/tfjs-core';
 import type { LayerSpecOf } from '../../../lib/contract/layers.js';
 import { AppError } from '../../../lib/errors.js';
-import { gathersStatistics, slotName, slotNames } from '../../../lib/model/slots.js';
+import { emaName, gathersStatistics, slotName, slotNames } from '../../../lib/model/slots.js';
 import type { LayerPlan, ModelPlan } from '../../../lib/model/plan.js';
 import { constrain } from '../model/constraints.js';
 import type { Statistics } from '../model/pass.js';
 import { addPenaltyGradient, penalty } from '../model/regularizers.js';
 import { moveAverage } from '../model/statistics.js';
-import { optimizerRule } from '../optimizers/index.js';
+import { optimizerRule, stepNumbers } from '../optimizers/index.js';
+import type { StepNumbers, StepScalars } from '../optimizers/optimizer.js';
 import type { Program } from './index.js';
 
 type StatisticsPlan = LayerPlan<LayerSpecOf<'batch_normalization'>>;
@@ -65,17 +66,28 @@ function scaledToNorm(gradients: readonly Tensor[], squares: Tensor, most: numbe
   return gradients.map((gradient) => tf.mul(gradient, scale));
 }
 
+/** What an update asks of the host beside its divisor, by name: the optimizer's numbers and the average's. Float32. */
+export function updateNumbers({ optimizer, ema }: Pick<Program, 'optimizer' | 'ema'>, step: { update: number; learningRate: number }, optimizerNumbers = stepNumbers): StepNumbers {
+  if (ema === null) return optimizerNumbers(optimizer, step);
+  // the first update's average is the weight itself
+  const momentum = step.update === 0 ? 0 : Math.fround(ema.momentum);
+  return { ...optimizerNumbers(optimizer, step), averageMomentum: momentum, averageRest: Math.fround(1 - momentum) };
+}
+
+/** average·momentum + weight·(1 − momentum), as Keras. */
+export const moveWeightAverage = (average: Tensor, weight: Tensor, { averageMomentum, averageRest }: StepScalars): Tensor => tf.add(tf.mul(average, averageMomentum!), tf.mul(weight, averageRest!));
+
 export interface WeightUpdate {
   program: Program;
   /** Weights and slots by name. */
   state(name: string): Tensor;
   /** The window's gradient as the optimizer sees it, by weight. */
   gradient(weight: string): Tensor;
-  /** stepNumbers of this update (../optimizers). */
-  numbers: Readonly<Record<string, Tensor>>;
+  /** updateNumbers of this update. */
+  numbers: StepScalars;
 }
 
-/** The next values of the trainable weights, constraints applied, and of their slots, by name. */
+/** The next values of the trainable weights, constraints applied, of their slots and of their averages, by name. */
 export function updateWeights({ program, state, gradient, numbers }: WeightUpdate): Map<string, Tensor> {
   const rule = optimizerRule(program.optimizer, numbers);
   const slots = slotNames(program.optimizer);
@@ -87,6 +99,7 @@ export function updateWeights({ program, state, gradient, numbers }: WeightUpdat
     const constraint = constraints.get(name);
     next.set(name, constraint === undefined ? after.weight : constrain(after.weight, constraint));
     for (const slot of slots) next.set(slotName(name, slot), after.slots[slot]!);
+    if (program.ema !== null) next.set(emaName(name), moveWeightAverage(state(emaName(name)), next.get(name)!, numbers));
   }
   return next;
 }

@@ -13,9 +13,8 @@
 // lane i computes on one of its own; the variables, the fold and the update stay where TensorFlow places them, on the first.
 // A result is one row of numbers, and everything that changes a variable is behind a switch: it happens only if all of the
 // row is finite.
-import { accumulatorName, expectedState, slotName, slotNames, statisticName } from '../../../../lib/model/slots.js';
+import { accumulatorName, emaName, expectedState, slotName, slotNames, statisticName } from '../../../../lib/model/slots.js';
 import { maskedLayers } from '../../masks.js';
-import { stepNumbers } from '../../optimizers/index.js';
 import { columnsOf } from '../batch-row.js';
 import type { Program } from '../index.js';
 import { DT, nodeBackend } from '../node-backend.js';
@@ -24,7 +23,7 @@ import { makeGraph, nodeOf, outputOf, type Graph, type Output } from './graph.js
 import { feeds, fetches, type End, type Start } from './names.js';
 import { nativeUpdate } from './native-update.js';
 import type { Recording } from './recorder.js';
-import type { JobTraces } from './traces.js';
+import { numberNames as numberNamesOf, type JobTraces } from './traces.js';
 import { makeVariables, type Variables } from './variables.js';
 
 export interface JobGraph {
@@ -51,7 +50,7 @@ const FLOAT = { T: { type: DT.FLOAT } } as const;
 export function buildJobGraph(program: Program, traces: JobTraces, options: JobGraphOptions): JobGraph {
   const { plan, optimizer, batchSize } = program;
   const graph = makeGraph(nodeBackend().binding);
-  const shapes = new Map([...expectedState(plan, optimizer, true)].filter(([, { dtype }]) => dtype === 'F32').map(([name, { shape }]) => [name, shape]));
+  const shapes = new Map([...expectedState(plan, program, true)].filter(([, { dtype }]) => dtype === 'F32').map(([name, { shape }]) => [name, shape]));
   const variables = makeVariables(graph, shapes);
   const trainable = trainableWeights(plan);
   const layers = layersWithStatistics(plan);
@@ -140,7 +139,7 @@ export function buildJobGraph(program: Program, traces: JobTraces, options: JobG
   const concat = (name: string, vectors: readonly Output[]): Output => graph.add(name, 'ConcatV2', [...vectors, axis], { ...FLOAT, N: { int: vectors.length }, Tidx: { type: DT.INT32 } });
 
   const windowNames = [...trainable.map(accumulatorName), ...layers.flatMap(({ name }) => [statisticName(name, 'mean'), statisticName(name, 'm2')])];
-  const numberNames = Object.keys(stepNumbers(optimizer, { update: 0, learningRate: 0 }));
+  const numberNames = numberNamesOf(program);
   const numbersFor = (window: number | null): Output[] => unpack(placeholder(feeds.numbers(window), [numberNames.length + 1 + layers.length]), numberNames.length + 1 + layers.length);
   const divisorOf = ({ numbers }: Stage): Output => numbers[numberNames.length]!;
   /** At the beginning of a call. */
@@ -156,11 +155,16 @@ export function buildJobGraph(program: Program, traces: JobTraces, options: JobG
     };
     /** Of the state, what a recording asks for. */
     const valuesFor = (recording: Recording): [string, Output][] => recording.nodes.flatMap((node): [string, Output][] => (node.kind === 'input' && shapes.has(node.name) ? [[node.name, read(node.name)]] : []));
+    const given = numberNames.map((name, index): [string, Output] => [`number/${name}`, numbers[index]!]);
     if (traces.weightUpdate !== null) {
-      const next = graph.inline(`${prefix}/weights`, traces.weightUpdate, new Map([...valuesFor(traces.weightUpdate), ...gradients, ...numberNames.map((name, index): [string, Output] => [`number/${name}`, numbers[index]!])]));
+      const next = graph.inline(`${prefix}/weights`, traces.weightUpdate, new Map([...valuesFor(traces.weightUpdate), ...gradients, ...given]));
       assign(next);
     } else {
       trainable.forEach((weight, index) => writes.push(applyNatively(`${prefix}/apply${index}`, weight, gradients[index]![1], stage)));
+    }
+    if (traces.averages !== null) {
+      const moved = trainable.map((weight, index): [string, Output] => [weight, readAfter(`${prefix}/moved${index}`, weight, writes[index]!)]);
+      assign(graph.inline(`${prefix}/averages`, traces.averages, new Map([...valuesFor(traces.averages), ...moved, ...given])));
     }
     if (traces.movingStatistics !== null) {
       const window = layers.flatMap(({ name }, index): [string, Output][] => [[`mean/${name}`, sums.get(statisticName(name, 'mean'))!], [`m2/${name}`, sums.get(statisticName(name, 'm2'))!], [`count/${name}`, numbers[numberNames.length + 1 + index]!]]);
@@ -185,7 +189,7 @@ export function buildJobGraph(program: Program, traces: JobTraces, options: JobG
     const applied = native!.apply(graph, name, { weight: handle(weight), slots, gradient, numbers: given }, decayed);
     const constraint = traces.constraints.get(weight);
     if (constraint === undefined) return applied;
-    const moved = graph.add(`${name}/moved`, 'ReadVariableOp', [handle(weight)], { dtype: { type: DT.FLOAT } }, [applied]);
+    const moved = readAfter(`${name}/moved`, weight, applied);
     return variables.assign(`${name}/constrain`, weight, graph.inline(`${name}/constraint`, constraint, new Map([['weight', moved]])).get('weight')!);
   }
 
@@ -240,7 +244,7 @@ export function buildJobGraph(program: Program, traces: JobTraces, options: JobG
     let before: { finite: Output; done: Output } | null = null;
     for (let window = 0; window < windows; window++) {
       const name = `w${window}`;
-      const stage: Stage = { read: before === null ? first.read : readAfter(name, before.done), numbers: numbersFor(window) };
+      const stage: Stage = { read: before === null ? first.read : stateAfter(name, before.done), numbers: numbersFor(window) };
       const bodies: Body[] = [];
       let sums: Sums = new Map();
       for (let index = 0; index < program.accumIters; index++) {
@@ -257,12 +261,15 @@ export function buildJobGraph(program: Program, traces: JobTraces, options: JobG
       if (rows.length > 1 && Number.isInteger(Math.log2(rows.length))) graph.add(fetches.chain(rows.length), 'Identity', [concat(`${name}/rows`, rows)], FLOAT, [done]);
     }
   }
+  /** A tensor of the state once `done` is there. */
+  function readAfter(node: string, name: string, done: Output): Output {
+    return graph.add(node, 'ReadVariableOp', [variables.get(name).handle], { dtype: { type: DT.FLOAT } }, [done]);
+  }
   /** The state once `done` is there; each tensor is read once. */
-  function readAfter(prefix: string, done: Output): Stage['read'] {
+  function stateAfter(prefix: string, done: Output): Stage['read'] {
     const reads = new Map<string, Output>();
     return (name) => {
-      const { handle } = variables.get(name);
-      const read = reads.get(name) ?? graph.add(`${prefix}/read/${nodeOf(handle)}`, 'ReadVariableOp', [handle], { dtype: { type: DT.FLOAT } }, [done]);
+      const read = reads.get(name) ?? readAfter(`${prefix}/read/${nodeOf(variables.get(name).handle)}`, name, done);
       reads.set(name, read);
       return read;
     };
@@ -288,9 +295,10 @@ export function buildJobGraph(program: Program, traces: JobTraces, options: JobG
     ends(`emptyr${samples}`, (end) => fetches.ragged('empty', samples, end), [ragged], ragged.sums);
     ends(`openr${samples}`, (end) => fetches.ragged('open', samples, end), [ragged], fold(`openr${samples}`, windowSoFar, ragged));
   }
+  const averages = plan.weights.map(({ name }): [string, Output] => [name, first.read(shapes.has(emaName(name)) ? emaName(name) : name)]);
   for (const [samples, recording] of traces.inference) {
     const name = `e${samples}`;
-    const results = graph.inline(name, recording, new Map([['x', placeholder(feeds.x(name), [samples, ...plan.inputShape])], ['y', placeholder(feeds.y(name), [samples, classes])], ...weightsOf(first)]));
+    const results = graph.inline(name, recording, new Map([['x', placeholder(feeds.x(name), [samples, ...plan.inputShape])], ['y', placeholder(feeds.y(name), [samples, classes])], ...averages]));
     graph.add(fetches.evaluate(samples), 'Identity', [concat(`${name}/row`, columns.map((column) => results.get(column)!))], FLOAT);
   }
   if (options.chain > 1) addChain(options.chain);
@@ -300,7 +308,7 @@ export function buildJobGraph(program: Program, traces: JobTraces, options: JobG
   /** One fetch a role: every variable of it takes a copy of what is fed. Without the copy it would adopt the fed buffer. */
   function addRestore(): void {
     const roles = new Map<string, Output[]>();
-    for (const [name, { role, dtype, shape }] of expectedState(plan, optimizer, true)) {
+    for (const [name, { role, dtype, shape }] of expectedState(plan, program, true)) {
       if (dtype !== 'F32') continue;
       const node = nodeOf(variables.get(name).handle);
       const copy = graph.add(`${node}/copy`, 'DeepCopy', [placeholder(feeds.restore(node), shape)], FLOAT);

@@ -1,6 +1,6 @@
 // A training program as one TensorFlow graph, run. The host keeps what is integers (how many samples the open window has),
 // makes the feeds, and reads the rows; every tensor of the state stays in the session.
-import { expectedState, expectedWeights, initialSlotValue, slotName, slotNames, statisticName, type ExpectedTensor } from '../../../../lib/model/slots.js';
+import { emaName, expectedState, expectedWeights, initialSlotValue, slotName, slotNames, statisticName, type ExpectedTensor } from '../../../../lib/model/slots.js';
 import type { HostTensor, TensorMap } from '../../../../lib/training/state.js';
 import { maskedLayers } from '../../masks.js';
 import { initialWeight } from '../../model/initializers.js';
@@ -10,7 +10,7 @@ import { runEach } from '../each-window.js';
 import { checkTensors, updateResult } from '../eager.js';
 import type { Batch, BatchRow, BlockResult, CompiledProgram, Program, StateSnapshot, UpdateScalars, Window } from '../index.js';
 import { DT, nodeBackend } from '../node-backend.js';
-import { layersWithStatistics, preparesGradients, trainableWeights, valuesPerSample } from '../update.js';
+import { layersWithStatistics, preparesGradients, trainableWeights, updateNumbers, valuesPerSample } from '../update.js';
 import { nodeOf } from './graph.js';
 import type { JobGraph } from './job-graph.js';
 import { feeds, fetches, type End, type Start } from './names.js';
@@ -61,6 +61,8 @@ export function makeGraphProgram(program: Program, { graph, variables, blockSize
     for (const { id } of session.run(given, [fetches.restore(role)])) binding.deleteTensor(id);
   }
 
+  const startAverage = (weight: (name: string) => Float32Array): void => write('ema', new Map(program.ema === null ? [] : trainable.map((name) => [emaName(name), weight(name).slice()])));
+
   const inputFeeds = (name: string, { x, y, samples }: Pick<Batch, 'x' | 'y' | 'samples'>): Feed[] => [vector(feeds.x(name), x, [samples, ...plan.inputShape]), vector(feeds.y(name), y, [samples, y.length / samples])];
 
   /** @param before samples in the window before this micro-batch; 0 for its first */
@@ -95,7 +97,7 @@ export function makeGraphProgram(program: Program, { graph, variables, blockSize
   /** @param samples in the window */
   function numberFeed(window: number | null, update: UpdateScalars, samples: number): Feed {
     const counts = layers.map((layer) => samples * valuesPerSample(layer));
-    return vector(feeds.numbers(window), Float32Array.from([...Object.values(graphStepNumbers(optimizer, update)), update.divisor, ...counts]));
+    return vector(feeds.numbers(window), Float32Array.from([...Object.values(updateNumbers(program, update, graphStepNumbers)), update.divisor, ...counts]));
   }
 
   /** @param values a row: see fetches */
@@ -162,14 +164,19 @@ export function makeGraphProgram(program: Program, { graph, variables, blockSize
       return blockLimit;
     },
     initialise(seed) {
-      write('weights', new Map(plan.weights.map((weight) => [weight.name, initialWeight(seed, weight)])));
+      const weights = new Map(plan.weights.map((weight) => [weight.name, initialWeight(seed, weight)]));
+      startAverage((name) => weights.get(name)!);
+      write('weights', weights);
       const slots = trainable.flatMap((name) => slotNames(optimizer).map((slot) => slotName(name, slot)));
       write('slots', new Map(slots.map((name) => [name, new Float32Array(variables.get(name).shape.reduce((product, size) => product * size, 1)).fill(initialSlotValue(optimizer))])));
       windowSamples = null;
     },
-    loadWeights: (weights) => load(weights, expectedWeights(plan), 'invalid_data'),
+    loadWeights(weights) {
+      load(weights, expectedWeights(plan), 'invalid_data');
+      startAverage((name) => weights.get(name)!.data as Float32Array);
+    },
     restore(state, open) {
-      load(state, expectedState(plan, optimizer, open), 'checkpoint_corrupt');
+      load(state, expectedState(plan, program, open), 'checkpoint_corrupt');
       const [layer] = layers;
       // without statistics nothing asks how many samples there are
       windowSamples = !open ? null : layer === undefined ? 0 : state.get(statisticName(layer.name, 'count'))!.data[0]! / valuesPerSample(layer);
@@ -198,13 +205,13 @@ export function makeGraphProgram(program: Program, { graph, variables, blockSize
     },
     snapshot(open) {
       if (open !== (windowSamples !== null)) throw new Error(`a snapshot ${open ? 'with' : 'without'} a window was asked for, but it is ${open ? 'empty' : 'open'}`);
-      return view(expectedState(plan, optimizer, open), windowSamples ?? 0);
+      return view(expectedState(plan, program, open), windowSamples ?? 0);
     },
     close: session.close,
     tryBlock(values) {
       write('weights', new Map(plan.weights.map(({ name }) => [name, (values.get(name)!.data as Float32Array).slice()])));
       const losses = session.read(...trial(1, values)).subarray(0, batchSize);
-      const window = [...expectedState(plan, optimizer, true)].filter(([, { role }]) => role === 'window');
+      const window = [...expectedState(plan, program, true)].filter(([, { role }]) => role === 'window');
       const snapshot = view(new Map(window), batchSize);
       try {
         return { losses, state: new Map(window.map(([name]) => [name, snapshot.read(name).data as Float32Array])) };

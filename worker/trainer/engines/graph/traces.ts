@@ -3,16 +3,15 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import type { ConstraintSpec } from '../../../../lib/contract/layers.js';
 import type { ModelPlan, WeightPlan } from '../../../../lib/model/plan.js';
-import { slotName, slotNames } from '../../../../lib/model/slots.js';
+import { emaName, slotName, slotNames } from '../../../../lib/model/slots.js';
 import { fillUniform, keyOf } from '../../../../lib/training/random.js';
 import { maskedLayers } from '../../masks.js';
 import { constrain } from '../../model/constraints.js';
 import { makeNetwork } from '../../model/network.js';
 import { mergeStatistics } from '../../model/statistics.js';
-import { stepNumbers } from '../../optimizers/index.js';
 import type { Program } from '../index.js';
 import { inference, microBatch } from '../micro-batch.js';
-import { layersWithStatistics, prepareGradients, preparesGradients, trainableWeights, updateMovingStatistics, updateWeights } from '../update.js';
+import { layersWithStatistics, moveWeightAverage, prepareGradients, preparesGradients, trainableWeights, updateMovingStatistics, updateNumbers, updateWeights } from '../update.js';
 import { nativeUpdate } from './native-update.js';
 import type { HostValue, Recording } from './recorder.js';
 import { trace, type Inputs } from './trace.js';
@@ -45,6 +44,8 @@ export interface JobTraces {
   weightUpdate: Recording | null;
   /** By weight, where the optimizer is one operation and so leaves its constraint to another. */
   constraints: ReadonlyMap<string, Recording>;
+  /** Null without a moving average of the weights, or where it is in the weight update. */
+  averages: Recording | null;
   /** Null where the gradient is only divided. */
   gradients: Recording | null;
   movingStatistics: Recording | null;
@@ -60,6 +61,7 @@ export function traceJob(program: Program): JobTraces {
     merge: new Map([...new Set(layers.map((layer) => layer.inputShape.at(-1)!))].map((channels) => [channels, traceMerge(channels)])),
     weightUpdate: native === null ? traceWeightUpdate(program) : null,
     constraints: new Map(native === null ? [] : plan.weights.flatMap((weight): [string, Recording][] => (weight.trainable && weight.constraint !== undefined ? [[weight.name, traceConstraint(weight, weight.constraint)]] : []))),
+    averages: native === null || program.ema === null ? null : traceAverages(program),
     gradients: preparesGradients(program) ? traceGradients(program) : null,
     movingStatistics: layers.length === 0 ? null : traceMovingStatistics(program),
   };
@@ -123,13 +125,28 @@ function traceConstraint({ name, shape }: WeightPlan, constraint: ConstraintSpec
   return trace(`the constraint of ${name}`, draw, (inputs) => new Map([['weight', constrain(getter(inputs)('weight'), constraint)]]));
 }
 
-/** Inputs every trainable weight and its slots, gradient/<weight>, number/<name>; results the weights and slots by name. */
+/** Inputs every trainable weight and its average, number/<name>; results the averages by name. */
+function traceAverages(program: Program): Recording {
+  const trainable = program.plan.weights.filter((weight) => weight.trainable);
+  const numbers = numberNames(program);
+  const draw = (round: number): Inputs => new Map([...trainable.flatMap(({ name, shape }) => [name, emaName(name)].map((input): [string, HostValue] => [input, drawn(shape, input, round)])), ...numbers.map((name): [string, HostValue] => [`number/${name}`, drawn([], name, round)])]);
+  return trace('the moving average of the weights', draw, (inputs) => {
+    const get = getter(inputs);
+    const given = Object.fromEntries(numbers.map((name) => [name, get(`number/${name}`)]));
+    return new Map(trainable.map(({ name }) => [emaName(name), moveWeightAverage(get(emaName(name)), get(name), given)]));
+  });
+}
+
+/** Names of what an update is fed beside its divisor. */
+export const numberNames = (program: Program): string[] => Object.keys(updateNumbers(program, { update: 0, learningRate: 0 }));
+
+/** Inputs every trainable weight, its slots and its average, gradient/<weight>, number/<name>; results all of them by name. */
 function traceWeightUpdate(program: Program): Recording {
   const trainable = program.plan.weights.filter((weight) => weight.trainable);
-  const numbers = Object.keys(stepNumbers(program.optimizer, { update: 0, learningRate: 0 }));
+  const numbers = numberNames(program);
   const draw = (round: number): Inputs =>
     new Map([
-      ...trainable.flatMap(({ name, shape }): [string, HostValue][] => [[name, drawn(shape, name, round)], [`gradient/${name}`, drawn(shape, `gradient/${name}`, round)], ...slotNames(program.optimizer).map((slot): [string, HostValue] => [slotName(name, slot), drawn(shape, slotName(name, slot), round, 0.5)])]),
+      ...trainable.flatMap(({ name, shape }): [string, HostValue][] => [[name, drawn(shape, name, round)], [`gradient/${name}`, drawn(shape, `gradient/${name}`, round)], ...slotNames(program.optimizer).map((slot): [string, HostValue] => [slotName(name, slot), drawn(shape, slotName(name, slot), round, 0.5)]), ...(program.ema === null ? [] : [[emaName(name), drawn(shape, emaName(name), round)] as [string, HostValue]])]),
       ...numbers.map((name): [string, HostValue] => [`number/${name}`, drawn([], name, round)]),
     ]);
   return trace(`an update by ${program.optimizer.type}`, draw, (inputs) => {

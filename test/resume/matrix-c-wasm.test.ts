@@ -1,0 +1,3 @@
+import { describeMatrix, MODEL_C } from './support/matrix.js';
+
+describeMatrix(MODEL_C, 'wasm');
