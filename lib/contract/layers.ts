@@ -46,9 +46,10 @@ const anyLayer = {
   name: Type.Optional(Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$', description: 'a name of up to 64 letters, digits, `_`, `.` or `-`' })),
   trainable: Type.Optional(Type.Boolean({ default: true })),
 };
+const useBias = Type.Optional(Type.Boolean({ default: true }));
 const withWeights = {
   activation,
-  use_bias: Type.Optional(Type.Boolean({ default: true })),
+  use_bias: useBias,
   kernel_initializer: initializer('glorot_uniform'),
   bias_initializer: initializer('zeros'),
   kernel_regularizer: regularizer,
@@ -56,17 +57,43 @@ const withWeights = {
   kernel_constraint: constraint,
 };
 
+const convolution = {
+  kernel_size: pair('kernel_size', 1024),
+  strides: Type.Optional(pair('strides', 1024, 1)),
+  padding: Type.Optional(oneOf(PADDINGS, { default: 'valid' })),
+  dilation_rate: Type.Optional(pair('dilation_rate', 1024, 1)),
+};
 const Conv2dLayer = Type.Object(
   {
     type: Type.Literal('conv2d'),
     ...anyLayer,
     filters: positive(65536),
-    kernel_size: pair('kernel_size', 1024),
-    strides: Type.Optional(pair('strides', 1024, 1)),
-    padding: Type.Optional(oneOf(PADDINGS, { default: 'valid' })),
-    dilation_rate: Type.Optional(pair('dilation_rate', 1024, 1)),
+    ...convolution,
     groups: Type.Optional(Type.Literal(1, { default: 1, description: '1 (grouped convolutions are not supported)' })),
     ...withWeights,
+  },
+  closed,
+);
+const depthMultiplier = Type.Optional(Type.Integer({ minimum: 1, maximum: 65536, default: 1 }));
+/** Its keys are conv2d's, whose kernel it has; Keras calls them depthwise_initializer, depthwise_regularizer and depthwise_constraint. */
+const DepthwiseConv2dLayer = Type.Object({ type: Type.Literal('depthwise_conv2d'), ...anyLayer, ...convolution, depth_multiplier: depthMultiplier, ...withWeights }, closed);
+const SeparableConv2dLayer = Type.Object(
+  {
+    type: Type.Literal('separable_conv2d'),
+    ...anyLayer,
+    filters: positive(65536),
+    ...convolution,
+    depth_multiplier: depthMultiplier,
+    activation,
+    use_bias: useBias,
+    depthwise_initializer: initializer('glorot_uniform'),
+    pointwise_initializer: initializer('glorot_uniform'),
+    bias_initializer: initializer('zeros'),
+    depthwise_regularizer: regularizer,
+    pointwise_regularizer: regularizer,
+    bias_regularizer: regularizer,
+    depthwise_constraint: constraint,
+    pointwise_constraint: constraint,
   },
   closed,
 );
@@ -123,6 +150,8 @@ const ResidualLayer = Type.Unsafe<ResidualInput>({
 });
 const PLAIN_LAYERS = [
   Conv2dLayer,
+  DepthwiseConv2dLayer,
+  SeparableConv2dLayer,
   MaxPooling2dLayer,
   AveragePooling2dLayer,
   GlobalAveragePooling2dLayer,

@@ -18,7 +18,6 @@ const anyValue = (path: string): NotSupported => ({ path, what: path.slice(path.
 const whenKeyOf = (path: string, key: string, what: string): NotSupported => ({ path, what, named: false, matches: (value) => typeof value === 'object' && value !== null && Object.hasOwn(value, key) });
 const startingWith = (path: string, what: string, prefix: string): NotSupported => ({ path, what, named: false, matches: (value) => typeof value === 'string' && value.startsWith(prefix) });
 
-const LAYERS = ['depthwise_conv2d', 'separable_conv2d'];
 
 export const NOT_SUPPORTED: readonly NotSupported[] = [
   // data
@@ -28,7 +27,6 @@ export const NOT_SUPPORTED: readonly NotSupported[] = [
     ...['augment', 'class_weight', 'sample_weight'].map((key) => anyValue(`${data}.${key}`)),
   ]),
   // model
-  oneOfThese('model.layers.*.type', 'the layer type', LAYERS),
   { path: 'model.layers.*.groups', what: 'a grouped convolution: groups', named: true, matches: (value, { type }) => type === 'conv2d' && Number.isInteger(value) && (value as number) > 1 },
   whenKeyOf('model.init', 'job', 'starting from another job (init.job)'),
   startingWith('model.init.from', 'reading first weights from s3://', 's3://'),

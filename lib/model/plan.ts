@@ -6,7 +6,7 @@ import type { ConstraintSpec, Initializer, LayerSpec, RegularizerSpec } from '..
 export type Shape = readonly number[];
 
 export interface WeightPlan {
-  /** `<layer>/<weight>`, Keras's names: kernel, bias, gamma, beta, moving_mean, moving_variance. */
+  /** `<layer>/<weight>`, Keras's names: kernel, depthwise_kernel, pointwise_kernel, bias, gamma, beta, moving_mean, moving_variance. */
   name: string;
   shape: Shape;
   /** Updated by the optimizer. Moving statistics and frozen weights are not. */

@@ -3,7 +3,7 @@
 import { activationFloats, checkConstraint, kernelAndBias, type LayerKind, showShape } from './layer.js';
 
 export const dense: LayerKind<'dense'> = {
-  check: (spec) => checkConstraint(spec, 2),
+  check: (spec) => checkConstraint('kernel_constraint', spec.kernel_constraint, 2),
   outline(spec, input) {
     const [features] = input;
     if (input.length !== 1 || features === undefined) {

@@ -5,6 +5,7 @@ import { activation } from './activation.js';
 import { batchNormalization } from './batch-normalization.js';
 import { conv2d } from './conv2d.js';
 import { dense } from './dense.js';
+import { depthwiseConv2d } from './depthwise-conv2d.js';
 import { dropout } from './dropout.js';
 import { flatten } from './flatten.js';
 import { globalPooling2d } from './global-pooling2d.js';
@@ -12,10 +13,13 @@ import { groupNormalization } from './group-normalization.js';
 import { layerNormalization } from './layer-normalization.js';
 import type { LayerKind, LayerOutline, LayerProblem } from './layer.js';
 import { pooling2d } from './pooling2d.js';
+import { separableConv2d } from './separable-conv2d.js';
 import { spatialDropout2d } from './spatial-dropout2d.js';
 
 const LAYER_KINDS: { [T in PlainLayerSpec['type']]: LayerKind<T> } = {
   conv2d,
+  depthwise_conv2d: depthwiseConv2d,
+  separable_conv2d: separableConv2d,
   max_pooling2d: pooling2d,
   average_pooling2d: pooling2d,
   global_average_pooling2d: globalPooling2d,

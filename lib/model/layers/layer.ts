@@ -30,47 +30,58 @@ export const showShape = (shape: Shape) => `[${shape.join(', ')}]`;
 /** Kept by an activation besides its output: its input, unless there is none. */
 export const activationFloats = (activation: string | null, size: number) => (activation === null || activation === 'linear' ? 0 : size);
 
-/** What layers with a kernel and a bias say about them. */
-interface WithWeights {
+interface Owner {
   name: string;
   trainable: boolean;
-  use_bias: boolean;
+}
+
+/** What layers with one kernel say about it. */
+interface WithKernel extends Owner {
   kernel_initializer: Initializer;
-  bias_initializer: Initializer;
   kernel_regularizer: RegularizerSpec | null;
-  bias_regularizer: RegularizerSpec | null;
   kernel_constraint: ConstraintSpec | null;
 }
 
-/** A kernel and its bias, as conv2d and dense have them; fans are the kernel's receptive field × in, × out. */
-export function kernelAndBias(spec: WithWeights, kernelShape: Shape): WeightPlan[] {
-  const inputs = kernelShape.at(-2) ?? 1;
-  const outputs = kernelShape.at(-1) ?? 1;
-  const field = sizeOf(kernelShape) / (inputs * outputs);
-  const kernel: WeightPlan = {
-    name: `${spec.name}/kernel`,
-    shape: kernelShape,
-    trainable: spec.trainable,
-    initializer: spec.kernel_initializer,
-    fanIn: field * inputs,
-    fanOut: field * outputs,
-    ...regularized(spec.kernel_regularizer),
-    ...(spec.kernel_constraint === null ? {} : { constraint: spec.kernel_constraint }),
-  };
-  // a vector's fans are its length, as in Keras
-  const bias: WeightPlan = { name: `${spec.name}/bias`, shape: [outputs], trainable: spec.trainable, initializer: spec.bias_initializer, fanIn: outputs, fanOut: outputs, ...regularized(spec.bias_regularizer) };
-  return spec.use_bias ? [kernel, bias] : [kernel];
+interface WithBias extends Owner {
+  use_bias: boolean;
+  bias_initializer: Initializer;
+  bias_regularizer: RegularizerSpec | null;
+}
+
+interface KernelRules {
+  initializer: Initializer;
+  regularizer: RegularizerSpec | null;
+  constraint: ConstraintSpec | null;
+}
+
+/** A kernel and a bias of so many channels, the kernel's outputs if nothing else is said. */
+export function kernelAndBias(spec: WithKernel & WithBias, shape: Shape, channels = shape.at(-1) ?? 1): WeightPlan[] {
+  const { kernel_initializer: initializer, kernel_regularizer: regularizer, kernel_constraint: constraint } = spec;
+  return [kernel(spec, 'kernel', shape, { initializer, regularizer, constraint }), ...bias(spec, channels)];
+}
+
+/** Fans are Keras's: the receptive field × the last axis but one, × the last. */
+export function kernel({ name: layer, trainable }: Owner, name: string, shape: Shape, { initializer, regularizer, constraint }: KernelRules): WeightPlan {
+  const inputs = shape.at(-2) ?? 1;
+  const outputs = shape.at(-1) ?? 1;
+  const field = sizeOf(shape) / (inputs * outputs);
+  return { name: `${layer}/${name}`, shape, trainable, initializer, fanIn: field * inputs, fanOut: field * outputs, ...regularized(regularizer), ...(constraint === null ? {} : { constraint }) };
+}
+
+/** None where the layer does without. A vector's fans are its length, as in Keras. */
+export function bias({ name, trainable, use_bias, bias_initializer: initializer, bias_regularizer }: WithBias, channels: number): WeightPlan[] {
+  return use_bias ? [{ name: `${name}/bias`, shape: [channels], trainable, initializer, fanIn: channels, fanOut: channels, ...regularized(bias_regularizer) }] : [];
 }
 
 /** One of zeros is none. */
 const regularized = (regularizer: RegularizerSpec | null): { regularizer?: RegularizerSpec } => (regularizer === null || (regularizer.l1 === 0 && regularizer.l2 === 0) ? {} : { regularizer });
 
-/** What is wrong with a constraint on a kernel of so many axes. */
-export function checkConstraint({ kernel_constraint: constraint }: Pick<WithWeights, 'kernel_constraint'>, rank: number): LayerProblem[] {
+/** What is wrong with a constraint, the layer's key `field`, on a kernel of so many axes. */
+export function checkConstraint(field: string, constraint: ConstraintSpec | null, rank: number): LayerProblem[] {
   if (constraint === null || constraint.type === 'non_neg') return [];
   const beyond = [constraint.axis].flat().find((axis) => axis >= rank);
-  const problems = beyond === undefined ? [] : [{ field: 'kernel_constraint.axis', message: `must be an axis of the kernel, 0 to ${rank - 1}; got ${beyond}` }];
-  if (constraint.type === 'min_max_norm' && constraint.min_value > constraint.max_value) problems.push({ field: 'kernel_constraint.min_value', message: `must not be above max_value, ${constraint.max_value}; got ${constraint.min_value}` });
+  const problems = beyond === undefined ? [] : [{ field: `${field}.axis`, message: `must be an axis of the kernel, 0 to ${rank - 1}; got ${beyond}` }];
+  if (constraint.type === 'min_max_norm' && constraint.min_value > constraint.max_value) problems.push({ field: `${field}.min_value`, message: `must not be above max_value, ${constraint.max_value}; got ${constraint.min_value}` });
   return problems;
 }
 

@@ -7,7 +7,7 @@ import { batchNormTraining, biasAdd, softmaxCrossEntropy } from '../../../worker
 import { loadWasm } from '../../../worker/trainer/engines/load.js';
 import { inScope } from '../../../worker/trainer/engines/scope.js';
 import { selfTest } from '../../../worker/trainer/engines/self-test.js';
-import { addBias, batchNorm, conv2d, matMul, maxPool, numericGradients, values, type Values } from '../../unit/trainer/support/naive.js';
+import { addBias, batchNorm, conv2d, depthwiseConv2d, matMul, maxPool, numericGradients, values, type Values } from '../../unit/trainer/support/naive.js';
 import { noise } from './support/wasm.js';
 
 const engine = await loadWasm({});
@@ -56,6 +56,39 @@ describe('a convolution', () => {
       const [image, filter] = [tf.ones<Rank.R4>([1, 5, 5, 1]), tf.ones<Rank.R4>([2, 2, 1, 1])];
       expect(() => tf.conv2d(image, filter, 1, 'valid', 'NHWC', 2)).toThrow('dilated');
       expect(() => tf.conv2d(tf.ones<Rank.R4>([1, 1, 5, 5]), filter, 1, 'valid', 'NCHW')).toThrow('NHWC');
+    });
+  });
+});
+
+describe('a depthwise convolution', () => {
+  test.each<[string, number[], number[], [number, number], 'valid' | 'same']>([
+    ['of one channel to one', [1, 4, 4, 1], [3, 3, 1, 1], [1, 1], 'valid'],
+    ['of quads of channels and single ones', [2, 5, 6, 7], [2, 3, 7, 1], [1, 1], 'same'],
+    ['with every channel several times', [2, 4, 5, 3], [3, 2, 3, 3], [1, 1], 'same'],
+    ['with a channel more often than a tile is wide', [1, 3, 3, 1], [2, 2, 1, 9], [1, 1], 'valid'],
+    ['that leaves pixels over', [2, 8, 7, 4], [3, 2, 4, 1], [3, 3], 'valid'],
+    ['with padding on one side only', [1, 6, 6, 2], [3, 3, 2, 2], [2, 2], 'same'],
+    ['with strides longer than its window', [1, 7, 7, 2], [1, 2, 2, 2], [3, 3], 'same'],
+    ['with other strides for height and width', [1, 7, 6, 3], [3, 3, 3, 1], [2, 1], 'same'],
+    ['larger than the image', [2, 2, 3, 2], [3, 5, 2, 1], [1, 1], 'same'],
+    ['over more pixels than are summed at once', [5, 8, 7, 3], [2, 2, 3, 1], [1, 1], 'same'],
+  ])('%s', (_, x, kernel, strides, padding) => {
+    expectTheSame([x, kernel], ([image, filter]) => tf.depthwiseConv2d(image as Tensor4D, filter as Tensor4D, strides, padding), ([image, filter]) => depthwiseConv2d(image!, filter!, { strides, padding }));
+  });
+
+  test('that is dilated or of another format is refused', () => {
+    inScope(() => {
+      const [image, filter] = [tf.ones<Rank.R4>([1, 5, 5, 1]), tf.ones<Rank.R4>([2, 2, 1, 1])];
+      expect(() => tf.depthwiseConv2d(image, filter, 1, 'valid', 'NHWC', 2)).toThrow('dilated');
+      expect(() => tf.depthwiseConv2d(tf.ones<Rank.R4>([1, 1, 5, 5]), filter, 1, 'valid', 'NCHW')).toThrow('NHWC');
+    });
+  });
+
+  test('has a filter gradient that loses nothing over many pixels', () => {
+    inScope(() => {
+      const [image, filter] = [tf.fill<Rank.R4>([100, 40, 40, 1], 0.1), tf.ones<Rank.R4>([1, 1, 1, 1])];
+      const { grads } = tf.engine().gradients(() => tf.depthwiseConv2d(image, filter, 1, 'valid'), [filter], tf.fill([100, 40, 40, 1], 0.1));
+      expect(Math.abs(grads[0]!.dataSync()[0]! - 1600)).toBeLessThan(0.01);
     });
   });
 });
@@ -176,6 +209,9 @@ describe('what is broken', () => {
     ['Conv2D', 'conv2d'],
     ['Conv2DBackpropFilter', 'conv2d'],
     ['Conv2DBackpropInput', 'conv2d'],
+    ['DepthwiseConv2dNative', 'depthwise_conv2d'],
+    ['DepthwiseConv2dNativeBackpropFilter', 'depthwise_conv2d valid, stride 2, gradient 1'],
+    ['DepthwiseConv2dNativeBackpropInput', 'depthwise_conv2d valid, stride 2, gradient 0'],
     ['MaxPool', 'max_pooling2d'],
     ['MaxPoolGrad', 'max_pooling2d valid, all negative, gradient 0'],
     ['BatchMatMul', 'dense'],

@@ -27,7 +27,8 @@ export const SPEC_A: JobSpecInput = {
 
 /**
  * Nesterov momentum with weight decay under a schedule with warm-up, a regularizer, a constraint, a clipped gradient; convolutions
- * with strides and dilation, the other pools, norms and dropout; file order, windows flushed at an epoch's end.
+ * with strides and dilation, depthwise and separable ones, the other pools, norms and dropout; file order, windows flushed at an
+ * epoch's end.
  */
 export const SPEC_B: JobSpecInput = {
   name: 'resume-b',
@@ -38,7 +39,9 @@ export const SPEC_B: JobSpecInput = {
       { type: 'group_normalization', groups: 3 },
       { type: 'spatial_dropout2d', rate: 0.2 },
       { type: 'conv2d', filters: 3, kernel_size: 3, padding: 'same', dilation_rate: 2 },
+      { type: 'depthwise_conv2d', kernel_size: 2, padding: 'same', depth_multiplier: 2, use_bias: false },
       { type: 'batch_normalization', scale: false },
+      { type: 'separable_conv2d', filters: 3, kernel_size: 3, padding: 'same', depthwise_constraint: { type: 'unit_norm', axis: [0, 1] } },
       { type: 'average_pooling2d', pool_size: 2, strides: 1 },
       { type: 'layer_normalization' },
       { type: 'max_pooling2d', padding: 'same' },

@@ -15,6 +15,8 @@ function problemsOf(layers: LayerSpec[], input: number[], classes?: number): [st
   return 'problems' in planned ? planned.problems.map(({ param, message }) => [param, message]) : [];
 }
 const conv = (filters: number, kernel_size: number | number[], more = {}) => ({ type: 'conv2d', filters, kernel_size, ...more });
+const depthwise = (kernel_size: number | number[], more = {}) => ({ type: 'depthwise_conv2d', kernel_size, ...more });
+const separable = (filters: number, kernel_size: number | number[], more = {}) => ({ type: 'separable_conv2d', filters, kernel_size, ...more });
 const pool = (more = {}) => ({ type: 'max_pooling2d', ...more });
 const flatten = { type: 'flatten' };
 const dense = (units: number, more = {}) => ({ type: 'dense', units, ...more });
@@ -33,6 +35,11 @@ describe('output shapes', () => {
     [conv(96, 11, { strides: 4 }), [227, 227, 3], [55, 55, 96]],
     [conv(4, 8), [8, 8, 1], [1, 1, 4]],
     [conv(4, 9, { padding: 'same' }), [8, 8, 1], [8, 8, 4]],
+    [depthwise(3), [8, 8, 4], [6, 6, 4]],
+    [depthwise(3, { strides: 2, padding: 'same', depth_multiplier: 3 }), [7, 8, 4], [4, 4, 12]],
+    [depthwise([1, 3], { dilation_rate: 2 }), [8, 8, 4], [8, 4, 4]],
+    [separable(5, 3, { strides: 2 }), [8, 8, 4], [3, 3, 5]],
+    [separable(5, 3, { dilation_rate: 2, padding: 'same', depth_multiplier: 2 }), [8, 8, 4], [8, 8, 5]],
     [pool(), [8, 8, 3], [4, 4, 3]],
     [pool(), [7, 7, 3], [3, 3, 3]],
     [pool({ padding: 'same' }), [7, 7, 3], [4, 4, 3]],
@@ -68,6 +75,24 @@ describe('weights', () => {
       { name: 'dense_1/kernel', shape: [384, 10], trainable: true, initializer: 'he_normal', fanIn: 384, fanOut: 10 },
       { name: 'dense_1/bias', shape: [10], trainable: true, initializer: 'zeros', fanIn: 10, fanOut: 10 },
     ]);
+  });
+
+  // keras.src.initializers.random_initializers.compute_fans: only the last two axes and the receptive field count
+  it('of depthwise and separable convolutions have Keras names, shapes, order and fans', () => {
+    const { weights } = planOf(layersOf(depthwise([3, 5], { depth_multiplier: 2, kernel_initializer: 'he_normal' }), separable(7, 2, { depth_multiplier: 3, pointwise_initializer: 'ones' })), [8, 8, 4]);
+    expect(weights).toEqual([
+      { name: 'depthwise_conv2d_1/kernel', shape: [3, 5, 4, 2], trainable: true, initializer: 'he_normal', fanIn: 60, fanOut: 30 },
+      { name: 'depthwise_conv2d_1/bias', shape: [8], trainable: true, initializer: 'zeros', fanIn: 8, fanOut: 8 },
+      { name: 'separable_conv2d_1/depthwise_kernel', shape: [2, 2, 8, 3], trainable: true, initializer: 'glorot_uniform', fanIn: 32, fanOut: 12 },
+      { name: 'separable_conv2d_1/pointwise_kernel', shape: [1, 1, 24, 7], trainable: true, initializer: 'ones', fanIn: 24, fanOut: 7 },
+      { name: 'separable_conv2d_1/bias', shape: [7], trainable: true, initializer: 'zeros', fanIn: 7, fanOut: 7 },
+    ]);
+  });
+
+  it('of a separable convolution say the regularizer and constraint of each kernel', () => {
+    const rules = { depthwise_regularizer: { l1: 0.1 }, pointwise_regularizer: { l2: 0.2 }, depthwise_constraint: { type: 'non_neg' }, pointwise_constraint: { type: 'unit_norm' }, use_bias: false };
+    const { weights } = planOf(layersOf(separable(7, 2, rules)), [8, 8, 4]);
+    expect(weights.map(({ regularizer, constraint }) => [regularizer, constraint])).toEqual([[{ l1: 0.1, l2: 0 }, { type: 'non_neg' }], [{ l1: 0, l2: 0.2 }, { type: 'unit_norm', axis: 0 }]]);
   });
 
   it('are left out where a layer does without', () => {
@@ -127,6 +152,9 @@ describe('weights', () => {
 describe('problems', () => {
   it.each<[string, Record<string, unknown>[], number[], string, RegExp]>([
     ['a kernel larger than its input', [conv(4, 9)], [8, 8, 1], 'model.layers.0.kernel_size', /\[9, 9\].*does not fit into the input \[8, 8, 1\]/],
+    ['a depthwise kernel larger than its input', [depthwise(9)], [8, 8, 1], 'model.layers.0.kernel_size', /\[9, 9\] does not fit/],
+    ['a depthwise convolution on flat input', [flatten, depthwise(3)], [8, 8, 1], 'model.layers.1', /depthwise_conv2d needs/],
+    ['a separable convolution on flat input', [flatten, separable(2, 3)], [8, 8, 1], 'model.layers.1', /separable_conv2d needs/],
     ['a dilated kernel larger than its input', [conv(4, 3, { dilation_rate: 4 })], [8, 8, 1], 'model.layers.0.kernel_size', /spans \[9, 9\]/],
     ['a pool larger than its input', [conv(4, 8), pool()], [8, 8, 1], 'model.layers.1.pool_size', /\[2, 2\] does not fit into the input \[1, 1, 4\]/],
     ['dense on an image', [dense(4)], [8, 8, 1], 'model.layers.0', /add a flatten layer/],
@@ -189,6 +217,13 @@ describe('a single output', () => {
 });
 
 describe('activation memory', () => {
+  it('counts what lies between the halves of a separable convolution', () => {
+    const { activationFloatsPerSample } = planOf(layersOf(separable(2, 1, { depth_multiplier: 5, activation: 'relu' })), [4, 4, 1]);
+    // input 16; between 80; output 32 and its input to relu 32; two gradients of the largest layer's output
+    expect(activationFloatsPerSample).toBe(16 + 80 + 64 + 2 * 32);
+  });
+
+
   it('counts what forward keeps and the two gradients that backward holds', () => {
     const { activationFloatsPerSample } = planOf(
       layersOf(conv(2, 1, { activation: 'relu' }), { type: 'batch_normalization' }, pool(), flatten, { type: 'dropout', rate: 0.5 }, dense(3)),

@@ -18,9 +18,15 @@ const withWeights = {
   bias_regularizer: fc.option(some({}, { l2: number(0, 1) })),
   kernel_constraint: fc.option(fc.oneof(some({ type: fc.constant('max_norm') }, { max_value: number(0.1, 9), axis: fc.constantFrom(0, 1, [0, 1]) }), fc.constant({ type: 'non_neg' }), some({ type: fc.constant('min_max_norm') }, { min_value: number(0, 1) }), fc.constant({ type: 'unit_norm', axis: 1 }))),
 };
+const { kernel_initializer, kernel_regularizer, kernel_constraint, ...withBias } = withWeights;
 const anyLayer = { trainable: fc.boolean() };
 const plainLayer = fc.oneof(
   some({ type: fc.constant('conv2d'), filters: fc.integer({ min: 1, max: 64 }), kernel_size: pair(5) }, { ...anyLayer, ...withWeights, strides: pair(3), padding: fc.constantFrom('valid', 'same'), groups: fc.constant(1) }),
+  some({ type: fc.constant('depthwise_conv2d'), kernel_size: pair(5) }, { ...anyLayer, ...withWeights, dilation_rate: pair(3), depth_multiplier: fc.integer({ min: 1, max: 4 }) }),
+  some(
+    { type: fc.constant('separable_conv2d'), filters: fc.integer({ min: 1, max: 64 }), kernel_size: pair(5) },
+    { ...anyLayer, ...withBias, strides: fc.integer({ min: 1, max: 3 }), padding: fc.constantFrom('valid', 'same'), depthwise_initializer: kernel_initializer, pointwise_regularizer: kernel_regularizer, depthwise_constraint: kernel_constraint },
+  ),
   some({ type: fc.constant('max_pooling2d') }, { ...anyLayer, pool_size: pair(4), strides: fc.option(pair(4)) }),
   some({ type: fc.constant('average_pooling2d') }, { ...anyLayer, pool_size: pair(4), strides: fc.option(pair(4)) }),
   some({ type: fc.constantFrom('global_average_pooling2d', 'global_max_pooling2d') }, anyLayer),

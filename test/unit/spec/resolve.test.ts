@@ -96,6 +96,18 @@ describe('a resolved spec', () => {
     ]);
   });
 
+  it('has every key of a depthwise and of a separable convolution', () => {
+    const shared = { trainable: true, kernel_size: [3, 3], strides: [2, 2], padding: 'valid', dilation_rate: [1, 1], depth_multiplier: 1, activation: null, use_bias: true, bias_initializer: 'zeros', bias_regularizer: null };
+    const { layers } = specOf({ model: { layers: [{ type: 'depthwise_conv2d', kernel_size: 3, strides: 2 }, { type: 'separable_conv2d', filters: 4, kernel_size: 3, strides: 2 }] } }).model;
+    expect(layers).toEqual([
+      { type: 'depthwise_conv2d', name: 'depthwise_conv2d_1', ...shared, kernel_initializer: 'glorot_uniform', kernel_regularizer: null, kernel_constraint: null },
+      {
+        type: 'separable_conv2d', name: 'separable_conv2d_1', filters: 4, ...shared, depthwise_initializer: 'glorot_uniform', pointwise_initializer: 'glorot_uniform',
+        depthwise_regularizer: null, pointwise_regularizer: null, depthwise_constraint: null, pointwise_constraint: null,
+      },
+    ]);
+  });
+
   it.each<[string, Input, Input]>([
     ['loss', { training: { loss: 'sparse_categorical_crossentropy' } }, { training: { loss: { type: 'sparse_categorical_crossentropy', label_smoothing: 0, from_logits: false } } }],
     ['a loss with a setting', { training: { loss: { type: 'categorical_crossentropy', label_smoothing: 0.1 } } }, { training: { loss: { label_smoothing: 0.1, from_logits: false } } }],
@@ -151,9 +163,9 @@ describe('what is wrong', () => {
         'model.layers.1.filters: is required: an integer from 1 to 65536',
         'model.layers.1.kernel_size.1: must be an integer from 1 to 1024, got 0',
         'model.layers.1.activation: must be one of relu, leaky_relu, elu, selu, gelu, silu, sigmoid, hard_sigmoid, tanh, softmax, softplus, linear or null, got "rleu"',
-        'model.layers.2.type: must be one of conv2d, max_pooling2d, average_pooling2d, global_average_pooling2d, global_max_pooling2d, flatten, dense, activation, dropout, spatial_dropout2d, batch_normalization, group_normalization, layer_normalization, residual, got "nope"',
-        'model.layers.3.type: is required: one of conv2d, max_pooling2d, average_pooling2d, global_average_pooling2d, global_max_pooling2d, flatten, dense, activation, dropout, spatial_dropout2d, batch_normalization, group_normalization, layer_normalization, residual',
-        'model.layers.4: must be an object whose type is one of conv2d, max_pooling2d, average_pooling2d, global_average_pooling2d, global_max_pooling2d, flatten, dense, activation, dropout, spatial_dropout2d, batch_normalization, group_normalization, layer_normalization, residual, got 3',
+        'model.layers.2.type: must be one of conv2d, depthwise_conv2d, separable_conv2d, max_pooling2d, average_pooling2d, global_average_pooling2d, global_max_pooling2d, flatten, dense, activation, dropout, spatial_dropout2d, batch_normalization, group_normalization, layer_normalization, residual, got "nope"',
+        'model.layers.3.type: is required: one of conv2d, depthwise_conv2d, separable_conv2d, max_pooling2d, average_pooling2d, global_average_pooling2d, global_max_pooling2d, flatten, dense, activation, dropout, spatial_dropout2d, batch_normalization, group_normalization, layer_normalization, residual',
+        'model.layers.4: must be an object whose type is one of conv2d, depthwise_conv2d, separable_conv2d, max_pooling2d, average_pooling2d, global_average_pooling2d, global_max_pooling2d, flatten, dense, activation, dropout, spatial_dropout2d, batch_normalization, group_normalization, layer_normalization, residual, got 3',
         'model.layers.5.name: must be a name of up to 64 letters, digits, `_`, `.` or `-`, got "a/b"',
         'training.accum: is not a known key (did you mean accum_iters?); known keys: batch_size, accum_iters, epochs, max_updates, tail, reduction, shuffle, seed, optimizer, lr_schedule, loss, metrics, clip_norm, clip_value, ema, nonfinite, early_stopping, precision, numerics, allow_class_change, lanes',
         'training.batch_size: must be an integer from 1 to 65536, got 0',
@@ -176,6 +188,11 @@ describe('what is wrong', () => {
     ['a start window that closes before it opens', { run: { start_after: '2026-01-02T00:00:00Z', start_before: '2026-01-02T00:00:00Z' } }, 'run.start_before: must be later than run.start_after'],
     ['two layers of one name', { model: { layers: [{ type: 'flatten', name: 'a' }, { ...dense, name: 'a' }] } }, 'model.layers.1.name: the name "a" is also that of model.layers.0'],
     ['strides together with dilation', { model: { layers: [{ type: 'conv2d', filters: 1, kernel_size: 1, strides: 2, dilation_rate: [1, 2] }] } }, 'model.layers.0.dilation_rate: strides [2, 2] and dilation_rate [1, 2]'],
+    ['unequal strides of a depthwise convolution', { model: { layers: [{ type: 'depthwise_conv2d', kernel_size: 1, strides: [2, 1] }] } }, 'model.layers.0.strides: must be the same for height and width in depthwise_conv2d, got [2, 1]'],
+    ['unequal strides of a separable convolution', { model: { layers: [{ type: 'separable_conv2d', filters: 1, kernel_size: 1, strides: [1, 3] }] } }, 'model.layers.0.strides: must be the same for height and width in separable_conv2d, got [1, 3]'],
+    ['strides together with dilation in a depthwise convolution', { model: { layers: [{ type: 'depthwise_conv2d', kernel_size: 1, strides: 2, dilation_rate: 2 }] } }, 'model.layers.0.dilation_rate: strides [2, 2] and dilation_rate [2, 2]'],
+    ['filters of a depthwise convolution', { model: { layers: [{ type: 'depthwise_conv2d', kernel_size: 1, filters: 2 }] } }, 'model.layers.0.filters: is not a known key'],
+    ['a depth multiplier of nothing', { model: { layers: [{ type: 'separable_conv2d', filters: 1, kernel_size: 1, depth_multiplier: 0 }] } }, 'model.layers.0.depth_multiplier: must be an integer from 1 to 65536, got 0'],
     ['settings of synthetic for digits', { data: { type: 'builtin', name: 'digits', seed: 1 } }, 'data.seed: is a key of the data set synthetic only'],
     ['settings of synthetic for digits in validation', { data: { type: 'builtin', name: 'digits', validation: { type: 'builtin', name: 'digits', samples: 3 } } }, 'data.validation.samples: is a key'],
     ['a duration that is none', { run: { max_duration_seconds: '0s' } }, 'run.max_duration_seconds: must be from 1 to'],
@@ -208,9 +225,6 @@ describe('what is specified but not built', () => {
     ['data.path', 's3://', { data: { type: 'npz', path: 's3://bucket/a.npz' } }],
     ['data.validation.path', 's3://', digits({ validation: { type: 'npz', path: 's3://bucket/a.npz' } })],
     ...['augment', 'class_weight', 'sample_weight'].map((key): [string, string, Input] => [`data.${key}`, key, digits({ [key]: {} })]),
-    ...['depthwise_conv2d', 'separable_conv2d'].map(
-      (type): [string, string, Input] => ['model.layers.0.type', type, { model: { layers: [{ type, layers: [], rate: 9 }, dense] } }],
-    ),
     ['model.layers.0.groups', '2', layer({ groups: 2 })],
     ['model.init', 'init.job', { model: { layers: [dense], init: { job: 'job_1', include: 'state' } } }],
     ['model.init.from', 's3://', { model: { layers: [dense], init: { from: 's3://b/w.safetensors' } } }],
@@ -234,8 +248,8 @@ describe('what is specified but not built', () => {
   });
 
   it('does not hide what else is wrong', () => {
-    const problems = problemsOf(input({ model: { layers: [{ type: 'separable_conv2d' }, { type: 'dense', units: 0 }] }, training: { early_stopping: {}, batch_size: 0 } }));
-    expect(problems.map(({ param }) => param).sort()).toEqual(['model.layers.0.type', 'model.layers.1.units', 'training.batch_size', 'training.early_stopping']);
+    const problems = problemsOf(input({ model: { layers: [{ type: 'conv2d', filters: 1, kernel_size: 1, groups: 2 }, { type: 'dense', units: 0 }] }, training: { early_stopping: {}, batch_size: 0 } }));
+    expect(problems.map(({ param }) => param).sort()).toEqual(['model.layers.0.groups', 'model.layers.1.units', 'training.batch_size', 'training.early_stopping']);
   });
 
   it('is accepted as null, which is its default', () => {
@@ -328,6 +342,11 @@ describe('a constraint', () => {
     [{ type: 'max' }, 'model.layers.1.kernel_constraint.type: must be one of max_norm, unit_norm, non_neg, min_max_norm, got "max"'],
   ])('%o is refused by its field', (kernel_constraint, problem) => {
     expect(told(input({ model: { layers: [{ type: 'flatten' }, { ...dense, kernel_constraint }] } }))).toEqual([problem]);
+  });
+
+  it('is told by the kernel that it is for', () => {
+    const layer = { type: 'separable_conv2d', filters: 1, kernel_size: 1, depthwise_constraint: { type: 'unit_norm', axis: 3 }, pointwise_constraint: { type: 'min_max_norm', min_value: 4 } };
+    expect(told(input({ model: { layers: [layer] } }))).toEqual(['model.layers.0.pointwise_constraint.min_value: must not be above max_value, 2; got 4']);
   });
 
   it('and a regularizer have their defaults written', () => {

@@ -2,9 +2,9 @@
 // stored analytic numbers (self-test-numbers.ts, which says how they were made). That a backend loads proves nothing.
 import tf from '@tensorflow/tfjs-core';
 import type { Tensor, Tensor2D, Tensor4D } from '@tensorflow/tfjs-core';
-import { dilatedConv2d } from '../model/conv2d.js';
 import { largestOfSpace } from '../model/global-pooling2d.js';
 import { normaliseOver } from '../model/sample-normalization.js';
+import { slide, type Convolve } from '../model/sliding-window.js';
 import { batchNormTraining, biasAdd, softmaxCrossEntropy } from './kernels.js';
 import { inScope } from './scope.js';
 import { SELF_TEST_NUMBERS } from './self-test-numbers.js';
@@ -20,8 +20,8 @@ export interface SelfTestCase {
   compute(inputs: Inputs): Tensor;
 }
 
-const conv = (strides: [number, number], padding: 'valid' | 'same') => ([x, kernel]: Inputs) => tf.conv2d(x as Tensor4D, kernel as Tensor4D, strides, padding);
-const dilated = (rate: [number, number], padding: 'valid' | 'same') => ([x, kernel]: Inputs) => dilatedConv2d(x as Tensor4D, kernel as Tensor4D, rate, padding);
+const conv = (strides: [number, number], padding: 'valid' | 'same', convolve: Convolve = tf.conv2d) => ([x, kernel]: Inputs) => convolve(x as Tensor4D, kernel as Tensor4D, strides, padding);
+const dilated = (rate: [number, number], padding: 'valid' | 'same', convolve: Convolve = tf.conv2d) => ([x, kernel]: Inputs) => slide(x as Tensor4D, kernel as Tensor4D, { strides: [1, 1], padding, dilation_rate: rate }, convolve);
 const pool = (size: number, stride: number, padding: 'valid' | 'same') => ([x]: Inputs) => tf.maxPool(x as Tensor4D, size, stride, padding);
 
 const averages = (size: number, stride: number, padding: 'valid' | 'same') => ([x]: Inputs) => tf.avgPool(x as Tensor4D, size, stride, padding);
@@ -35,6 +35,10 @@ export const SELF_TEST_CASES: readonly SelfTestCase[] = [
   { name: 'conv2d same, stride 2, even size', shapes: [[1, 6, 6, 1], [3, 3, 1, 2]], compute: conv([2, 2], 'same') },
   { name: 'conv2d valid, dilated', shapes: [[1, 6, 7, 2], [2, 3, 2, 1]], compute: dilated([2, 3], 'valid') },
   { name: 'conv2d same, dilated, even size', shapes: [[1, 5, 5, 1], [2, 3, 1, 2]], compute: dilated([3, 2], 'same') },
+  { name: 'depthwise_conv2d valid, stride 2', shapes: [[2, 5, 6, 5], [3, 2, 5, 1]], compute: conv([2, 2], 'valid', tf.depthwiseConv2d) },
+  { name: 'depthwise_conv2d same, multiplier 2', shapes: [[2, 4, 4, 2], [3, 3, 2, 2]], compute: conv([1, 1], 'same', tf.depthwiseConv2d) },
+  { name: 'depthwise_conv2d same, stride 2, even size, one channel', shapes: [[1, 6, 6, 1], [3, 3, 1, 2]], compute: conv([2, 2], 'same', tf.depthwiseConv2d) },
+  { name: 'depthwise_conv2d same, dilated, even size', shapes: [[1, 5, 5, 2], [2, 3, 2, 2]], compute: dilated([3, 2], 'same', tf.depthwiseConv2d) },
   { name: 'max_pooling2d valid', shapes: [[2, 4, 4, 2]], compute: pool(2, 2, 'valid') },
   { name: 'max_pooling2d valid, all negative', shapes: [[2, 4, 4, 2]], shift: -8, compute: pool(2, 2, 'valid') },
   { name: 'max_pooling2d same, overlapping, all negative', shapes: [[1, 5, 5, 1]], shift: -8, compute: pool(3, 2, 'same') },

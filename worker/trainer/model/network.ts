@@ -9,6 +9,7 @@ import { activation } from './activation.js';
 import { batchNormalization } from './batch-normalization.js';
 import { conv2d } from './conv2d.js';
 import { dense } from './dense.js';
+import { depthwiseConv2d } from './depthwise-conv2d.js';
 import { dropout } from './dropout.js';
 import { flatten } from './flatten.js';
 import { globalAveragePooling2d, globalMaxPooling2d } from './global-pooling2d.js';
@@ -16,12 +17,15 @@ import { undoneBy, type OutputKind } from './loss.js';
 import type { ForwardPass, LayerForward } from './pass.js';
 import { averagePooling2d, maxPooling2d } from './pooling2d.js';
 import { groupNormalization, layerNormalization } from './sample-normalization.js';
+import { separableConv2d } from './separable-conv2d.js';
 
 /** shortcut(x) + F(x) */
 const residual: LayerForward<'residual'> = (x, { branches }, pass) => tf.add(forward(branches!.shortcut, x, pass), forward(branches!.body, x, pass));
 
 const FORWARDS: { [T in LayerSpec['type']]: LayerForward<T> } = {
   conv2d,
+  depthwise_conv2d: depthwiseConv2d,
+  separable_conv2d: separableConv2d,
   max_pooling2d: maxPooling2d,
   average_pooling2d: averagePooling2d,
   global_average_pooling2d: globalAveragePooling2d,

@@ -3,7 +3,7 @@ import type { Activation } from '../../../../lib/contract/layers.js';
 import type { LossSpec } from '../../../../lib/contract/training.js';
 import type { LayerPlan, ModelPlan } from '../../../../lib/model/plan.js';
 import type { Batch } from '../../../../worker/trainer/engines/index.js';
-import { addBias, averagePool, batchNorm, conv2d, crossEntropy, globalPool, map, matMul, maxPool, normalise, normaliseGroups, scale, softmax, values, type Values } from '../../../unit/trainer/support/naive.js';
+import { addBias, averagePool, batchNorm, conv2d, crossEntropy, depthwiseConv2d, globalPool, map, matMul, maxPool, normalise, normaliseGroups, scale, softmax, values, type Values } from '../../../unit/trainer/support/naive.js';
 
 /** erf by its Taylor series: exact to 1e-15 for the small arguments of a test. */
 function erf(x: number): number {
@@ -50,6 +50,13 @@ function forward(layers: readonly LayerPlan[], input: Values, pass: NaivePass): 
     switch (spec.type) {
       case 'conv2d':
         x = activate(biased(conv2d(x, weight('kernel'), { strides: spec.strides, padding: spec.padding, dilation: spec.dilation_rate }), spec.use_bias), spec.activation);
+        break;
+      case 'depthwise_conv2d':
+        x = activate(biased(depthwiseConv2d(x, weight('kernel'), { strides: spec.strides, padding: spec.padding, dilation: spec.dilation_rate }), spec.use_bias), spec.activation);
+        break;
+      case 'separable_conv2d':
+        x = depthwiseConv2d(x, weight('depthwise_kernel'), { strides: spec.strides, padding: spec.padding, dilation: spec.dilation_rate });
+        x = activate(biased(conv2d(x, weight('pointwise_kernel'), { strides: [1, 1], padding: 'valid' }), spec.use_bias), spec.activation);
         break;
       case 'residual': {
         const { body, shortcut } = layer.branches!;

@@ -49,6 +49,30 @@ export function conv2d(x: Values, kernel: Values, { strides, padding, dilation =
   return y;
 }
 
+/** Every channel by itself: kernel [kh, kw, in, multiplier], channel c's outputs from c · multiplier on. */
+export function depthwiseConv2d(x: Values, kernel: Values, { strides, padding, dilation = [1, 1] }: Window): Values {
+  const [N, H, W, C] = x.shape as [number, number, number, number];
+  const [kh, kw, , M] = kernel.shape as [number, number, number, number];
+  const rows = axis(H, kh, strides[0], dilation[0], padding);
+  const columns = axis(W, kw, strides[1], dilation[1], padding);
+  const y = zeros([N, rows.out, columns.out, C * M]);
+  for (let n = 0; n < N; n++)
+    for (let i = 0; i < rows.out; i++)
+      for (let j = 0; j < columns.out; j++)
+        for (let c = 0; c < C; c++)
+          for (let m = 0; m < M; m++) {
+            let sum = 0;
+            for (let a = 0; a < kh; a++)
+              for (let b = 0; b < kw; b++) {
+                const h = i * strides[0] - rows.before + a * dilation[0];
+                const w = j * strides[1] - columns.before + b * dilation[1];
+                if (h >= 0 && h < H && w >= 0 && w < W) sum += x.data[at4(x.shape, n, h, w, c)]! * kernel.data[at4(kernel.shape, a, b, c, m)]!;
+              }
+            y.data[at4(y.shape, n, i, j, c * M + m)] = sum;
+          }
+  return y;
+}
+
 export const maxPool = (x: Values, size: Pair, window: Window): Values => pool(x, size, window, (inside) => Math.max(...inside));
 /** Of what is inside of the image. */
 export const averagePool = (x: Values, size: Pair, window: Window): Values => pool(x, size, window, (inside) => inside.reduce((sum, value) => sum + value, 0) / inside.length);

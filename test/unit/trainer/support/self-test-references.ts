@@ -1,6 +1,6 @@
 // The self-test's cases by the naive implementation: where the numbers of worker/trainer/engines/self-test-numbers.ts come from.
 import { inputValues, LABELS_NK, pattern, SELF_TEST_CASES } from '../../../../worker/trainer/engines/self-test.js';
-import { addBias, averagePool, batchNorm, channelStatistics, conv2d, crossEntropy, globalPool, map, matMul, maxPool, normaliseGroups, numericGradients, softmax, values, type Values } from './naive.js';
+import { addBias, averagePool, batchNorm, channelStatistics, conv2d, crossEntropy, depthwiseConv2d, globalPool, map, matMul, maxPool, normaliseGroups, numericGradients, softmax, values, type Values } from './naive.js';
 
 type Compute = (inputs: readonly Values[]) => Values;
 
@@ -10,6 +10,10 @@ const REFERENCES: Record<string, Compute> = {
   'conv2d same, stride 2, even size': ([x, k]) => conv2d(x!, k!, { strides: [2, 2], padding: 'same' }),
   'conv2d valid, dilated': ([x, k]) => conv2d(x!, k!, { strides: [1, 1], padding: 'valid', dilation: [2, 3] }),
   'conv2d same, dilated, even size': ([x, k]) => conv2d(x!, k!, { strides: [1, 1], padding: 'same', dilation: [3, 2] }),
+  'depthwise_conv2d valid, stride 2': ([x, k]) => depthwiseConv2d(x!, k!, { strides: [2, 2], padding: 'valid' }),
+  'depthwise_conv2d same, multiplier 2': ([x, k]) => depthwiseConv2d(x!, k!, { strides: [1, 1], padding: 'same' }),
+  'depthwise_conv2d same, stride 2, even size, one channel': ([x, k]) => depthwiseConv2d(x!, k!, { strides: [2, 2], padding: 'same' }),
+  'depthwise_conv2d same, dilated, even size': ([x, k]) => depthwiseConv2d(x!, k!, { strides: [1, 1], padding: 'same', dilation: [3, 2] }),
   'max_pooling2d valid': ([x]) => maxPool(x!, [2, 2], { strides: [2, 2], padding: 'valid' }),
   'max_pooling2d valid, all negative': ([x]) => maxPool(x!, [2, 2], { strides: [2, 2], padding: 'valid' }),
   'max_pooling2d same, overlapping, all negative': ([x]) => maxPool(x!, [3, 3], { strides: [2, 2], padding: 'same' }),

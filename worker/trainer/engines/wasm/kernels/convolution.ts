@@ -81,7 +81,7 @@ interface Border {
 
 function geometry(xShape: readonly number[], filterShape: readonly number[], attrs: KernelCall['attrs']): { strides: [number, number]; border: Border } {
   const info = tf.backend_util.computeConv2DInfo(xShape as Shape4D, filterShape as Shape4D, attrs.strides as [number, number], (attrs.dilations as [number, number] | undefined) ?? 1, attrs.pad as 'same' | 'valid');
-  if (info.dilationHeight !== 1 || info.dilationWidth !== 1 || (attrs.dataFormat ?? 'NHWC') !== 'NHWC') throw new Error('a convolution is neither dilated (model/conv2d.ts) nor of another format than NHWC');
+  if (info.dilationHeight !== 1 || info.dilationWidth !== 1 || (attrs.dataFormat ?? 'NHWC') !== 'NHWC') throw new Error('a convolution is neither dilated (model/sliding-window.ts) nor of another format than NHWC');
   const { top, bottom, left, right } = info.padInfo;
   return { strides: [info.strideHeight, info.strideWidth], border: { top, bottom, left, right } };
 }

@@ -9,6 +9,7 @@ import { batchNormalizationKernels } from './batch-normalization.js';
 import { biasKernels } from './bias.js';
 import { convolutionKernels } from './convolution.js';
 import { crossEntropyKernels } from './cross-entropy.js';
+import { depthwiseConvolutionKernels } from './depthwise-convolution.js';
 import { identityKernels } from './identity.js';
 import type { KernelCall, Kernels } from './kernel.js';
 import { matMulKernels } from './mat-mul.js';
@@ -24,6 +25,7 @@ const KERNELS: Kernels = {
   ...biasKernels,
   ...convolutionKernels,
   ...crossEntropyKernels,
+  ...depthwiseConvolutionKernels,
   ...identityKernels,
   ...matMulKernels,
   ...maxPoolingKernels,

@@ -3,7 +3,7 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { addressOf, floats, makeFloats, type KernelCall } from './kernel.js';
 
-const BLOCK_ROWS = 256;
+export const BLOCK_ROWS = 256;
 
 /** @param add adds `rows` rows, from row `first` on, to the channels' sums at `sums` */
 export function sumByBlocks({ backend }: Pick<KernelCall, 'backend'>, rows: number, channels: number, add: (first: number, rows: number, sums: number) => void): Float64Array {

@@ -2,6 +2,7 @@
 // (rounded once) where the processor and Node can: it is a third faster, and another numerics class.
 import { setFlagsFromString } from 'node:v8';
 import { f32x4, get, instantiate, isValid, makeAssembler, makeMemory, set, type Memory } from '../../../../../lib/wasm/assembler.js';
+import { defineDepthwise } from './depthwise.js';
 import { defineMaxPoolGrad } from './pooling.js';
 import { defineAccumulate, defineMultiply, definePack } from './products.js';
 import { defineRowLoops, type RowLoopName } from './rows.js';
@@ -9,7 +10,7 @@ import { defineRowLoops, type RowLoopName } from './rows.js';
 /** Addresses, counts and steps, in the order that is said where the function is defined. */
 type Loop = (...numbers: number[]) => void;
 
-export type Loops = Readonly<Record<'multiply' | 'accumulate' | 'pack' | 'maxPoolGrad' | RowLoopName, Loop>> & {
+export type Loops = Readonly<Record<'multiply' | 'accumulate' | 'pack' | 'maxPoolGrad' | 'depthwise' | 'depthwiseGrad' | RowLoopName, Loop>> & {
   /** Whether products are added unrounded. */
   readonly fused: boolean;
 };
@@ -23,6 +24,7 @@ export function makeLoops(memory: Memory, fuse: boolean): Loops {
   definePack(module);
   defineRowLoops(module);
   defineMaxPoolGrad(module);
+  defineDepthwise(module, fused);
   return { fused, ...instantiate<Omit<Loops, 'fused'>>(module.assemble(), memory) };
 }
 

@@ -20,7 +20,7 @@ const FORMS = {
 const times = <T>(count: number, make: (index: number) => T): T[] => Array.from({ length: count }, (_, index) => make(index));
 const scaled = (local: Local, factor: number): Code => i32.multiply(get(local), i32.constant(factor));
 /** sum += a · b */
-const multiplyAdd = (fused: boolean, sum: Local, a: Code, b: Code): Code => set(sum, fused ? f32x4.multiplyAdd(a, b, get(sum)) : f32x4.add(get(sum), f32x4.multiply(a, b)));
+export const multiplyAdd = (fused: boolean, sum: Local, a: Code, b: Code): Code => set(sum, fused ? f32x4.multiplyAdd(a, b, get(sum)) : f32x4.add(get(sum), f32x4.multiply(a, b)));
 
 /**
  * multiply(a, rowStep, lines, linePitch, run, packed, y, yStep, rows, columns), all steps in bytes:

@@ -24,7 +24,7 @@ export function proveLoops(backend: WasmBackend, loops: Loops): string[] {
     for (const { dataId } of tensors) backend.disposeData(dataId);
     return result;
   };
-  const proofs: Record<string, Proof> = { multiply: multiply(loops), accumulate: accumulate(loops), maxPoolGrad: maxPoolGrad(loops) };
+  const proofs: Record<string, Proof> = { multiply: multiply(loops), accumulate: accumulate(loops), maxPoolGrad: maxPoolGrad(loops), depthwise: depthwise(loops), depthwiseGrad: depthwiseGrad(loops) };
   for (const name of Object.keys(ROW_LOOPS) as RowLoopName[]) proofs[name] = rowLoop(loops, name);
   return Object.entries(proofs).flatMap(([name, proof]) => {
     const { actual, expected } = proof(run);
@@ -86,19 +86,42 @@ function rowLoop(loops: Loops, name: RowLoopName): Proof {
   });
 }
 
-/** A window of 2 lines by 3 pixels in an image 4 pixels wide, with equal largest values in every channel. */
+/** A window of 2 lines by 3 pixels in an image 4 pixels wide, and which pixels those are. */
+const [WINDOW_LINES, WINDOW_COLUMNS, IMAGE_WIDTH] = [2, 3, 4];
+const PIXELS = [0, 1, 2, 4, 5, 6];
+/** From line to line, of the image and of a window by itself. */
+const PITCHES = [4 * IMAGE_WIDTH * CHANNELS, 4 * WINDOW_COLUMNS * CHANNELS] as const;
+
+/** With equal largest values in every channel. */
 function maxPoolGrad(loops: Loops): Proof {
-  const [lines, columns, width] = [2, 3, 4];
-  const x = integers(lines * width * CHANNELS, 6);
-  const pixels = [0, 1, 2, 4, 5, 6];
+  const x = integers(WINDOW_LINES * IMAGE_WIDTH * CHANNELS, 6);
   const largest = grid(1, CHANNELS, (_, channel) => {
-    const most = Math.max(...pixels.map((pixel) => x[pixel * CHANNELS + channel]!));
+    const most = Math.max(...PIXELS.map((pixel) => x[pixel * CHANNELS + channel]!));
     x[6 * CHANNELS + channel] = most;
     return most;
   });
   const slope = integers(CHANNELS, 7);
   return (run) => ({
-    actual: run([x, largest, slope], x.length, (to, from, y, dy) => loops.maxPoolGrad(from, to, y, dy, lines, columns, 4 * width * CHANNELS, 4 * CHANNELS, CHANNELS)),
-    expected: grid(lines * width, CHANNELS, (pixel, channel) => (pixel === pixels.find((each) => x[each * CHANNELS + channel] === largest[channel]) ? slope[channel]! : 0)),
+    actual: run([x, largest, slope], x.length, (to, from, y, dy) => loops.maxPoolGrad(from, to, y, dy, WINDOW_LINES, WINDOW_COLUMNS, PITCHES[0], 4 * CHANNELS, CHANNELS)),
+    expected: grid(WINDOW_LINES * IMAGE_WIDTH, CHANNELS, (pixel, channel) => (pixel === PIXELS.find((each) => x[each * CHANNELS + channel] === largest[channel]) ? slope[channel]! : 0)),
+  });
+}
+
+function depthwise(loops: Loops): Proof {
+  const [x, weights] = [integers(WINDOW_LINES * IMAGE_WIDTH * CHANNELS, 8), integers(PIXELS.length * CHANNELS, 9)];
+  return (run) => ({
+    actual: run([x, weights], CHANNELS, (to, from, taps) => loops.depthwise(from, taps, to, WINDOW_LINES, WINDOW_COLUMNS, ...PITCHES, CHANNELS)),
+    expected: grid(1, CHANNELS, (_, channel) => sumOver(PIXELS.length, (tap) => x[PIXELS[tap]! * CHANNELS + channel]! * weights[tap * CHANNELS + channel]!)),
+  });
+}
+
+function depthwiseGrad(loops: Loops): Proof {
+  const [weights, slope] = [integers(PIXELS.length * CHANNELS, 10), integers(CHANNELS, 11)];
+  return (run) => ({
+    // twice: it adds
+    actual: run([weights, slope], WINDOW_LINES * IMAGE_WIDTH * CHANNELS, (to, taps, dy) => {
+      for (let count = 0; count < 2; count++) loops.depthwiseGrad(to, taps, dy, WINDOW_LINES, WINDOW_COLUMNS, ...PITCHES, CHANNELS);
+    }),
+    expected: grid(WINDOW_LINES * IMAGE_WIDTH, CHANNELS, (pixel, channel) => (PIXELS.includes(pixel) ? 2 * weights[PIXELS.indexOf(pixel) * CHANNELS + channel]! * slope[channel]! : 0)),
   });
 }
