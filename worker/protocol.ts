@@ -68,16 +68,20 @@ export interface Snapshot {
   number: number;
   counters: StateCounters;
   files: Partial<Record<StateRole, SnapshotFile>>;
+  /** keep_best's metric, if this is the state of one of the best epochs so far; else null. */
+  best: number | null;
   /** Milliseconds from the boundary it was taken at until its files were written. */
   writeMs: number;
 }
 
 /** What ended: the result's own figures; hashes of files are the supervisor's work. */
 export interface TrainingOutcome {
-  stoppedBy: 'epochs' | 'max_updates';
+  stoppedBy: 'epochs' | 'max_updates' | 'early_stopping';
   updates: number;
   /** Executed, never applied: an open window dropped at the end. */
   unusedMicroBatches: number;
+  /** Windows whose gradient was not finite (nonfinite: skip_window). */
+  skippedWindows: number;
   /** Figures of the last completed epoch (or of the part of one that max_updates left). */
   metrics: Record<string, number | null>;
   validation: Record<string, number | null> | null;

@@ -39,6 +39,8 @@ export const Checkpoint = Type.Object(
     window_position: Count,
     committed_at: Timestamp,
     bytes: Count,
+    /** keep_best's metric, where it is one of the best; else null. */
+    best: nullable(Type.Number()),
     sha256: Type.String(),
   },
   closed,

@@ -31,11 +31,9 @@ export const NOT_SUPPORTED: readonly NotSupported[] = [
   whenKeyOf('model.init', 'job', 'starting from another job (init.job)'),
   startingWith('model.init.from', 'reading first weights from s3://', 's3://'),
   // training
-  ...['early_stopping', 'class_weight', 'sample_weight', 'augment'].map((key) => anyValue(`training.${key}`)),
-  oneOfThese('training.nonfinite', 'the policy nonfinite', ['skip_window']),
+  ...['class_weight', 'sample_weight', 'augment'].map((key) => anyValue(`training.${key}`)),
   oneOfThese('training.precision', 'the precision', ['float16', 'bfloat16', 'float64', 'mixed_float16', 'mixed_bfloat16']),
   // checkpoint and resources
   oneOfThese('checkpoint.every_seconds', 'the cadence', ['auto']),
-  anyValue('checkpoint.keep_best'),
   oneOfThese('resources.engine', 'the engine', ['webgpu', 'cpu']),
 ];

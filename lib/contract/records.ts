@@ -27,7 +27,7 @@ export type Want = Static<typeof Want>;
 export const Owner = Type.Object({ attempt: Type.String(), number: Count, worker: Type.String(), started_at: Timestamp, resumed_from: nullable(Type.String()), /** Micro-batches of the state it began with. */ resumed_at: Count }, closed);
 export type Owner = Static<typeof Owner>;
 
-export const BlobRef = Type.Object({ role: oneOf(['weights', 'slots', 'ema', 'window', 'state']), key: Type.String(), bytes: Count, sha256: Sha256 }, closed);
+export const BlobRef = Type.Object({ role: oneOf(['weights', 'slots', 'ema', 'best', 'window', 'state']), key: Type.String(), bytes: Count, sha256: Sha256 }, closed);
 export type BlobRef = Static<typeof BlobRef>;
 
 /** A commit that HEAD still promises to be able to restore. */
@@ -42,6 +42,8 @@ export const RetainedCommit = Type.Object(
     window_position: Count,
     committed_at: Timestamp,
     bytes: Count,
+    /** keep_best's metric, where the epoch that had just ended was one of the best; else null. */
+    best: nullable(Type.Number()),
     blobs: Type.Array(BlobRef),
   },
   closed,
@@ -60,6 +62,8 @@ export const JobResult = Type.Object(
     validation: nullable(Figures),
     updates: Count,
     unused_micro_batches: Count,
+    /** Whose gradient was not finite (nonfinite: skip_window). */
+    skipped_windows: Count,
     stopped_by: oneOf(['epochs', 'max_updates', 'early_stopping']),
     engine: Type.String(),
     numerics_class: Type.String(),
@@ -146,12 +150,14 @@ export const Manifest = Type.Object(
     committed_at: Timestamp,
     state: Type.Object(
       {
-        cursor: Type.Object({ epoch: Count, position: Count, window_position: Count, micro_batches: Count, updates: Count, validation_pending: Type.Boolean() }, closed),
+        cursor: Type.Object({ epoch: Count, position: Count, window_position: Count, micro_batches: Count, updates: Count, validation_pending: Type.Boolean(), skipping: Type.Boolean(), skipped: Type.Object({ windows: Count, micro_batches: Count, in_a_row: Count }, closed), stopped: Type.Boolean(), restored: Type.Boolean() }, closed),
         window: Sums,
         epoch: Sums,
+        monitor: Type.Object({ best: nullable(Type.Number()), best_epoch: nullable(Count), wait: Count, kept: Type.Array(Type.Number()) }, closed),
       },
       closed,
     ),
+    best: nullable(Type.Number()),
     blobs: Type.Array(BlobRef),
     rows: Type.Object({ update: Type.Array(Segment), epoch: Type.Array(Segment) }, closed),
     events: Type.Array(Segment),

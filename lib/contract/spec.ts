@@ -2,9 +2,9 @@
 // default that a user may write, and the type of a resolved one. What the specification names but is not built yet is in
 // not-supported.ts, so that it is refused by that name.
 import Type, { type Static } from 'typebox';
-import { closed, Count, literalNull, nullable, oneOf, positive, type Resolved, tagged, Tags, Timestamp } from './common.js';
+import { closed, Count, nullable, oneOf, positive, type Resolved, tagged, Tags, Timestamp } from './common.js';
 import { Layer, LAYER_LIMIT, type LayerSpec } from './layers.js';
-import { Training, type TrainingSpec } from './training.js';
+import { Training, type TrainingSpec, type MonitoredMetric, watched } from './training.js';
 
 const Normalize = Type.Unsafe<'none' | 'unit' | { mean: number | number[]; std: number | number[] }>({
   anyOf: [
@@ -55,13 +55,16 @@ export const Data = tagged([BuiltinData, NpzData]);
 const seconds = (minimum: number) => ({ anyOf: [{ type: 'number', minimum }, { type: 'string', pattern: '^[0-9]+(\\.[0-9]+)?[smhd]$' }, { type: 'null' }], description: `seconds (at least ${minimum}), or a string such as 30s, 10m, 6h, 1d` });
 const Seconds = (minimum: number) => Type.Unsafe<number | string | null>(seconds(minimum));
 
+const KeepBestObject = Type.Object({ ...watched, n: Type.Optional(Type.Integer({ minimum: 1, maximum: 100, default: 1 })) }, closed);
+const KeepBest = Type.Unsafe<Static<typeof KeepBestObject> | null>({ anyOf: [KeepBestObject, { type: 'null' }], description: 'null, or {metric, mode, n}', default: null });
+
 export const CheckpointPolicy = Type.Object(
   {
     every_seconds: Type.Optional(Seconds(0.01)),
     every_updates: Type.Optional(nullable(positive(1_000_000_000))),
     every_micro_batches: Type.Optional(nullable(positive(1_000_000_000))),
     keep_last: Type.Optional(Type.Integer({ minimum: 2, maximum: 100, default: 2 })),
-    keep_best: Type.Optional(literalNull),
+    keep_best: Type.Optional(KeepBest),
   },
   { ...closed, default: {} },
 );
@@ -122,7 +125,13 @@ export interface CheckpointPolicySpec {
   every_updates: number | null;
   every_micro_batches: number | null;
   keep_last: number;
-  keep_best: null;
+  keep_best: KeepBestSpec | null;
+}
+/** With its metric named and its mode known. */
+export interface KeepBestSpec {
+  metric: MonitoredMetric;
+  mode: 'min' | 'max';
+  n: number;
 }
 export type ResourcesSpec = Resolved<Static<typeof Resources>>;
 export type RunSpec = Omit<Resolved<Static<typeof Run>>, 'max_duration_seconds'> & { max_duration_seconds: number | null };

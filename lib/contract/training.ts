@@ -1,7 +1,7 @@
 // The training section of a spec: optimizers, schedules, losses and the rest, every key, bound and default, and the type of a
 // resolved one.
 import Type, { type Static } from 'typebox';
-import { closed, Count, literalNull, nullable, oneOf, positive, type Resolved, tagged } from './common.js';
+import { closed, Count, nullable, oneOf, positive, type Resolved, tagged } from './common.js';
 
 const optimizerCommon = (lr: number, weightDecay = 0) => ({
   lr: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: 1e6, default: lr })),
@@ -84,6 +84,25 @@ const LrSchedule = Type.Unsafe<(typeof PLAIN_SCHEDULES)[number] | Static<typeof 
   default: 'constant',
 });
 
+/** What the rows of epochs have. */
+const MONITORED = ['loss', 'accuracy', 'top_k_accuracy', 'val_loss', 'val_accuracy', 'val_top_k_accuracy'] as const;
+export type MonitoredMetric = (typeof MONITORED)[number];
+/** What both early stopping and keep_best say. */
+export const watched = {
+  metric: Type.Optional(Type.Unsafe<string | null>({ anyOf: [{ type: 'string', enum: [...MONITORED, 'validation_loss', 'validation_accuracy', 'validation_top_k_accuracy'] }, { type: 'null' }], description: `one of ${MONITORED.join(', ')}, or null for val_loss (loss without validation)`, default: null })),
+  mode: Type.Optional(oneOf(['auto', 'min', 'max'], { default: 'auto' })),
+};
+const EarlyStoppingObject = Type.Object(
+  {
+    ...watched,
+    patience: Type.Optional(Type.Integer({ minimum: 0, maximum: 1_000_000_000, default: 0 })),
+    min_delta: Type.Optional(Type.Number({ minimum: 0, maximum: 1e9, default: 0 })),
+    restore_best: Type.Optional(Type.Boolean({ default: false })),
+  },
+  closed,
+);
+const EarlyStopping = Type.Unsafe<Static<typeof EarlyStoppingObject> | null>({ anyOf: [EarlyStoppingObject, { type: 'null' }], description: 'null, or {metric, patience, min_delta, mode, restore_best}', default: null });
+
 const EmaObject = Type.Object({ momentum: Type.Optional(Type.Number({ minimum: 0, exclusiveMaximum: 1, default: 0.99 })) }, closed);
 const Ema = Type.Unsafe<Static<typeof EmaObject> | null>({ anyOf: [EmaObject, { type: 'null' }], description: 'null, or {momentum} of a moving average of the weights', default: null });
 
@@ -106,8 +125,8 @@ export const Training = Type.Object(
     clip_norm: Type.Optional(clip),
     clip_value: Type.Optional(clip),
     ema: Type.Optional(Ema),
-    nonfinite: Type.Optional(oneOf(['fail'], { default: 'fail' })),
-    early_stopping: Type.Optional(literalNull),
+    nonfinite: Type.Optional(oneOf(['fail', 'skip_window'], { default: 'fail' })),
+    early_stopping: Type.Optional(EarlyStopping),
     precision: Type.Optional(oneOf(['float32'], { default: 'float32' })),
     numerics: Type.Optional(oneOf(['strict', 'fast'], { default: 'strict' })),
     allow_class_change: Type.Optional(Type.Boolean({ default: false })),
@@ -122,13 +141,22 @@ export type OptimizerSpecOf<T extends OptimizerSpec['type']> = Extract<Optimizer
 /** Learning rates by updates; `decay_updates` null is what the warm-up leaves of the training. */
 export type LrScheduleSpec = Resolved<Static<typeof LrScheduleObject>>;
 export type LossSpec = Resolved<Static<typeof LossObject>>;
+/** With its metric named and its mode known. */
+export interface EarlyStoppingSpec {
+  metric: MonitoredMetric;
+  mode: 'min' | 'max';
+  patience: number;
+  min_delta: number;
+  restore_best: boolean;
+}
 export type EmaSpec = Resolved<Static<typeof EmaObject>>;
 /** `accuracy`, or the other one with its k. */
 export type MetricSpec = 'accuracy' | Resolved<Static<typeof TopKAccuracy>>;
-export type TrainingSpec = Omit<Resolved<Static<typeof Training>>, 'optimizer' | 'loss' | 'lr_schedule' | 'metrics' | 'ema'> & {
+export type TrainingSpec = Omit<Resolved<Static<typeof Training>>, 'optimizer' | 'loss' | 'lr_schedule' | 'metrics' | 'ema' | 'early_stopping'> & {
   optimizer: { [T in OptimizerSpec['type']]: OptimizerSpecOf<T> }[OptimizerSpec['type']];
   loss: LossSpec;
   lr_schedule: LrScheduleSpec;
   metrics: MetricSpec[];
   ema: EmaSpec | null;
+  early_stopping: EarlyStoppingSpec | null;
 };

@@ -8,6 +8,7 @@ import type { BlobRef, Head, Inputs, JobResult, Manifest, Segment } from '../con
 import type { EpochRow, JobEvent, UpdateRow } from '../contract/rows.js';
 import { AppError, isAppError } from '../errors.js';
 import type { Store } from '../store/index.js';
+import type { KeepBestSpec } from '../contract/spec.js';
 import type { StateCounters } from '../training/state.js';
 import type { Claim } from './head.js';
 import { committed } from './lifecycle.js';
@@ -27,6 +28,9 @@ export interface CommitRequest {
   inputs: Inputs;
   specSha256: string;
   keepLast: number;
+  keepBest: KeepBestSpec | null;
+  /** keep_best's metric, if this is the state of one of the best epochs. */
+  best: number | null;
   final: JobResult | null;
   checkpointId: string;
   /** Applied in the same swap, after the commit: the attempt's end, if this is its last. */
@@ -138,6 +142,7 @@ export function makeCommitter(deps: CommitterDeps, claim: Claim, base: Manifest 
         prev: previousRef(claim.head(), previous),
         committed_at: clock.now().toISOString(),
         state: request.state,
+        best: request.best,
         blobs,
         rows: { update, epoch },
         events: eventSegments,
@@ -158,7 +163,7 @@ export function makeCommitter(deps: CommitterDeps, claim: Claim, base: Manifest 
       let before = claim.head().retained;
       const head = await claim.write((current) => {
         before = current.retained;
-        const after = committed(current, { commit: retainedCommit(key, body, manifest), keepLast: request.keepLast, lastEvent: events.at(-1)?.id ?? 0 });
+        const after = committed(current, { commit: retainedCommit(key, body, manifest), keepLast: request.keepLast, keepBest: request.keepBest, lastEvent: events.at(-1)?.id ?? 0 });
         return request.ending ? request.ending(after) : after;
       }, signal);
       previous = manifest;

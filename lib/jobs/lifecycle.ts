@@ -18,6 +18,7 @@
 import type { Counters, Head, HeadState, Inputs, JobFailure, JobResult, RetainedCommit, StatusReason } from '../contract/records.js';
 import { TERMINAL_STATES } from '../contract/records.js';
 import type { EventType, JobEvent } from '../contract/rows.js';
+import type { KeepBestSpec } from '../contract/spec.js';
 import { chooseRetained } from '../checkpoints/retention.js';
 
 /** Claims without a commit in between, after which a job is given up. */
@@ -174,6 +175,7 @@ export function pinned(head: Head, inputs: Inputs, resumed: { from: string | nul
 export interface CommitFacts {
   commit: RetainedCommit;
   keepLast: number;
+  keepBest: KeepBestSpec | null;
   /** The last event id in the commit's segment. */
   lastEvent: number;
 }
@@ -185,7 +187,7 @@ export function committed(head: Head, facts: CommitFacts): Head {
     seq: facts.commit.seq,
     manifest: facts.commit.manifest,
     manifest_sha256: facts.commit.manifest_sha256,
-    retained: chooseRetained([...head.retained.filter((commit) => commit.seq < facts.commit.seq), facts.commit], facts.keepLast, head.pins),
+    retained: chooseRetained([...head.retained.filter((commit) => commit.seq < facts.commit.seq), facts.commit], facts.keepLast, head.pins, facts.keepBest),
     events: head.events.filter((event) => event.id > facts.lastEvent),
     counters: { ...head.counters, kills_since_commit: 0, events: Math.max(head.counters.events, facts.lastEvent) },
   };

@@ -47,6 +47,7 @@ export function retainedCommit(key: string, body: Uint8Array, manifest: Manifest
     updates: cursor.updates,
     window_position: cursor.window_position,
     committed_at: manifest.committed_at,
+    best: manifest.best,
     bytes: manifest.blobs.reduce((sum, blob) => sum + blob.bytes, 0),
     blobs: manifest.blobs,
   };

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Head, Manifest, RetainedCommit } from '../contract/records.js';
 import { AppError, isAppError, messageOf } from '../errors.js';
 import type { Store } from '../store/index.js';
+import { holdsWindow } from '../training/cursor.js';
 import { STATE_ROLES, type StateRole } from '../training/state.js';
 import { readSegment, sha256Slowly } from './commit.js';
 import { parseManifest, sha256Of } from './rebuild.js';
@@ -16,7 +17,7 @@ export interface StateExpectation {
   /** Null before the first attempt pinned it. */
   dataSha256: string | null;
   accumIters: number;
-  check: (files: Partial<Record<StateRole, string>>, windowOpen: boolean) => Promise<void>;
+  check: (files: Partial<Record<StateRole, string>>, state: Manifest['state']) => Promise<void>;
 }
 
 export interface RestoredState {
@@ -45,8 +46,8 @@ export async function loadManifest(store: Pick<Store, 'get'>, job: string, commi
 async function verify(store: Pick<Store, 'get'>, expected: StateExpectation, commit: RetainedCommit, folder: string): Promise<RestoredState> {
   const manifest = await loadManifest(store, expected.job, commit);
   const { cursor, window } = manifest.state;
-  const windowOpen = cursor.window_position > 0;
-  if (cursor.window_position >= expected.accumIters || window.micro_batches !== cursor.window_position)
+  const windowOpen = holdsWindow(cursor);
+  if (cursor.window_position >= expected.accumIters || window.micro_batches !== (windowOpen ? cursor.window_position : 0))
     throw new AppError('checkpoint_corrupt', `${commit.id}: cursor and window disagree (window_position ${cursor.window_position}, ${window.micro_batches} micro-batches summed)`);
   if (manifest.spec_sha256 !== expected.specSha256) throw new AppError('checkpoint_corrupt', `${commit.id} belongs to another spec`);
   if (expected.dataSha256 !== null && manifest.data_sha256 !== expected.dataSha256) throw new AppError('checkpoint_corrupt', `${commit.id} belongs to other data`);
@@ -64,7 +65,7 @@ async function verify(store: Pick<Store, 'get'>, expected: StateExpectation, com
     await writeFile(path, stored.body);
     files[blob.role as StateRole] = path;
   }
-  await expected.check(files, windowOpen);
+  await expected.check(files, manifest.state);
   for (const segment of [...manifest.rows.update, ...manifest.rows.epoch, ...manifest.events]) await readSegment(store, segment);
   return { commit, manifest, files };
 }

@@ -33,6 +33,7 @@ export const initialSlotValue = (optimizer: OptimizerSpec): number => (optimizer
 
 export const slotName = (weight: string, slot: string) => `optimizer/${weight}/${slot}`;
 export const emaName = (weight: string) => `ema/${weight}`;
+export const bestName = (tensor: string) => `best/${tensor}`;
 export const accumulatorName = (weight: string) => `accumulator/${weight}`;
 export const STATISTICS = ['count', 'mean', 'm2'] as const;
 export const statisticName = (layer: string, statistic: (typeof STATISTICS)[number]) => `statistics/${layer}/${statistic}`;
@@ -52,17 +53,18 @@ export function expectedWeights(plan: ModelPlan): Map<string, ExpectedTensor> {
 }
 
 /**
- * Every tensor of a state, in a fixed order. Slots and accumulators belong to trainable weights only. Statistics are of
+ * Every tensor of a state, in a fixed order: with a window's where one is open, with the best epoch's where they are kept. Slots and accumulators belong to trainable weights only. Statistics are of
  * [channels]; their `count`, the values of each channel so far (samples × height × width), is a scalar I32: exact to
  * 2³¹ − 1 where a float32 ends at 2²⁴.
  */
-export function expectedState(plan: ModelPlan, { optimizer, ema }: StateForm, windowOpen: boolean): Map<string, ExpectedTensor> {
+export function expectedState(plan: ModelPlan, { optimizer, ema }: StateForm, windowOpen: boolean, withBest = false): Map<string, ExpectedTensor> {
   const expected = expectedWeights(plan);
   const trainable = plan.weights.filter((weight) => weight.trainable);
   for (const slot of slotNames(optimizer)) {
     for (const { name, shape } of trainable) expected.set(slotName(name, slot), { dtype: 'F32', shape, role: 'slots' });
   }
   if (ema !== null) for (const { name, shape } of trainable) expected.set(emaName(name), { dtype: 'F32', shape, role: 'ema' });
+  if (withBest) for (const [name, { dtype, shape, role }] of [...expected]) if (role === 'weights' || role === 'ema') expected.set(bestName(name), { dtype, shape, role: 'best' });
   if (!windowOpen) return expected;
   for (const { name, shape } of trainable) expected.set(accumulatorName(name), { dtype: 'F32', shape, role: 'window' });
   for (const layer of plan.every.filter(gathersStatistics)) {

@@ -14,11 +14,13 @@ export interface Course {
   epochs: number | null;
   maxUpdates: number | null;
   tail: TrainingSpec['tail'];
+  /** Whether the best epoch's weights take the place of the last ones at the end. */
+  restoreBest: boolean;
 }
 
 /** @param samples training samples, without the validation split */
-export function courseOf(training: Pick<TrainingSpec, 'batch_size' | 'accum_iters' | 'epochs' | 'max_updates' | 'tail'>, samples: number): Course {
-  return { samples, batchSize: training.batch_size, accumIters: training.accum_iters, epochs: training.epochs, maxUpdates: training.max_updates, tail: training.tail };
+export function courseOf(training: Pick<TrainingSpec, 'batch_size' | 'accum_iters' | 'epochs' | 'max_updates' | 'tail' | 'early_stopping'>, samples: number): Course {
+  return { samples, batchSize: training.batch_size, accumIters: training.accum_iters, epochs: training.epochs, maxUpdates: training.max_updates, tail: training.tail, restoreBest: training.early_stopping?.restore_best ?? false };
 }
 
 export function microBatchesPerEpoch(course: Course): number {

@@ -1,7 +1,7 @@
 // The training's cursor as a pure state machine: which step is due, and where each step leads. The loop asks
 // planStep, does it, and moves on with afterStep; it decides nothing about windows or epochs itself.
 //
-//   micro_batch ─┬─ window full, or the epoch ended and tail is flush ──────────────► update ──────┐
+//   micro_batch ─┬─ window full, or the epoch ended and tail is flush ──► update or skip_window ────┐
 //                ├─ epoch ended with an open window (drop; carry at the very end) ──► drop_window ─┤
 //                └─ epoch ended, or the last update was made ◄─────────────────────────────────────┘
 //                       │ validation_pending is true
@@ -9,7 +9,7 @@
 //                   end_epoch (validation, then the epoch's row; also for the part of an epoch that max_updates left)
 //                       │ epoch + 1, position 0; validation_pending is false
 //                       ▼
-//                   micro_batch … or finished
+//                   micro_batch … or, after the last epoch or update or an early stop, restore_best … finished
 //
 // `epoch` and `position` roll over after the validation: a checkpoint taken while it is outstanding says
 // {position: samples, validation_pending: true}, whether or not there is validation data, and `end_epoch` restarts
@@ -20,10 +20,10 @@ import type { Problem } from '../errors.js';
 import { type Course, microBatchesPerEpoch, totalMicroBatches, totalUpdates } from './course.js';
 import type { Cursor } from './state.js';
 
-export type Step = 'micro_batch' | 'update' | 'drop_window' | 'end_epoch' | 'finished';
+export type Step = 'micro_batch' | 'update' | 'skip_window' | 'drop_window' | 'end_epoch' | 'restore_best' | 'finished';
 
 export function startCursor(): Cursor {
-  return { epoch: 0, position: 0, window_position: 0, micro_batches: 0, updates: 0, validation_pending: false };
+  return { epoch: 0, position: 0, window_position: 0, micro_batches: 0, updates: 0, validation_pending: false, skipping: false, skipped: { windows: 0, micro_batches: 0, in_a_row: 0 }, stopped: false, restored: false };
 }
 
 /** What is due now. */
@@ -31,17 +31,20 @@ export function planStep(cursor: Cursor, course: Course): Step {
   const due = windowStep(cursor, course);
   if (due !== null) return due;
   if (cursor.validation_pending) return 'end_epoch';
-  if (isLastUpdate(cursor, course) || cursor.epoch === course.epochs) return 'finished';
-  return 'micro_batch';
+  if (!cursor.stopped && !isLastUpdate(cursor, course) && cursor.epoch !== course.epochs) return 'micro_batch';
+  return course.restoreBest && !cursor.restored ? 'restore_best' : 'finished';
 }
 
 /** What has to happen to the window before anything else may. */
-function windowStep(cursor: Cursor, course: Course): 'update' | 'drop_window' | null {
-  if (cursor.window_position === course.accumIters) return 'update';
-  if (cursor.window_position === 0 || !isEpochOver(cursor, course)) return null;
+function windowStep(cursor: Cursor, course: Course): 'update' | 'skip_window' | 'drop_window' | null {
+  const apply = cursor.skipping ? 'skip_window' : 'update';
+  if (cursor.window_position === course.accumIters) return apply;
+  if (cursor.window_position === 0) return null;
+  if (cursor.stopped) return 'drop_window';
+  if (!isEpochOver(cursor, course)) return null;
   switch (course.tail) {
     case 'flush':
-      return 'update';
+      return apply;
     case 'drop':
       return 'drop_window';
     case 'carry':
@@ -60,9 +63,15 @@ export function afterStep(cursor: Cursor, step: Exclude<Step, 'finished'>, cours
     case 'micro_batch':
       return settle({ ...cursor, position: nextBatch(cursor, course).to, window_position: cursor.window_position + 1, micro_batches: cursor.micro_batches + 1 }, course);
     case 'update':
-      return settle({ ...cursor, window_position: 0, updates: cursor.updates + 1 }, course);
+      return settle({ ...cursor, window_position: 0, updates: cursor.updates + 1, skipped: { ...cursor.skipped, in_a_row: 0 } }, course);
+    case 'skip_window': {
+      const { windows, micro_batches, in_a_row } = cursor.skipped;
+      return settle({ ...cursor, window_position: 0, skipping: false, skipped: { windows: windows + 1, micro_batches: micro_batches + cursor.window_position, in_a_row: in_a_row + 1 } }, course);
+    }
     case 'drop_window':
-      return settle({ ...cursor, window_position: 0 }, course);
+      return settle({ ...cursor, window_position: 0, skipping: false }, course);
+    case 'restore_best':
+      return { ...cursor, restored: true };
     case 'end_epoch':
       return isEpochOver(cursor, course)
         ? { ...cursor, epoch: cursor.epoch + 1, position: 0, validation_pending: false }
@@ -70,9 +79,18 @@ export function afterStep(cursor: Cursor, step: Exclude<Step, 'finished'>, cours
   }
 }
 
+/** The cursor of a training that early stopping ends, after end_epoch. */
+export const stopEarly = (cursor: Cursor): Cursor => ({ ...cursor, stopped: true });
+
+/** The cursor of an open window in which something was not finite. */
+export const skipWindow = (cursor: Cursor): Cursor => ({ ...cursor, skipping: true });
+
+/** Whether the state holds a window's gradients. */
+export const holdsWindow = ({ window_position, skipping }: Pick<Cursor, 'window_position' | 'skipping'>): boolean => window_position > 0 && !skipping;
+
 /** Marks the end of an epoch, or of the training, once nothing of the window is due. */
 function settle(cursor: Cursor, course: Course): Cursor {
-  const ended = isEpochOver(cursor, course) || isLastUpdate(cursor, course);
+  const ended = !cursor.stopped && (isEpochOver(cursor, course) || isLastUpdate(cursor, course));
   return ended && windowStep(cursor, course) === null ? { ...cursor, validation_pending: true } : cursor;
 }
 
@@ -127,14 +145,15 @@ export function planBlocks(cursor: Cursor, course: Course, limits: { block: numb
 
 const isWindow = ({ cursors, fillsWindow }: Block): boolean => fillsWindow && cursors[0]!.window_position === 0;
 
-/** Micro-batches that were executed and are in no update: those of dropped windows, and of the open one. */
+/** Micro-batches that were executed and are in no update: those of dropped and skipped windows, and of the open one. */
 export function unusedMicroBatches(cursor: Cursor, course: Course): number {
-  return course.tail === 'flush' ? cursor.window_position : cursor.micro_batches - cursor.updates * course.accumIters;
+  return course.tail === 'flush' ? cursor.window_position + cursor.skipped.micro_batches : cursor.micro_batches - cursor.updates * course.accumIters;
 }
 
-/** What ended a finished training; `epochs` if both limits were reached together. */
-export function stoppedBy(cursor: Cursor, course: Course): 'epochs' | 'max_updates' {
-  return cursor.epoch === course.epochs ? 'epochs' : 'max_updates';
+/** What ended a finished training; `epochs` if several limits were reached together. */
+export function stoppedBy(cursor: Cursor, course: Course): 'epochs' | 'max_updates' | 'early_stopping' {
+  if (cursor.epoch === course.epochs) return 'epochs';
+  return cursor.stopped ? 'early_stopping' : 'max_updates';
 }
 
 export interface CursorProgress {
@@ -154,7 +173,7 @@ export interface CursorProgress {
 
 export function progressOf(cursor: Cursor, course: Course): CursorProgress {
   const { epoch, position, micro_batches, window_position, updates } = cursor;
-  const percent = Math.min(100, Math.floor((micro_batches / totalMicroBatches(course)) * 10_000) / 100);
+  const percent = cursor.stopped ? 100 : Math.min(100, Math.floor((micro_batches / totalMicroBatches(course)) * 10_000) / 100);
   return { epoch, position, micro_batches, window_position, updates, total_updates: totalUpdates(course), samples: epoch * course.samples + position, percent };
 }
 
@@ -168,7 +187,12 @@ export function checkCursor(cursor: Cursor, course: Course): Problem[] {
   for (const key of ['epoch', 'position', 'window_position', 'micro_batches', 'updates'] as const) {
     if (!Number.isSafeInteger(cursor[key]) || cursor[key] < 0) problems.push(wrong(key, `is ${String(cursor[key])}, not a count`));
   }
-  if (typeof cursor.validation_pending !== 'boolean') problems.push(wrong('validation_pending', 'is not true or false'));
+  for (const key of ['validation_pending', 'skipping', 'stopped', 'restored'] as const) {
+    if (typeof cursor[key] !== 'boolean') problems.push(wrong(key, 'is not true or false'));
+  }
+  for (const key of ['windows', 'micro_batches', 'in_a_row'] as const) {
+    if (!Number.isSafeInteger(cursor.skipped[key]) || cursor.skipped[key] < 0) problems.push(wrong('skipped', `.${key} is ${String(cursor.skipped[key])}, not a count`));
+  }
   if (problems.length > 0) return problems;
 
   const { epoch, position } = cursor;
@@ -178,11 +202,12 @@ export function checkCursor(cursor: Cursor, course: Course): Problem[] {
   if (course.epochs !== null && (epoch > course.epochs || (epoch === course.epochs && position > 0))) {
     return [wrong('epoch', `${epoch} at position ${position} is beyond the ${course.epochs} epochs of the training`)];
   }
-  const expected = countsAt(epoch, position, course);
-  for (const key of ['micro_batches', 'updates', 'window_position'] as const) {
+  const { windows, ...expected } = countsAt(cursor, course);
+  if (cursor.updates + cursor.skipped.windows !== windows) problems.push(wrong('updates', `are ${cursor.updates} and ${cursor.skipped.windows} windows skipped, but epoch ${epoch} at position ${position} makes it ${windows} windows`));
+  for (const key of ['micro_batches', 'window_position'] as const) {
     if (cursor[key] !== expected[key]) problems.push(wrong(key, `is ${cursor[key]}, but epoch ${epoch} at position ${position} makes it ${expected[key]}`));
   }
-  if (course.maxUpdates !== null && (cursor.updates > course.maxUpdates || cursor.micro_batches > totalMicroBatches(course))) {
+  if (course.maxUpdates !== null && (cursor.updates > course.maxUpdates || (cursor.skipped.windows === 0 && cursor.micro_batches > totalMicroBatches(course)))) {
     problems.push(wrong('updates', `${cursor.updates} after ${cursor.micro_batches} micro-batches is beyond max_updates ${course.maxUpdates}`));
   }
   const over = isEpochOver(cursor, course);
@@ -190,11 +215,14 @@ export function checkCursor(cursor: Cursor, course: Course): Problem[] {
   if (cursor.validation_pending ? !pendingAllowed : over) {
     problems.push(wrong('validation_pending', `is ${cursor.validation_pending} at epoch ${epoch}, position ${position}, update ${cursor.updates}`));
   }
+  if (cursor.skipping && cursor.window_position === 0) problems.push(wrong('skipping', 'is true without an open window'));
+  if (cursor.stopped && position > 0) problems.push(wrong('stopped', `is true at position ${position}: training stops early at an epoch's end only`));
+  if (cursor.restored && planStep(cursor, course) !== 'finished') problems.push(wrong('restored', 'is true before the end of the training'));
   return problems;
 }
 
-/** The counts of a cursor at a boundary, in closed form. */
-function countsAt(epoch: number, position: number, course: Course): Pick<Cursor, 'micro_batches' | 'updates' | 'window_position'> {
+/** The counts of a cursor at a boundary, in closed form; `windows` are those that were applied or skipped. */
+function countsAt({ epoch, position, stopped }: Cursor, course: Course): Pick<Cursor, 'micro_batches' | 'window_position'> & { windows: number } {
   const perEpoch = microBatchesPerEpoch(course);
   const inEpoch = Math.ceil(position / course.batchSize);
   const micro_batches = epoch * perEpoch + inEpoch;
@@ -202,12 +230,12 @@ function countsAt(epoch: number, position: number, course: Course): Pick<Cursor,
   const k = course.accumIters;
   switch (course.tail) {
     case 'carry': {
-      const atTheEnd = epoch === course.epochs || (over && epoch + 1 === course.epochs);
-      return { micro_batches, updates: Math.floor(micro_batches / k), window_position: atTheEnd ? 0 : micro_batches % k };
+      const atTheEnd = stopped || epoch === course.epochs || (over && epoch + 1 === course.epochs);
+      return { micro_batches, windows: Math.floor(micro_batches / k), window_position: atTheEnd ? 0 : micro_batches % k };
     }
     case 'flush':
-      return { micro_batches, updates: epoch * Math.ceil(perEpoch / k) + (over ? Math.ceil(inEpoch / k) : Math.floor(inEpoch / k)), window_position: over ? 0 : inEpoch % k };
+      return { micro_batches, windows: epoch * Math.ceil(perEpoch / k) + (over ? Math.ceil(inEpoch / k) : Math.floor(inEpoch / k)), window_position: over ? 0 : inEpoch % k };
     case 'drop':
-      return { micro_batches, updates: epoch * Math.floor(perEpoch / k) + Math.floor(inEpoch / k), window_position: over ? 0 : inEpoch % k };
+      return { micro_batches, windows: epoch * Math.floor(perEpoch / k) + Math.floor(inEpoch / k), window_position: over ? 0 : inEpoch % k };
   }
 }

@@ -3,6 +3,7 @@
 //   <layer>/<weight>                        weights, trainable or not            role `weights`
 //   optimizer/<layer>/<weight>/<slot>       optimizer slots                      role `slots`
 //   ema/<layer>/<weight>                    moving averages of trainable weights  role `ema`
+//   best/<any of the above but slots>       the best epoch's, for restore_best     role `best`
 //   accumulator/<layer>/<weight>            the open window's gradient           role `window`
 //   statistics/<layer>/{count,mean,m2}      the open window's batch statistics   role `window`
 
@@ -19,6 +20,25 @@ export interface Cursor {
   updates: number;
   /** An epoch (or the training) ended and its validation has not finished. */
   validation_pending: boolean;
+  /** Something in the open window was not finite (nonfinite: skip_window): the rest of it is executed and not applied. */
+  skipping: boolean;
+  /** Windows that were skipped so far, their micro-batches, and how many windows there were since the last update. */
+  skipped: { windows: number; micro_batches: number; in_a_row: number };
+  /** Early stopping has ended the training. */
+  stopped: boolean;
+  /** The training is over, and the best epoch's weights are in place (restore_best). */
+  restored: boolean;
+}
+
+/** Of the epochs that have ended, for early stopping and keep_best. */
+export interface Monitor {
+  /** The best value of early stopping's metric, and its epoch, from 1; null before there was one. */
+  best: number | null;
+  best_epoch: number | null;
+  /** Epochs since then. */
+  wait: number;
+  /** The n best values of keep_best's metric, the best first. */
+  kept: number[];
 }
 
 /** Sums over the micro-batches of a window or an epoch, in canonical order, as float64. */
@@ -38,10 +58,11 @@ export interface StateCounters {
   cursor: Cursor;
   window: PartialSums;
   epoch: PartialSums;
+  monitor: Monitor;
 }
 
-export const STATE_ROLES = ['weights', 'slots', 'ema', 'window'] as const;
-/** A state's tensors lie in one file a role (model/state-files.ts); `window` is there exactly when window_position > 0, `ema` where the job has one. `slots` may be empty. */
+export const STATE_ROLES = ['weights', 'slots', 'ema', 'best', 'window'] as const;
+/** A state's tensors lie in one file a role (model/state-files.ts); `window` is there exactly when a window is open that is not to be skipped, `ema` where the job has one, `best` once an epoch was the best. `slots` may be empty. */
 export type StateRole = (typeof STATE_ROLES)[number];
 
 export interface HostTensor {

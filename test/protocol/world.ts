@@ -2,6 +2,8 @@
 // or answered late; workers that train by counting, die and freeze; two controllers; an API; a set of tickets that can be
 // emptied. One seed is one interleaving. The protocol's own code is given in, so that a copy with a rule taken out can be
 // put in its place. Every effect is checked against the invariants at the moment it happens.
+import { startCursor } from '../../lib/training/cursor.js';
+import { startMonitor } from '../../lib/training/monitor.js';
 import { createHash } from 'node:crypto';
 import type { Head, JobRecord, Manifest, Owner } from '../../lib/contract/records.js';
 import type * as CommitModule from '../../lib/jobs/commit.js';
@@ -312,23 +314,23 @@ export async function simulate(protocol: Protocol, seed: number): Promise<WorldR
       const committer = protocol.commit.makeCommitter({ store, clock, log }, claim, base);
       const final = base?.final ?? null;
       const commitAt = async (ending?: LifecycleModule.Ending) => {
-        const cursor = { epoch: 0, position: done, window_position: done % 2, micro_batches: done, updates: Math.floor(done / 2), validation_pending: false };
+        const cursor = { ...startCursor(), position: done, window_position: done % 2, micro_batches: done, updates: Math.floor(done / 2) };
         const sums = { samples: done % 2, micro_batches: done % 2, loss: 0, correct: 0, top_k_correct: 0 };
         const completed = ending?.kind === 'completed';
         const { head: after } = await committer.commit({
-          state: { cursor, window: sums, epoch: sums },
+          state: { cursor, window: sums, epoch: sums, monitor: startMonitor() },
           blobs: [
             { role: 'weights', read: () => Promise.resolve(Buffer.from(weightsOf(done))) },
             ...(done % 2 ? [{ role: 'window' as const, read: () => Promise.resolve(Buffer.from(`window ${done}`)) }] : []),
           ],
-          updateRows: [], epochRows: [], events: [], inputs, specSha256: '0'.repeat(64), keepLast: 2,
+          updateRows: [], epochRows: [], events: [], inputs, specSha256: '0'.repeat(64), keepLast: 2, keepBest: null, best: null,
           final: completed ? (ending).result : null,
           checkpointId: `ckpt_${++checkpoints}`,
           ...(ending ? { ending: (h: Head) => protocol.lifecycle.attemptEnded(h, ending, protocol.lifecycle.NOTHING_DONE, limits, clock.now()) } : {}),
         });
         return after;
       };
-      const completion = { kind: 'completed' as const, result: { weights_sha256: '0'.repeat(64), state_sha256: stateOf(TOTAL).padEnd(64, '0'), metrics: {}, validation: null, updates: TOTAL / 2, unused_micro_batches: 0, stopped_by: 'epochs' as const, engine: 'model', numerics_class: 'model', numerics: 'strict' as const } };
+      const completion = { kind: 'completed' as const, result: { weights_sha256: '0'.repeat(64), state_sha256: stateOf(TOTAL).padEnd(64, '0'), metrics: {}, validation: null, updates: TOTAL / 2, unused_micro_batches: 0, skipped_windows: 0, stopped_by: 'epochs' as const, engine: 'model', numerics_class: 'model', numerics: 'strict' as const } };
       const willDie = !calm && chance(0.35) ? Math.floor(random() * 4) : -1;
       const willStop = chance(0.3) ? Math.floor(random() * 4) : -1;
       for (let step = 0; ; step++) {

@@ -1,5 +1,7 @@
 // A real API for tests: file store in a temporary folder, a queue over a real Redis (or over a port where nothing listens), the
 // server, and somebody who owns a job as a worker would: by claiming, committing and beating with the project's own code.
+import { startCursor } from '../../lib/training/cursor.js';
+import { startMonitor } from '../../lib/training/monitor.js';
 import { createHash } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -148,16 +150,16 @@ async function ownJob(store: Store, queue: JobQueue, job: string, worker: string
     claim,
     commit: async ({ updates, microBatches, windowPosition = 0, weights = Buffer.from(`weights ${updates}`), rows = [], epochs = [], events = [], end }) => {
       const sums = { samples: 0, micro_batches: 0, loss: 0, correct: 0, top_k_correct: 0 };
-      const cursor = { epoch: 0, position: microBatches * record.spec.training.batch_size, window_position: windowPosition, micro_batches: microBatches, updates, validation_pending: false };
+      const cursor = { ...startCursor(), position: microBatches * record.spec.training.batch_size, window_position: windowPosition, micro_batches: microBatches, updates };
       const { head } = await committer.commit({
-        state: { cursor, window: { ...sums, micro_batches: windowPosition }, epoch: sums },
+        state: { cursor, window: { ...sums, micro_batches: windowPosition }, epoch: sums, monitor: startMonitor() },
         blobs: [{ role: 'weights', read: () => Promise.resolve(weights) }],
         updateRows: rows,
         epochRows: epochs,
         events,
         inputs: INPUTS,
         specSha256: 'e'.repeat(64),
-        keepLast: 2,
+        keepLast: 2, keepBest: null, best: null,
         final: null,
         checkpointId: `ckpt_${ulid().toLowerCase()}`,
         ...(end ? { ending: (current: Head) => attemptEnded(current, end, NOTHING_DONE, runLimits(record), systemClock.now()) } : {}),
@@ -181,7 +183,7 @@ const IDLE: Progress = { epoch: 0, position: 0, micro_batches: 0, window_positio
 
 export function resultWith(weights: Buffer, updates: number): JobResult {
   return {
-    weights_sha256: sha256(weights), state_sha256: 'a'.repeat(64), metrics: { loss: 0.1, accuracy: 0.9 }, validation: null, updates, unused_micro_batches: 0, stopped_by: 'epochs', engine: 'tensorflow', numerics_class: INPUTS.numerics_class, numerics: 'strict',
+    weights_sha256: sha256(weights), state_sha256: 'a'.repeat(64), metrics: { loss: 0.1, accuracy: 0.9 }, validation: null, updates, unused_micro_batches: 0, skipped_windows: 0, stopped_by: 'epochs', engine: 'tensorflow', numerics_class: INPUTS.numerics_class, numerics: 'strict',
   };
 }
 

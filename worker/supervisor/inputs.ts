@@ -12,7 +12,9 @@ import { checkState, expectedState } from '../../lib/model/slots.js';
 import { type Course, courseOf } from '../../lib/training/course.js';
 import { programKey, specSha256 } from '../../lib/training/program-key.js';
 import { stateFiles } from '../../lib/model/state-files.js';
-import { STATE_ROLES, type StateRole } from '../../lib/training/state.js';
+import { holdsWindow } from '../../lib/training/cursor.js';
+import { keepsBest } from '../../lib/training/monitor.js';
+import { STATE_ROLES, type StateCounters, type StateRole } from '../../lib/training/state.js';
 import type { TrainerData } from '../protocol.js';
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
@@ -59,8 +61,8 @@ export async function gatherInputs(spec: JobSpec, { roots, memoryBytes }: DataMe
 }
 
 /** Throws checkpoint_corrupt naming every tensor that is missing, extra, mis-shaped or in the wrong file. */
-export async function checkStateFiles(spec: JobSpec, plan: ModelPlan, files: Partial<Record<StateRole, string>>, windowOpen: boolean): Promise<void> {
-  const expected = stateFiles(expectedState(plan, spec.training, windowOpen));
+export async function checkStateFiles(spec: JobSpec, plan: ModelPlan, files: Partial<Record<StateRole, string>>, state: StateCounters): Promise<void> {
+  const expected = stateFiles(expectedState(plan, spec.training, holdsWindow(state.cursor), keepsBest(spec, state)));
   for (const role of STATE_ROLES) {
     const path = files[role];
     const ofRole = new Map((expected.get(role) ?? []).map((entry) => [entry.name, entry]));

@@ -46,7 +46,7 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
   let pins: Inputs | null = claim.head().inputs;
   const figures = makeFigures(inputs.course, start?.micro_batches ?? 0, session.startedMs, () => deps.clock.monotonicMs(), session.queueMs);
   const committer = makeCommitter({ store: deps.store, clock: deps.clock, log }, claim, restored?.manifest ?? null);
-  const saver = makeSaver({ claim, committer, stamp, feed: deps.feed, now: () => deps.clock.now(), inputs: () => pins!, specSha256: inputs.specSha256, keepLast: record.spec.checkpoint.keep_last });
+  const saver = makeSaver({ claim, committer, stamp, feed: deps.feed, now: () => deps.clock.now(), inputs: () => pins!, specSha256: inputs.specSha256, keepLast: record.spec.checkpoint.keep_last, keepBest: record.spec.checkpoint.keep_best });
   deps.feed.rewind(stamp, { update: start?.updates ?? 0, epoch: start?.epoch ?? 0 });
   saver.publish(claim.head());
   for (const bad of restore.corrupt) {

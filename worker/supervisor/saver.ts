@@ -3,6 +3,7 @@
 import { readFile, rm } from 'node:fs/promises';
 import { ulid } from 'ulid';
 import type { Head, Inputs, JobResult } from '../../lib/contract/records.js';
+import type { KeepBestSpec } from '../../lib/contract/spec.js';
 import type { EpochRow, EventType, JobEvent, UpdateRow } from '../../lib/contract/rows.js';
 import type { Committer } from '../../lib/jobs/commit.js';
 import { sha256Slowly } from '../../lib/jobs/commit.js';
@@ -32,12 +33,13 @@ export interface SaverOptions {
   inputs: () => Inputs;
   specSha256: string;
   keepLast: number;
+  keepBest: KeepBestSpec | null;
 }
 
 /** Events that an end without a commit may add to HEAD. */
 const CARRIED_MAX = 40;
 
-export function makeSaver({ claim, committer, stamp, feed, now, inputs, specSha256, keepLast }: SaverOptions): Saver {
+export function makeSaver({ claim, committer, stamp, feed, now, inputs, specSha256, keepLast, keepBest }: SaverOptions): Saver {
   let updateRows: UpdateRow[] = [];
   let epochRows: EpochRow[] = [];
   let events: JobEvent[] = [];
@@ -84,6 +86,8 @@ export function makeSaver({ claim, committer, stamp, feed, now, inputs, specSha2
           inputs: inputs(),
           specSha256,
           keepLast,
+          keepBest,
+          best: snapshot.best,
           final: final ?? null,
           checkpointId: `ckpt_${ulid().toLowerCase()}`,
           ...(ending ? { ending } : {}),
@@ -112,6 +116,7 @@ export async function resultOf(snapshot: Snapshot, stateFile: SnapshotFile, outc
     validation: outcome.validation,
     updates: outcome.updates,
     unused_micro_batches: outcome.unusedMicroBatches,
+    skipped_windows: outcome.skippedWindows,
     stopped_by: outcome.stoppedBy,
     engine: inputs.engine,
     numerics_class: inputs.numerics_class,

@@ -2,7 +2,8 @@
 // serve.ts hands it its messages; what it answers is in ../protocol.ts.
 import { expectedState } from '../../lib/model/slots.js';
 import type { EpochRow } from '../../lib/contract/rows.js';
-import { stoppedBy, unusedMicroBatches } from '../../lib/training/cursor.js';
+import { holdsWindow, stoppedBy, unusedMicroBatches } from '../../lib/training/cursor.js';
+import { keepsBest } from '../../lib/training/monitor.js';
 import type { StateCounters } from '../../lib/training/state.js';
 import type { FromTrainer, ToTrainer, TrainingOutcome } from '../protocol.js';
 import type { Engine } from './engines/index.js';
@@ -102,6 +103,7 @@ export function startAttempt({ start, engine, send, hooks }: AttemptOptions): At
       },
       updateRow: progress.updateRow,
       epochRow: progress.epochRow,
+      bestEpoch: snapshots.best,
     };
   }
 
@@ -110,8 +112,9 @@ export function startAttempt({ start, engine, send, hooks }: AttemptOptions): At
     return makeSnapshots({
       policy: spec.checkpoint,
       dir: start.spoolDir,
-      tensors: (windowOpen) => expectedState(plan, spec.training, windowOpen),
-      view: (windowOpen) => program.snapshot(windowOpen),
+      tensors: (counters) => expectedState(plan, spec.training, holdsWindow(counters.cursor), keepsBest(spec, counters)),
+      finalTensors: expectedState(plan, spec.training, false),
+      view: (counters) => training.best.beside(program.snapshot(holdsWindow(counters.cursor))),
       start: training.start,
       nowMs,
       onReady(snapshot) {
@@ -128,7 +131,7 @@ export function startAttempt({ start, engine, send, hooks }: AttemptOptions): At
     flush();
     if (ending.kind === 'completed') {
       const snapshot = await snapshots.last(counters);
-      send({ type: 'done', attempt, snapshot, stateFile: await snapshots.stateFile(), outcome: outcomeOf(ending.epoch, counters, training) });
+      send({ type: 'done', attempt, snapshot, stateFile: await snapshots.stateFile(counters), outcome: outcomeOf(ending.epoch, counters, training) });
       return;
     }
     const nothingNew = JSON.stringify(counters) === JSON.stringify(training.start);
@@ -166,6 +169,7 @@ function outcomeOf(epoch: EpochRow | null, { cursor }: StateCounters, { course }
     stoppedBy: stoppedBy(cursor, course),
     updates: cursor.updates,
     unusedMicroBatches: unusedMicroBatches(cursor, course),
+    skippedWindows: cursor.skipped.windows,
     metrics: epoch === null ? { loss: null } : figuresOf(epoch, ['loss', 'accuracy', 'top_k_accuracy']),
     validation: epoch?.val_loss === undefined ? null : figuresOf(epoch, ['val_loss', 'val_accuracy', 'val_top_k_accuracy']),
   };

@@ -6,13 +6,18 @@ import type { JobSpec } from '../../lib/contract/spec.js';
 import type { EpochRow, UpdateRow } from '../../lib/contract/rows.js';
 import { AppError } from '../../lib/errors.js';
 import { totalUpdates, type Course } from '../../lib/training/course.js';
-import { afterStep, isBoundary, planBlocks, planStep, type Block } from '../../lib/training/cursor.js';
+import { afterStep, holdsWindow, isBoundary, planBlocks, planStep, skipWindow, stopEarly, type Block } from '../../lib/training/cursor.js';
 import { makeLearningRate, type LearningRate } from '../../lib/training/learning-rate.js';
+import { observe } from '../../lib/training/monitor.js';
 import type { Cursor, PartialSums, StateCounters } from '../../lib/training/state.js';
 import { addMicroBatch, emptySums, windowDivisor } from '../../lib/training/window.js';
 import type { Batches, TrainingBatch } from './batches.js';
+import type { BestWeights } from './best-weights.js';
 import type { Batch, BlockResult, CompiledProgram, UpdateScalars } from './engines/index.js';
 import { epochRow, updateRow } from './rows.js';
+
+/** So many windows in a row that are not finite are no accident. */
+const SKIPS_LIMIT = 10;
 
 /** What is trained, and from where. */
 export interface Training {
@@ -21,6 +26,7 @@ export interface Training {
   batches: Batches;
   /** Holds the state that belongs to `start`. */
   program: CompiledProgram;
+  best: BestWeights;
   start: StateCounters;
 }
 
@@ -36,6 +42,8 @@ export interface Watch {
   microBatch(batch: TrainingBatch, cursor: Cursor): void;
   updateRow(row: UpdateRow): void;
   epochRow(row: EpochRow): void;
+  /** The epoch that has just ended is one of the best by keep_best's metric: the state at the next boundary is to be kept. */
+  bestEpoch(value: number): void;
   nowMs(): number;
 }
 
@@ -43,12 +51,12 @@ export type Ending =
   /** `epoch` is the last row written; null if the attempt started from a finished state. */
   { kind: 'completed'; counters: StateCounters; epoch: EpochRow | null } | { kind: 'stopped'; counters: StateCounters };
 
-export async function train({ spec, course, batches, program, start }: Training, watch: Watch): Promise<Ending> {
-  const { training } = spec;
+export async function train({ spec, course, batches, program, best, start }: Training, watch: Watch): Promise<Ending> {
+  const { training, checkpoint } = spec;
   const learningRate = makeLearningRate(training, totalUpdates(course));
-  let { cursor, window, epoch } = start;
+  let { cursor, window, epoch, monitor } = start;
   let lastEpoch: EpochRow | null = null;
-  const counters = (): StateCounters => ({ cursor, window, epoch });
+  const counters = (): StateCounters => ({ cursor, window, epoch, monitor });
 
   /** Where the state may be kept: messages arrive and files are written here. True if it is time to stop. */
   const pause = async (): Promise<boolean> => {
@@ -64,6 +72,15 @@ export async function train({ spec, course, batches, program, start }: Training,
     return windows.length === 1 ? [program.runBlock(only!.batches, parts[0]!.block.fillsWindow ? only!.update : null)] : program.runWindows(windows);
   };
 
+  /** What early stopping and keep_best make of an epoch. */
+  function judge(row: EpochRow): void {
+    const seen = observe(monitor, row, { stopping: training.early_stopping, keeping: checkpoint.keep_best });
+    monitor = seen.monitor;
+    if (seen.improved && course.restoreBest) best.keep(holdsWindow(cursor));
+    if (seen.keep !== null) watch.bestEpoch(seen.keep);
+    if (seen.stop && planStep(cursor, course) === 'micro_batch') cursor = stopEarly(cursor);
+  }
+
   for (;;) {
     const step = planStep(cursor, course);
     if (step === 'finished') return { kind: 'completed', counters: counters(), epoch: lastEpoch };
@@ -76,12 +93,20 @@ export async function train({ spec, course, batches, program, start }: Training,
         const parts = blocks.map((block) => ({ block, batches: gathered.splice(0, block.cursors.length) }));
         for (const [index, result] of run(parts, window).entries()) {
           const { batches: executed } = parts[index]!;
-          if (!result.finite) throw nonfinite(cursor, executed.length);
+          if (!result.finite) {
+            if (training.nonfinite === 'fail') throw nonfinite(cursor, executed.length);
+            cursor = skipWindow(cursor);
+          }
           for (const [at, row] of result.rows.entries()) {
-            window = addMicroBatch(window, row);
-            epoch = addMicroBatch(epoch, row);
+            if (!cursor.skipping) window = addMicroBatch(window, row);
+            // of a skipped window, what is finite: the same sums however the window was cut
+            if (Number.isFinite(row.loss)) epoch = addMicroBatch(epoch, row);
             cursor = afterStep(cursor, 'micro_batch', course); // only now is the micro-batch consumed
             watch.microBatch(executed[at]!, cursor);
+          }
+          if (cursor.skipping) {
+            program.dropWindow();
+            window = emptySums();
           }
           if (result.update === null) continue;
           cursor = afterStep(cursor, 'update', course);
@@ -92,6 +117,16 @@ export async function train({ spec, course, batches, program, start }: Training,
       }
       case 'update':
         throw new Error('an update is due, but it belongs to the block that filled its window');
+      case 'skip_window': {
+        if (cursor.skipped.in_a_row + 1 === SKIPS_LIMIT) throw new AppError('nonfinite_loss', `${SKIPS_LIMIT} windows in a row were skipped, because their loss or gradient is not finite (epoch ${cursor.epoch + 1}, after ${cursor.updates} updates)`);
+        cursor = afterStep(cursor, step, course);
+        break;
+      }
+      case 'restore_best': {
+        best.restore();
+        cursor = afterStep(cursor, step, course);
+        break;
+      }
       case 'drop_window': {
         program.dropWindow();
         cursor = afterStep(cursor, step, course);
@@ -104,8 +139,11 @@ export async function train({ spec, course, batches, program, start }: Training,
         if (validation === 'stopped') return { kind: 'stopped', counters: counters() };
         lastEpoch = epochRow(training, learningRate, cursor, epoch, validation);
         watch.epochRow(lastEpoch);
+        const ended = cursor.position === course.samples;
         cursor = afterStep(cursor, step, course);
         epoch = emptySums();
+        // the part of an epoch that max_updates leaves is none
+        if (ended) judge(lastEpoch);
         break;
       }
     }

@@ -8,13 +8,15 @@ import { checkState, expectedState } from '../../lib/model/slots.js';
 import { stateFiles, tensorsOfFile } from '../../lib/model/state-files.js';
 import type { ModelPlan } from '../../lib/model/plan.js';
 import { checkCourse, courseOf, totalUpdates, type Course } from '../../lib/training/course.js';
-import { checkCursor, startCursor } from '../../lib/training/cursor.js';
+import { checkCursor, holdsWindow, startCursor } from '../../lib/training/cursor.js';
+import { keepsBest, startMonitor } from '../../lib/training/monitor.js';
 import { checkSchedule } from '../../lib/training/learning-rate.js';
 import { STATE_ROLES, type HostTensor, type StateCounters, type TensorMap } from '../../lib/training/state.js';
 import { emptySums } from '../../lib/training/window.js';
 import type { EngineFacts, ResumeState, ToTrainer } from '../protocol.js';
 import { loadData, type LoadedData } from './batches.js';
 import { compileFitting } from './compile-fitting.js';
+import { makeBestWeights, type BestWeights } from './best-weights.js';
 import type { CompiledProgram, Engine } from './engines/index.js';
 import { batchSizes } from './engines/slices.js';
 import type { Training } from './loop.js';
@@ -54,9 +56,9 @@ async function prepareOn(data: LoadedData, start: Start, engine: Engine, loadMs:
   const program = programOf(spec, planned.plan, { training: batchSizes(data.description.samples, batchSize), evaluation: batchSizes(data.validationSamples, batchSize) });
   const { compiled, parts } = compileFitting(engine, program, spec.training, start.parts);
   try {
-    const counters = await loadState(start, compiled, planned.plan, course);
+    const { counters, best } = await loadState(start, compiled, planned.plan, course);
     return {
-      training: { spec, course, batches: data.batches(planned.plan), program: compiled, start: counters },
+      training: { spec, course, batches: data.batches(planned.plan), program: compiled, best, start: counters },
       plan: planned.plan,
       facts: { engine: engine.name, device: engine.device, lanes: compiled.lanes, numericsClass: `${engine.numerics}; batch ${program.batchSize}${parts === 1 ? '' : ` in ${parts} parts`}; program ${program.key}` },
       totalUpdates: totalUpdates(course),
@@ -69,27 +71,31 @@ async function prepareOn(data: LoadedData, start: Start, engine: Engine, loadMs:
   }
 }
 
-async function loadState({ spec, resume, initFile }: Start, program: CompiledProgram, plan: ModelPlan, course: Course): Promise<StateCounters> {
+async function loadState({ spec, resume, initFile }: Start, program: CompiledProgram, plan: ModelPlan, course: Course): Promise<{ counters: StateCounters; best: BestWeights }> {
+  const closed = expectedState(plan, spec.training, false);
   if (resume !== null) {
     checkCounters(resume.counters, course);
-    program.restore(await readState(resume, spec, plan), resume.counters.cursor.window_position > 0);
-    return resume.counters;
+    const state = await readState(resume, spec, plan);
+    const own = expectedState(plan, spec.training, holdsWindow(resume.counters.cursor));
+    program.restore(new Map([...state].filter(([name]) => own.has(name))), holdsWindow(resume.counters.cursor));
+    return { counters: resume.counters, best: makeBestWeights(program, closed, state) };
   }
   program.initialise(spec.training.seed);
   if (initFile !== null) program.loadWeights(await readSafetensorsFile(initFile, { code: 'invalid_data' }));
-  return { cursor: startCursor(), window: emptySums(), epoch: emptySums() };
+  return { counters: { cursor: startCursor(), window: emptySums(), epoch: emptySums(), monitor: startMonitor() }, best: makeBestWeights(program, closed, new Map()) };
 }
 
 function checkCounters({ cursor, window }: StateCounters, course: Course): void {
   refuse(checkCursor(cursor, course).map((problem) => ({ ...problem, message: `${problem.param} ${problem.message}` })), 'checkpoint_corrupt');
-  if (window.micro_batches !== cursor.window_position) {
-    throw new AppError('checkpoint_corrupt', `the window's sums are of ${window.micro_batches} micro-batches, but its position is ${cursor.window_position}`, { param: 'window.micro_batches' });
+  const summed = holdsWindow(cursor) ? cursor.window_position : 0;
+  if (window.micro_batches !== summed) {
+    throw new AppError('checkpoint_corrupt', `the window's sums are of ${window.micro_batches} micro-batches, and ought to be of ${summed}`, { param: 'window.micro_batches' });
   }
 }
 
 /** All tensors of a checkpoint; each file holds exactly its own role's. */
 async function readState({ counters, files }: ResumeState, spec: JobSpec, plan: ModelPlan): Promise<TensorMap> {
-  const expected = stateFiles(expectedState(plan, spec.training, counters.cursor.window_position > 0));
+  const expected = stateFiles(expectedState(plan, spec.training, holdsWindow(counters.cursor), keepsBest(spec, counters)));
   const state = new Map<string, HostTensor>();
   for (const role of STATE_ROLES) {
     const entries = expected.get(role) ?? [];
@@ -99,7 +105,7 @@ async function readState({ counters, files }: ResumeState, spec: JobSpec, plan: 
       refuse(checkState(ofRole, new Map()), 'checkpoint_corrupt');
       continue;
     }
-    if (role === 'window' && counters.cursor.window_position === 0) throw new AppError('checkpoint_corrupt', 'the checkpoint holds a window, but its cursor says that none is open', { param: role });
+    if (role === 'window' && !holdsWindow(counters.cursor)) throw new AppError('checkpoint_corrupt', 'the checkpoint holds a window, but its cursor says that none is open', { param: role });
     const tensors = await readSafetensorsFile(path);
     refuse(checkState(ofRole, tensors), 'checkpoint_corrupt');
     for (const [name, tensor] of tensorsOfFile(role, entries, tensors)) state.set(name, tensor);

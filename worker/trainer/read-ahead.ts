@@ -153,6 +153,6 @@ const keyOf = (place: Place): string => (place.kind === 'training' ? `${place.cu
 /** Where an epoch's validation is due, if nothing but the window's end lies before it. */
 function endOfEpoch(cursor: Cursor, course: Course): Cursor | null {
   const step = planStep(cursor, course);
-  if (step === 'update' || step === 'drop_window') return endOfEpoch(afterStep(cursor, step, course), course);
+  if (step === 'update' || step === 'skip_window' || step === 'drop_window') return endOfEpoch(afterStep(cursor, step, course), course);
   return step === 'end_epoch' ? cursor : null;
 }

@@ -1,5 +1,6 @@
-// Snapshots of one attempt: takes them where the policy or a message asks, lets them be written while training goes on,
-// and reports them. A background snapshot that cannot be written is reported and forgotten; the last one may not fail.
+// Snapshots of one attempt: takes them where the policy or a message asks, lets them be written while training goes on, and
+// reports them one at a time. A background snapshot that cannot be written is reported and forgotten; the last one may not
+// fail. Those of the best epochs (keep_best) are never given up for a later one: they wait until they are reported.
 import { join } from 'node:path';
 import { makeSafetensorsWriter } from '../../lib/checkpoints/safetensors-writer.js';
 import type { CheckpointPolicySpec } from '../../lib/contract/spec.js';
@@ -15,12 +16,17 @@ export interface Snapshots {
   boundary(counters: StateCounters): void;
   /** One is wanted at the next boundary, whatever the policy says. */
   request(): void;
+  /** The state at the next boundary is that of one of the best epochs, by this value. */
+  best(value: number): void;
   /** Snapshot `number` is committed or given up. */
   settled(number: number): void;
-  /** The last snapshot, taken here and written at once; an unfinished background one of an earlier state is given up. */
+  /**
+   * The last snapshot, taken here and written at once. An unfinished background one of an earlier state is given up; those of best
+   * epochs are reported first, one after another.
+   */
   last(counters: StateCounters): Promise<Snapshot>;
-  /** Weights and slots in one file: the canonical final state. */
-  stateFile(): Promise<SnapshotFile>;
+  /** Weights, slots and averages in one file: the canonical final state. */
+  stateFile(counters: StateCounters): Promise<SnapshotFile>;
   /** Gives up what is unfinished. */
   close(): Promise<void>;
 }
@@ -29,8 +35,10 @@ export interface SnapshotsOptions {
   policy: CheckpointPolicySpec;
   dir: string;
   /** What a state holds. */
-  tensors(windowOpen: boolean): ReadonlyMap<string, ExpectedTensor>;
-  view(windowOpen: boolean): StateSnapshot;
+  tensors(counters: StateCounters): ReadonlyMap<string, ExpectedTensor>;
+  /** What the canonical final state holds. */
+  finalTensors: ReadonlyMap<string, ExpectedTensor>;
+  view(counters: StateCounters): StateSnapshot;
   start: StateCounters;
   nowMs(): number;
   /** A background snapshot is on the disk. */
@@ -40,7 +48,10 @@ export interface SnapshotsOptions {
 }
 
 interface Writing {
+  number: number;
   counters: StateCounters;
+  /** Of a best epoch. */
+  best: number | null;
   /** The snapshot, once its files are complete. */
   done: Promise<Snapshot>;
   abort: AbortController;
@@ -51,76 +62,89 @@ export function makeSnapshots(options: SnapshotsOptions): Snapshots {
   let taken = 0;
   let last: LastSnapshot = { cursor: options.start.cursor, takenAtMs: nowMs() };
   let requested = false;
-  /** Written in the background. */
-  let writing: Writing | null = null;
+  /** Of the epoch that has just ended. */
+  let bestValue: number | null = null;
+  /** Taken and not reported yet, in their order: at most one that is of no best epoch, and none behind it. */
+  let queue: Writing[] = [];
   /** Reported, written or not, and not settled yet. */
   let unsettled: number | null = null;
+  /** Wakes who waits for the next report. */
+  let wake = (): void => undefined;
+  const reported = (): Promise<void> => new Promise((resolve) => (wake = resolve));
 
-  function take(counters: StateCounters): Writing & { number: number } {
-    const windowOpen = counters.cursor.window_position > 0;
+  function take(counters: StateCounters): Writing {
     const number = ++taken;
     const takenAtMs = nowMs();
+    const best = bestValue;
     last = { cursor: counters.cursor, takenAtMs };
     requested = false;
+    bestValue = null;
     const abort = new AbortController();
-    const files = spoolSnapshot({ view: options.view(windowOpen), tensors: options.tensors(windowOpen), dir, number, signal: abort.signal });
-    return { number, counters, abort, done: files.then((files: SnapshotFiles) => ({ number, counters, files, writeMs: nowMs() - takenAtMs })) };
+    const files = spoolSnapshot({ view: options.view(counters), tensors: options.tensors(counters), dir, number, signal: abort.signal });
+    return { number, counters, best, abort, done: files.then((files: SnapshotFiles) => ({ number, counters, files, best, writeMs: nowMs() - takenAtMs })) };
   }
 
-  function takeInBackground(counters: StateCounters): void {
-    const snapshot = take(counters);
-    writing = snapshot;
-    const isCurrent = () => writing === snapshot;
-    snapshot.done.then(
+  /** Reports the first of the queue once it is written and nothing else is unsettled. */
+  function reportNext(): void {
+    const [first] = queue;
+    if (first === undefined || unsettled !== null) return;
+    const isNext = (): boolean => queue[0] === first && unsettled === null;
+    first.done.then(
       (ready) => {
-        if (!isCurrent()) return;
-        writing = null;
+        if (!isNext()) return;
+        queue.shift();
         unsettled = ready.number;
         options.onReady(ready);
+        wake();
       },
       (error: unknown) => {
-        if (!isCurrent()) return;
-        writing = null;
-        // Settled by whoever hears of it, when it is worth trying again.
-        unsettled = snapshot.number;
-        options.onFailed(snapshot.number, error);
+        if (!isNext()) return;
+        queue.shift();
+        // settled by whoever hears of it, when it is worth trying again
+        unsettled = first.number;
+        options.onFailed(first.number, error);
+        wake();
       },
     );
   }
 
-  /** Takes the background snapshot away from its own ending. */
-  function detach(): Writing | null {
-    const detached = writing;
-    writing = null;
-    return detached;
-  }
-
-  async function giveUp(snapshot: Writing | null): Promise<void> {
-    snapshot?.abort.abort();
-    await snapshot?.done.catch(() => undefined);
+  async function giveUp(snapshots: readonly Writing[]): Promise<void> {
+    for (const { abort } of snapshots) abort.abort();
+    await Promise.allSettled(snapshots.map(({ done }) => done));
   }
 
   return {
     boundary(counters) {
-      if (writing !== null || unsettled !== null) return;
-      if (requested || isSnapshotDue(policy, last, counters.cursor, nowMs())) takeInBackground(counters);
+      const isFree = queue.length === 0 && unsettled === null;
+      if (bestValue === null && !(isFree && (requested || isSnapshotDue(policy, last, counters.cursor, nowMs())))) return;
+      queue.push(take(counters));
+      reportNext();
     },
     request() {
       requested = true;
     },
+    best(value) {
+      bestValue = value;
+    },
     settled(number) {
-      if (number === unsettled) unsettled = null;
+      if (number !== unsettled) return;
+      unsettled = null;
+      reportNext();
     },
     async last(counters) {
-      const unfinished = detach();
-      if (unfinished !== null && isSameState(unfinished.counters, counters)) return unfinished.done;
-      await giveUp(unfinished);
-      return take(counters).done;
+      const same = queue.at(-1);
+      const isLast = same !== undefined && isSameState(same.counters, counters);
+      if (isLast) queue.pop();
+      await giveUp(queue.filter(({ best }) => best === null));
+      queue = queue.filter(({ best }) => best !== null);
+      reportNext();
+      while (queue.length > 0) await reported();
+      return isLast ? same.done : take(counters).done;
     },
-    async stateFile() {
-      const tensors = options.tensors(false);
+    async stateFile(counters) {
+      const tensors = options.finalTensors;
       const path = join(dir, 'state.safetensors');
-      const view = options.view(false);
+      const view = options.view(counters);
       try {
         const writer = await makeSafetensorsWriter(path, [...tensors].map(([name, { dtype, shape }]) => ({ name, dtype, shape })));
         try {
@@ -134,12 +158,13 @@ export function makeSnapshots(options: SnapshotsOptions): Snapshots {
         view.dispose();
       }
     },
-    close: () => giveUp(detach()),
+    async close() {
+      const left = queue;
+      queue = [];
+      await giveUp(left);
+    },
   };
 }
 
-/** No step lies between them: the cursor tells, because the sums follow from it. */
-function isSameState(a: StateCounters, b: StateCounters): boolean {
-  const [from, to] = [a.cursor, b.cursor];
-  return from.micro_batches === to.micro_batches && from.updates === to.updates && from.epoch === to.epoch && from.validation_pending === to.validation_pending;
-}
+/** No step lies between them: the cursor tells, because all else follows from it. */
+const isSameState = (a: StateCounters, b: StateCounters): boolean => JSON.stringify(a.cursor) === JSON.stringify(b.cursor);

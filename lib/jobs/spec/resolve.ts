@@ -9,6 +9,7 @@ import { limitProblems, makeValidator } from './schema-problems.js';
 import { resolveCheckpoint } from './sections/checkpoint.js';
 import { inheritNormalize, resolveData } from './sections/data.js';
 import { resolveModel } from './sections/model.js';
+import { resolveMonitors } from './sections/monitors.js';
 import { resolveRun } from './sections/run.js';
 import type { Section } from './sections/section.js';
 import { resolveTraining } from './sections/training.js';
@@ -44,5 +45,5 @@ export function resolveSpec(input: unknown): { spec: JobSpec } | { problems: Pro
   const run = resolve('run', Run, resolveRun);
   if (problems.length > 0 || !data || !model || !training || !checkpoint || !resources || !run) return { problems: limitProblems(problems) };
   const name = (given.get('name') as string | null | undefined) ?? null;
-  return { spec: { spec_version: 1, name, data, model, training, checkpoint, resources, run } };
+  return resolveMonitors({ spec_version: 1, name, data, model, training, checkpoint, resources, run });
 }

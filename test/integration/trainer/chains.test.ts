@@ -109,6 +109,7 @@ test('a training in chains has the bits of one without, stopped anywhere and res
         microBatch: () => void executed++,
         updateRow: ({ wall_time: _time, ...row }) => rows.push(row),
         epochRow: () => undefined,
+        bestEpoch: () => undefined,
         nowMs: () => 0,
       });
       resume = { counters: ending.counters, state: stateOf(program, ending.counters.cursor.window_position > 0) };

@@ -4,7 +4,7 @@
 // PAWL_MATRIX=ci cuts at every micro-batch and in the validations, and at some random pairs and triples; PAWL_MATRIX=all at
 // every pair of micro-batches, and at 40 random pairs and triples more. Attempts alternate between one lane and
 // two. One file a model and engine, so that they run side by side.
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -12,7 +12,8 @@ import type { JobSpecInput } from '../../../lib/contract/spec.js';
 import { permutationOf } from '../../../lib/training/permutation.js';
 import { bitsAt, keyOf } from '../../../lib/training/random.js';
 import { runTraining, type Cut, type RunResult } from './run-training.js';
-import { SPEC_A, SPEC_B, SPEC_C } from './specs.js';
+import { bytesOf, smallNpz } from '../../unit/data/npz-files.js';
+import { SPEC_A, SPEC_B, SPEC_C, SPEC_D } from './specs.js';
 
 interface Case {
   name: string;
@@ -22,6 +23,10 @@ interface Case {
   validationBatches: number;
   /** Cuts that always run. */
   few: Cut[][];
+  /** Writes the data files into a folder. */
+  writeData?(dir: string): Promise<void>;
+  /** Windows that the training skips. */
+  skippedWindows?: number;
 }
 
 const notice = (at: number): Cut => ({ kind: 'notice', at });
@@ -36,6 +41,14 @@ export const MODEL_A: Case = {
 };
 export const MODEL_B: Case = { name: 'B: nesterov, strides, dilation, flush', spec: SPEC_B, microBatches: 14, validationBatches: 0, few: [[notice(6)], [notice(8)], [kill(12)]] };
 export const MODEL_C: Case = { name: 'C: residuals, moving average, binary crossentropy, drop', spec: SPEC_C, microBatches: 14, validationBatches: 4, few: [[notice(5)], [kill(8)], [{ kind: 'notice', atValidationBatch: 1 }]] };
+
+/** 40 samples, one of them beyond what a float32 can add up. */
+async function writePoisoned(dir: string): Promise<void> {
+  const x = Float32Array.from({ length: 40 * 25 }, (_, index) => (Math.floor(index / 25) === 17 ? 3e38 : Math.sin(index * 7.3)));
+  const y = Uint8Array.from({ length: 40 }, (_, sample) => sample % 3);
+  await writeFile(join(dir, 'poisoned.npz'), smallNpz({ x: { descr: '<f4', shape: [40, 5, 5], data: bytesOf(x) }, y: { descr: '|u1', shape: [40], data: y } }));
+}
+export const MODEL_D: Case = { name: 'D: windows that are skipped', spec: SPEC_D, microBatches: 14, validationBatches: 0, few: [[notice(4)], [kill(7)], [notice(10)], [notice(1), kill(6), notice(12)]], writeData: writePoisoned, skippedWindows: 2 };
 
 /** Every single cut, every neighbouring pair, and triples across the whole training. */
 function all({ microBatches, validationBatches }: Case): Cut[][] {
@@ -91,12 +104,13 @@ export function describeMatrix(given: Case, engine: 'tensorflow' | 'wasm'): void
     async function run(cuts: readonly Cut[], input: JobSpecInput = spec): Promise<RunResult> {
       const own = join(dir, String(runs++));
       await mkdir(own);
-      const result = await runTraining({ spec: input, dir: own, cuts, engine, everySnapshot: input !== spec });
+      const result = await runTraining({ spec: input, dir: own, dataRoot: dir, cuts, engine, everySnapshot: input !== spec });
       await rm(own, { recursive: true });
       return result;
     }
     beforeAll(async () => {
       dir = await mkdtemp(join(tmpdir(), 'pawl-matrix-'));
+      await given.writeData?.(dir);
       undisturbed = await run([], { ...spec, checkpoint: { every_micro_batches: 1 } });
     });
     afterAll(() => rm(dir, { recursive: true, force: true }));
@@ -121,6 +135,7 @@ export function describeMatrix(given: Case, engine: 'tensorflow' | 'wasm'): void
 
     test('the undisturbed training executes every micro-batch once', () => {
       expect(undisturbed.attempts.map(({ executed }) => executed)).toEqual([Array.from({ length: microBatches }, (_, index) => index + 1)]);
+      expect(undisturbed.outcome.skippedWindows, 'skipped windows').toBe(given.skippedWindows ?? 0);
     });
     test('a second undisturbed training gives the same bytes', async () => expectUndisturbed(await run([]), []));
     test.each(chosen(given).map((cuts) => [show(cuts), cuts] as const))('%s', async (_, cuts) => expectUndisturbed(await run(cuts), cuts));

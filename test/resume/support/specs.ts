@@ -1,4 +1,4 @@
-// Three small trainings that between them hold everything whose resumption could go wrong. About seven micro-batches an
+// Four small trainings that between them hold everything whose resumption could go wrong. About seven micro-batches an
 // epoch, the last one ragged; windows of three, so that a window crosses the epochs' end (A) or is flushed there (B).
 import type { JobSpecInput } from '../../../lib/contract/spec.js';
 
@@ -63,7 +63,7 @@ export const SPEC_B: JobSpecInput = {
 
 /**
  * Two classes by a single output, residuals with normalization and dropout inside, a moving average of the weights, validation by
- * it, windows that are dropped at an epoch's end.
+ * it, the best epoch's weights at the end, windows that are dropped at an epoch's end.
  */
 export const SPEC_C: JobSpecInput = {
   name: 'resume-c',
@@ -85,7 +85,24 @@ export const SPEC_C: JobSpecInput = {
     optimizer: { type: 'adamw', lr: 0.01, weight_decay: 0.05 },
     loss: { type: 'binary_crossentropy', label_smoothing: 0.05 },
     ema: { momentum: 0.8 },
+    early_stopping: { patience: 5, restore_best: true },
     clip_value: 0.5,
   },
   checkpoint: { every_micro_batches: 3 },
+};
+
+/** A sample that makes its window infinite (matrix.ts writes the file): skipped, in each of two epochs. */
+export const SPEC_D: JobSpecInput = {
+  name: 'resume-d',
+  data: { type: 'npz', path: 'poisoned.npz' },
+  model: {
+    layers: [
+      { type: 'conv2d', filters: 3, kernel_size: 2, activation: 'relu' },
+      { type: 'batch_normalization' },
+      { type: 'flatten' },
+      { type: 'dense', units: 3, activation: 'softmax' },
+    ],
+  },
+  training: { batch_size: 6, accum_iters: 3, epochs: 2, tail: 'carry', seed: 2, nonfinite: 'skip_window', optimizer: { type: 'rmsprop', lr: 0.01, momentum: 0.5 } },
+  checkpoint: { every_micro_batches: 2 },
 };

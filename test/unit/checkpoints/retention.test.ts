@@ -5,7 +5,7 @@ import type { RetainedCommit } from '../../../lib/contract/records.js';
 
 /** Commit `seq` whose weights have version `base`. */
 const commit = (seq: number, base: number): RetainedCommit => ({
-  id: `ckpt_${seq}`, seq, manifest: `m${seq}`, manifest_sha256: '0'.repeat(64), micro_batches: seq, updates: base, window_position: 0, committed_at: '2026-01-01T00:00:00.000Z', bytes: 2,
+  id: `ckpt_${seq}`, seq, manifest: `m${seq}`, manifest_sha256: '0'.repeat(64), micro_batches: seq, updates: base, window_position: 0, committed_at: '2026-01-01T00:00:00.000Z', bytes: 2, best: null,
   blobs: [
     { role: 'weights', key: `w${base}`, bytes: 1, sha256: '0'.repeat(64) },
     { role: 'window', key: `a${seq}`, bytes: 1, sha256: '0'.repeat(64) },
@@ -14,6 +14,19 @@ const commit = (seq: number, base: number): RetainedCommit => ({
 const histories = fc.array(fc.nat(2), { minLength: 1, maxLength: 40 }).map((steps) => {
   let base = 0;
   return steps.map((step, seq) => commit(seq, (base += step)));
+});
+
+test('the best are kept, whatever came after them', () => {
+  const values = [3, null, 1, 2, null, null, 1, 5, null];
+  const history = values.map((best, seq) => ({ ...commit(seq, seq), best }));
+  const kept = (mode: 'min' | 'max', n: number) => chooseRetained(history, 2, [], { mode, n }).map(({ seq }) => seq);
+  // of equal ones the earlier; the last two are kept anyway
+  expect(kept('min', 1)).toEqual([2, 7, 8]);
+  expect(kept('min', 3)).toEqual([2, 3, 6, 7, 8]);
+  expect(kept('max', 2)).toEqual([0, 7, 8]);
+  // an epoch that was committed once more, after a death
+  const again = [...history.slice(0, 3), { ...commit(9, 9), micro_batches: 2, best: 1 }, { ...commit(10, 10) }, { ...commit(11, 11) }];
+  expect(chooseRetained(again, 2, [], { mode: 'min', n: 1 }).map(({ seq }) => seq)).toEqual([9, 10, 11]);
 });
 
 describe('retention', () => {

@@ -94,6 +94,9 @@ const training = some(
     lr_schedule: schedule,
     loss: fc.oneof(fc.constantFrom(...LOSSES), fc.constant({ type: 'mean_squared_error' }), some({ type: fc.constantFrom(...LOSSES.slice(0, 3)) }, { label_smoothing: number(0, 0.5), from_logits: fc.boolean() })),
     metrics: fc.constantFrom([], ['accuracy'], ['top_k_accuracy'], ['accuracy', { type: 'top_k_accuracy', k: 3 }]),
+    ema: fc.option(some({}, { momentum: number(0, 0.999) })),
+    nonfinite: fc.constantFrom('fail', 'skip_window'),
+    early_stopping: fc.option(some({}, { metric: fc.constantFrom('loss', null), mode: fc.constantFrom('auto', 'min', 'max'), patience: fc.nat(9), min_delta: number(0, 1), restore_best: fc.boolean() })),
     clip_norm: fc.option(number(0.1, 10)),
     clip_value: fc.option(number(0.1, 10)),
     allow_class_change: fc.boolean(),
@@ -101,7 +104,7 @@ const training = some(
 );
 const duration = fc.oneof(number(1, 1e6), fc.constantFrom('30s', '10m', '6h', '1d', '1.5h'));
 const checkpoint = fc.oneof(
-  some({}, { every_seconds: fc.option(duration), keep_last: fc.integer({ min: 2, max: 9 }) }),
+  some({}, { every_seconds: fc.option(duration), keep_last: fc.integer({ min: 2, max: 9 }), keep_best: fc.option(some({}, { metric: fc.constant('loss'), n: fc.integer({ min: 1, max: 9 }) })) }),
   some({ every_updates: fc.integer({ min: 1, max: 99 }) }, { every_seconds: fc.constant(null) }),
   some({ every_micro_batches: fc.integer({ min: 1, max: 99 }) }),
 );

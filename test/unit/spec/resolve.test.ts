@@ -228,11 +228,9 @@ describe('what is specified but not built', () => {
     ['model.layers.0.groups', '2', layer({ groups: 2 })],
     ['model.init', 'init.job', { model: { layers: [dense], init: { job: 'job_1', include: 'state' } } }],
     ['model.init.from', 's3://', { model: { layers: [dense], init: { from: 's3://b/w.safetensors' } } }],
-    ...['early_stopping', 'class_weight', 'sample_weight', 'augment'].map((key): [string, string, Input] => [`training.${key}`, key, training({ [key]: 1 })]),
-    ['training.nonfinite', 'skip_window', training({ nonfinite: 'skip_window' })],
+    ...['class_weight', 'sample_weight', 'augment'].map((key): [string, string, Input] => [`training.${key}`, key, training({ [key]: 1 })]),
     ['training.precision', 'bfloat16', training({ precision: 'bfloat16' })],
     ['checkpoint.every_seconds', 'auto', { checkpoint: { every_seconds: 'auto' } }],
-    ['checkpoint.keep_best', 'keep_best', { checkpoint: { keep_best: { metric: 'loss' } } }],
     ...['webgpu', 'cpu'].map((engine): [string, string, Input] => ['resources.engine', engine, { resources: { engine } }]),
   ];
 
@@ -248,8 +246,8 @@ describe('what is specified but not built', () => {
   });
 
   it('does not hide what else is wrong', () => {
-    const problems = problemsOf(input({ model: { layers: [{ type: 'conv2d', filters: 1, kernel_size: 1, groups: 2 }, { type: 'dense', units: 0 }] }, training: { early_stopping: {}, batch_size: 0 } }));
-    expect(problems.map(({ param }) => param).sort()).toEqual(['model.layers.0.groups', 'model.layers.1.units', 'training.batch_size', 'training.early_stopping']);
+    const problems = problemsOf(input({ model: { layers: [{ type: 'conv2d', filters: 1, kernel_size: 1, groups: 2 }, { type: 'dense', units: 0 }] }, training: { augment: {}, batch_size: 0 } }));
+    expect(problems.map(({ param }) => param).sort()).toEqual(['model.layers.0.groups', 'model.layers.1.units', 'training.augment', 'training.batch_size']);
   });
 
   it('is accepted as null, which is its default', () => {
@@ -313,6 +311,38 @@ describe('a moving average', () => {
     expect(specOf({ training: { ema: {} } }).training.ema).toEqual({ momentum: 0.99 });
     expect(told(input({ training: { ema: { momentum: 1 } } }))).toEqual(['training.ema.momentum: must be a number ≥ 0 and < 1, got 1']);
     expect(told(input({ training: { ema: 0.9 } }))).toEqual(['training.ema: must be null, or {momentum} of a moving average of the weights, got 0.9']);
+  });
+});
+
+describe('early stopping and keep_best', () => {
+  const digits = { type: 'builtin', name: 'digits' };
+  const validated = { ...digits, validation: { split: 0.2 } };
+  const both = (watched: Input, data: Input = validated, training: Input = {}): Input => input({ data, training: { ...training, early_stopping: watched }, checkpoint: { keep_best: watched } });
+
+  it('watch the validation loss, or the loss where there is none, and know which way is better', () => {
+    const of = (sections: Input) => { const { training, checkpoint } = specOf(sections); return [training.early_stopping, checkpoint.keep_best]; };
+    const watched = (data: Input, metric: Input = {}) => of({ data, training: { early_stopping: metric }, checkpoint: { keep_best: metric } });
+    expect(watched(validated)).toEqual([{ metric: 'val_loss', mode: 'min', patience: 0, min_delta: 0, restore_best: false }, { metric: 'val_loss', mode: 'min', n: 1 }]);
+    expect(watched(digits)).toMatchObject([{ metric: 'loss', mode: 'min' }, { metric: 'loss', mode: 'min' }]);
+    expect(watched(validated, { metric: 'validation_accuracy' })).toMatchObject([{ metric: 'val_accuracy', mode: 'max' }, { metric: 'val_accuracy', mode: 'max' }]);
+    expect(watched(validated, { metric: 'val_accuracy', mode: 'min' })).toMatchObject([{ mode: 'min' }, { mode: 'min' }]);
+  });
+
+  it.each<[Input, Input, Input, string]>([
+    [{ metric: 'val_loss' }, digits, {}, '"val_loss" needs validation data; there is none (data.validation)'],
+    [{ metric: 'val_top_k_accuracy' }, validated, {}, '"val_top_k_accuracy" is not among training.metrics'],
+    [{ metric: 'accuracy' }, validated, { metrics: [] }, '"accuracy" is not among training.metrics'],
+  ])('are refused what rows will not have: %o', (watched, data, training, message) => {
+    expect(told(both(watched, data, training))).toEqual([`training.early_stopping.metric: ${message}`, `checkpoint.keep_best.metric: ${message}`]);
+  });
+
+  it('are refused what they do not know', () => {
+    expect(told(both({ metric: 'f1' })).map((problem) => problem.slice(0, 100))).toEqual(['training.early_stopping.metric: must be one of loss, accuracy, top_k_accuracy, val_loss, val_accurac', 'checkpoint.keep_best.metric: must be one of loss, accuracy, top_k_accuracy, val_loss, val_accuracy, ']);
+    expect(told(input({ training: { early_stopping: { patience: -1, baseline: 3 } }, checkpoint: { keep_best: { n: 0 } } })).sort()).toEqual([
+      'checkpoint.keep_best.n: must be an integer from 1 to 100, got 0',
+      'training.early_stopping.baseline: is not a known key; known keys: metric, mode, patience, min_delta, restore_best',
+      'training.early_stopping.patience: must be an integer from 0 to 1000000000, got -1',
+    ]);
   });
 });
 

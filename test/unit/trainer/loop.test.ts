@@ -3,16 +3,21 @@ import { expect, describe, test } from 'vitest';
 import type { EpochRow, UpdateRow } from '../../../lib/contract/rows.js';
 import type { JobSpecInput } from '../../../lib/contract/spec.js';
 import { planModel } from '../../../lib/model/plan-model.js';
+import type { ExpectedTensor } from '../../../lib/model/slots.js';
 import { courseOf } from '../../../lib/training/course.js';
 import { isBoundary, startCursor } from '../../../lib/training/cursor.js';
+import { startMonitor } from '../../../lib/training/monitor.js';
 import type { StateCounters } from '../../../lib/training/state.js';
 import { emptySums } from '../../../lib/training/window.js';
 import { loadData } from '../../../worker/trainer/batches.js';
+import { makeBestWeights } from '../../../worker/trainer/best-weights.js';
 import { train, type Ending, type Watch } from '../../../worker/trainer/loop.js';
 import { resolved } from '../../resume/support/run-training.js';
 import { makeToyProgram } from './support/toy-program.js';
 
-const START: StateCounters = { cursor: startCursor(), window: emptySums(), epoch: emptySums() };
+const START: StateCounters = { cursor: startCursor(), window: emptySums(), epoch: emptySums(), monitor: startMonitor() };
+
+const EXPECTED = new Map<string, ExpectedTensor>([['toy/w', { dtype: 'F32', shape: [1], role: 'weights' }]]);
 
 /** What the program did, whatever the blocks. */
 const steps = (program: ReturnType<typeof makeToyProgram>): string[] => program.calls.filter((call) => call !== '|' && !call.endsWith('windows'));
@@ -23,22 +28,24 @@ interface Run {
   updateRows: UpdateRow[];
   epochRows: EpochRow[];
   boundaries: StateCounters[];
+  bestEpochs: number[];
   weight: number;
 }
 /** 7 samples and a validation of 3, micro-batches of 2: four an epoch, the last one of a single sample. */
-async function run(training: NonNullable<JobSpecInput['training']>, options: { stopAfter?: number; start?: StateCounters; program?: ReturnType<typeof makeToyProgram>; validation?: boolean; room?: number } = {}): Promise<Run> {
+async function run(training: NonNullable<JobSpecInput['training']>, options: { checkpoint?: JobSpecInput['checkpoint'];  stopAfter?: number; start?: StateCounters; program?: ReturnType<typeof makeToyProgram>; validation?: boolean; room?: number } = {}): Promise<Run> {
   const { program = makeToyProgram(), start = START, stopAfter = Infinity, validation = true, room = Infinity } = options;
   const spec = resolved({
     data: { type: 'builtin', name: 'synthetic', samples: 10, shape: [1, 1, 1], classes: 2, seed: 1, validation: validation ? { split: 0.3 } : null },
     model: { layers: [{ type: 'flatten' }, { type: 'dense', units: 2 }] },
     training: { batch_size: 2, accum_iters: 3, epochs: 2, shuffle: false, optimizer: { type: 'sgd', lr: 0.5, decay: 1 }, ...training },
+    checkpoint: options.checkpoint ?? {},
   });
   const data = await loadData(spec, { train: { type: 'builtin', name: 'synthetic', samples: 10, shape: [1, 1, 1], classes: 2, seed: 1 }, validation: null, memoryBytes: 2 ** 20 });
   const planned = planModel(spec.model.layers, data.description.shape, { classes: data.description.classes });
   if ('problems' in planned) throw new Error(JSON.stringify(planned.problems));
   const batches = data.batches(planned.plan);
   const course = courseOf(spec.training, data.description.samples);
-  const result = { updateRows: [] as UpdateRow[], epochRows: [] as EpochRow[], boundaries: [] as StateCounters[] };
+  const result = { updateRows: [] as UpdateRow[], epochRows: [] as EpochRow[], boundaries: [] as StateCounters[], bestEpochs: [] as number[] };
   const watch: Watch = {
     stopAsked: () => steps(program).length >= stopAfter,
     boundary: (counters) => {
@@ -49,9 +56,10 @@ async function run(training: NonNullable<JobSpecInput['training']>, options: { s
     microBatch: () => undefined,
     updateRow: (row) => result.updateRows.push(row),
     epochRow: (row) => result.epochRows.push(row),
+    bestEpoch: (value) => result.bestEpochs.push(value),
     nowMs: () => 5000,
   };
-  const ending = await train({ spec, course, batches, program, start }, watch);
+  const ending = await train({ spec, course, batches, program, best: makeBestWeights(program, EXPECTED, new Map()), start }, watch);
   return { ...result, ending, calls: steps(program), weight: program.weight() };
 }
 
@@ -111,9 +119,112 @@ describe('a training', () => {
   });
 
   test('fails on a micro-batch or an update that is not finite', async () => {
-    await expect(run({}, { program: makeToyProgram({ poisonedMicroBatch: 2 }) })).rejects.toMatchObject({ code: 'nonfinite_loss', message: expect.stringContaining('micro-batch 2 (epoch 1, after 0 updates)') as string });
+    await expect(run({}, { program: makeToyProgram({ poisonedMicroBatches: [2] }) })).rejects.toMatchObject({ code: 'nonfinite_loss', message: expect.stringContaining('micro-batch 2 (epoch 1, after 0 updates)') as string });
     await expect(run({}, { program: makeToyProgram({ poisonedUpdate: 1 }) })).rejects.toMatchObject({ code: 'nonfinite_loss' });
   });
+});
+
+describe('a window in which something is not finite', () => {
+  // windows of three: micro-batches 1 to 3 and 4 to 6, and two that are dropped at the end
+  const skipping = (poisonedMicroBatches: number[], blockLimit = 1, training: NonNullable<JobSpecInput['training']> = {}, windowLimit = 1) => run({ nonfinite: 'skip_window', ...training }, { program: makeToyProgram({ poisonedMicroBatches, blockLimit, windowLimit }) });
+
+  test('is executed and not applied, and counted', async () => {
+    const { calls, ending, updateRows, epochRows } = await skipping([2]);
+    expect(calls.filter((call) => !call.startsWith('evaluate'))).toEqual(['micro 0:0,1', 'micro 0:2,3', 'drop', 'micro 0:4,5', 'drop', 'micro 0:6', 'micro 1:0,1', 'micro 1:2,3', 'update 0 /2.5', 'micro 1:4,5', 'micro 1:6', 'drop']);
+    expect(updateRows.map(({ update, samples }) => [update, samples])).toEqual([[1, 5]]);
+    expect(ending.counters.cursor).toMatchObject({ updates: 1, micro_batches: 8, skipping: false, skipped: { windows: 1, micro_batches: 3, in_a_row: 0 } });
+    // what was finite counts: five samples of seven, each of loss 1
+    expect(epochRows[0]).toMatchObject({ loss: 1, updates: 0 });
+    expect(ending.counters.epoch.samples).toBe(0);
+  });
+
+  test.each([[[2]], [[3]], [[1, 5]], [[6]], [[4, 8]]])('is skipped alike however it is cut: %j', async (poisoned) => {
+    const one = await skipping(poisoned);
+    for (const blockLimit of [2, 3, 8]) {
+      const other = await skipping(poisoned, blockLimit);
+      expect({ ...other.ending, rows: other.updateRows, epochs: other.epochRows, weight: other.weight }).toEqual({ ...one.ending, rows: one.updateRows, epochs: one.epochRows, weight: one.weight });
+    }
+  });
+
+  test('ends a run of whole windows, which goes on after it', async () => {
+    const training = { accum_iters: 2, epochs: 3 };
+    const one = await skipping([3], 1, training);
+    const chained = await skipping([3], 2, training, 8);
+    expect({ ...chained.ending, rows: chained.updateRows, epochs: chained.epochRows }).toEqual({ ...one.ending, rows: one.updateRows, epochs: one.epochRows });
+    expect(one.ending.counters.cursor).toMatchObject({ updates: 5, skipped: { windows: 1, micro_batches: 2 } });
+  });
+
+  test('from any boundary on leads to the same end', async () => {
+    const undisturbed = await skipping([2]);
+    const poisonedFirst = undisturbed.boundaries.filter(({ cursor }) => cursor.micro_batches >= 2 && cursor.micro_batches < 8 && !cursor.validation_pending && cursor.window_position !== 1);
+    expect(poisonedFirst.some(({ cursor }) => cursor.skipping)).toBe(true);
+    for (const start of poisonedFirst.filter(({ cursor }) => cursor.skipping || cursor.window_position === 0)) {
+      const resumed = await run({ nonfinite: 'skip_window' }, { start: JSON.parse(JSON.stringify(start)) as StateCounters });
+      expect(resumed.ending.counters.cursor).toEqual(undisturbed.ending.counters.cursor);
+    }
+  });
+
+  test('ten times in a row is a failure', async () => {
+    const all = Array.from({ length: 99 }, (_, index) => index + 1);
+    const failing = run({ nonfinite: 'skip_window', accum_iters: 1, epochs: 5 }, { program: makeToyProgram({ poisonedMicroBatches: all }) });
+    await expect(failing).rejects.toMatchObject({ code: 'nonfinite_loss', message: '10 windows in a row were skipped, because their loss or gradient is not finite (epoch 3, after 0 updates)' });
+    // the eleventh is good, and counting starts again after it
+    const nine = await skipping(all.filter((n) => n % 10 !== 0), 1, { accum_iters: 1, epochs: 5 });
+    expect(nine.ending.counters.cursor).toMatchObject({ updates: 2, skipped: { windows: 18 } });
+  });
+});
+
+describe('early stopping', () => {
+  // the toy's validation loss is 2, always; its training loss is its weight
+  test('ends a training after patience epochs without improvement, never after the first', async () => {
+    const epochsOf = async (early_stopping: NonNullable<JobSpecInput['training']>['early_stopping'], training: NonNullable<JobSpecInput['training']> = {}) => {
+      const { epochRows, ending } = await run({ epochs: 9, early_stopping: early_stopping ?? null, ...training });
+      return [epochRows.length, ending.counters.cursor.stopped];
+    };
+    expect(await epochsOf({})).toEqual([2, true]);
+    expect(await epochsOf({ patience: 1 })).toEqual([2, true]);
+    expect(await epochsOf({ patience: 3 })).toEqual([4, true]);
+    // it is over anyway
+    expect(await epochsOf({ patience: 8 })).toEqual([9, false]);
+    expect(await epochsOf({ metric: 'val_accuracy', patience: 2 })).toEqual([3, true]);
+    const falling = { optimizer: { type: 'sgd', lr: 1e-3 } } as const;
+    expect(await epochsOf({ metric: 'loss' }, falling)).toEqual([9, false]);
+    expect(await epochsOf({ metric: 'loss', min_delta: 10 }, falling)).toEqual([2, true]);
+    expect(await epochsOf({ metric: 'loss', mode: 'max', patience: 2 }, falling)).toEqual([3, true]);
+  });
+
+  test('drops a window that is open across the end', async () => {
+    const { calls, ending } = await run({ epochs: 9, early_stopping: {}, tail: 'carry' });
+    expect(calls.slice(-3)).toEqual(['evaluate', 'evaluate', 'drop']);
+    expect(ending.counters.cursor).toMatchObject({ epoch: 2, position: 0, window_position: 0, updates: 2, micro_batches: 8, stopped: true });
+  });
+
+  test('puts the best epoch’s weights back, at any end', async () => {
+    const first = await run({ epochs: 1 });
+    const after = await run({ epochs: 3 });
+    expect(after.weight).not.toBeCloseTo(first.weight, 5);
+    const stopped = await run({ epochs: 9, early_stopping: { patience: 2, restore_best: true } });
+    expect([stopped.epochRows.length, stopped.weight]).toEqual([3, Math.fround(first.weight)]);
+    expect(stopped.ending.counters).toMatchObject({ cursor: { restored: true }, monitor: { best: 2, best_epoch: 1, wait: 2 } });
+    const ended = await run({ epochs: 3, early_stopping: { patience: 9, restore_best: true } });
+    expect([ended.epochRows.length, ended.weight]).toEqual([3, Math.fround(first.weight)]);
+    expect((await run({ epochs: 3, early_stopping: { patience: 9 } })).weight).toBe(after.weight);
+  });
+
+  test('takes no notice of the part of an epoch that max_updates leaves', async () => {
+    const { epochRows, ending, bestEpochs } = await run({ epochs: 9, max_updates: 4, accum_iters: 2, early_stopping: { patience: 1, restore_best: true }, tail: 'drop' }, { checkpoint: { keep_best: {} } });
+    expect([epochRows.length, ending.counters.cursor.stopped, bestEpochs]).toEqual([2, false, [2]]);
+  });
+});
+
+test('the best epochs are told, with their values', async () => {
+  const falling = { optimizer: { type: 'sgd', lr: 1e-3 }, epochs: 4 } as const;
+  expect((await run(falling, { checkpoint: { keep_best: {} } })).bestEpochs).toEqual([2]);
+  const losses = await run(falling, { checkpoint: { keep_best: { metric: 'loss', n: 2 } } });
+  expect(losses.bestEpochs).toEqual(losses.epochRows.map(({ loss }) => loss));
+  expect(losses.ending.counters.monitor.kept).toEqual(losses.bestEpochs.slice(-2).reverse());
+  expect((await run(falling, { checkpoint: { keep_best: { metric: 'loss', mode: 'max', n: 2 } } })).bestEpochs).toEqual(losses.bestEpochs.slice(0, 2));
+  expect((await run(falling)).bestEpochs).toEqual([]);
 });
 
 describe('blocks', () => {
@@ -196,7 +307,7 @@ describe('whole windows at once', () => {
   });
 
   test('end at the first that is not finite, which is named', async () => {
-    const program = makeToyProgram({ blockLimit: 1, windowLimit: 4, poisonedMicroBatch: 3 });
+    const program = makeToyProgram({ blockLimit: 1, windowLimit: 4, poisonedMicroBatches: [3] });
     await expect(run({ accum_iters: 1 }, { program })).rejects.toMatchObject({ code: 'nonfinite_loss', message: expect.stringContaining('in micro-batch 3 (epoch 1, after 2 updates)') as string });
     expect(program.calls[0]).toBe('4 windows');
   });

@@ -1,11 +1,12 @@
 import { expect, test } from 'vitest';
 import { startCursor } from '../../../lib/training/cursor.js';
+import { startMonitor } from '../../../lib/training/monitor.js';
 import type { StateCounters } from '../../../lib/training/state.js';
 import { emptySums } from '../../../lib/training/window.js';
 import type { FromTrainer } from '../../../worker/protocol.js';
 import { makeProgress } from '../../../worker/trainer/progress.js';
 
-const at = (micro_batches: number): StateCounters => ({ cursor: { ...startCursor(), micro_batches }, window: emptySums(), epoch: emptySums() });
+const at = (micro_batches: number): StateCounters => ({ cursor: { ...startCursor(), micro_batches }, window: emptySums(), epoch: emptySums(), monitor: startMonitor() });
 const ROW = { epoch: 1, updates: 1, loss: 1, lr: 1 };
 
 function make(start = at(3)) {

@@ -7,7 +7,7 @@ import { afterStep, startCursor } from '../../../lib/training/cursor.js';
 import type { Cursor } from '../../../lib/training/state.js';
 import { makeReadAhead, type Place } from '../../../worker/trainer/read-ahead.js';
 
-const COURSE: Course = { samples: 20, batchSize: 2, accumIters: 2, epochs: 2, maxUpdates: null, tail: 'carry' };
+const COURSE: Course = { samples: 20, batchSize: 2, accumIters: 2, epochs: 2, maxUpdates: null, tail: 'carry', restoreBest: false };
 const BYTES = 100;
 const at = (position: number, epoch = 0): Place => ({ kind: 'training', cursor: { ...startCursor(), epoch, position, window_position: (position / 2) % 2, micro_batches: epoch * 10 + position / 2, updates: Math.floor((epoch * 10 + position / 2) / 2) } });
 const validation = (index: number): Place => ({ kind: 'validation', index });

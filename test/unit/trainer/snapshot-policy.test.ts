@@ -1,10 +1,11 @@
 import { expect, test } from 'vitest';
 import type { CheckpointPolicySpec } from '../../../lib/contract/spec.js';
+import { startCursor } from '../../../lib/training/cursor.js';
 import type { Cursor } from '../../../lib/training/state.js';
 import { isSnapshotDue } from '../../../worker/trainer/snapshot-policy.js';
 
 const policy = (every: Partial<CheckpointPolicySpec>): CheckpointPolicySpec => ({ every_seconds: null, every_updates: null, every_micro_batches: null, keep_last: 2, keep_best: null, ...every });
-const at = (micro_batches: number, updates = 0): Cursor => ({ epoch: 0, position: 0, window_position: 0, micro_batches, updates, validation_pending: false });
+const at = (micro_batches: number, updates = 0): Cursor => ({ ...startCursor(), micro_batches, updates });
 const last = (micro_batches: number, updates = 0, takenAtMs = 0) => ({ cursor: at(micro_batches, updates), takenAtMs });
 
 test('seconds count from the last snapshot', () => {

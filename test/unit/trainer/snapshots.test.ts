@@ -6,7 +6,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { readSafetensorsFile } from '../../../lib/checkpoints/safetensors.js';
 import type { CheckpointPolicySpec } from '../../../lib/contract/spec.js';
 import type { ExpectedTensor } from '../../../lib/model/slots.js';
-import { startCursor } from '../../../lib/training/cursor.js';
+import { holdsWindow, startCursor } from '../../../lib/training/cursor.js';
+import { startMonitor } from '../../../lib/training/monitor.js';
 import type { HostTensor, StateCounters } from '../../../lib/training/state.js';
 import { emptySums } from '../../../lib/training/window.js';
 import type { Snapshot } from '../../../worker/protocol.js';
@@ -16,7 +17,7 @@ const FLOATS = 8;
 const declared = (role: ExpectedTensor['role']): ExpectedTensor => ({ dtype: 'F32', shape: [FLOATS], role });
 const TENSORS = (windowOpen: boolean, slots = true) =>
   new Map<string, ExpectedTensor>([['layer/kernel', declared('weights')], ...(slots ? [['optimizer/layer/kernel/m', declared('slots')] as const] : []), ...(windowOpen ? [['accumulator/layer/kernel', declared('window')] as const] : [])]);
-const at = (micro_batches: number, window_position = micro_batches % 3): StateCounters => ({ cursor: { ...startCursor(), micro_batches, window_position }, window: emptySums(), epoch: emptySums() });
+const at = (micro_batches: number, window_position = micro_batches % 3): StateCounters => ({ cursor: { ...startCursor(), micro_batches, window_position }, window: emptySums(), epoch: emptySums(), monitor: startMonitor() });
 
 let dir: string;
 let state = 0;
@@ -37,13 +38,14 @@ function make(policy: Partial<CheckpointPolicySpec>, { into = dir, slots = true 
   return makeSnapshots({
     policy: { every_seconds: null, every_updates: null, every_micro_batches: null, keep_last: 2, keep_best: null, ...policy },
     dir: into,
-    tensors: (windowOpen) => TENSORS(windowOpen, slots),
-    view(windowOpen) {
+    tensors: ({ cursor }) => TENSORS(holdsWindow(cursor), slots),
+    finalTensors: TENSORS(false, slots),
+    view({ cursor }) {
       const value = state;
       let open = true;
       views += 1;
       return {
-        names: [...TENSORS(windowOpen, slots).keys()],
+        names: [...TENSORS(holdsWindow(cursor), slots).keys()],
         read: (): HostTensor => ({ dtype: 'F32', shape: [FLOATS], data: new Float32Array(FLOATS).fill(value) }),
         dispose() {
           if (open) views -= 1;
@@ -162,9 +164,64 @@ describe('the last snapshot', () => {
   test('comes with the canonical state: weights and slots in one file', async () => {
     const snapshots = make({});
     state = 4;
-    const file = await snapshots.stateFile();
+    const file = await snapshots.stateFile(at(3));
     expect(file.path).toBe(join(dir, 'state.safetensors'));
     expect(await valuesIn(file.path)).toEqual({ 'layer/kernel': 4, 'optimizer/layer/kernel/m': 4 });
+  });
+});
+
+describe('a snapshot of a best epoch', () => {
+  test('is taken at once, beside one that is written or not settled, and reported after it', async () => {
+    const snapshots = make({ every_micro_batches: 1 });
+    snapshots.boundary(at(1));
+    state = 2;
+    snapshots.best(0.5);
+    snapshots.boundary(at(2));
+    state = 3;
+    // nothing else while one waits
+    snapshots.boundary(at(3));
+    snapshots.best(0.25);
+    snapshots.boundary(at(4));
+    await until(() => ready.length === 1);
+    expect(ready[0]).toMatchObject({ number: 1, best: null });
+    snapshots.settled(1);
+    await until(() => ready.length === 2);
+    expect(ready[1]).toMatchObject({ number: 2, best: 0.5, counters: at(2) });
+    expect(await valuesIn(ready[1]!.files.weights!.path)).toEqual({ 'layer/kernel': 2 });
+    snapshots.settled(2);
+    await until(() => ready.length === 3);
+    expect(ready[2]).toMatchObject({ number: 3, best: 0.25, counters: at(4) });
+    snapshots.settled(3);
+    snapshots.boundary(at(5));
+    await until(() => ready.length === 4);
+    expect(ready[3]).toMatchObject({ number: 4, best: null });
+  });
+
+  test('is not given up for the last one, which comes after it', async () => {
+    const snapshots = make({ every_micro_batches: 1 });
+    snapshots.boundary(at(1));
+    await until(() => ready.length === 1);
+    snapshots.best(0.5);
+    snapshots.boundary(at(2));
+    const last = snapshots.last(at(3));
+    let over = false;
+    void last.then(() => (over = true));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect([over, ready.length]).toEqual([false, 1]);
+    snapshots.settled(1);
+    await until(() => ready.length === 2);
+    expect(ready[1]).toMatchObject({ best: 0.5, counters: at(2) });
+    expect(await last).toMatchObject({ number: 3, best: null, counters: at(3) });
+  });
+
+  test('is itself the last one of the same state', async () => {
+    const snapshots = make({ every_micro_batches: 1 });
+    snapshots.best(0.5);
+    snapshots.boundary(at(2));
+    expect(await snapshots.last(at(2))).toMatchObject({ number: 1, best: 0.5 });
+    expect(ready).toEqual([]);
+    snapshots.best(0.4);
+    expect(await snapshots.last(at(4))).toMatchObject({ number: 2, best: 0.4 });
   });
 });
 

@@ -2,12 +2,12 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { checkCourse, type Course, courseOf, totalMicroBatches, totalUpdates } from '../../../lib/training/course.js';
 import {
-  afterStep, checkCursor, isBoundary, planBlock, planBlocks, planStep, progressOf, startCursor, stoppedBy, unusedMicroBatches,
+  afterStep, checkCursor, holdsWindow, isBoundary, planBlock, planBlocks, planStep, progressOf, skipWindow, startCursor, stopEarly, stoppedBy, unusedMicroBatches,
 } from '../../../lib/training/cursor.js';
 import type { Cursor } from '../../../lib/training/state.js';
 import { anyCourse, drive, simulate } from './simulation.js';
 
-const course = (given: Partial<Course>): Course => ({ samples: 23, batchSize: 4, accumIters: 4, epochs: 2, maxUpdates: null, tail: 'carry', ...given });
+const course = (given: Partial<Course>): Course => ({ samples: 23, batchSize: 4, accumIters: 4, epochs: 2, maxUpdates: null, tail: 'carry', restoreBest: false, ...given });
 
 describe('the steps of a training', () => {
   it('are those of a naive simulation, for every kind of window, tail and end', () => {
@@ -50,6 +50,48 @@ describe('the steps of a training', () => {
     ]);
   });
 
+  it('skip a window in which something was not finite, and count it', () => {
+    const flushed = course({ tail: 'flush', epochs: 1 });
+    const poisoned = skipWindow(afterStep(startCursor(), 'micro_batch', flushed));
+    expect([holdsWindow(poisoned), isBoundary(poisoned, flushed), planStep(poisoned, flushed)]).toEqual([false, true, 'micro_batch']);
+    expect(checkCursor(poisoned, flushed)).toEqual([]);
+    const { happenings, last, cursors } = drive(poisoned, flushed, ['0:0-4']);
+    expect(happenings.map(({ kind }) => kind)).toEqual(['skip', 'update', 'end_epoch']);
+    expect(last).toMatchObject({ updates: 1, skipped: { windows: 1, micro_batches: 4, in_a_row: 0 }, skipping: false });
+    expect(unusedMicroBatches(last, flushed)).toBe(4);
+    for (const cursor of cursors.filter((each) => isBoundary(each, flushed))) expect(checkCursor(cursor, flushed)).toEqual([]);
+    // two in a row
+    const again = drive({ ...skipWindow(afterStep(cursors.find(({ skipped }) => skipped.windows === 1)!, 'micro_batch', flushed)) }, flushed).last;
+    expect(again).toMatchObject({ updates: 0, skipped: { windows: 2, micro_batches: 6, in_a_row: 2 } });
+  });
+
+  it('make up for skipped windows where max_updates is the end, and not where epochs are', () => {
+    const byUpdates = course({ epochs: null, maxUpdates: 2, tail: 'carry' });
+    const poisoned = skipWindow(afterStep(startCursor(), 'micro_batch', byUpdates));
+    const { last } = drive(poisoned, byUpdates);
+    expect(last).toMatchObject({ updates: 2, micro_batches: 12, skipped: { windows: 1 } });
+    expect(unusedMicroBatches(last, byUpdates)).toBe(4);
+    expect(checkCursor(last, byUpdates)).toEqual([]);
+    const dropped = course({ tail: 'drop', epochs: 1 });
+    const atTail = drive(startCursor(), dropped).cursors.find(({ window_position, micro_batches }) => micro_batches === 5 && window_position === 1)!;
+    expect(drive(skipWindow(atTail), dropped).last).toMatchObject({ skipping: false, skipped: { windows: 0 } });
+  });
+
+  it('after an early stop are only those that end it', () => {
+    const carried = course({ epochs: 9, restoreBest: true });
+    const { cursors } = drive(startCursor(), carried);
+    const ended = stopEarly(cursors.find(({ epoch }) => epoch === 1)!);
+    expect(ended.window_position).toBe(2);
+    const { happenings, last } = drive(ended, carried);
+    expect(happenings.map(({ kind }) => kind)).toEqual(['drop', 'restore']);
+    expect(last).toMatchObject({ epoch: 1, position: 0, window_position: 0, stopped: true, restored: true });
+    expect([stoppedBy(last, carried), unusedMicroBatches(last, carried), progressOf(last, carried).percent]).toEqual(['early_stopping', 2, 100]);
+    for (const cursor of [afterStep(ended, 'drop_window', carried), last]) expect(checkCursor(cursor, carried)).toEqual([]);
+    expect(checkCursor({ ...last, stopped: false, restored: false }, carried).map(({ param }) => param)).toContain('cursor.window_position');
+    expect(checkCursor({ ...startCursor(), restored: true }, carried).map(({ param }) => param)).toEqual(['cursor.restored']);
+    expect(checkCursor({ ...startCursor(), position: 4, micro_batches: 1, window_position: 0, stopped: true }, carried).map(({ param }) => param)).toContain('cursor.stopped');
+  });
+
   it('are refused out of order', () => {
     expect(() => afterStep(startCursor(), 'update', course({}))).toThrow(/micro_batch is due/);
     const due = { ...startCursor(), position: 16, micro_batches: 4, window_position: 4 };
@@ -62,7 +104,7 @@ describe('the end of an epoch', () => {
     const carried = course({});
     const { cursors } = drive(startCursor(), carried);
     const pending = cursors.find((cursor) => cursor.validation_pending) as Cursor;
-    expect(pending).toEqual({ epoch: 0, position: 23, window_position: 2, micro_batches: 6, updates: 1, validation_pending: true });
+    expect(pending).toEqual({ ...startCursor(), position: 23, window_position: 2, micro_batches: 6, updates: 1, validation_pending: true });
     expect(planStep(pending, carried)).toBe('end_epoch');
     expect(afterStep(pending, 'end_epoch', carried)).toEqual({ ...pending, epoch: 1, position: 0, validation_pending: false });
   });
@@ -71,7 +113,7 @@ describe('the end of an epoch', () => {
     const short = course({ maxUpdates: 2 });
     const { happenings, last } = drive(startCursor(), short);
     expect(happenings.filter(({ kind }) => kind === 'end_epoch')).toHaveLength(2);
-    expect(last).toEqual({ epoch: 1, position: 8, window_position: 0, micro_batches: 8, updates: 2, validation_pending: false });
+    expect(last).toEqual({ ...startCursor(), epoch: 1, position: 8, micro_batches: 8, updates: 2 });
     expect(stoppedBy(last, short)).toBe('max_updates');
   });
 
@@ -120,13 +162,13 @@ describe('boundaries', () => {
   it('that say a validation is due where none is, or none where one is, are told too', () => {
     const any = course({});
     expect(checkCursor({ ...startCursor(), validation_pending: true }, any)).toHaveLength(1);
-    expect(checkCursor({ epoch: 0, position: 23, window_position: 2, micro_batches: 6, updates: 1, validation_pending: false }, any)).toHaveLength(1);
+    expect(checkCursor({ ...startCursor(), position: 23, window_position: 2, micro_batches: 6, updates: 1 }, any)).toHaveLength(1);
   });
 
   it('that are no numbers are told one by one', () => {
-    const broken = { epoch: -1, position: 0.5, window_position: NaN, micro_batches: '3', updates: null, validation_pending: 0 } as unknown as Cursor;
+    const broken = { epoch: -1, position: 0.5, window_position: NaN, micro_batches: '3', updates: null, validation_pending: 0, skipping: false, skipped: { windows: 0, micro_batches: -2, in_a_row: 0 }, stopped: 'no', restored: false } as unknown as Cursor;
     expect(checkCursor(broken, course({})).map(({ param }) => param)).toEqual([
-      'cursor.epoch', 'cursor.position', 'cursor.window_position', 'cursor.micro_batches', 'cursor.updates', 'cursor.validation_pending',
+      'cursor.epoch', 'cursor.position', 'cursor.window_position', 'cursor.micro_batches', 'cursor.updates', 'cursor.validation_pending', 'cursor.stopped', 'cursor.skipped',
     ]);
   });
 });
@@ -243,11 +285,11 @@ describe('blocks and progress', () => {
   });
 
   it('names what a job shows', () => {
-    const cursor = { epoch: 1, position: 8, window_position: 1, micro_batches: 8, updates: 1, validation_pending: false };
+    const cursor = { ...startCursor(), epoch: 1, position: 8, window_position: 1, micro_batches: 8, updates: 1 };
     expect(progressOf(cursor, course({}))).toEqual({ epoch: 1, position: 8, window_position: 1, micro_batches: 8, updates: 1, total_updates: 3, samples: 31, percent: 66.66 });
   });
 
   it('come from the resolved spec', () => {
-    expect(courseOf({ batch_size: 4, accum_iters: 4, epochs: 2, max_updates: null, tail: 'carry' }, 23)).toEqual(course({}));
+    expect(courseOf({ batch_size: 4, accum_iters: 4, epochs: 2, max_updates: null, tail: 'carry', early_stopping: null }, 23)).toEqual(course({}));
   });
 });

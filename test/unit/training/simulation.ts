@@ -6,7 +6,8 @@ import type { Cursor } from '../../../lib/training/state.js';
 
 export type Happening =
   | { kind: 'update'; epoch: number; windows: string[] }
-  | { kind: 'drop'; epoch: number; micro: string[] }
+  | { kind: 'drop' | 'skip'; epoch: number; micro: string[] }
+  | { kind: 'restore' }
   | { kind: 'end_epoch'; epoch: number; position: number; updates: number };
 
 /** Micro-batches are named `epoch:from-to`. */
@@ -73,6 +74,13 @@ export function drive(start: Cursor, course: Course, window: string[] = [], limi
         happenings.push({ kind: 'drop', epoch, micro: open });
         open = [];
         break;
+      case 'skip_window':
+        happenings.push({ kind: 'skip', epoch, micro: open });
+        open = [];
+        break;
+      case 'restore_best':
+        happenings.push({ kind: 'restore' });
+        break;
       case 'end_epoch':
         happenings.push({ kind: 'end_epoch', epoch, position, updates: cursor.updates });
         break;
@@ -91,5 +99,6 @@ export const anyCourse: fc.Arbitrary<Course> = fc
     epochs: fc.option(fc.integer({ min: 1, max: 4 })),
     maxUpdates: fc.option(fc.integer({ min: 1, max: 12 })),
     tail: fc.constantFrom('carry', 'flush', 'drop'),
+    restoreBest: fc.constant<boolean>(false),
   })
   .filter((course): course is Course => checkCourse(course).length === 0);

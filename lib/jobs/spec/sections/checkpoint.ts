@@ -19,7 +19,8 @@ export function resolveCheckpoint(input: Static<typeof CheckpointPolicy>): Secti
     every_updates: input.every_updates ?? null,
     every_micro_batches: input.every_micro_batches ?? null,
     keep_last: input.keep_last as number,
-    keep_best: null,
+    // its metric and mode are written out later (monitors.ts)
+    keep_best: (input.keep_best ?? null) as CheckpointPolicySpec['keep_best'],
   };
   return section(value, problems);
 }

@@ -11,7 +11,7 @@ export interface ToyProgram extends CompiledProgram {
   weight(): number;
 }
 
-export function makeToyProgram({ poisonedMicroBatch = -1, poisonedUpdate = -1, blockLimit = 1, windowLimit = 1 }: { poisonedMicroBatch?: number; poisonedUpdate?: number; blockLimit?: number; windowLimit?: number } = {}): ToyProgram {
+export function makeToyProgram({ poisonedMicroBatches = [], poisonedUpdate = -1, blockLimit = 1, windowLimit = 1 }: { poisonedMicroBatches?: readonly number[]; poisonedUpdate?: number; blockLimit?: number; windowLimit?: number } = {}): ToyProgram {
   const calls: string[] = [];
   let weight = 1;
   let accumulator: number | null = null;
@@ -38,9 +38,10 @@ export function makeToyProgram({ poisonedMicroBatch = -1, poisonedUpdate = -1, b
       const rows = (batches as readonly TrainingBatch[]).map(({ epoch, sampleIds, x, y, samples }) => {
         calls.push(`micro ${epoch}:${[...sampleIds].join(',')}`);
         microBatches += 1;
-        finite &&= microBatches !== poisonedMicroBatch;
+        const poisoned = poisonedMicroBatches.includes(microBatches);
+        finite &&= !poisoned;
         accumulator = (accumulator ?? 0) + x.reduce((sum, value) => sum + value, 0);
-        return { samples, loss: samples * weight, correct: y.reduce((sum, value) => sum + value, 0), top_k_correct: 0 };
+        return { samples, loss: poisoned ? NaN : samples * weight, correct: y.reduce((sum, value) => sum + value, 0), top_k_correct: 0 };
       });
       calls.push('|');
       if (update === null) return { rows, finite, update: null };
