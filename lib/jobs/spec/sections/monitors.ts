@@ -1,6 +1,6 @@
 // What early stopping and keep_best watch: the default metric, which way it gets better, and whether rows will have it.
 import type { EarlyStoppingSpec } from '../../../contract/training.js';
-import type { JobSpec, KeepBestSpec } from '../../../contract/spec.js';
+import type { JobSpec } from '../../../contract/spec.js';
 import type { Problem } from '../../../errors.js';
 import { naturalMode } from '../../../training/monitor.js';
 
