@@ -16,7 +16,6 @@ const oneOfThese = (path: string, what: string, values: readonly string[]): NotS
 /** A key that may only be absent or null. */
 const anyValue = (path: string): NotSupported => ({ path, what: path.slice(path.lastIndexOf('.') + 1), named: false, matches: (value) => value !== null });
 const whenKeyOf = (path: string, key: string, what: string): NotSupported => ({ path, what, named: false, matches: (value) => typeof value === 'object' && value !== null && Object.hasOwn(value, key) });
-const startingWith = (path: string, what: string, prefix: string): NotSupported => ({ path, what, named: false, matches: (value) => typeof value === 'string' && value.startsWith(prefix) });
 
 const LAYERS = ['depthwise_conv2d', 'separable_conv2d', 'residual'];
 const LOSSES = ['binary_crossentropy', 'mean_squared_error'];
@@ -24,15 +23,13 @@ const LOSSES = ['binary_crossentropy', 'mean_squared_error'];
 export const NOT_SUPPORTED: readonly NotSupported[] = [
   // data
   ...['data', 'data.validation'].flatMap((data) => [
-    oneOfThese(`${data}.type`, 'the data type', ['idx', 'image_folder']),
-    startingWith(`${data}.path`, 'reading data from s3://', 's3://'),
+    oneOfThese(`${data}.type`, 'the data type', ['image_folder']),
     ...['augment', 'class_weight', 'sample_weight'].map((key) => anyValue(`${data}.${key}`)),
   ]),
   // model
   oneOfThese('model.layers.*.type', 'the layer type', LAYERS),
   { path: 'model.layers.*.groups', what: 'a grouped convolution: groups', named: true, matches: (value, { type }) => type === 'conv2d' && Number.isInteger(value) && (value as number) > 1 },
   whenKeyOf('model.init', 'job', 'starting from another job (init.job)'),
-  startingWith('model.init.from', 'reading first weights from s3://', 's3://'),
   // training
   oneOfThese('training.loss', 'the loss', LOSSES),
   oneOfThese('training.loss.type', 'the loss', LOSSES),
