@@ -114,7 +114,7 @@ module.exports = {
     ),
 
     onlyIn('^lib/queue/', 'Every BullMQ and Redis detail is in lib/queue.', ['bullmq', 'ioredis', 'redis']),
-    onlyIn('^lib/store/s3\\.ts$', 'The S3 SDK is in lib/store/s3.ts.', ['@aws-sdk', '@smithy']),
+    onlyIn('^lib/store/s3(-client|-objects)?\\.ts$', 'The S3 SDK is in the S3 files of lib/store.', ['@aws-sdk', '@smithy']),
     onlyIn('^worker/trainer/', 'Tensors are in the trainer; nothing else loads TensorFlow.', ['@tensorflow']),
     onlyIn('^api/', 'HTTP is in api.', ['fastify', '@fastify']),
     forbid(

@@ -1,6 +1,7 @@
 // What the server is built from, and what its routes share: one job access, one list of jobs, one registry of metrics.
 import { monotonicFactory } from 'ulid';
 import type { Clock } from '../lib/clock.js';
+import type { DataPlaces } from '../lib/data/places.js';
 import { type JobAccess, makeJobAccess } from '../lib/jobs/access.js';
 import type { ControlDeps } from '../lib/jobs/control.js';
 import type { FollowDeps } from '../lib/jobs/following.js';
@@ -28,7 +29,8 @@ export interface ServerDeps {
   queue: JobQueue;
   clock: Clock;
   log: Log;
-  dataRoots: readonly string[];
+  /** Where data may be read, for a look at what is submitted. */
+  places: DataPlaces;
   security: Security;
   version: string;
   timing?: Partial<ServerTiming>;
@@ -39,7 +41,7 @@ export interface RouteDeps {
   queue: JobQueue;
   clock: Clock;
   log: Log;
-  dataRoots: readonly string[];
+  places: DataPlaces;
   version: string;
   timing: ServerTiming;
   access: JobAccess;
@@ -52,16 +54,16 @@ export interface RouteDeps {
 
 const DEFAULT_TIMING: ServerTiming = { streamPollMs: 2_000, streamCommentMs: 15_000, streamStallMs: 30_000, streamRetryMs: 2_000, handlerMs: 30_000 };
 
-export function makeRouteDeps({ store, queue, clock, log, dataRoots, version, timing: given }: ServerDeps): RouteDeps {
+export function makeRouteDeps({ store, queue, clock, log, places, version, timing: given }: ServerDeps): RouteDeps {
   const timing = { ...DEFAULT_TIMING, ...given };
-  const access = makeJobAccess({ store, queue, clock, dataRoots, log });
+  const access = makeJobAccess({ store, queue, clock, places, log });
   const ulid = monotonicFactory();
   return {
     store,
     queue,
     clock,
     log,
-    dataRoots,
+    places,
     version,
     timing,
     access,

@@ -5,7 +5,7 @@ import { readConfig, storeOptions } from '../lib/config.js';
 import { isAppError, messageOf } from '../lib/errors.js';
 import { makeLog } from '../lib/log.js';
 import { connectQueue } from '../lib/queue/index.js';
-import { openStore } from '../lib/store/open.js';
+import { openDataPlaces, openStore } from '../lib/store/open.js';
 import { probeStore } from '../lib/store/probe.js';
 import { VERSION } from '../lib/version.js';
 import { assertSafeBinding } from './security.js';
@@ -26,7 +26,9 @@ async function main(): Promise<void> {
   const store = await openStore(config.store, { s3: { ...options.s3, timeouts: STORE_TIMEOUTS } });
   await probeStore(store);
   const queue = connectQueue({ url: config.redisUrl ?? DEFAULT_REDIS, prefix: config.queuePrefix, log });
-  const app = buildServer({ store, queue, clock: systemClock, log, dataRoots: config.dataRoots, security, version: VERSION });
+  // a server of data that does not answer keeps no caller waiting: a worker will look again
+  const places = await openDataPlaces({ roots: config.dataRoots, buckets: config.dataBuckets, store: config.store, s3: { ...options.s3, timeouts: STORE_TIMEOUTS }, patienceMs: 0 });
+  const app = buildServer({ store, queue, clock: systemClock, log, places, security, version: VERSION });
 
   let leaving = false;
   const leave = (why: string): void => {
@@ -38,6 +40,7 @@ async function main(): Promise<void> {
       .close()
       .then(() => queue.close())
       .then(() => store.close())
+      .then(() => places.buckets?.objects.close())
       .then(
         () => process.exit(0),
         (error: unknown) => {

@@ -19,6 +19,7 @@ export interface Config {
   s3: S3Settings;
   /** Real folders in which data may lie. */
   dataRoots: string[];
+  /** Buckets in which data may lie, on the store's S3 server. */
   dataBuckets: string[];
   /** What the data of one job may take of memory; the rest is read from its files. Null: a share of the machine's. */
   dataMemoryBytes: number | null;
@@ -39,6 +40,8 @@ const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost']);
 export const isLoopback = (host: string): boolean => LOOPBACK.has(host) || host.startsWith('127.');
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'];
 const TOKEN_MIN_LENGTH = 32;
+/** https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html */
+const BUCKET = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;
 
 const list = (value: string | undefined, separator: string): string[] => (value ?? '').split(separator).map((part) => part.trim()).filter((part) => part !== '');
 
@@ -68,6 +71,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, cw
   if (engine !== 'auto' && engine !== 'tensorflow' && engine !== 'wasm') bad('PAWL_ENGINE', `must be auto, tensorflow or wasm, not ${JSON.stringify(engine)}`);
   const apiTokens = list(env['PAWL_API_TOKEN'], ',');
   if (apiTokens.some((token) => token.length < TOKEN_MIN_LENGTH)) bad('PAWL_API_TOKEN', `every token must have at least ${TOKEN_MIN_LENGTH} characters`);
+  const dataBuckets = list(env['PAWL_DATA_BUCKETS'], ',');
+  if (dataBuckets.some((name) => !BUCKET.test(name))) bad('PAWL_DATA_BUCKETS', 'must be names of buckets, separated by commas');
   const queuePrefix = text('PAWL_QUEUE_PREFIX') ?? 'pawl';
   const logLevel = text('PAWL_LOG_LEVEL') ?? 'info';
   if (!LOG_LEVELS.includes(logLevel)) bad('PAWL_LOG_LEVEL', `must be one of ${LOG_LEVELS.join(', ')}`);
@@ -87,7 +92,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, cw
       sessionToken: text('AWS_SESSION_TOKEN'),
     },
     dataRoots: (list(env['PAWL_DATA_ROOTS'], ':').length > 0 ? list(env['PAWL_DATA_ROOTS'], ':') : [cwd]).map((root) => resolve(cwd, root)),
-    dataBuckets: list(env['PAWL_DATA_BUCKETS'], ','),
+    dataBuckets,
     dataMemoryBytes: dataMemoryMib === null ? null : Number(dataMemoryMib) * 2 ** 20,
     dataDir,
     url,

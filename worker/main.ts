@@ -10,7 +10,7 @@ import { defaultDataMemoryBytes } from '../lib/data/memory.js';
 import { AppError, isAppError, messageOf } from '../lib/errors.js';
 import { makeLog } from '../lib/log.js';
 import { connectQueue } from '../lib/queue/index.js';
-import { openStore } from '../lib/store/open.js';
+import { openDataPlaces, openStore } from '../lib/store/open.js';
 import { probeStore } from '../lib/store/probe.js';
 import { VERSION } from '../lib/version.js';
 import { runDetached } from './supervisor/detached.js';
@@ -22,8 +22,14 @@ import { makeSupervisor } from './supervisor/supervisor.js';
 const SIGNAL_GRACE_MS = 25_000;
 const trainerEntry = join(import.meta.dirname, 'trainer', 'main.js');
 
+/** A server of data that is away is waited for, before the attempt fails and another one is made. */
+const DATA_PATIENCE_MS = 60_000;
+
 /** Jobs beside one another share what data may take. */
-const dataMeans = ({ dataRoots, dataMemoryBytes }: Config, slots: number): DataMeans => ({ roots: dataRoots, memoryBytes: dataMemoryBytes ?? Math.floor(defaultDataMemoryBytes() / slots) });
+async function dataMeans(config: Config, slots: number): Promise<DataMeans> {
+  const places = await openDataPlaces({ roots: config.dataRoots, buckets: config.dataBuckets, store: config.store, ...storeOptions(config), patienceMs: DATA_PATIENCE_MS });
+  return { places, memoryBytes: config.dataMemoryBytes ?? Math.floor(defaultDataMemoryBytes() / slots) };
+}
 
 async function work(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({ args: [...args], options: { 'exit-when-idle': { type: 'string' }, slots: { type: 'string' }, devices: { type: 'string' } } });
@@ -40,7 +46,8 @@ async function work(args: readonly string[]): Promise<void> {
   const store = await openStore(config.store, storeOptions(config));
   await probeStore(store);
   const queue = connectQueue({ url: config.redisUrl, prefix: config.queuePrefix, log });
-  const supervisor = await makeSupervisor({ store, queue, clock: systemClock, log, data: dataMeans(config, slots), spoolRoot: join(config.dataDir, 'spool'), trainerEntry, engine: config.engine, env: process.env, slots, gpus, version: VERSION });
+  const data = await dataMeans(config, slots);
+  const supervisor = await makeSupervisor({ store, queue, clock: systemClock, log, data, spoolRoot: join(config.dataDir, 'spool'), trainerEntry, engine: config.engine, env: process.env, slots, gpus, version: VERSION });
 
   let leaving: Promise<void> | null = null;
   const leave = (why: string, graceMs: number): void => {
@@ -49,6 +56,7 @@ async function work(args: readonly string[]): Promise<void> {
       await supervisor.shutdown('preempted_notice', graceMs);
       await queue.close();
       await store.close();
+      await data.places.buckets?.objects.close();
       process.exit(0);
     })().catch((error: unknown) => {
       log.error({ err: error }, 'could not leave in order');
@@ -75,7 +83,7 @@ async function runOne(args: readonly string[]): Promise<void> {
   const config = readConfig(process.env, process.cwd());
   const log = makeLog({ level: config.logLevel, role: 'worker' });
   const record = JSON.parse(await readFile(file, 'utf8')) as JobRecord;
-  const head = await runDetached({ record, folder: values.folder, numericsClass: values.class ?? null, data: dataMeans(config, 1), trainerEntry, engine: config.engine, env: process.env, log, onProgress: (percent) => process.send?.({ type: 'progress', percent }) });
+  const head = await runDetached({ record, folder: values.folder, numericsClass: values.class ?? null, data: await dataMeans(config, 1), trainerEntry, engine: config.engine, env: process.env, log, onProgress: (percent) => process.send?.({ type: 'progress', percent }) });
   process.stdout.write(`${JSON.stringify(head)}\n`);
   process.exit(0);
 }

@@ -33,7 +33,7 @@ export type ToTrainer =
       resume: ResumeState | null;
       /** Slices that a micro-batch is computed in by the job's numerics class; 1 before its first attempt. */
       parts: number;
-      /** An existing empty folder for this attempt's snapshots. */
+      /** An existing empty folder for this attempt's snapshots; data that has to be unpacked takes its disk's space. */
       spoolDir: string;
     }
   /** Inputs are pinned: the first micro-batch may run. */

@@ -45,11 +45,11 @@ export function makeJobRoutes(deps: RouteDeps) {
 
   return {
     submit: async (request: FastifyRequest<{ Querystring: { dry_run?: string } }>, reply: FastifyReply) => {
-      if (request.query.dry_run === 'true') return dryRun(await admitSpec(request.body, deps.dataRoots));
+      if (request.query.dry_run === 'true') return dryRun(await admitSpec(request.body, deps.places));
       const key = idempotencyKeyOf(request);
       const sent = { principal: PRINCIPAL, key, bodySha256: bodySha256(request.body ?? null) };
       const repeat = key === null ? null : await findRepeat(store, { ...sent, key }, deps.clock.now());
-      const { record, replayed } = repeat ? { record: repeat, replayed: true } : await submitJob(control, { ...sent, id: deps.newJobId(), spec: (await admitSpec(request.body, deps.dataRoots)).spec });
+      const { record, replayed } = repeat ? { record: repeat, replayed: true } : await submitJob(control, { ...sent, id: deps.newJobId(), spec: (await admitSpec(request.body, deps.places)).spec });
       if (replayed) void reply.header('idempotent-replayed', 'true');
       else listing.note(record.id, 0);
       void reply.code(201).header('location', `/v1/jobs/${record.id}`);

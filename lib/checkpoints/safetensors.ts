@@ -60,14 +60,35 @@ export async function readSafetensorsHeader(path: string, options: SafetensorsRe
   return withFile(path, (file) => readHeader(file, { label: basename(path), ...options }));
 }
 
-async function readHeader(file: FileHandle, options: SafetensorsReadOptions): Promise<SafetensorsHeader> {
-  const { size } = await file.stat();
-  const start = new Uint8Array(Math.min(size, LENGTH_BYTES));
-  await readFully(file, start, 0, options);
-  const head = new Uint8Array(LENGTH_BYTES + headerLength(start, size, options));
-  await readFully(file, head, 0, options);
-  return parseSafetensorsHeader(head, size, options);
+/** Something that a safetensors file can be read of. */
+export interface SafetensorsSource {
+  readonly name: string;
+  readonly sizeBytes: number;
+  /** Fills `into` from a position on, and says how many bytes: fewer only where they end. */
+  readAt(into: Uint8Array, positionBytes: number): Promise<number>;
 }
+
+/** As readSafetensorsHeader, of something that is open. */
+export async function readSafetensorsHeaderOf(source: SafetensorsSource, options: SafetensorsReadOptions = {}): Promise<SafetensorsHeader> {
+  const { sizeBytes } = source;
+  const named = { label: source.name, ...options };
+  const start = new Uint8Array(Math.min(sizeBytes, LENGTH_BYTES));
+  if ((await source.readAt(start, 0)) < start.length) throw becameShorter(named);
+  const head = new Uint8Array(LENGTH_BYTES + headerLength(start, sizeBytes, named));
+  if ((await source.readAt(head, 0)) < head.length) throw becameShorter(named);
+  return parseSafetensorsHeader(head, sizeBytes, named);
+}
+
+async function readHeader(file: FileHandle, options: SafetensorsReadOptions & { label: string }): Promise<SafetensorsHeader> {
+  const { size } = await file.stat();
+  const readAt = async (into: Uint8Array, positionBytes: number): Promise<number> => {
+    await readFully(file, into, positionBytes, options);
+    return into.length;
+  };
+  return readSafetensorsHeaderOf({ name: options.label, sizeBytes: size, readAt }, options);
+}
+
+const becameShorter = (options: SafetensorsReadOptions): Error => safetensorsError(options, 'the file became shorter while it was read');
 
 function assertDecodable(entries: readonly TensorEntry[], options: SafetensorsReadOptions): void {
   for (const { name, dtype } of entries) {
@@ -88,7 +109,7 @@ async function readFully(file: FileHandle, into: Uint8Array, position: number, o
   let done = 0;
   while (done < into.byteLength) {
     const { bytesRead } = await file.read(into, done, Math.min(READ_BYTES, into.byteLength - done), position + done);
-    if (bytesRead === 0) throw safetensorsError(options, `the file became shorter while it was read`);
+    if (bytesRead === 0) throw becameShorter(options);
     done += bytesRead;
   }
 }

@@ -16,20 +16,17 @@ const oneOfThese = (path: string, what: string, values: readonly string[]): NotS
 /** A key that may only be absent or null. */
 const anyValue = (path: string): NotSupported => ({ path, what: path.slice(path.lastIndexOf('.') + 1), named: false, matches: (value) => value !== null });
 const whenKeyOf = (path: string, key: string, what: string): NotSupported => ({ path, what, named: false, matches: (value) => typeof value === 'object' && value !== null && Object.hasOwn(value, key) });
-const startingWith = (path: string, what: string, prefix: string): NotSupported => ({ path, what, named: false, matches: (value) => typeof value === 'string' && value.startsWith(prefix) });
 
 
 export const NOT_SUPPORTED: readonly NotSupported[] = [
   // data
   ...['data', 'data.validation'].flatMap((data) => [
-    oneOfThese(`${data}.type`, 'the data type', ['idx', 'image_folder']),
-    startingWith(`${data}.path`, 'reading data from s3://', 's3://'),
+    oneOfThese(`${data}.type`, 'the data type', ['image_folder']),
     ...['augment', 'class_weight', 'sample_weight'].map((key) => anyValue(`${data}.${key}`)),
   ]),
   // model
   { path: 'model.layers.*.groups', what: 'a grouped convolution: groups', named: true, matches: (value, { type }) => type === 'conv2d' && Number.isInteger(value) && (value as number) > 1 },
   whenKeyOf('model.init', 'job', 'starting from another job (init.job)'),
-  startingWith('model.init.from', 'reading first weights from s3://', 's3://'),
   // training
   ...['class_weight', 'sample_weight', 'augment'].map((key) => anyValue(`training.${key}`)),
   oneOfThese('training.precision', 'the precision', ['float16', 'bfloat16', 'float64', 'mixed_float16', 'mixed_bfloat16']),

@@ -22,7 +22,7 @@ const Normalize = Type.Unsafe<'none' | 'unit' | { mean: number | number[]; std: 
   description: '"none", "unit", or {mean, std} on raw values, scalar or one number a channel',
   default: 'none',
 });
-const Location = Type.String({ minLength: 1, maxLength: 1024, description: 'a path relative to one of the data roots (bare or with `file:`)' });
+const Location = Type.String({ minLength: 1, maxLength: 1200, description: 'a path relative to one of the data roots (bare or with `file:`), or s3://bucket/key' });
 
 const builtinFields = {
   type: Type.Literal('builtin'),
@@ -39,17 +39,19 @@ const npzFields = {
   x: Type.Optional(Type.String({ minLength: 1, maxLength: 256, default: 'x' })),
   y: Type.Optional(Type.String({ minLength: 1, maxLength: 256, default: 'y' })),
 };
+const idxFields = { type: Type.Literal('idx'), images: Location, labels: Location };
 const ValidationSplit = Type.Object({ split: Type.Number({ exclusiveMinimum: 0, exclusiveMaximum: 1 }) }, closed);
 const bare = { normalize: Type.Optional(Normalize) };
-export const ValidationData = tagged([Type.Object({ ...builtinFields, ...bare }, closed), Type.Object({ ...npzFields, ...bare }, closed)]);
+export const ValidationData = tagged([Type.Object({ ...builtinFields, ...bare }, closed), Type.Object({ ...idxFields, ...bare }, closed), Type.Object({ ...npzFields, ...bare }, closed)]);
 const validation = Type.Optional(Type.Unsafe<Static<typeof ValidationSplit> | Static<typeof ValidationData> | null>({
   anyOf: [ValidationSplit, ValidationData, { type: 'null' }],
   description: 'null, {split: f} for the last samples, or a data object',
   default: null,
 }));
 const BuiltinData = Type.Object({ ...builtinFields, ...bare, validation }, closed);
+const IdxData = Type.Object({ ...idxFields, ...bare, validation }, closed);
 const NpzData = Type.Object({ ...npzFields, ...bare, validation }, closed);
-export const Data = tagged([BuiltinData, NpzData]);
+export const Data = tagged([BuiltinData, IdxData, NpzData]);
 
 /** Seconds as a number, or `30s 10m 6h 1d`; resolved to the number. */
 const seconds = (minimum: number) => ({ anyOf: [{ type: 'number', minimum }, { type: 'string', pattern: '^[0-9]+(\\.[0-9]+)?[smhd]$' }, { type: 'null' }], description: `seconds (at least ${minimum}), or a string such as 30s, 10m, 6h, 1d` });
@@ -115,8 +117,9 @@ export type NormalizeSpec = Static<typeof Normalize>;
 /** `samples, shape, classes, seed` are there exactly for `synthetic`. */
 export type BuiltinSourceSpec = { type: 'builtin'; normalize: NormalizeSpec } & ({ name: 'digits' } | { name: 'synthetic'; samples: number; shape: number[]; classes: number; seed: number });
 export type NpzSourceSpec = { type: 'npz'; path: string; x: string; y: string; normalize: NormalizeSpec };
+export type IdxSourceSpec = { type: 'idx'; images: string; labels: string; normalize: NormalizeSpec };
 /** One set of samples, without its validation. */
-export type DataSourceSpec = BuiltinSourceSpec | NpzSourceSpec;
+export type DataSourceSpec = BuiltinSourceSpec | IdxSourceSpec | NpzSourceSpec;
 export type ValidationSpec = { split: number } | DataSourceSpec | null;
 export type DataSpec = DataSourceSpec & { validation: ValidationSpec };
 export interface CheckpointPolicySpec {

@@ -1,7 +1,7 @@
 // Checks arrays of a zip while the whole file passes by on its way into a hash: what is stored without compression may later
 // be read sample by sample, and then nobody sees all of its bytes again.
-import type { FileHandle } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
+import type { ByteSource } from './source.js';
 import { openZip } from './zip.js';
 
 export interface PassingCheck {
@@ -12,8 +12,8 @@ export interface PassingCheck {
 }
 
 /** Of those of the members that are there and stored; of none if the file is no zip, which is for others to say. */
-export async function checkPassing(file: FileHandle, sizeBytes: number, members: readonly string[]): Promise<PassingCheck> {
-  const ranges = await rangesOf(file, sizeBytes, members).catch(() => []);
+export async function checkPassing(file: ByteSource, members: readonly string[]): Promise<PassingCheck> {
+  const ranges = members.length === 0 ? [] : await rangesOf(file, members).catch(() => []);
   const sums = ranges.map(() => 0);
   let position = 0;
   return {
@@ -28,8 +28,8 @@ export async function checkPassing(file: FileHandle, sizeBytes: number, members:
   };
 }
 
-async function rangesOf(file: FileHandle, sizeBytes: number, names: readonly string[]): Promise<{ name: string; start: number; end: number; checksum: number }[]> {
-  const zip = await openZip(file, sizeBytes);
+async function rangesOf(file: ByteSource, names: readonly string[]): Promise<{ name: string; start: number; end: number; checksum: number }[]> {
+  const zip = await openZip(file);
   const stored = zip.members.filter((member) => member.stored && names.includes(member.name));
   return Promise.all(
     stored.map(async (member) => {

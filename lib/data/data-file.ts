@@ -6,7 +6,7 @@ import { AppError } from '../errors.js';
 import type { DataFile, ReadRun } from './source.js';
 
 /** Takes the handle over. Whoever makes it closes it, and nobody else the handle. */
-export function makeDataFile(handle: FileHandle, name: string): DataFile {
+export function makeDataFile(handle: FileHandle, name: string, param: string | null = null): DataFile {
   const { fd } = handle;
   const opened = versionOf(fd);
   const underWay = new Set<Promise<void>>();
@@ -15,8 +15,17 @@ export function makeDataFile(handle: FileHandle, name: string): DataFile {
 
   return {
     name,
+    param,
+    sizeBytes: Number(opened.size),
     get readBytes() {
       return readBytes;
+    },
+    async readAt(into, positionBytes) {
+      for (let filled = 0; ; ) {
+        const { bytesRead } = await handle.read(into, filled, into.length - filled, positionBytes + filled);
+        filled += bytesRead;
+        if (bytesRead === 0 || filled === into.length) return filled;
+      }
     },
     async read(runs) {
       if (closing !== null) throw new Error(`${name} is closed`);

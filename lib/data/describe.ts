@@ -1,42 +1,40 @@
-// What a source of a spec is: its description, where it really lies, and the hash of its bytes. Reads as little as possible.
+// What a source of a spec is: its samples, shape and classes, from headers and labels alone. Reads as little as possible.
 import type { DataSourceSpec } from '../contract/spec.js';
 import { DIGITS_DESCRIPTION } from './digits.js';
-import { fingerprintSource } from './fingerprint.js';
-import { resolveLocation } from './locations.js';
-import { DEFAULT_MAX_BYTES, describeNpz } from './npz.js';
-import type { DataDescription, ResolvedSource } from './source.js';
+import { describeSet, MAX_UNPACKED_BYTES } from './file-set.js';
+import { openIdx } from './idx.js';
+import { openNpz } from './npz.js';
+import type { ByteSource, DataDescription } from './source.js';
 import { describeSynthetic } from './synthetic.js';
 
-export interface DescribedSource {
-  description: DataDescription;
-  resolved: ResolvedSource;
-  /** sha256 of the source's bytes (built-in: of its name, version and parameters); computed when called. */
-  sha256(): Promise<string>;
-}
-
-export interface DescribeOptions {
-  /** What its arrays may take of memory where it will be trained on: a compressed array that does not fit is refused at once. */
-  memoryBytes?: number;
-}
+/** Opens what a location leads to; `param` is its field in the spec. */
+export type OpenSource = (location: string, param: string) => Promise<ByteSource>;
 
 /**
- * `roots`: the folders that locations are relative to. `param`: where the source is in the spec, `data` or `data.validation`.
- * AppError `invalid_location` or `not_supported` (param `<param>.path`), `data_missing`, `invalid_data`, `data_changed`, `oom`.
+ * `param`: where the source is in the spec, `data` or `data.validation`.
+ * AppError `invalid_data`, `oom`, and what `open` and its reads reject with; `param` names the field.
  */
-export async function describeSource(source: DataSourceSpec, roots: readonly string[], param = 'data', options: DescribeOptions = {}): Promise<DescribedSource> {
-  const resolved = await resolveSource(source, roots, param);
-  return { description: await describeResolved(resolved, param, options), resolved, sha256: () => fingerprintSource(resolved) };
+export async function describeSource(source: DataSourceSpec, open: OpenSource, param = 'data'): Promise<DataDescription> {
+  const opened: ByteSource[] = [];
+  const openAt: OpenSource = async (location, key) => {
+    const bytes = await open(location, `${param}.${key}`);
+    opened.push(bytes);
+    return bytes;
+  };
+  try {
+    return await describe(source, openAt, param);
+  } finally {
+    for (const bytes of opened) await bytes.close();
+  }
 }
 
-/** The source without its normalisation, its location settled. Errors of resolveLocation. */
-async function resolveSource(source: DataSourceSpec, roots: readonly string[], param: string): Promise<ResolvedSource> {
-  if (source.type === 'npz') return { type: 'npz', path: await resolveLocation(source.path, roots, `${param}.path`), x: source.x, y: source.y };
-  if (source.name === 'digits') return { type: 'builtin', name: 'digits' };
-  const { samples, shape, classes, seed } = source;
-  return { type: 'builtin', name: 'synthetic', samples, shape, classes, seed };
-}
-
-async function describeResolved(resolved: ResolvedSource, param: string, options: DescribeOptions): Promise<DataDescription> {
-  if (resolved.type === 'npz') return describeNpz(resolved.path, resolved, options);
-  return resolved.name === 'digits' ? DIGITS_DESCRIPTION : describeSynthetic(resolved, DEFAULT_MAX_BYTES, param);
+async function describe(source: DataSourceSpec, openAt: OpenSource, param: string): Promise<DataDescription> {
+  switch (source.type) {
+    case 'npz':
+      return describeSet(await openNpz(await openAt(source.path, 'path'), source));
+    case 'idx':
+      return describeSet(await openIdx(await openAt(source.images, 'images'), await openAt(source.labels, 'labels')));
+    case 'builtin':
+      return source.name === 'digits' ? DIGITS_DESCRIPTION : describeSynthetic(source, MAX_UNPACKED_BYTES, param);
+  }
 }

@@ -1,12 +1,12 @@
 // Labels as a file stores them to labels as training takes them: class indices, or rows of class weights. Checks every
 // one, a piece of the array at a time.
-import { NPY_WIDTHS, type NpyHeader, type NpyType } from './npy.js';
+import { type FileArray, VALUE_WIDTHS, type ValueType } from './file-array.js';
 import type { Labels } from './source.js';
 
 /** How an array holds labels. */
 export interface LabelLayout {
   kind: 'integer' | 'one_hot';
-  type: NpyType;
+  type: ValueType;
   samples: number;
   /** Of a row of class weights; 1 of class indices. */
   width: number;
@@ -24,7 +24,7 @@ const ROW_TOLERANCE = 1e-3;
 const PIECE_BYTES = 256 * 1024;
 
 /** [N] or [N, 1] of integers, or [N, K] of anything. An Error says what is wrong. */
-export function labelLayout({ type, shape, count }: NpyHeader): LabelLayout {
+export function labelLayout({ type, shape, count }: Pick<FileArray, 'type' | 'shape' | 'count'>): LabelLayout {
   const [samples = 0, columns = 1] = shape;
   const isIndex = shape.length === 1 || (shape.length === 2 && columns === 1);
   if (isIndex) {
@@ -32,7 +32,7 @@ export function labelLayout({ type, shape, count }: NpyHeader): LabelLayout {
   } else if (shape.length !== 2) throw new Error(`its shape is [${shape.join(', ')}]; labels are [N] class indices or [N, K] rows, one-hot or soft`);
   else if (columns > MAX_CLASSES) throw new Error(`its shape is [${shape.join(', ')}]: more than ${MAX_CLASSES} classes`);
   else if (columns === 0) throw new Error(`its shape is [${shape.join(', ')}]: it is empty`);
-  return { kind: isIndex ? 'integer' : 'one_hot', type, samples, width: columns, sampleBytes: columns * NPY_WIDTHS[type], memoryBytes: count * 4 };
+  return { kind: isIndex ? 'integer' : 'one_hot', type, samples, width: columns, sampleBytes: columns * VALUE_WIDTHS[type], memoryBytes: count * 4 };
 }
 
 export const labelBuffer = ({ kind, width }: LabelLayout, samples: number): Labels => (kind === 'integer' ? new Int32Array(samples) : new Float32Array(samples * width));
@@ -42,7 +42,7 @@ export const labelBuffer = ({ kind, width }: LabelLayout, samples: number): Labe
  * Returns how many classes they show. An Error names the sample that has a bad one.
  */
 export function decodeLabels({ kind, type, width, sampleBytes }: LabelLayout, bytes: Uint8Array, out: Labels, first: number): number {
-  const values = new ARRAYS[type](bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.byteLength / NPY_WIDTHS[type]);
+  const values = valuesOf(type, bytes);
   const samples = bytes.byteLength / sampleBytes;
   return kind === 'integer' ? indices(values, samples, out, first) : rows(values, samples, width, out, first);
 }
@@ -116,6 +116,17 @@ function rows(values: NpyValues, samples: number, classes: number, out: Labels, 
 
 type NpyValues = Uint8Array | Int8Array | Uint16Array | Int16Array | Uint32Array | Int32Array | BigUint64Array | BigInt64Array | Float32Array | Float64Array;
 
+function valuesOf(type: ValueType, bytes: Uint8Array): NpyValues {
+  const { buffer, byteOffset, byteLength } = type.startsWith('>') ? swapped(type, bytes) : bytes;
+  return new ARRAYS[type](buffer as ArrayBuffer, byteOffset, byteLength / VALUE_WIDTHS[type]);
+}
+
+/** A copy, with the bytes of each value in this machine's order. */
+function swapped(type: ValueType, bytes: Uint8Array): Uint8Array {
+  const copy = Buffer.from(new Uint8Array(bytes).buffer);
+  return VALUE_WIDTHS[type] === 2 ? copy.swap16() : copy.swap32();
+}
+
 const ARRAYS = {
   '|u1': Uint8Array,
   '|i1': Int8Array,
@@ -127,8 +138,10 @@ const ARRAYS = {
   '<i8': BigInt64Array,
   '<f4': Float32Array,
   '<f8': Float64Array,
-} as const satisfies Record<NpyType, unknown>;
+  '>i2': Int16Array,
+  '>i4': Int32Array,
+} as const satisfies Record<ValueType, unknown>;
 
-function isFloat(type: NpyType): boolean {
+function isFloat(type: ValueType): boolean {
   return type === '<f4' || type === '<f8';
 }

@@ -1,9 +1,12 @@
-// Where data may lie: files under the data roots, and nothing else. A location is judged by the real path of the file that
+// Where files of data may lie: under the data roots, and nowhere else. A location is judged by the real path of the file that
 // was opened, never by its text alone, so that no link leads outside, not even one that is swapped at the wrong moment.
+// Locations in buckets are object-locations.ts.
 import { constants } from 'node:fs';
 import { lstat, open, readlink, realpath, stat, type FileHandle } from 'node:fs/promises';
 import { basename, isAbsolute, join, relative, sep } from 'node:path';
 import { AppError } from '../errors.js';
+import { makeDataFile } from './data-file.js';
+import type { DataFile } from './source.js';
 
 /** Pawl's own folder: jobs, checkpoints, perhaps tokens. No data set. */
 const PRIVATE_FOLDER = '.pawl';
@@ -20,7 +23,7 @@ export interface SettledFile {
 /**
  * The real path of the file that a location names: a relative path, bare or with `file:`, under the first of the roots
  * that has it. AppError with `param`: `invalid_location` (absolute, `..`, another scheme, leads outside, no plain file),
- * `not_supported` (s3:), `data_missing`.
+ * `data_missing`.
  */
 export async function resolveLocation(location: string, roots: readonly string[], param = 'location'): Promise<string> {
   const path = relativePathOf(location, param);
@@ -50,6 +53,14 @@ export async function resolveLocation(location: string, roots: readonly string[]
   throw new AppError('data_missing', `${JSON.stringify(location)} is under none of the ${roots.length} data roots`, { param });
 }
 
+/** Opens it as data, under its base name. `identity`: of the file that it has to be still. Errors as openSettled. */
+export async function openDataFile(path: string, identity?: string, param: string | null = null): Promise<DataFile> {
+  const settled = await openSettled(path);
+  if (identity === undefined || settled.identity === identity) return makeDataFile(settled.file, basename(path), param);
+  await settled.file.close();
+  throw notAsItWas(path);
+}
+
 /**
  * Opens a path that resolveLocation gave, if it still is a real path. Whoever opens closes.
  * AppError `data_missing`, or `data_changed` where the path now leads elsewhere.
@@ -70,13 +81,15 @@ export async function openSettled(path: string): Promise<SettledFile> {
     }
     await file.close();
   }
-  throw new AppError('data_changed', `${JSON.stringify(name)} is not the file any more that it was`);
+  throw notAsItWas(path);
 }
+
+export const notAsItWas = (path: string, param: string | null = null): AppError =>
+  new AppError('data_changed', `${JSON.stringify(basename(path))} is not the file any more that it was`, param === null ? {} : { param });
 
 function relativePathOf(location: string, param: string): string {
   const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):/.exec(location)?.[1]?.toLowerCase();
-  if (scheme === 's3') throw new AppError('not_supported', 's3: locations are not supported yet; give a path under a data root', { param });
-  if (scheme !== undefined && scheme !== 'file') throw refused(location, `has the scheme ${scheme}:; only paths, bare or with file:, are read`, param);
+  if (scheme !== undefined && scheme !== 'file') throw refused(location, `has the scheme ${scheme}:; only paths, bare or with file:, and s3: are read`, param);
   const path = scheme === 'file' ? location.slice('file:'.length) : location;
   if (path.includes('\0') || path.includes('\\')) throw refused(location, 'has a NUL or a backslash', param);
   if (path.startsWith('/')) throw refused(location, 'is absolute; give a path relative to a data root', param);

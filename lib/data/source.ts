@@ -43,6 +43,19 @@ export interface StoredArray<Values> {
   decode(raw: Uint8Array<ArrayBuffer>, samples: number): Values;
 }
 
+/** Bytes that can be read from anywhere in them: a file, or an object in a bucket. */
+export interface ByteSource {
+  /** For people: a file's base name, an object's address. */
+  readonly name: string;
+  /** The field of the spec that names it; null where nobody asks for it. */
+  readonly param: string | null;
+  readonly sizeBytes: number;
+  /** Fills `into` with the bytes from a position on, and says how many: fewer only where they end. Rejects with an AppError, or what the system says. */
+  readAt(into: Uint8Array, positionBytes: number): Promise<number>;
+  /** Harmless twice. */
+  close(): Promise<void>;
+}
+
 /** Bytes of a file, and where they belong in memory. */
 export interface ReadRun {
   positionBytes: number;
@@ -52,10 +65,8 @@ export interface ReadRun {
 }
 
 /** A file that stays open. */
-export interface DataFile {
-  /** For people. */
-  readonly name: string;
-  /** Bytes read so far. */
+export interface DataFile extends ByteSource {
+  /** Bytes read by `read` so far. */
   readonly readBytes: number;
   /** Starts all these reads at once and settles when none is under way any more. AppError `data_changed` where the file has ended, `data_missing` where it cannot be read. */
   read(runs: readonly ReadRun[]): Promise<void>;
@@ -70,8 +81,17 @@ export const isStored = <Values>(array: Values | StoredArray<Values>): array is 
 /** The files that something of these sets is still in. */
 export const filesOf = (sets: readonly OpenDataset[]): DataFile[] => [...new Set(sets.flatMap(({ x, y }) => [x, y].flatMap((array) => (isStored<Samples | Labels>(array) ? [array.file] : []))))];
 
+/** A file of this machine. */
+export interface PinnedFile {
+  /** Its real path. */
+  path: string;
+  /** Of the bytes that were hashed (SettledFile); with it, no other file at this path is ever read. */
+  identity?: string;
+}
+
 /** A data source whose location is settled: what a supervisor hands to its trainer. */
 export type ResolvedSource =
   | { type: 'builtin'; name: 'digits' }
   | { type: 'builtin'; name: 'synthetic'; samples: number; shape: number[]; classes: number; seed: number }
-  | { type: 'npz'; /** real path */ path: string; x: string; y: string };
+  | ({ type: 'npz'; x: string; y: string } & PinnedFile)
+  | { type: 'idx'; images: PinnedFile; labels: PinnedFile };

@@ -1,9 +1,9 @@
 // Reads members of a zip file as hostile input. yauzl parses the structure (zip64 included); the data is read and inflated
 // here, so that nothing beyond a member's declared size is ever produced and its checksum is compared.
-import type { FileHandle } from 'node:fs/promises';
-import { crc32, createInflateRaw } from 'node:zlib';
-import { Readable } from 'node:stream';
+import { crc32 } from 'node:zlib';
 import yauzl from 'yauzl';
+import { inflateInto, MAX_DEFLATE_RATIO, piecesOf } from './inflate.js';
+import type { ByteSource } from './source.js';
 
 export interface ZipMember {
   name: string;
@@ -27,15 +27,12 @@ export interface Zip {
 
 /** A set of arrays has a handful of members; a directory of a million entries is an attack. */
 const MAX_MEMBERS = 10_000;
-const CHUNK_BYTES = 1024 * 1024;
-/** Deflate needs at least one bit for 129 bytes: 1032 bytes a byte. https://zlib.net/zlib_tech.html */
-const MAX_DEFLATE_RATIO = 1032;
 const STORED = 0;
 const DEFLATED = 8;
 
-/** Lists the members of an open file of `fileBytes`. An Error says why it is not a usable zip file. The handle stays the caller's. */
-export async function openZip(file: FileHandle, fileBytes: number): Promise<Zip> {
-  const zip = await yauzl.fromRandomAccessReaderPromise(makeReader(file, fileBytes), fileBytes, { lazyEntries: true, autoClose: false, strictFileNames: true });
+/** Lists the members of an open file. An Error says why it is not a usable zip file. The file stays the caller's. */
+export async function openZip(file: ByteSource): Promise<Zip> {
+  const zip = await yauzl.fromRandomAccessReaderPromise(makeReader(file), file.sizeBytes, { lazyEntries: true, autoClose: false, strictFileNames: true });
   zip.on('error', () => {}); // eachEntry rejects with it; later ones have nobody to tell
   const entries = new Map<string, yauzl.Entry>();
   if (zip.entryCount > MAX_MEMBERS) throw new Error(`it claims ${zip.entryCount} members`);
@@ -44,15 +41,9 @@ export async function openZip(file: FileHandle, fileBytes: number): Promise<Zip>
     entries.set(entry.fileName, entry);
   }
 
-  async function* compressedBytes(entry: yauzl.Entry): AsyncGenerator<Uint8Array> {
+  async function* compressedBytes(entry: yauzl.Entry): AsyncGenerator<Uint8Array, void> {
     const { fileDataStart } = await zip.readLocalFileHeaderPromise(entry, { minimal: true }); // checks that the data ends inside the file
-    for (let done = 0; done < entry.compressedSize; ) {
-      const chunk = new Uint8Array(Math.min(CHUNK_BYTES, entry.compressedSize - done));
-      const { bytesRead } = await file.read(chunk, 0, chunk.byteLength, fileDataStart + done);
-      if (bytesRead === 0) throw new Error('the file ends inside it');
-      done += bytesRead;
-      yield chunk.subarray(0, bytesRead);
-    }
+    yield* piecesOf(file, fileDataStart, fileDataStart + entry.compressedSize);
   }
 
   return {
@@ -85,34 +76,20 @@ export async function openZip(file: FileHandle, fileBytes: number): Promise<Zip>
   };
 }
 
-/** Not stream.pipeline: that waits for a source which inflate no longer reads once the deflated data has ended before its member. */
-async function inflateInto(compressed: AsyncGenerator<Uint8Array>, consume: (chunks: AsyncIterable<Uint8Array>) => Promise<void>): Promise<void> {
-  const source = Readable.from(compressed, { objectMode: false, highWaterMark: 1 });
-  const inflate = createInflateRaw({ chunkSize: 256 * 1024 });
-  source.on('error', (error) => inflate.destroy(error));
-  try {
-    await consume(source.pipe(inflate));
-  } finally {
-    source.destroy();
-    inflate.destroy();
-    await compressed.return(undefined); // no read of the file is under way afterwards
-  }
-}
-
 /**
  * yauzl's way to the bytes. Its own reader for descriptors lets fs.read throw out of a callback where a hostile offset is no
  * file position, which ends the process; here every bad range is an error that it passes on.
  */
-function makeReader(file: FileHandle, fileBytes: number): yauzl.RandomAccessReader {
+function makeReader(file: ByteSource): yauzl.RandomAccessReader {
   // an abstract class in the types, a plain constructor in fact
   const reader = new (yauzl.RandomAccessReader as unknown as new () => yauzl.RandomAccessReader)();
   reader.read = (buffer, offset, length, position, callback) => {
-    if (!Number.isSafeInteger(position) || position < 0 || position + length > fileBytes) {
+    if (!Number.isSafeInteger(position) || position < 0 || position + length > file.sizeBytes) {
       callback(new Error('it points outside of itself'));
       return;
     }
-    file.read(buffer, offset, length, position).then(
-      ({ bytesRead }) => callback(bytesRead === length ? null : new Error('it became shorter while it was read')),
+    file.readAt(buffer.subarray(offset, offset + length), position).then(
+      (filled) => callback(filled === length ? null : new Error('it became shorter while it was read')),
       (error: unknown) => callback(error as Error),
     );
   };

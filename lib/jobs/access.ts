@@ -4,6 +4,7 @@ import type { Attempt, Checkpoint, Job, JobListItem, JobStatus } from '../contra
 import type { AttemptEnd, AttemptStart, Head, JobRecord } from '../contract/records.js';
 import type { JobEvent } from '../contract/rows.js';
 import type { Clock } from '../clock.js';
+import type { DataPlaces } from '../data/places.js';
 import { AppError, isAppError } from '../errors.js';
 import type { JobQueue, SeriesName } from '../queue/index.js';
 import type { Store } from '../store/index.js';
@@ -24,7 +25,7 @@ export interface JobAccessDeps {
   queue: Pick<JobQueue, 'heartbeats' | 'journal' | 'rows'>;
   clock: Pick<Clock, 'now'>;
   /** Where this machine looks for data, to know how long a training is. */
-  dataRoots: readonly string[];
+  places: DataPlaces;
   log: { warn(fields: object, message: string): void };
 }
 
@@ -55,7 +56,7 @@ export function makeJobAccess(deps: JobAccessDeps): JobAccess {
   const records = makeRecent<JobRecord>(RECORDS_MAX);
   const attemptFiles = makeRecent<AttemptStart | AttemptEnd>(20_000);
   const manifests: Manifests = makeManifests(store);
-  const courses: Courses = makeCourses(deps.dataRoots);
+  const courses: Courses = makeCourses(deps.places);
 
   async function record(id: string): Promise<JobRecord> {
     const known = records.get(id) ?? (await requireRecord(store, id));

@@ -1,10 +1,10 @@
 // What is looked at before a job is taken in: the spec resolved, the model against its data where this machine has the data,
 // first weights against the model. Everything that is wrong is said at once, and nothing is stored.
-import { readSafetensorsHeader } from '../checkpoints/safetensors.js';
+import { readSafetensorsHeaderOf } from '../checkpoints/safetensors.js';
 import type { IdempotencyRecord, JobRecord } from '../contract/records.js';
 import type { DataSourceSpec, JobSpec } from '../contract/spec.js';
 import { describeSource } from '../data/describe.js';
-import { resolveLocation } from '../data/locations.js';
+import { openLocation, type DataPlaces } from '../data/places.js';
 import type { DataDescription } from '../data/source.js';
 import { AppError, type ErrorCode, isAppError, type Problem } from '../errors.js';
 import { checkpointBytes, estimateMemory } from '../model/memory.js';
@@ -37,17 +37,17 @@ export interface DryRun {
 }
 
 /** @throws AppError with every problem in its details: invalid_spec, or the one code that they share */
-export async function admitSpec(body: unknown, dataRoots: readonly string[]): Promise<Admission> {
+export async function admitSpec(body: unknown, places: DataPlaces): Promise<Admission> {
   const resolved = resolveSpec(body);
   if ('problems' in resolved) throw refusal(resolved.problems);
   const { spec } = resolved;
   const problems: Problem[] = [];
-  const train = await describe(spec.data, dataRoots, 'data', problems);
+  const train = await describe(spec.data, places, 'data', problems);
   const own = spec.data.validation !== null && 'type' in spec.data.validation ? spec.data.validation : null;
-  const validation = own === null ? null : await describe(own, dataRoots, 'data.validation', problems);
+  const validation = own === null ? null : await describe(own, places, 'data.validation', problems);
   const checked = train === null || (own !== null && validation === null) ? { problems: structuralCheck(spec) } : checkAgainstData(spec, train, validation);
   const plan = 'problems' in checked ? null : checked.plan;
-  await checkFirstWeights(spec, dataRoots, plan, problems);
+  await checkFirstWeights(spec, places, plan, problems);
   if ('problems' in checked) problems.push(...checked.problems);
   if (problems.length > 0) throw refusal(limitProblems(problems));
   return { spec, checked: 'problems' in checked ? null : checked };
@@ -91,15 +91,22 @@ function refusal(problems: readonly Problem[]): AppError {
 }
 
 /** Null if it is not here; what is here and wrong becomes a problem. */
-async function describe(source: DataSourceSpec, roots: readonly string[], param: string, problems: Problem[]): Promise<DataDescription | null> {
-  return orProblem(source.type === 'npz' ? `${param}.path` : param, problems, async () => (await describeSource(source, roots, param)).description);
+async function describe(source: DataSourceSpec, places: DataPlaces, param: string, problems: Problem[]): Promise<DataDescription | null> {
+  return orProblem(param, problems, () => describeSource(source, (location, field) => openLocation(places, location, field), param));
 }
 
-async function checkFirstWeights({ model }: JobSpec, roots: readonly string[], plan: ModelPlan | null, problems: Problem[]): Promise<void> {
+async function checkFirstWeights({ model }: JobSpec, places: DataPlaces, plan: ModelPlan | null, problems: Problem[]): Promise<void> {
   const param = 'model.init.from';
   const { init } = model;
   if (init === null) return;
-  const header = await orProblem(param, problems, async () => readSafetensorsHeader(await resolveLocation(init.from, roots, param), { code: 'invalid_data' }));
+  const header = await orProblem(param, problems, async () => {
+    const file = await openLocation(places, init.from, param);
+    try {
+      return await readSafetensorsHeaderOf(file, { code: 'invalid_data' });
+    } finally {
+      await file.close();
+    }
+  });
   if (header === null || plan === null) return;
   for (const { message } of checkState(expectedWeights(plan), new Map(header.entries.map((entry) => [entry.name, entry])))) problems.push({ param, message });
 }

@@ -4,6 +4,7 @@ import type { Progress } from '../contract/job.js';
 import type { Head, JobRecord, Manifest } from '../contract/records.js';
 import type { JobSpec } from '../contract/spec.js';
 import { describeSource } from '../data/describe.js';
+import { openLocation, type DataPlaces } from '../data/places.js';
 import { splitCounts } from '../data/validation.js';
 import { isAppError } from '../errors.js';
 import type { Store } from '../store/index.js';
@@ -56,20 +57,20 @@ export interface Courses {
 const LOOK_AGAIN_MS = 60_000;
 
 /** Courses of jobs, worked out once each: a job's data never changes. */
-export function makeCourses(dataRoots: readonly string[]): Courses {
+export function makeCourses(places: DataPlaces): Courses {
   const known = makeRecent<{ course: Course | null; until: number }>(2_000);
   async function of({ id, spec }: JobRecord): Promise<Course | null> {
     const held = known.get(id);
     if (held && (held.course !== null || performance.now() < held.until)) return held.course;
-    const course = await courseOfSpec(spec, dataRoots).catch(() => null);
+    const course = await courseOfSpec(spec, places).catch(() => null);
     known.set(id, { course, until: performance.now() + LOOK_AGAIN_MS });
     return course;
   }
   return { of, ifCheap: async (record) => (record.spec.data.type === 'builtin' ? of(record) : (known.get(record.id)?.course ?? null)) };
 }
 
-async function courseOfSpec({ data, training }: JobSpec, dataRoots: readonly string[]): Promise<Course> {
-  const { description } = await describeSource(data, dataRoots);
+async function courseOfSpec({ data, training }: JobSpec, places: DataPlaces): Promise<Course> {
+  const description = await describeSource(data, (location, param) => openLocation(places, location, param));
   const split = data.validation !== null && 'split' in data.validation ? data.validation.split : null;
   return courseOf(training, split === null ? description.samples : splitCounts(description.samples, split).train);
 }

@@ -1,4 +1,4 @@
-// What an S3 failure means: the SDK's errors read by shape and turned into the store's own.
+// What an S3 failure means: the SDK's errors read by shape and turned into the store's own, or into what they say of data.
 // Messages carry the error's name and status only: the SDK's texts and response objects can hold signed headers.
 
 import { AppError, isAppError } from '../errors.js';
@@ -44,10 +44,38 @@ export function isRefusal(error: unknown): boolean {
   return status !== null && status >= 400 && status < 500;
 }
 
+const wordsOf = ({ name, status, code }: Failure): string => [name, code, status === null ? null : `HTTP ${status}`].filter((part) => part !== null).join(', ');
+
+/** Of an object that was to be read as data; `address` for people. */
+export function toDataError(address: string, error: unknown): AppError {
+  if (isAppError(error)) return isAppError(error, 'store_unavailable') ? new AppError('data_missing', error.message, { cause: error }) : error;
+  const failure = readFailure(error);
+  const missing = (why: string): AppError => new AppError('data_missing', `${address}: ${why} (${wordsOf(failure)})`);
+  if (failure.name === 'NoSuchBucket') return missing('there is no such bucket');
+  switch (failure.status) {
+    case 301:
+    case 307:
+      return missing('its bucket is in another region (AWS_REGION)');
+    case 401:
+    case 403:
+      return missing('access to it is denied');
+    case 404:
+      return missing('there is no such object');
+    case 412:
+      return new AppError('data_changed', `${address} was replaced while it was read`);
+    case 416:
+      return new AppError('invalid_data', `${address}: it is empty`);
+    case null:
+    default:
+      return missing('it cannot be read');
+  }
+}
+
 export function toStoreError(what: string, error: unknown): AppError {
   if (isAppError(error)) return error;
-  const { name, status, code } = readFailure(error);
-  const why = [name, code, status === null ? null : `HTTP ${status}`].filter((part) => part !== null).join(', ');
+  const failure = readFailure(error);
+  const { name, status } = failure;
+  const why = wordsOf(failure);
   if (FULL.has(name) || status === 507) return new AppError('store_full', `${what}: the store is full (${why})`);
   if (status === 416) return new AppError('range_not_satisfiable', `${what}: the range lies outside the object`);
   return new AppError('store_unavailable', `${what}: ${why}`);

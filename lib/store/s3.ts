@@ -1,4 +1,4 @@
-// The S3 driver: the seam's verbs as S3 requests with explicit limits on time. The only file that knows the AWS SDK.
+// The S3 driver: the seam's verbs as S3 requests with explicit limits on time.
 //
 // A conditional write is sent once, never retried: after a retry, 412 could mean "your own first try won". It carries a
 // random token as metadata, and unless it plainly succeeds, one HEAD looks for the token. Found: the write won, though
@@ -12,8 +12,6 @@ import {
   HeadObjectCommand,
   ListObjectsV2Command,
   PutObjectCommand,
-  S3Client,
-  type S3ClientConfig,
 } from '@aws-sdk/client-s3';
 import { AppError } from '../errors.js';
 import { withBudget, type Budget } from './budget.js';
@@ -28,36 +26,16 @@ import {
   withoutQuotes,
 } from './keys.js';
 import type { CallOptions, GetOptions, ListOptions, ObjectInfo, Store, StoredObject } from './index.js';
+import { makeS3Client, type S3ClientOptions, timeoutsOf } from './s3-client.js';
 import { isConditionFailed, isMissing, isRefusal, toStoreError } from './s3-errors.js';
 
-export interface S3Timeouts {
-  /** Until a connection stands. */
-  connectMs: number;
-  /** One attempt, from its start to the head of the answer; the time to send the body is added. */
-  requestMs: number;
-  /** A whole call with its retries; the time to transfer the body is added. */
-  budgetMs: number;
-  /** The slowest transfer that is still waited for. */
-  minBytesPerSecond: number;
-}
-
-export interface S3StoreOptions {
+export interface S3StoreOptions extends S3ClientOptions {
   bucket: string;
   /** Folder inside the bucket, without slashes at its ends; empty for the whole bucket. */
   prefix: string;
-  /** Of a server that is not AWS. May not contain credentials. */
-  endpoint?: string;
-  region?: string;
-  /** Without them the SDK's own chain is asked: environment, profile, instance role. */
-  credentials?: { accessKeyId: string; secretAccessKey: string; sessionToken?: string };
-  /** `endpoint/bucket/key` instead of `bucket.endpoint/key`; by default exactly when an endpoint is given. */
-  forcePathStyle?: boolean;
-  timeouts?: Partial<S3Timeouts>;
 }
 
-const DEFAULT_TIMEOUTS: S3Timeouts = { connectMs: 3_000, requestMs: 10_000, budgetMs: 30_000, minBytesPerSecond: 256 * 1024 };
 const ATTEMPTS = 3;
-const MAX_SOCKETS = 128;
 const PAGE_KEYS = 1000;
 const TOKEN = 'pawl-write';
 /**
@@ -69,10 +47,10 @@ const LONG_BODY_BYTES = 1024 * 1024;
 type Condition = { IfNoneMatch: '*' } | { IfMatch: string };
 
 export function makeS3Store(options: S3StoreOptions): Store {
-  const timeouts = { ...DEFAULT_TIMEOUTS, ...options.timeouts };
+  const timeouts = timeoutsOf(options);
   const Bucket = options.bucket;
   const root = parsePrefix(options.prefix);
-  const { retrying, once } = makeClients(options, timeouts);
+  const [retrying, once] = [makeS3Client(options, ATTEMPTS), makeS3Client(options, 1)];
   const transferMs = (bytes: number): number => (bytes / timeouts.minBytesPerSecond) * 1000;
 
   /** One verb under its total budget, its failure as the store's own error. */
@@ -208,40 +186,6 @@ export function makeS3Store(options: S3StoreOptions): Store {
       retrying.destroy();
       once.destroy();
     },
-  };
-}
-
-function makeClients(options: S3StoreOptions, timeouts: S3Timeouts): { retrying: S3Client; once: S3Client } {
-  // The SDK's own switch for its start-up warning about coming Node.js versions: operators of Pawl do not choose the SDK.
-  // eslint-disable-next-line no-restricted-syntax -- it is set for the SDK, nothing is read from it
-  process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
-  if (options.endpoint !== undefined && new URL(options.endpoint).username !== '') {
-    throw new AppError('invalid_location', 'an S3 endpoint may not contain credentials');
-  }
-  const shared: S3ClientConfig = {
-    ...(options.endpoint === undefined ? {} : { endpoint: options.endpoint, region: 'us-east-1' }),
-    ...(options.region === undefined ? {} : { region: options.region }),
-    ...(options.credentials === undefined ? {} : { credentials: options.credentials }),
-    forcePathStyle: options.forcePathStyle ?? options.endpoint !== undefined,
-    retryMode: 'standard',
-    // Many servers do not know the SDK's default checksums; every blob's sha256 is in a manifest instead.
-    // https://docs.aws.amazon.com/sdkref/latest/guide/feature-dataintegrity.html
-    requestChecksumCalculation: 'WHEN_REQUIRED',
-    responseChecksumValidation: 'WHEN_REQUIRED',
-    // Servers that ignore `Expect: 100-continue` would cost six seconds for each long body.
-    expectContinueHeader: false,
-    // https://docs.aws.amazon.com/sdk-for-javascript/v3/developer-guide/configuring-the-jssdk.html
-    requestHandler: {
-      connectionTimeout: timeouts.connectMs,
-      requestTimeout: timeouts.requestMs,
-      throwOnRequestTimeout: true,
-      httpAgent: { keepAlive: true, maxSockets: MAX_SOCKETS },
-      httpsAgent: { keepAlive: true, maxSockets: MAX_SOCKETS },
-    },
-  };
-  return {
-    retrying: new S3Client({ ...shared, maxAttempts: ATTEMPTS }),
-    once: new S3Client({ ...shared, maxAttempts: 1 }),
   };
 }
 

@@ -13,6 +13,7 @@ import type { Head, Inputs, JobResult } from '../../lib/contract/records.js';
 import type { EpochRow, JobEvent, UpdateRow } from '../../lib/contract/rows.js';
 import type { JobSpecInput } from '../../lib/contract/spec.js';
 import { systemClock } from '../../lib/clock.js';
+import type { DataBuckets } from '../../lib/data/object-locations.js';
 import { makeCommitter } from '../../lib/jobs/commit.js';
 import { claimJob, type Claim } from '../../lib/jobs/head.js';
 import { attemptEnded, type Ending, NOTHING_DONE, pinned } from '../../lib/jobs/lifecycle.js';
@@ -60,6 +61,7 @@ export interface TestApiOptions {
   corsOrigins?: string[];
   host?: string;
   timing?: Partial<ServerTiming>;
+  buckets?: DataBuckets;
 }
 
 export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
@@ -78,7 +80,7 @@ export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
     queue,
     clock: systemClock,
     log: silentLog,
-    dataRoots: [dataRoot],
+    places: { roots: [dataRoot], buckets: options.buckets ?? null },
     version: 'test',
     security: { tokens: options.tokens ?? [], corsOrigins: options.corsOrigins ?? [], host: options.host ?? '127.0.0.1' },
     timing: { streamPollMs: 50, ...options.timing },

@@ -7,7 +7,7 @@ describe('the environment', () => {
     expect(readConfig({}, '/home/me')).toMatchObject({ redisUrl: null, store: 'file:/home/me/.pawl/store', dataDir: '/home/me/.pawl', dataRoots: ['/home/me'], dataMemoryBytes: null, port: 8787, host: '127.0.0.1', url: 'http://127.0.0.1:8787', apiTokens: [] });
   });
   test('reports every problem at once, by name', () => {
-    const wrong = { REDIS_URL: 'localhost:6379', PAWL_STORE: 'ftp://x', PAWL_PORT: '99999', PAWL_API_TOKEN: 'short', PAWL_ENGINE: 'caffe', PAWL_DATA_MEMORY_MIB: '1.5', PAWL_LOG_LEVEL: 'loud' };
+    const wrong = { REDIS_URL: 'localhost:6379', PAWL_STORE: 'ftp://x', PAWL_PORT: '99999', PAWL_API_TOKEN: 'short', PAWL_ENGINE: 'caffe', PAWL_DATA_MEMORY_MIB: '1.5', PAWL_DATA_BUCKETS: 'good,s3://bad', PAWL_LOG_LEVEL: 'loud' };
     try {
       readConfig(wrong, '/');
       expect.fail('accepted');
@@ -21,7 +21,8 @@ describe('the environment', () => {
     expect(readConfig({ PAWL_DATA_MEMORY_MIB: '512' }, '/').dataMemoryBytes).toBe(512 * 1024 ** 2);
     for (const wrong of ['0', '-1', 'all', '1e400']) expect(() => readConfig({ PAWL_DATA_MEMORY_MIB: wrong }, '/')).toThrow(`PAWL_DATA_MEMORY_MIB must be a positive whole number of MiB, not "${wrong}"`);
   });
-  test('takes several tokens and data roots', () => {
+  test('takes several tokens, data roots and buckets', () => {
+    expect(readConfig({ PAWL_DATA_BUCKETS: 'sets, more.sets-2' }, '/').dataBuckets).toEqual(['sets', 'more.sets-2']);
     const config = readConfig({ PAWL_API_TOKEN: `${'a'.repeat(32)}, ${'b'.repeat(40)}`, PAWL_DATA_ROOTS: 'x:/y' }, '/home');
     expect(config.apiTokens.length).toBe(2);
     expect(config.dataRoots).toEqual(['/home/x', '/y']);

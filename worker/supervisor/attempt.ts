@@ -13,6 +13,8 @@ import { closeAttempt, loadRecord, openAttempt } from '../../lib/jobs/record.js'
 import { type RestoreOutcome, restoreState } from '../../lib/jobs/restore.js';
 import { endWithout, failure, vanished } from './ending.js';
 import { type AttemptInputs, checkStateFiles, gatherInputs } from './inputs.js';
+import { watchForInterruption } from './interruption.js';
+import type { ObjectHold } from './object-cache.js';
 import { runTrainer } from './running.js';
 import { type AttemptControls, type AttemptDeps, type AttemptOutcome, keepBeating, type Session } from './session.js';
 
@@ -51,11 +53,12 @@ async function runClaimed(deps: AttemptDeps, record: JobRecord, claim: Claim, di
   const session: Session = {
     deps, record, claim, controls, log, stamp, beating, limits: runLimits(record), spoolDir: join(deps.spoolRoot, claim.attempt), startedMs: clock.monotonicMs(), queueMs: waitedMs(record, claim.head(), clock.now()), facts: null, resumedFrom: null,
   };
+  const hold = deps.copies?.hold() ?? null;
   try {
     log.info({ displaced: displaced?.owner.number ?? null }, 'claimed');
     await openAttempt(store, record.id, { number: claim.number, attempt: claim.attempt, worker, fence: claim.fence, started_at: clock.now().toISOString(), queue_ms: session.queueMs });
     if (displaced) await closeAttempt(store, record.id, vanished(displaced.owner, displaced.account, clock.now(), worker));
-    const prepared = await prepare(session);
+    const prepared = await prepare(session, hold);
     return prepared.kind === 'ready' ? await runTrainer(session, prepared.inputs, prepared.restore) : await endWithout(session, null, null, prepared.ending);
   } catch (error) {
     if (isAppError(error, 'fenced')) {
@@ -66,6 +69,7 @@ async function runClaimed(deps: AttemptDeps, record: JobRecord, claim: Claim, di
     return { kind: 'abandoned', message: messageOf(error) };
   } finally {
     beating.stop();
+    hold?.release();
     await feed.end(stamp, isTerminal(claim.head().state));
     await rm(session.spoolDir, { recursive: true, force: true });
   }
@@ -83,11 +87,12 @@ const isFullDisk = (error: unknown): boolean => ['ENOSPC', 'EDQUOT', 'EFBIG'].in
 type Prepared = { kind: 'ready'; inputs: AttemptInputs; restore: RestoreOutcome } | { kind: 'over'; ending: Ending };
 
 /** Data, first weights and the state to continue from; or the attempt's end where one of them cannot be had. */
-async function prepare(session: Session): Promise<Prepared> {
+async function prepare(session: Session, hold: ObjectHold | null): Promise<Prepared> {
   const { deps, record, claim, spoolDir } = session;
+  const interruption = watchForInterruption(session);
   try {
     await mkdir(spoolDir, { recursive: true });
-    const inputs = await gatherInputs(record.spec, deps.data);
+    const inputs = await gatherInputs(record.spec, deps.data, hold && { hold, signal: interruption.signal }, claim.head().seq === 0);
     const pins = claim.head().inputs;
     if (pins && pins.data_sha256 !== inputs.dataSha256)
       throw new AppError('data_changed', `the data is not what the job began with (sha256 ${inputs.dataSha256.slice(0, 12)}…, was ${pins.data_sha256.slice(0, 12)}…)`, { param: 'data' });
@@ -108,8 +113,12 @@ async function prepare(session: Session): Promise<Prepared> {
     // It was complete, and paused before it could be said.
     return final ? { kind: 'over', ending: { kind: 'completed', result: final } } : { kind: 'ready', inputs, restore };
   } catch (error) {
+    const interrupted = interruption.ending();
+    if (interrupted) return { kind: 'over', ending: interrupted };
     if (isFullDisk(error)) return { kind: 'over', ending: failure('store_full', `no space for the spool in ${deps.spoolRoot}: ${messageOf(error)}`, null) };
     if (!isAppError(error) || error.code === 'fenced') throw error;
     return { kind: 'over', ending: failure(error.code, error.message, error.param) };
+  } finally {
+    interruption.stop();
   }
 }

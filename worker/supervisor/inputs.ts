@@ -1,11 +1,13 @@
-// What an attempt needs before it can start: where its data lies and what it hashes to, the first weights, the model's plan,
+// What an attempt needs before it can start: its data on this machine and what it hashes to, the first weights, the model's plan,
 // and the check that a checkpoint's files are a state of this very job.
 import type { JobSpec } from '../../lib/contract/spec.js';
 import { readSafetensorsHeader } from '../../lib/checkpoints/safetensors.js';
-import { describeSource } from '../../lib/data/describe.js';
+import { fingerprintFile, joinedSha256 } from '../../lib/data/fingerprint.js';
 import { resolveLocation } from '../../lib/data/locations.js';
+import { isObjectLocation, objectAt } from '../../lib/data/object-locations.js';
+import type { DataPlaces } from '../../lib/data/places.js';
+import { type FetchFile, settleSource } from '../../lib/data/settle.js';
 import { AppError } from '../../lib/errors.js';
-import { sha256Slowly } from '../../lib/jobs/commit.js';
 import { checkAgainstData } from '../../lib/jobs/spec/check.js';
 import type { ModelPlan } from '../../lib/model/plan.js';
 import { checkState, expectedState } from '../../lib/model/slots.js';
@@ -16,13 +18,11 @@ import { holdsWindow } from '../../lib/training/cursor.js';
 import { keepsBest } from '../../lib/training/monitor.js';
 import { STATE_ROLES, type StateCounters, type StateRole } from '../../lib/training/state.js';
 import type { TrainerData } from '../protocol.js';
-import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import type { ObjectHold } from './object-cache.js';
 
 /** What a job's data may be on this worker. */
 export interface DataMeans {
-  /** Folders that the spec's locations are relative to. */
-  roots: readonly string[];
+  places: DataPlaces;
   /** What the data of one job may take of memory. */
   memoryBytes: number;
 }
@@ -31,6 +31,7 @@ export interface AttemptInputs {
   data: TrainerData;
   dataSha256: string;
   initFile: string | null;
+  /** Null without first weights, or where they are not needed. */
   initSha256: string | null;
   plan: ModelPlan;
   course: Course;
@@ -39,19 +40,36 @@ export interface AttemptInputs {
   specSha256: string;
 }
 
-/** @throws AppError data_missing, invalid_data (compressed data that does not fit into memory, too), invalid_location */
-export async function gatherInputs(spec: JobSpec, { roots, memoryBytes }: DataMeans): Promise<AttemptInputs> {
-  const train = await describeSource(spec.data, roots, 'data', { memoryBytes });
-  const own = spec.data.validation !== null && 'type' in spec.data.validation ? await describeSource(spec.data.validation, roots, 'data.validation', { memoryBytes }) : null;
+/** How objects come to this machine. */
+export interface Fetching {
+  hold: ObjectHold;
+  /** Gives up what is being fetched, as data_missing. */
+  signal: AbortSignal;
+}
+
+/**
+ * @param fetching null: no bucket may be read
+ * @param fromStart whether first weights are needed: a job with a checkpoint begins there, wherever they are by now
+ * @throws AppError data_missing, data_changed, invalid_data, invalid_location, store_full (no room for a copy)
+ */
+export async function gatherInputs(spec: JobSpec, { places, memoryBytes }: DataMeans, fetching: Fetching | null, fromStart = true): Promise<AttemptInputs> {
+  const fetch: FetchFile = async (location, param, members) => {
+    if (!isObjectLocation(location)) return { path: await resolveLocation(location, places.roots, param), fingerprint: null };
+    const object = objectAt(location, places.buckets, param);
+    return fetching!.hold.fetch(object, param, members, fetching!.signal);
+  };
+  const train = await settleSource(spec.data, fetch);
+  const own = spec.data.validation !== null && 'type' in spec.data.validation ? await settleSource(spec.data.validation, fetch, 'data.validation') : null;
   const checked = checkAgainstData(spec, train.description, own?.description ?? null);
   if ('problems' in checked) throw new AppError('invalid_data', `the spec does not fit the data: ${checked.problems.map((problem) => `${problem.param}: ${problem.message}`).join('; ')}`, { details: checked.problems });
-  const hashes = [await train.sha256(), ...(own ? [await own.sha256()] : [])];
-  const initFile = spec.model.init === null ? null : await resolveLocation(spec.model.init.from, roots, 'model.init.from');
+  const pinned = await train.pin();
+  const pinnedOwn = own && (await own.pin());
+  const init = spec.model.init === null || !fromStart ? null : await fetch(spec.model.init.from, 'model.init.from', []);
   return {
-    data: { train: train.resolved, validation: own?.resolved ?? null, memoryBytes },
-    dataSha256: hashes.length === 1 ? hashes[0]! : createHash('sha256').update(hashes.join('\n')).digest('hex'),
-    initFile,
-    initSha256: initFile === null ? null : await sha256Slowly(await readFile(initFile)),
+    data: { train: pinned.resolved, validation: pinnedOwn?.resolved ?? null, memoryBytes },
+    dataSha256: joinedSha256([pinned.sha256, ...(pinnedOwn ? [pinnedOwn.sha256] : [])]),
+    initFile: init?.path ?? null,
+    initSha256: init && (init.fingerprint ?? (await fingerprintFile(init.path, []))).sha256,
     plan: checked.plan,
     course: courseOf(spec.training, checked.trainSamples),
     totalUpdates: checked.totalUpdates,

@@ -15,6 +15,7 @@ import type { TrainerSetup } from '../trainer-environment.js';
 import type { DataMeans } from './inputs.js';
 import type { FeedStamp, LiveFeed } from './live-feed.js';
 import type { Notice } from './notice.js';
+import type { ObjectCache } from './object-cache.js';
 import type { TrainerPool } from './trainer-process.js';
 
 export interface AttemptDeps {
@@ -31,6 +32,8 @@ export interface AttemptDeps {
   /** This worker's id, `wrk_…`. */
   worker: string;
   data: DataMeans;
+  /** Of data objects; null: no bucket may be read. */
+  copies: ObjectCache | null;
   /** Folder for spools, one an attempt. */
   spoolRoot: string;
   beatEveryMs: number;

@@ -1,6 +1,6 @@
 // A worker process' own story: takes tickets, runs one attempt a slot, listens for preemptions, nudges and drains, says that
 // it lives, and on a signal lets every attempt commit before it goes. Never computes.
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { mkdir, readdir, rm, stat, utimes } from 'node:fs/promises';
 import { availableParallelism, hostname } from 'node:os';
 import { join } from 'node:path';
 import { ulid } from 'ulid';
@@ -17,6 +17,7 @@ import type { DataMeans } from './inputs.js';
 import { makeRedisFeed } from './live-feed.js';
 import { countMemoryKills } from './memory-kills.js';
 import { makeNotice, type Notice } from './notice.js';
+import { makeObjectCache } from './object-cache.js';
 import { makeTrainerPool } from './trainer-process.js';
 import { chooseTrainerSetup } from './trainer-setup.js';
 
@@ -56,8 +57,8 @@ interface Active {
 
 const BEAT_EVERY_MS = 2_000;
 const LOOK_EVERY_MS = 5_000;
-/** Spools of workers that died are of no use to anyone after this long. */
-const STALE_SPOOL_MS = 24 * 3_600_000;
+/** Spools of workers that said nothing for this long: they died, or have lost their jobs to others. */
+const STALE_SPOOL_MS = 600_000;
 
 export async function makeSupervisor(options: SupervisorOptions): Promise<Supervisor> {
   const { store, queue, clock, log, slots } = options;
@@ -67,6 +68,8 @@ export async function makeSupervisor(options: SupervisorOptions): Promise<Superv
   await sweepSpools(options.spoolRoot, clock.now());
   await mkdir(spoolRoot, { recursive: true });
   const trainers = makeTrainerPool({ entry: options.trainerEntry, log, env: options.env });
+  const { buckets } = options.data.places;
+  const copies = buckets && makeObjectCache(join(spoolRoot, 'objects'), buckets.objects, log);
   const cores = Math.max(1, Math.floor(availableParallelism() / slots));
   if (options.gpus.length > 0 && options.gpus.length !== slots) throw new Error(`${options.gpus.length} GPUs for ${slots} slots`);
   const freeGpus = [...options.gpus];
@@ -88,7 +91,7 @@ export async function makeSupervisor(options: SupervisorOptions): Promise<Superv
     const trainerSetup = (spec: JobSpec, numericsClass: string | null): TrainerSetup => chooseTrainerSetup(spec, numericsClass, { cores, engine: options.engine, gpu });
     try {
       const outcome = await runAttempt(
-        { store, clock, log, tickets: queue.tickets, feed, liveness, trainers, trainerSetup, memoryKills: () => countMemoryKills(), worker: id, data: options.data, spoolRoot, beatEveryMs: BEAT_EVERY_MS, lookEveryMs: LOOK_EVERY_MS },
+        { store, clock, log, tickets: queue.tickets, feed, liveness, trainers, trainerSetup, memoryKills: () => countMemoryKills(), worker: id, data: options.data, copies, spoolRoot, beatEveryMs: BEAT_EVERY_MS, lookEveryMs: LOOK_EVERY_MS },
         ticket,
         {
           notice: mine.notice,
@@ -113,6 +116,8 @@ export async function makeSupervisor(options: SupervisorOptions): Promise<Superv
     queue.workers
       .beat({ id, engine: facts?.engine ?? null, device: facts?.device ?? null, slots, jobs: [...active.keys()], draining, started_at: startedAt, host: hostname(), pid: process.pid, version: options.version })
       .catch(() => undefined);
+    const now = clock.now();
+    utimes(spoolRoot, now, now).catch(() => undefined);
   }
   const nudge = (job: string): void => {
     for (const listener of active.get(job)?.nudged ?? []) listener();
@@ -162,16 +167,12 @@ export async function makeSupervisor(options: SupervisorOptions): Promise<Superv
   };
 }
 
-/** Removes what workers that died left behind. Recent folders may belong to a live worker beside this one. */
+/** Removes what workers that died left behind: a living one touches its folder with every beat. */
 async function sweepSpools(root: string, now: Date): Promise<void> {
   await mkdir(root, { recursive: true });
   for (const name of await readdir(root)) {
-    const match = /^wrk_([0-9a-hjkmnp-tv-z]{10})/.exec(name);
-    if (match && now.getTime() - ulidTime(match[1]!) > STALE_SPOOL_MS) await rm(join(root, name), { recursive: true, force: true });
+    const path = join(root, name);
+    const touched = name.startsWith('wrk_') ? await stat(path).catch(() => null) : null;
+    if (touched !== null && now.getTime() - touched.mtimeMs > STALE_SPOOL_MS) await rm(path, { recursive: true, force: true });
   }
-}
-
-/** Milliseconds since 1970 in the first ten characters of a ULID. */
-function ulidTime(text: string): number {
-  return [...text].reduce((time, character) => time * 32 + '0123456789abcdefghjkmnpqrstvwxyz'.indexOf(character), 0);
 }

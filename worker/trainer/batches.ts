@@ -47,9 +47,9 @@ export interface LoadedData {
   close(): Promise<void>;
 }
 
-/** Errors of loadSources, and `invalid_data` where validation or normalisation do not fit. */
-export async function loadData(spec: JobSpec, { train, validation, memoryBytes }: TrainerData): Promise<LoadedData> {
-  const { sets, close } = await loadSources([train, ...(validation === null ? [] : [validation])], { memoryBytes });
+/** `spoolDir`: for what has to be unpacked. Errors of loadSources, and `invalid_data` where validation or normalisation do not fit. */
+export async function loadData(spec: JobSpec, { train, validation, memoryBytes }: TrainerData, spoolDir: string): Promise<LoadedData> {
+  const { sets, close } = await loadSources([train, ...(validation === null ? [] : [validation])], { memoryBytes, unpackDir: spoolDir });
   try {
     const parts = partsOf(spec, sets);
     const gatherer = makeGatherer(spec, parts, memoryBytes);

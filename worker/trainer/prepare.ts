@@ -36,7 +36,7 @@ export interface Prepared {
 export async function prepare(start: Start, engine: Engine): Promise<Prepared> {
   const { spec } = start;
   const startedMs = performance.now();
-  const data = await loadData(spec, start.data);
+  const data = await loadData(spec, start.data, start.spoolDir);
   try {
     return await prepareOn(data, start, engine, performance.now() - startedMs);
   } catch (error) {

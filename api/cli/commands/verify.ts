@@ -16,7 +16,7 @@ interface Comparison {
 
 export const addVerify: AddCommands = (program, context) => {
   command(program, 'verify <id>', 'run a finished job again, undisturbed, and compare it bit for bit')
-    .addHelpText('after', '\nThe data has to be on this machine (PAWL_DATA_ROOTS). Exit code 1 if anything differs.')
+    .addHelpText('after', '\nThe data has to be within reach of this machine (PAWL_DATA_ROOTS, PAWL_DATA_BUCKETS). Exit code 1 if anything differs.')
     .action(async (id: string, { json }: { json?: boolean }) => {
       const client = context.client();
       const job = await client.job(id);

@@ -104,6 +104,6 @@ describe('the list of jobs', () => {
 const ALL = { statuses: null, name: null, tags: {}, createdAfter: null, after: null, limit: 20 };
 
 function anotherListing(api: TestApi, store: Pick<Store, 'get' | 'list'> = api.store) {
-  const access = makeJobAccess({ store: api.store, queue: api.queue, clock: systemClock, dataRoots: [], log: silentLog });
+  const access = makeJobAccess({ store: api.store, queue: api.queue, clock: systemClock, places: { roots: [], buckets: null }, log: silentLog });
   return makeJobListing({ store, access, clock: systemClock });
 }

@@ -1,10 +1,9 @@
 // Sets as the numpy of today writes them, of every type we know and of those that we refuse.
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { describeNpz } from '../../../lib/data/npz.js';
 import { isAppError } from '../../../lib/errors.js';
 import { makeTempDir, type TempDir } from '../../support/temp.js';
-import { loadNpz } from '../../unit/data/npz-files.js';
+import { describeNpz, loadNpz } from '../../unit/data/npz-files.js';
 import { preparePython, runPython } from './python.js';
 
 type Said = Record<string, { x: string; shape: number[]; y: number[] } | null>;

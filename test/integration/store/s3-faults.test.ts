@@ -3,7 +3,8 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import type { Store } from '../../../lib/store/index.js';
-import { makeS3Store, type S3Timeouts } from '../../../lib/store/s3.js';
+import { makeS3Store } from '../../../lib/store/s3.js';
+import type { S3Timeouts } from '../../../lib/store/s3-client.js';
 import { s3ServerAvailable, startS3Server, type S3Server } from '../../support/s3-server.js';
 import { codeOf, createdTag, keysOf, text } from './conformance.js';
 import { startFaultProxy, type Fault, type FaultProxy, type Injected } from './fault-proxy.js';

@@ -66,6 +66,7 @@ export const sha256Of = (path: string): string => createHash('sha256').update(re
 export function sourcesOf(spec: JobSpec, dataRoot = '.'): TrainerData {
   const settle = (source: DataSourceSpec): ResolvedSource => {
     if (source.type === 'npz') return { type: 'npz', path: join(dataRoot, source.path), x: source.x, y: source.y };
+    if (source.type === 'idx') return { type: 'idx', images: { path: join(dataRoot, source.images) }, labels: { path: join(dataRoot, source.labels) } };
     if (source.name === 'digits') return { type: 'builtin', name: 'digits' };
     const { samples, shape, classes, seed } = source;
     return { type: 'builtin', name: 'synthetic', samples, shape, classes, seed };

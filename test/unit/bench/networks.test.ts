@@ -10,7 +10,7 @@ const subjects = [
 
 describe('the measured networks', () => {
   test.each(subjects)('$network.name is a job that the API takes, with the parameters it should have', async ({ network, trainable }) => {
-    const { parameters, total_updates: updates, spec } = dryRun(await admitSpec(specOf(network)(123), []));
+    const { parameters, total_updates: updates, spec } = dryRun(await admitSpec(specOf(network)(123), { roots: [], buckets: null }));
     expect(parameters?.trainable).toBe(trainable);
     expect(updates).toBe(123);
     expect(spec.training).toMatchObject({ batch_size: network.batchSize, accum_iters: network.accumIters, optimizer: { type: 'adam', lr: 0.001 } });

@@ -98,6 +98,7 @@ describe('resolveLocation', () => {
     ['both.npz\0.txt', 'has a NUL or a backslash'],
     ['http://example.com/x.npz', 'has the scheme http:'],
     ['https://example.com/x.npz', 'has the scheme https:'],
+    ['s3://bucket/key', 'has the scheme s3:'], // objects are not files
     ['data:x', 'has the scheme data:'],
     ['a:b.npz', 'has the scheme a:'],
     ['file:http://example.com', 'under none'],
@@ -137,10 +138,6 @@ describe('resolveLocation', () => {
 
   it('says data_missing without roots', async () => {
     expect((await refusal('both.npz', []))[0]).toBe('data_missing');
-  });
-
-  it('says that s3: is not supported yet', async () => {
-    expect((await refusal('s3://bucket/key')).slice(0, 2)).toEqual(['not_supported', 'data.path']);
   });
 
   it('leaves no file open', async () => {

@@ -1,19 +1,23 @@
 // Test-only: .npy arrays and zip files put together by hand, right or wrong in any chosen place.
+import { tmpdir } from 'node:os';
 import { crc32, deflateRawSync } from 'node:zlib';
+import { describeSource } from '../../../lib/data/describe.js';
 import { isInMemory, loadSources, type LoadOptions } from '../../../lib/data/load.js';
+import { openDataFile } from '../../../lib/data/locations.js';
 import type { NpzArrays } from '../../../lib/data/npz.js';
-import type { Dataset, ResolvedSource } from '../../../lib/data/source.js';
+import type { DataDescription, Dataset, ResolvedSource } from '../../../lib/data/source.js';
 
 /** A whole set in memory; an Error if it does not fit there. */
-export async function loadSource(source: ResolvedSource, options: LoadOptions = {}): Promise<Dataset> {
-  const { sets, close } = await loadSources([source], options);
+export async function loadSource(source: ResolvedSource, options: Partial<LoadOptions> = {}): Promise<Dataset> {
+  const { sets, close } = await loadSources([source], { unpackDir: tmpdir(), ...options });
   await close();
   const [set] = sets;
   if (!isInMemory(set!)) throw new Error('it stayed in its file');
   return set;
 }
 
-export const loadNpz = (path: string, arrays: NpzArrays, options: LoadOptions = {}): Promise<Dataset> => loadSource({ type: 'npz', path, ...arrays }, options);
+export const loadNpz = (path: string, arrays: NpzArrays, options: Partial<LoadOptions> = {}): Promise<Dataset> => loadSource({ type: 'npz', path, ...arrays }, options);
+export const describeNpz = (path: string, arrays: NpzArrays): Promise<DataDescription> => describeSource({ type: 'npz', path, ...arrays, normalize: 'none' }, (real, param) => openDataFile(real, undefined, param));
 
 export interface NpyParts {
   descr?: string;

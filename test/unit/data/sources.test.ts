@@ -1,14 +1,18 @@
-// The built-in sets, and what describeSource, loadSource and fingerprintSource make of every kind of source.
+// The built-in sets, and what settleSource, loadSource and fingerprints make of every kind of source.
 import { createHash } from 'node:crypto';
 import { appendFile, readFile, truncate, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { DataSourceSpec } from '../../../lib/contract/spec.js';
 import { describeSource } from '../../../lib/data/describe.js';
-import { fingerprintSource } from '../../../lib/data/fingerprint.js';
+import { fingerprintBuiltin, fingerprintFile } from '../../../lib/data/fingerprint.js';
+import { resolveLocation } from '../../../lib/data/locations.js';
+import { openLocation } from '../../../lib/data/places.js';
+import { type FetchFile, settleSource } from '../../../lib/data/settle.js';
 import type { Dataset, ResolvedSource } from '../../../lib/data/source.js';
 import { makeSynthetic, type SyntheticSource } from '../../../lib/data/synthetic.js';
 import { makeTempDir, type TempDir } from '../../support/temp.js';
+import { smallIdx } from './idx-files.js';
 import { bytesOf, loadSource, smallNpz } from './npz-files.js';
 
 let dir: TempDir;
@@ -19,6 +23,9 @@ afterAll(() => dir.remove());
 
 const sha256 = (...parts: Uint8Array[]) => parts.reduce((hash, part) => hash.update(part), createHash('sha256')).digest('hex');
 const hashOf = ({ x, y }: Dataset) => sha256(bytesOf(x), bytesOf(y));
+/** Files of the test's folder, as a worker without buckets finds them. */
+const fetch: FetchFile = async (location, param) => ({ path: await resolveLocation(location, [dir.path], param), fingerprint: null });
+const nowhere = () => Promise.reject(new Error('nothing is to be opened'));
 const synthetic = (changes: object = {}): ResolvedSource => ({ type: 'builtin', name: 'synthetic', samples: 200, shape: [8, 8, 1], classes: 10, seed: 0, ...changes });
 
 describe('digits', () => {
@@ -72,7 +79,7 @@ describe('synthetic', () => {
     const { samples, shape, classes, seed } = synthetic() as SyntheticSource;
     expect(() => makeSynthetic({ samples, shape, classes, seed }, 200 * 65 * 4 - 1)).toThrow(expect.objectContaining({ code: 'invalid_data', param: 'data.samples' }) as Error);
     const source = { ...synthetic({ samples: 10_000_000, shape: [1000, 1000, 3] }), normalize: 'none' } as DataSourceSpec;
-    await expect(describeSource(source, [], 'data.validation')).rejects.toMatchObject({ code: 'invalid_data', param: 'data.validation.samples' });
+    await expect(describeSource(source, nowhere, 'data.validation')).rejects.toMatchObject({ code: 'invalid_data', param: 'data.validation.samples' });
   });
 });
 
@@ -91,68 +98,98 @@ function nearestMeanAccuracy(train: Dataset, test: Dataset): number {
   return right.length / test.y.length;
 }
 
-describe('describeSource', () => {
+describe('settleSource', () => {
   it('settles a location, describes what loadSource then loads, and hashes its bytes', async () => {
     await writeFile(join(dir.path, 'set.npz'), smallNpz());
     const source: DataSourceSpec = { type: 'npz', path: 'file:set.npz', x: 'x', y: 'y', normalize: 'unit' };
-    const { description, resolved, sha256: hash } = await describeSource(source, [dir.path]);
-    expect(resolved).toEqual({ type: 'npz', path: join(dir.path, 'set.npz'), x: 'x', y: 'y' });
+    const { description, pin } = await settleSource(source, fetch);
+    const { sha256: hash, resolved } = await pin();
+    expect(resolved).toEqual({ type: 'npz', path: join(dir.path, 'set.npz'), identity: expect.any(String) as string, x: 'x', y: 'y' });
+    expect(hash).toBe(sha256(smallNpz()));
     expect((await loadSource(resolved)).description).toEqual(description);
-    expect(await hash()).toBe(sha256(smallNpz()));
+    expect(await describeSource(source, (location, param) => openLocation({ roots: [dir.path], buckets: null }, location, param))).toEqual(description);
   });
 
-  it('refuses a compressed array for which there would be no memory, if it is told how much there is', async () => {
-    await writeFile(join(dir.path, 'packed.npz'), smallNpz({ xMember: { deflate: true } }));
-    const source: DataSourceSpec = { type: 'npz', path: 'packed.npz', x: 'x', y: 'y', normalize: 'none' };
-    expect((await describeSource(source, [dir.path], 'data')).description.samples).toBe(4);
-    expect((await describeSource(source, [dir.path], 'data', { memoryBytes: 16 })).description.samples).toBe(4);
-    await expect(describeSource(source, [dir.path], 'data', { memoryBytes: 15 })).rejects.toMatchObject({ code: 'invalid_data', message: expect.stringContaining('numpy.savez instead of numpy.savez_compressed') });
+  it('hashes both files of a set of two, and binds each', async () => {
+    const { images, labels } = smallIdx();
+    await writeFile(join(dir.path, 'images'), images);
+    await writeFile(join(dir.path, 'labels'), labels);
+    const { description, pin } = await settleSource({ type: 'idx', images: 'images', labels: 'labels', normalize: 'none' }, fetch);
+    const { sha256: hash, resolved } = await pin();
+    expect(hash).toBe(sha256(Buffer.from(`${sha256(images)}\n${sha256(labels)}`)));
+    expect(resolved).toMatchObject({ type: 'idx', images: { path: join(dir.path, 'images') }, labels: { path: join(dir.path, 'labels') } });
+    expect((await loadSource(resolved)).description).toEqual(description);
+    await writeFile(join(dir.path, 'labels'), labels);
+    await expect(loadSource(resolved)).rejects.toMatchObject({ code: 'data_changed', message: '"labels" is not the file any more that it was' });
+  });
+
+  it.each(['before it is hashed', 'after it was hashed'])('never lets another file be trained on than the one described and hashed: replaced %s', async (when) => {
+    const path = join(dir.path, 'swapped.npz');
+    await writeFile(path, smallNpz());
+    const { pin } = await settleSource({ type: 'npz', path: 'swapped.npz', x: 'x', y: 'y', normalize: 'none' }, fetch);
+    const replace = () => writeFile(path, smallNpz({ x: { data: new Uint8Array(16) } }));
+    if (when === 'before it is hashed') {
+      await replace();
+      await expect(pin()).rejects.toMatchObject({ code: 'data_changed', param: 'data.path' });
+    } else {
+      const { resolved } = await pin();
+      await replace();
+      await expect(loadSource(resolved)).rejects.toMatchObject({ code: 'data_changed' });
+    }
   });
 
   it('describes the built-in sets as they are loaded, and resolves them without their normalisation', async () => {
     for (const resolved of [{ type: 'builtin', name: 'digits' } as const, synthetic() as ResolvedSource & { type: 'builtin' }]) {
-      const described = await describeSource({ ...resolved, normalize: 'none' }, []);
-      expect(described.resolved).toEqual(resolved);
-      expect(described.description).toEqual((await loadSource(resolved)).description);
-      expect(await described.sha256()).toMatch(/^[0-9a-f]{64}$/);
+      const settled = await settleSource({ ...resolved, normalize: 'none' }, nowhere);
+      const { sha256: hash, resolved: pinned } = await settled.pin();
+      expect(pinned).toEqual(resolved);
+      expect(settled.description).toEqual((await loadSource(resolved)).description);
+      expect(hash).toMatch(/^[0-9a-f]{64}$/);
     }
   });
 
-  it('names the field that holds a bad location', async () => {
+  it('names the field that holds a bad location, or bad data', async () => {
     const source: DataSourceSpec = { type: 'npz', path: '../x', x: 'x', y: 'y', normalize: 'none' };
-    await expect(describeSource(source, [dir.path], 'data.validation')).rejects.toMatchObject({ code: 'invalid_location', param: 'data.validation.path' });
-    await expect(describeSource({ ...source, path: 'none.npz' }, [dir.path])).rejects.toMatchObject({ code: 'data_missing', param: 'data.path' });
+    await expect(settleSource(source, fetch, 'data.validation')).rejects.toMatchObject({ code: 'invalid_location', param: 'data.validation.path' });
+    await expect(settleSource({ ...source, path: 'none.npz' }, fetch)).rejects.toMatchObject({ code: 'data_missing', param: 'data.path' });
+    await writeFile(join(dir.path, 'no.npz'), 'no zip');
+    await expect(settleSource({ ...source, path: 'no.npz' }, fetch)).rejects.toMatchObject({ code: 'invalid_data', param: 'data.path' });
+    await writeFile(join(dir.path, 'images'), smallIdx().images);
+    await writeFile(join(dir.path, 'labels'), smallIdx().images);
+    await expect(settleSource({ type: 'idx', images: 'images', labels: 'labels', normalize: 'none' }, fetch, 'data.validation')).rejects.toMatchObject({ code: 'invalid_data', param: 'data.validation.labels' });
   });
 });
 
-describe('fingerprintSource', () => {
-  it('of built-in sets depends on the name and every parameter, and is kept here', async () => {
-    expect(await fingerprintSource({ type: 'builtin', name: 'digits' })).toBe(sha256(Buffer.from('["pawl/builtin","digits",1]')));
-    expect(await fingerprintSource(synthetic())).toBe(sha256(Buffer.from('["pawl/builtin","synthetic",1,200,[8,8,1],10,0]')));
-    const all = await Promise.all([{}, { samples: 201 }, { shape: [8, 1, 8] }, { classes: 11 }, { seed: 1 }].map((changes) => fingerprintSource(synthetic(changes))));
-    expect(new Set(all).size).toBe(5);
+describe('a fingerprint', () => {
+  const members = ['x.npy', 'y.npy'];
+  const hashed = async (path: string, checked = members) => (await fingerprintFile(path, checked)).sha256;
+
+  it('of built-in sets depends on the name and every parameter, and is kept here', () => {
+    const of = (changes: object) => fingerprintBuiltin(synthetic(changes) as ResolvedSource & { type: 'builtin' });
+    expect(fingerprintBuiltin({ type: 'builtin', name: 'digits' })).toBe(sha256(Buffer.from('["pawl/builtin","digits",1]')));
+    expect(of({})).toBe(sha256(Buffer.from('["pawl/builtin","synthetic",1,200,[8,8,1],10,0]')));
+    expect(new Set([{}, { samples: 201 }, { shape: [8, 1, 8] }, { classes: 11 }, { seed: 1 }].map(of)).size).toBe(5);
   });
 
   it('of a file is the sha256 of its bytes, whatever arrays are asked for', async () => {
     const path = join(dir.path, 'large.bin');
     const bytes = Buffer.alloc(3_000_001, 'pawl');
     await writeFile(path, bytes);
-    expect(await fingerprintSource({ type: 'npz', path, x: 'x', y: 'y' })).toBe(sha256(bytes));
-    expect(await fingerprintSource({ type: 'npz', path, x: 'a', y: 'b' })).toBe(sha256(bytes));
+    expect(await hashed(path)).toBe(sha256(bytes));
+    expect(await hashed(path, [])).toBe(sha256(bytes));
   });
 
   it('of a set whose stored array is damaged is refused: it may be read in pieces later, which have no checksum', async () => {
     const path = join(dir.path, 'damaged.npz');
     const large = { shape: [4, 1000, 1000], data: new Uint8Array(4e6) };
     for (const [bytes, at] of [[smallNpz({ x: large }), 2_000_000], [smallNpz({ x: large, xMember: { deflate: true } }), null]] as const) {
-      const source = { type: 'npz', path, x: 'x', y: 'y' } as const;
       await writeFile(path, bytes);
-      expect(await fingerprintSource(source)).toBe(sha256(bytes));
+      expect(await hashed(path)).toBe(sha256(bytes));
       if (at !== null) bytes[at] = 1;
       else bytes[bytes.indexOf(bytesOf(BigInt64Array.of(2n, 1n)))] = 1; // a label
       await writeFile(path, bytes);
-      await expect(fingerprintSource(source)).rejects.toMatchObject({ code: 'invalid_data', message: `damaged.npz, array "${at === null ? 'y' : 'x'}": its checksum is wrong: the file is damaged` });
-      expect(await fingerprintSource({ ...source, x: 'a', y: 'b' })).toBe(sha256(bytes)); // whom it does not concern
+      await expect(fingerprintFile(path, members)).rejects.toMatchObject({ code: 'invalid_data', message: `damaged.npz, array "${at === null ? 'y' : 'x'}": its checksum is wrong: the file is damaged` });
+      expect(await hashed(path, ['a.npy', 'b.npy'])).toBe(sha256(bytes)); // whom it does not concern
     }
   });
 
@@ -161,7 +198,7 @@ describe('fingerprintSource', () => {
     for (let i = 0; i < 20; i++) {
       await writeFile(path, `version ${String(i).padStart(4)}`);
       await utimes(path, 1000, 1000);
-      expect(await fingerprintSource({ type: 'npz', path, x: 'x', y: 'y' })).toBe(sha256(Buffer.from(`version ${String(i).padStart(4)}`)));
+      expect(await hashed(path)).toBe(sha256(Buffer.from(`version ${String(i).padStart(4)}`)));
     }
   });
 
@@ -170,7 +207,7 @@ describe('fingerprintSource', () => {
     await writeFile(path, '');
     await truncate(path, 64 * 1024 * 1024);
     let hashing = true;
-    const outcome = fingerprintSource({ type: 'npz', path, x: 'x', y: 'y' })
+    const outcome = fingerprintFile(path, members)
       .catch((error: unknown) => error)
       .finally(() => (hashing = false));
     while (hashing) await appendFile(path, 'x');
@@ -179,12 +216,11 @@ describe('fingerprintSource', () => {
 
   it('remembers a file that has been left alone', async () => {
     const path = new URL('../../fixtures/cnn/seed/data.npz', import.meta.url).pathname;
-    const source = { type: 'npz', path, x: 'x', y: 'y' } as const;
-    const [a, b] = await Promise.all([fingerprintSource(source), fingerprintSource(source)]);
-    expect([a, b, await fingerprintSource(source)]).toEqual(Array<string>(3).fill(sha256(await readFile(path))));
+    const [a, b] = await Promise.all([hashed(path), hashed(path)]);
+    expect([a, b, await hashed(path)]).toEqual(Array<string>(3).fill(sha256(await readFile(path))));
   });
 
   it('of a file that is not there is data_missing', async () => {
-    await expect(fingerprintSource({ type: 'npz', path: join(dir.path, 'gone'), x: 'x', y: 'y' })).rejects.toMatchObject({ code: 'data_missing' });
+    await expect(fingerprintFile(join(dir.path, 'gone'), [])).rejects.toMatchObject({ code: 'data_missing' });
   });
 });

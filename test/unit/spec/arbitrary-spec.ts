@@ -54,7 +54,8 @@ const source = fc.oneof(
     { type: fc.constant('builtin'), name: fc.constant('synthetic') },
     { normalize, samples: fc.integer({ min: 1, max: 1000 }), shape: fc.tuple(fc.integer({ min: 1, max: 9 }), fc.integer({ min: 1, max: 9 }), fc.integer({ min: 1, max: 3 })), classes: fc.integer({ min: 2, max: 20 }), seed: fc.nat() },
   ),
-  some({ type: fc.constant('npz'), path: fc.constantFrom('a.npz', 'file:b/c.npz') }, { normalize, x: fc.constant('images'), y: fc.constant('labels') }),
+  some({ type: fc.constant('idx'), images: fc.constantFrom('train-images-idx3-ubyte.gz', 's3://bucket/images'), labels: fc.constant('file:labels') }, { normalize }),
+  some({ type: fc.constant('npz'), path: fc.constantFrom('a.npz', 'file:b/c.npz', 's3://bucket/a/b.npz') }, { normalize, x: fc.constant('images'), y: fc.constant('labels') }),
 );
 const data = fc.tuple(source, fc.oneof(fc.constant(undefined), fc.constant(null), fc.record({ split: number(0.01, 0.99) }), source)).map(([set, validation]) => (validation === undefined ? set : { ...set, validation }));
 

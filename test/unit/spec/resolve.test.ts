@@ -119,6 +119,7 @@ describe('a resolved spec', () => {
     ['another cadence', { checkpoint: { every_updates: 5 } }, { checkpoint: { every_seconds: null, every_updates: 5, every_micro_batches: null } }],
     ['synthetic', { data: { type: 'builtin', name: 'synthetic', classes: 4 } }, { data: { samples: 1000, shape: [8, 8, 1], classes: 4, seed: 0 } }],
     ['synthetic of another shape', { data: { type: 'builtin', name: 'synthetic', shape: [3, 4, 5], samples: 6, seed: 7 } }, { data: { samples: 6, shape: [3, 4, 5], classes: 10, seed: 7 } }],
+    ['idx', { data: { type: 'idx', images: 'a', labels: 's3://bucket/b', validation: { type: 'idx', images: 'c', labels: 'd' } } }, { data: { images: 'a', labels: 's3://bucket/b', normalize: 'none', validation: { type: 'idx', images: 'c', labels: 'd', normalize: 'none' } } }],
     ['npz', { data: { type: 'npz', path: 'a.npz' } }, { data: { x: 'x', y: 'y', normalize: 'none', validation: null } }],
     ['validation data, normalised as the training data', { data: { type: 'npz', path: 'a.npz', normalize: 'unit', validation: { type: 'npz', path: 'b.npz' } } }, { data: { validation: { path: 'b.npz', x: 'x', normalize: 'unit' } } }],
     ['validation data, normalised on its own', { data: { type: 'npz', path: 'a.npz', normalize: 'unit', validation: { type: 'npz', path: 'b.npz', normalize: 'none' } } }, { data: { validation: { normalize: 'none' } } }],
@@ -155,7 +156,7 @@ describe('what is wrong', () => {
     expect(new Set(told(wrong))).toEqual(
       new Set([
         'foo: is not a known key; known keys: spec_version, name, data, model, training, checkpoint, resources, run',
-        'data.path: is required: a path relative to one of the data roots (bare or with `file:`)',
+        'data.path: is required: a path relative to one of the data roots (bare or with `file:`), or s3://bucket/key',
         'data.normalize.std: is required: a number > 0 or an array of 1 to 4096 items',
         'data.validation.split: must be a number > 0 and < 1, got 2',
         'model.layers.0.filters: must be an integer from 1 to 65536, got "a"',
@@ -220,14 +221,11 @@ describe('what is specified but not built', () => {
   const training = (change: Input) => ({ training: change });
   const digits = (change: Input) => ({ data: { type: 'builtin', name: 'digits', ...change } });
   const cases: [string, string, Input][] = [
-    ...['idx', 'image_folder'].map((type): [string, string, Input] => ['data.type', type, { data: { type, images: 'a' } }]),
-    ['data.validation.type', 'idx', digits({ validation: { type: 'idx', images: 'a' } })],
-    ['data.path', 's3://', { data: { type: 'npz', path: 's3://bucket/a.npz' } }],
-    ['data.validation.path', 's3://', digits({ validation: { type: 'npz', path: 's3://bucket/a.npz' } })],
+    ['data.type', 'image_folder', { data: { type: 'image_folder', path: 'a' } }],
+    ['data.validation.type', 'image_folder', digits({ validation: { type: 'image_folder', path: 'a' } })],
     ...['augment', 'class_weight', 'sample_weight'].map((key): [string, string, Input] => [`data.${key}`, key, digits({ [key]: {} })]),
     ['model.layers.0.groups', '2', layer({ groups: 2 })],
     ['model.init', 'init.job', { model: { layers: [dense], init: { job: 'job_1', include: 'state' } } }],
-    ['model.init.from', 's3://', { model: { layers: [dense], init: { from: 's3://b/w.safetensors' } } }],
     ...['class_weight', 'sample_weight', 'augment'].map((key): [string, string, Input] => [`training.${key}`, key, training({ [key]: 1 })]),
     ['training.precision', 'bfloat16', training({ precision: 'bfloat16' })],
     ['checkpoint.every_seconds', 'auto', { checkpoint: { every_seconds: 'auto' } }],

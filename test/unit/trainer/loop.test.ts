@@ -40,7 +40,7 @@ async function run(training: NonNullable<JobSpecInput['training']>, options: { c
     training: { batch_size: 2, accum_iters: 3, epochs: 2, shuffle: false, optimizer: { type: 'sgd', lr: 0.5, decay: 1 }, ...training },
     checkpoint: options.checkpoint ?? {},
   });
-  const data = await loadData(spec, { train: { type: 'builtin', name: 'synthetic', samples: 10, shape: [1, 1, 1], classes: 2, seed: 1 }, validation: null, memoryBytes: 2 ** 20 });
+  const data = await loadData(spec, { train: { type: 'builtin', name: 'synthetic', samples: 10, shape: [1, 1, 1], classes: 2, seed: 1 }, validation: null, memoryBytes: 2 ** 20 }, '');
   const planned = planModel(spec.model.layers, data.description.shape, { classes: data.description.classes });
   if ('problems' in planned) throw new Error(JSON.stringify(planned.problems));
   const batches = data.batches(planned.plan);

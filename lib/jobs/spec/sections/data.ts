@@ -35,6 +35,7 @@ function resolveValidation(input: Exclude<DataInput['validation'], undefined>, p
 function resolveSource(input: SourceInput, param: string, problems: Problem[]): DataSourceSpec {
   const normalize: NormalizeSpec = input.normalize ?? 'none';
   if (input.type === 'npz') return { type: 'npz', path: input.path, x: input.x ?? 'x', y: input.y ?? 'y', normalize };
+  if (input.type === 'idx') return { type: 'idx', images: input.images, labels: input.labels, normalize };
   if (input.name === 'digits') {
     for (const key of SYNTHETIC_KEYS) {
       if (input[key] !== undefined) problems.push({ param: `${param}.${key}`, message: 'is a key of the data set synthetic only; digits is what it is' });

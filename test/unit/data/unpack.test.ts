@@ -1,0 +1,33 @@
+import { readdir } from 'node:fs/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { makeUnpack } from '../../../lib/data/unpack.js';
+import { makeTempDir, type TempDir } from '../../support/temp.js';
+
+let dir: TempDir;
+beforeAll(async () => void (dir = await makeTempDir('unpack')));
+afterAll(() => dir.remove());
+const array = { name: 'images.gz', param: null };
+const descriptors = () => readdir('/proc/self/fd').then((all) => all.length, () => 0); // 0 where the system does not show them
+
+describe('what is unpacked', () => {
+  it('is a file without a name, with the bytes that it was given', async () => {
+    const file = await makeUnpack(dir.path)(array, 5, async (take) => [Uint8Array.of(1, 2, 3), Uint8Array.of(4, 5)].forEach(take));
+    expect(await readdir(dir.path)).toEqual([]);
+    const into = new Uint8Array(3);
+    await file.read([{ positionBytes: 2, lengthBytes: 3, into, offsetBytes: 0 }]);
+    expect([[...into], file.name, file.sizeBytes]).toEqual([[3, 4, 5], 'images.gz', 5]);
+    file.assertUnchanged();
+    await file.close();
+  });
+
+  it('leaves nothing where filling it fails', async () => {
+    const before = await descriptors();
+    for (let i = 0; i < 40; i++) await expect(makeUnpack(dir.path)(array, 5, () => Promise.reject(new Error('damaged')))).rejects.toThrow('damaged');
+    expect([await readdir(dir.path), (await descriptors()) < before + 20]).toEqual([[], true]);
+  });
+
+  it('is refused where the disk has no room, before a byte is read', async () => {
+    const failing = makeUnpack(dir.path)(array, 2 ** 50, () => Promise.reject(new Error('it was read')));
+    await expect(failing).rejects.toMatchObject({ code: 'store_full', message: expect.stringMatching(/^unpacking images\.gz takes 1125899906842624 bytes, and data may take \d+ bytes more of this worker's disk \(PAWL_DATA_DIR\)$/) });
+  });
+});

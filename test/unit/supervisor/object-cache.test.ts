@@ -1,0 +1,170 @@
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { silentLog } from '../../../lib/log.js';
+import { makeObjectCache, type ObjectCache } from '../../../worker/supervisor/object-cache.js';
+import { makeTempDir } from '../../support/temp.js';
+import { memoryObjects, type MemoryObjects } from '../data/memory-objects.js';
+import { smallNpz } from '../data/npz-files.js';
+
+const LARGE = Buffer.from(Uint8Array.from({ length: 20_000_000 }, (_, i) => Math.imul(i, 0x9e3779b1) >>> 24));
+const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
+const object = (key: string) => ({ bucket: 'data', key });
+const never = new AbortController().signal;
+
+let objects: MemoryObjects;
+let cache: ObjectCache;
+let folder: string;
+beforeEach(async () => {
+  const dir = await makeTempDir('object-cache');
+  onTestFinished(dir.remove);
+  folder = join(dir.path, 'objects');
+  objects = memoryObjects({ 's3://data/large.bin': LARGE, 's3://data/a/small.npz': smallNpz(), 's3://data/one': Buffer.from('1') });
+  cache = makeObjectCache(folder, objects, silentLog);
+});
+
+const readsOf = (key: string) => objects.reads.filter(({ address }) => address === `s3://data/${key}`).length;
+
+describe('a copy of an object', () => {
+  it('has its bytes, its name and its sha256, and is asked for in parts, each once', async () => {
+    const hold = cache.hold();
+    const { path, fingerprint } = await hold.fetch(object('large.bin'), 'data.path', [], never);
+    expect([basename(path), fingerprint?.sha256, Buffer.compare(await readFile(path), LARGE)]).toEqual(['large.bin', sha256(LARGE), 0]);
+    expect(objects.reads.map(({ startBytes, endBytes }) => [startBytes, endBytes])).toEqual([[0, 262_144], [0, 4_194_304], [4_194_304, 8_388_608], [8_388_608, 12_582_912], [12_582_912, 16_777_216], [16_777_216, 20_000_000]]);
+    hold.release();
+  });
+
+  it('is shared, also while it is being fetched, and kept when nobody holds it', async () => {
+    const [first, second] = [cache.hold(), cache.hold()];
+    const [a, b, c] = await Promise.all([first.fetch(object('large.bin'), 'data.path', [], never), second.fetch(object('large.bin'), 'data.path', [], never), first.fetch(object('large.bin'), 'data.validation.path', [], never)]);
+    expect([b, c]).toEqual([a, a]);
+    expect(readsOf('large.bin')).toBe(3 + 5); // each looks, one fetches
+    first.release();
+    second.release();
+    second.release();
+    const { path } = await cache.hold().fetch(object('large.bin'), 'data.path', [], never);
+    expect([path, readsOf('large.bin')]).toEqual([a.path, 3 + 5 + 1]);
+  });
+
+  it('is one of the version that is there: a replaced object is fetched anew', async () => {
+    const hold = cache.hold();
+    const before = await hold.fetch(object('one'), 'data.path', [], never);
+    objects.objects['s3://data/one'] = Buffer.from('2');
+    const after = await hold.fetch(object('one'), 'data.path', [], never);
+    expect([await readFile(before.path, 'utf8'), await readFile(after.path, 'utf8')]).toEqual(['1', '2']);
+    expect(after.fingerprint!.sha256).toBe(sha256(Buffer.from('2')));
+  });
+
+  it('that is replaced while it is fetched is data_changed, and nothing is left of it', async () => {
+    objects.gate = async (_address, startBytes) => {
+      if (startBytes > 8_388_608) objects.objects['s3://data/large.bin'] = Buffer.from(LARGE).fill(1, 0, 9);
+    };
+    await expect(cache.hold().fetch(object('large.bin'), 'data.path', [], never)).rejects.toMatchObject({ code: 'data_changed', param: 'data.path' });
+    await expect.poll(() => readdir(folder)).toEqual([]);
+  });
+
+  it('is checked by its members’ checksums while it is fetched; for other members later', async () => {
+    const good = await cache.hold().fetch(object('a/small.npz'), 'data.path', ['x.npy', 'y.npy'], never);
+    expect(good.fingerprint!.sha256).toBe(sha256(smallNpz()));
+    expect((await cache.hold().fetch(object('a/small.npz'), 'data.path', ['y.npy'], never)).fingerprint).toEqual(good.fingerprint);
+    expect(await cache.hold().fetch(object('a/small.npz'), 'data.path', ['z.npy'], never)).toEqual({ path: good.path, fingerprint: null });
+    objects.objects['s3://data/a/small.npz'] = smallNpz({ xMember: { crc: 1 } });
+    await expect(cache.hold().fetch(object('a/small.npz'), 'data.path', ['x.npy', 'y.npy'], never)).rejects.toMatchObject({ code: 'invalid_data', param: 'data.path', message: 's3://data/a/small.npz, array "x": its checksum is wrong: the file is damaged' });
+  });
+
+  it('is fetched again where somebody cleared the disk, or put something else in its place', async () => {
+    const hold = cache.hold();
+    const { path } = await hold.fetch(object('one'), 'data.path', [], never);
+    await rm(folder, { recursive: true });
+    const again = await hold.fetch(object('one'), 'data.path', [], never);
+    expect([again.path === path, await readFile(again.path, 'utf8')]).toEqual([false, '1']);
+    await writeFile(again.path, 'x');
+    expect(await readFile((await hold.fetch(object('one'), 'data.path', [], never)).path, 'utf8')).toBe('1');
+  });
+
+  it('has a real path where the folder is reached by a link', async () => {
+    const dir = await makeTempDir('linked');
+    onTestFinished(dir.remove);
+    await symlink(dir.path, `${folder}-link`);
+    const { path } = await makeObjectCache(join(`${folder}-link`, 'objects'), objects, silentLog).hold().fetch(object('one'), 'data.path', [], never);
+    expect(path).toBe(join(dir.path, 'objects', '1', 'one'));
+  });
+
+  it('names the field where it cannot be had, and is tried again the next time', async () => {
+    const hold = cache.hold();
+    await expect(hold.fetch(object('none'), 'model.init.from', [], never)).rejects.toMatchObject({ code: 'data_missing', param: 'model.init.from' });
+    objects.objects['s3://data/none'] = Buffer.from('now');
+    expect(await readFile((await hold.fetch(object('none'), 'model.init.from', [], never)).path, 'utf8')).toBe('now');
+  });
+});
+
+describe('a fetch that nobody waits for any more', () => {
+  const held = () => {
+    let open!: () => void;
+    const gate = new Promise<void>((resolve) => (open = resolve));
+    const reached = new Promise<void>((resolve) => {
+      objects.gate = async (_address, startBytes) => {
+        if (startBytes < 16_777_216) return;
+        resolve();
+        await gate;
+      };
+    });
+    return { open, reached };
+  };
+
+  it('ends at once for whoever is aborted, and goes on for the others', async () => {
+    const { open, reached } = held();
+    const [first, second] = [cache.hold(), cache.hold()];
+    const abort = new AbortController();
+    const mine = first.fetch(object('large.bin'), 'data.path', [], abort.signal);
+    const theirs = second.fetch(object('large.bin'), 'data.path', [], never);
+    await reached;
+    abort.abort();
+    await expect(mine).rejects.toMatchObject({ code: 'data_missing', param: 'data.path' });
+    first.release();
+    open();
+    expect((await theirs).fingerprint!.sha256).toBe(sha256(LARGE));
+    expect(readsOf('large.bin')).toBe(2 + 5);
+  });
+
+  it('is given up with the last of them, and begun anew by the next', async () => {
+    const { open, reached } = held();
+    const hold = cache.hold();
+    const abort = new AbortController();
+    const fetching = hold.fetch(object('large.bin'), 'data.path', [], abort.signal);
+    await reached;
+    abort.abort();
+    await expect(fetching).rejects.toMatchObject({ code: 'data_missing' });
+    hold.release();
+    await expect.poll(() => readdir(folder)).toEqual([]);
+    open();
+    const again = await cache.hold().fetch(object('large.bin'), 'data.path', [], never);
+    expect(Buffer.compare(await readFile(again.path), LARGE)).toBe(0);
+  });
+});
+
+describe('the disk of copies', () => {
+  it('is not filled: what does not fit is store_full with the numbers', async () => {
+    const far = { ...objects, read: async (...asked: Parameters<MemoryObjects['read']>) => ({ ...(await objects.read(...asked)), sizeBytes: 2 ** 50 }) };
+    const full = makeObjectCache(folder, far, silentLog);
+    await expect(full.hold().fetch(object('one'), 'data.path', [], never)).rejects.toMatchObject({ code: 'store_full', param: 'data.path', message: expect.stringMatching(/^a copy of s3:\/\/data\/one takes 1125899906842624 bytes, and data may take \d+ bytes more of this worker's disk \(PAWL_DATA_DIR\)$/) });
+    await expect.poll(() => readdir(folder)).toEqual([]);
+  });
+
+  it('gives the room of copies that nobody holds to the next one, and never that of the others', async () => {
+    const [kept, left] = [cache.hold(), cache.hold()];
+    const held = await kept.fetch(object('one'), 'data.path', [], never);
+    const idle = await left.fetch(object('a/small.npz'), 'data.path', [], never);
+    left.release();
+    objects.objects['s3://data/huge'] = Buffer.from('huge');
+    const read = objects.read;
+    objects.read = async (...asked) => {
+      const part = await read(...asked);
+      return asked[0].key === 'huge' ? { ...part, sizeBytes: 2 ** 50 } : part;
+    };
+    await expect(kept.fetch(object('huge'), 'data.path', [], never)).rejects.toMatchObject({ code: 'store_full' });
+    expect([existsSync(held.path), existsSync(idle.path)]).toEqual([true, false]);
+  });
+});

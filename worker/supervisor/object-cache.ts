@@ -1,0 +1,191 @@
+// Copies of data objects on this worker's disk, so that samples can be read in any order. Each version of an object is
+// fetched once, its hash computed while it passes by, and kept for later attempts until its room is needed.
+import { mkdir, open, realpath, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { noRoom, roomFor } from '../../lib/data/disk-room.js';
+import { beginHashing, type Fingerprint } from '../../lib/data/fingerprint.js';
+import { openSettled } from '../../lib/data/locations.js';
+import { withParam } from '../../lib/data/naming.js';
+import { fileNameOf } from '../../lib/data/object-locations.js';
+import { openObject, type ObjectSource } from '../../lib/data/object-source.js';
+import type { DataObjects, ObjectLocation, ObjectPart } from '../../lib/data/objects.js';
+import type { LocalFile } from '../../lib/data/settle.js';
+import { AppError } from '../../lib/errors.js';
+import type { Log } from '../../lib/log.js';
+
+export interface ObjectCache {
+  /** Copies that are fetched through it stay until it is released. */
+  hold(): ObjectHold;
+}
+
+export interface ObjectHold {
+  /**
+   * A copy of the object as it is now. `members`: names of a zip's, whose checksums are compared by the way.
+   * AppError with `param`: `data_missing` (after an abort, too), `data_changed`, `invalid_data`, `store_full`.
+   */
+  fetch(object: ObjectLocation, param: string, members: readonly string[], signal: AbortSignal): Promise<LocalFile>;
+  /** Gives up what is still being fetched for nobody else. Harmless twice. */
+  release(): void;
+}
+
+interface Fetched {
+  path: string;
+  fingerprint: Fingerprint;
+  /** Members whose checksums were compared. */
+  checked: readonly string[];
+}
+
+interface Copy {
+  key: string;
+  folder: string;
+  fetched: Promise<Fetched>;
+  /** Of it, not written yet. */
+  missingBytes: number;
+  holders: number;
+  giveUp: AbortController;
+}
+
+/** Asked for at a time, and how many of them at once, so that a far server's line is full: the memory that a fetch takes. */
+const PART_BYTES = 4 * 1024 * 1024;
+const PARTS_AHEAD = 4;
+
+/** @param folder for its copies alone; made when it is needed, and removed by whoever chose it */
+export function makeObjectCache(folder: string, objects: DataObjects, log: Pick<Log, 'info'>): ObjectCache {
+  /** By object and version; the one used longest ago comes first. */
+  const copies = new Map<string, Copy>();
+  let made = 0;
+
+  const forget = (copy: Copy): void => {
+    if (copies.get(copy.key) === copy) copies.delete(copy.key);
+  };
+
+  function copyOf(source: ObjectSource, members: readonly string[]): Copy {
+    const key = JSON.stringify([source.object, source.etag, source.sizeBytes]);
+    const copy = copies.get(key) ?? begin(key, source, members);
+    copies.delete(key);
+    copies.set(key, copy);
+    return copy;
+  }
+
+  function begin(key: string, source: ObjectSource, members: readonly string[]): Copy {
+    const fetched = Promise.resolve().then(() => fetchInto(copy, source, members));
+    const copy: Copy = { key, folder: join(folder, String(++made)), fetched, missingBytes: source.sizeBytes, holders: 0, giveUp: new AbortController() };
+    fetched.catch(() => {
+      forget(copy);
+      return rm(copy.folder, { recursive: true, force: true });
+    });
+    return copy;
+  }
+
+  async function fetchInto(copy: Copy, source: ObjectSource, members: readonly string[]): Promise<Fetched> {
+    const beganMs = performance.now();
+    await makeRoom(copy, source);
+    await mkdir(copy.folder, { recursive: true });
+    const path = join(await realpath(copy.folder), fileNameOf(source.object));
+    const hashing = await beginHashing(source, members);
+    const handle = await open(path, 'wx', 0o600);
+    try {
+      for await (const { bytes } of partsOf(objects, source, copy.giveUp.signal)) {
+        hashing.take(bytes);
+        await handle.writeFile(bytes); // all of it, from where the last one ended
+        copy.missingBytes -= bytes.length;
+      }
+    } finally {
+      await handle.close();
+    }
+    const sha256 = hashing.sha256();
+    const { file, identity } = await openSettled(path);
+    await file.close();
+    log.info({ object: source.name, bytes: source.sizeBytes, ms: Math.round(performance.now() - beganMs) }, 'fetched data');
+    return { path, fingerprint: { sha256, identity }, checked: members };
+  }
+
+  /** Takes room from copies that nobody holds, if need be. AppError `store_full` */
+  async function makeRoom(copy: Copy, { name, sizeBytes }: ObjectSource): Promise<void> {
+    await mkdir(folder, { recursive: true });
+    for (;;) {
+      const promisedBytes = [...copies.values()].reduce((sum, other) => sum + (other === copy ? 0 : other.missingBytes), 0);
+      const room = (await roomFor(folder)) - promisedBytes;
+      if (sizeBytes <= room) return;
+      const idle = [...copies.values()].find(({ holders }) => holders === 0);
+      if (idle === undefined) throw noRoom(`a copy of ${name}`, sizeBytes, room);
+      forget(idle);
+      await rm(idle.folder, { recursive: true, force: true });
+    }
+  }
+
+  return {
+    hold() {
+      const held = new Set<Copy>();
+      let released = false;
+      async function fetch(object: ObjectLocation, param: string, members: readonly string[], signal: AbortSignal): Promise<LocalFile> {
+        const source = await openObject(objects, object, param, signal);
+        for (;;) {
+          if (released) throw givenUp();
+          const copy = copyOf(source, members);
+          if (!held.has(copy)) copy.holders += 1;
+          held.add(copy);
+          const { path, fingerprint, checked } = await orAborted(copy.fetched, signal);
+          if (await isThere(path, fingerprint)) return { path, fingerprint: members.every((member) => checked.includes(member)) ? fingerprint : null };
+          forget(copy); // somebody cleared the disk
+        }
+      }
+      return {
+        fetch: (object, param, members, signal) =>
+          fetch(object, param, members, signal).catch((error: unknown) => {
+            throw withParam(error, param);
+          }),
+        release() {
+          for (const copy of held) {
+            copy.holders -= 1;
+            if (copy.holders > 0 || copy.missingBytes === 0) continue;
+            forget(copy);
+            copy.giveUp.abort();
+          }
+          held.clear();
+          released = true;
+        },
+      };
+    },
+  };
+}
+
+const givenUp = (): AppError => new AppError('data_missing', 'the data is not needed any more: fetching it was given up');
+
+async function isThere(path: string, { identity }: Fingerprint): Promise<boolean> {
+  const settled = await openSettled(path).catch(() => null);
+  await settled?.file.close();
+  return settled?.identity === identity;
+}
+
+/** Ends the wait, not the work: others may wait for it. */
+function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const giveUp = (): void => reject(givenUp());
+    if (signal.aborted) giveUp();
+    signal.addEventListener('abort', giveUp, { once: true });
+    void work.then(resolve, reject).finally(() => signal.removeEventListener('abort', giveUp));
+  });
+}
+
+/** All of an object's version, in order, some of it read ahead. Nothing is under way any more when it ends. */
+async function* partsOf(objects: DataObjects, { object, etag, sizeBytes }: ObjectSource, signal: AbortSignal): AsyncGenerator<ObjectPart, void> {
+  const over = new AbortController();
+  const either = AbortSignal.any([signal, over.signal]);
+  const ahead: Promise<ObjectPart>[] = [];
+  try {
+    for (let asked = 0; ; ) {
+      for (; asked < sizeBytes && ahead.length < PARTS_AHEAD; asked += PART_BYTES) {
+        const part = objects.read(object, asked, Math.min(asked + PART_BYTES, sizeBytes), { etag, signal: either });
+        part.catch(() => undefined); // whoever comes to it hears of it
+        ahead.push(part);
+      }
+      const next = ahead.shift();
+      if (next === undefined) return;
+      yield await next;
+    }
+  } finally {
+    over.abort();
+    await Promise.allSettled(ahead);
+  }
+}
