@@ -26,7 +26,6 @@ export const NOT_SUPPORTED: readonly NotSupported[] = [
   ]),
   // model
   { path: 'model.layers.*.groups', what: 'a grouped convolution: groups', named: true, matches: (value, { type }) => type === 'conv2d' && Number.isInteger(value) && (value as number) > 1 },
-  whenKeyOf('model.init', 'job', 'starting from another job (init.job)'),
   // training
   ...['class_weight', 'sample_weight', 'augment'].map((key) => anyValue(`training.${key}`)),
   oneOfThese('training.precision', 'the precision', ['float16', 'bfloat16', 'float64', 'mixed_float16', 'mixed_bfloat16']),

@@ -2,9 +2,9 @@
 // default that a user may write, and the type of a resolved one. What the specification names but is not built yet is in
 // not-supported.ts, so that it is refused by that name.
 import Type, { type Static } from 'typebox';
-import { closed, Count, nullable, oneOf, positive, type Resolved, tagged, Tags, Timestamp } from './common.js';
+import { closed, Count, idOf, nullable, oneOf, positive, type Resolved, tagged, Tags, Timestamp } from './common.js';
 import { Layer, LAYER_LIMIT, type LayerSpec } from './layers.js';
-import { Training, type TrainingSpec, type MonitoredMetric, watched } from './training.js';
+import { type MonitoredMetric, Training, type TrainingSpec, watched } from './training.js';
 
 const Normalize = Type.Unsafe<'none' | 'unit' | { mean: number | number[]; std: number | number[] }>({
   anyOf: [
@@ -92,8 +92,10 @@ export const Run = Type.Object(
   { ...closed, default: {} },
 );
 
-/** Where the first weights come from: null for the initializers, or a safetensors file. */
-const Init = Type.Unsafe<{ from: string } | null>({ anyOf: [Type.Object({ from: Location }, closed), { type: 'null' }], description: 'null, or {from: "<location>.safetensors"}', default: null });
+/** Where a training begins: null for the initializers, a safetensors file of weights, or a checkpoint of another job. */
+const JobInitObject = Type.Object({ job: idOf('job'), checkpoint: Type.Optional(Type.Unsafe<string | null>({ anyOf: [idOf('ckpt'), { type: 'null' }], description: 'checkpoint: an id such as ckpt_01j…, or null for the result (the latest, while there is none)', default: null })), include: Type.Optional(oneOf(['weights', 'state'], { default: 'weights' })) }, closed);
+export type InitSpec = { from: string } | { job: string; checkpoint: string | null; include: 'weights' | 'state' };
+const Init = Type.Unsafe<{ from: string } | Static<typeof JobInitObject> | null>({ anyOf: [Type.Object({ from: Location }, closed), JobInitObject, { type: 'null' }], description: 'null, {from: "<location>.safetensors"}, or {job, checkpoint, include}', default: null });
 export const Model = Type.Object({ layers: Type.Array(Layer, { minItems: 1, maxItems: LAYER_LIMIT }), init: Type.Optional(Init) }, closed);
 
 export const JobSpecSchema = Type.Object(
@@ -143,7 +145,7 @@ export interface JobSpec {
   spec_version: 1;
   name: string | null;
   data: DataSpec;
-  model: { layers: LayerSpec[]; init: { from: string } | null };
+  model: { layers: LayerSpec[]; init: InitSpec | null };
   training: TrainingSpec;
   checkpoint: CheckpointPolicySpec;
   resources: ResourcesSpec;

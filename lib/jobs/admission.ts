@@ -11,6 +11,8 @@ import { checkpointBytes, estimateMemory } from '../model/memory.js';
 import type { ModelPlan } from '../model/plan.js';
 import { checkState, expectedWeights } from '../model/slots.js';
 import type { Store } from '../store/index.js';
+import { courseOf } from '../training/course.js';
+import { type Beginning, checkBeginning, settleBeginning } from './beginnings.js';
 import { idempotencyKey } from './names.js';
 import { fromJson, loadRecord } from './record.js';
 import { checkAgainstData, type CheckedSpec, structuralCheck } from './spec/check.js';
@@ -20,6 +22,8 @@ import { IDEMPOTENCY_HOURS } from './submit.js';
 
 export interface Admission {
   spec: JobSpec;
+  /** The checkpoint of another job that this one begins with, to be pinned; null without one. */
+  beginning: Beginning | null;
   /** Null where the data is not on this machine: a worker that has it will decide. */
   checked: CheckedSpec | null;
 }
@@ -37,7 +41,7 @@ export interface DryRun {
 }
 
 /** @throws AppError with every problem in its details: invalid_spec, or the one code that they share */
-export async function admitSpec(body: unknown, places: DataPlaces): Promise<Admission> {
+export async function admitSpec(body: unknown, places: DataPlaces, store: Store): Promise<Admission> {
   const resolved = resolveSpec(body);
   if ('problems' in resolved) throw refusal(resolved.problems);
   const { spec } = resolved;
@@ -48,9 +52,10 @@ export async function admitSpec(body: unknown, places: DataPlaces): Promise<Admi
   const checked = train === null || (own !== null && validation === null) ? { problems: structuralCheck(spec) } : checkAgainstData(spec, train, validation);
   const plan = 'problems' in checked ? null : checked.plan;
   await checkFirstWeights(spec, places, plan, problems);
+  const beginning = await findBeginning(store, spec, 'problems' in checked ? null : checked, problems);
   if ('problems' in checked) problems.push(...checked.problems);
   if (problems.length > 0) throw refusal(limitProblems(problems));
-  return { spec, checked: 'problems' in checked ? null : checked };
+  return { spec: beginning === null ? spec : { ...spec, model: { ...spec.model, init: beginning.init } }, checked: 'problems' in checked ? null : checked, beginning };
 }
 
 export function dryRun({ spec, checked }: Admission): DryRun {
@@ -98,7 +103,7 @@ async function describe(source: DataSourceSpec, places: DataPlaces, param: strin
 async function checkFirstWeights({ model }: JobSpec, places: DataPlaces, plan: ModelPlan | null, problems: Problem[]): Promise<void> {
   const param = 'model.init.from';
   const { init } = model;
-  if (init === null) return;
+  if (init === null || !('from' in init)) return;
   const header = await orProblem(param, problems, async () => {
     const file = await openLocation(places, init.from, param);
     try {
@@ -109,6 +114,15 @@ async function checkFirstWeights({ model }: JobSpec, places: DataPlaces, plan: M
   });
   if (header === null || plan === null) return;
   for (const { message } of checkState(expectedWeights(plan), new Map(header.entries.map((entry) => [entry.name, entry])))) problems.push({ param, message });
+}
+
+/** Null without one, or where it is a problem. */
+async function findBeginning(store: Store, spec: JobSpec, checked: CheckedSpec | null, problems: Problem[]): Promise<Beginning | null> {
+  const { init } = spec.model;
+  if (init === null || 'from' in init) return null;
+  const beginning = await orProblem('model.init.job', problems, () => settleBeginning(store, init));
+  if (beginning !== null && checked !== null) problems.push(...(await checkBeginning(store, beginning, spec, checked.plan, courseOf(spec.training, checked.trainSamples))));
+  return beginning;
 }
 
 async function orProblem<T>(param: string, problems: Problem[], look: () => Promise<T>): Promise<T | null> {

@@ -10,7 +10,7 @@ const PIECE_BYTES = 4 << 20;
  * @throws AppError not_found (no such checkpoint is retained), not_ready (no result yet, and no checkpoint named), invalid_request (an average that is not kept)
  */
 export function weightsOf(head: Head, checkpoint: string | null, which: 'ema' | 'raw' | null = null): BlobRef {
-  const commit = checkpoint === null ? finalCommit(head) : head.retained.find(({ id }) => id === checkpoint);
+  const commit = checkpoint === null ? resultCommit(head) : head.retained.find(({ id }) => id === checkpoint);
   if (!commit) throw new AppError('not_found', `checkpoint ${checkpoint} is not among the retained ones`, { param: 'checkpoint' });
   const average = commit.blobs.find(({ role }) => role === 'ema');
   if (which === 'ema' && !average) throw new AppError('invalid_request', 'weights: this job keeps no moving average; ask for raw', { param: 'weights' });
@@ -19,9 +19,18 @@ export function weightsOf(head: Head, checkpoint: string | null, which: 'ema' | 
   return blob;
 }
 
-function finalCommit(head: Head): RetainedCommit {
+/** The checkpoint of this id; without one the result's, or the latest while there is none. */
+export function commitOf(head: Head, checkpoint: string | null): RetainedCommit | undefined {
+  return checkpoint === null ? (finalCommit(head) ?? head.retained.at(-1)) : head.retained.find(({ id }) => id === checkpoint);
+}
+
+function finalCommit(head: Head): RetainedCommit | undefined {
   const sha256 = head.state === 'succeeded' ? head.result?.weights_sha256 : undefined;
-  const final = head.retained.findLast(({ blobs }) => blobs.some((blob) => (blob.role === 'weights' || blob.role === 'ema') && blob.sha256 === sha256));
+  return head.retained.findLast(({ blobs }) => blobs.some((blob) => (blob.role === 'weights' || blob.role === 'ema') && blob.sha256 === sha256));
+}
+
+function resultCommit(head: Head): RetainedCommit {
+  const final = finalCommit(head);
   if (final) return final;
   const over = head.finished_at !== null;
   throw new AppError('not_ready', over ? `the job is over (${head.state}) and has no result; name a checkpoint to get its weights` : 'the job has not ended; name a checkpoint to get its weights');

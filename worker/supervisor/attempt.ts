@@ -12,7 +12,7 @@ import { runLimits } from '../../lib/jobs/reconcile.js';
 import { closeAttempt, loadRecord, openAttempt } from '../../lib/jobs/record.js';
 import { type RestoreOutcome, restoreState } from '../../lib/jobs/restore.js';
 import { endWithout, failure, vanished } from './ending.js';
-import { type AttemptInputs, checkStateFiles, gatherInputs } from './inputs.js';
+import { type AttemptInputs, beginWith, checkStateFiles, gatherInputs } from './inputs.js';
 import { watchForInterruption } from './interruption.js';
 import type { ObjectHold } from './object-cache.js';
 import { runTrainer } from './running.js';
@@ -92,7 +92,9 @@ async function prepare(session: Session, hold: ObjectHold | null): Promise<Prepa
   const interruption = watchForInterruption(session);
   try {
     await mkdir(spoolDir, { recursive: true });
-    const inputs = await gatherInputs(record.spec, deps.data, hold && { hold, signal: interruption.signal }, claim.head().seq === 0);
+    const fromStart = claim.head().seq === 0;
+    const gathered = await gatherInputs(record.spec, deps.data, hold && { hold, signal: interruption.signal }, fromStart);
+    const inputs = fromStart ? await beginWith(gathered, record.spec, deps.store, join(spoolDir, 'begin')) : gathered;
     const pins = claim.head().inputs;
     if (pins && pins.data_sha256 !== inputs.dataSha256)
       throw new AppError('data_changed', `the data is not what the job began with (sha256 ${inputs.dataSha256.slice(0, 12)}…, was ${pins.data_sha256.slice(0, 12)}…)`, { param: 'data' });
@@ -108,7 +110,7 @@ async function prepare(session: Session, hold: ObjectHold | null): Promise<Prepa
       },
       join(spoolDir, 'resume'),
     );
-    if (!restore.restored && pins && pins.init_sha256 !== inputs.initSha256) throw new AppError('data_changed', 'the file of first weights is not what the job began with', { param: 'model.init.from' });
+    if (!restore.restored && pins && pins.init_sha256 !== inputs.initSha256) throw new AppError('data_changed', 'the first weights are not what the job began with', { param: 'model.init' });
     const final = restore.restored?.manifest.final;
     // It was complete, and paused before it could be said.
     return final ? { kind: 'over', ending: { kind: 'completed', result: final } } : { kind: 'ready', inputs, restore };

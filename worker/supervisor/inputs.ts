@@ -8,6 +8,8 @@ import { isObjectLocation, objectAt } from '../../lib/data/object-locations.js';
 import type { DataPlaces } from '../../lib/data/places.js';
 import { type FetchFile, settleSource } from '../../lib/data/settle.js';
 import { AppError } from '../../lib/errors.js';
+import { fetchBeginning } from '../../lib/jobs/beginnings.js';
+import type { Store } from '../../lib/store/index.js';
 import { checkAgainstData } from '../../lib/jobs/spec/check.js';
 import type { ModelPlan } from '../../lib/model/plan.js';
 import { checkState, expectedState } from '../../lib/model/slots.js';
@@ -31,8 +33,10 @@ export interface AttemptInputs {
   data: TrainerData;
   dataSha256: string;
   initFile: string | null;
-  /** Null without first weights, or where they are not needed. */
+  /** Of first weights or of another job's checkpoint; null without, or where they are not needed. */
   initSha256: string | null;
+  /** The state of another job that this one goes on from; null without. */
+  initState: { counters: StateCounters; files: Partial<Record<StateRole, string>> } | null;
   plan: ModelPlan;
   course: Course;
   totalUpdates: number;
@@ -64,18 +68,29 @@ export async function gatherInputs(spec: JobSpec, { places, memoryBytes }: DataM
   if ('problems' in checked) throw new AppError('invalid_data', `the spec does not fit the data: ${checked.problems.map((problem) => `${problem.param}: ${problem.message}`).join('; ')}`, { details: checked.problems });
   const pinned = await train.pin();
   const pinnedOwn = own && (await own.pin());
-  const init = spec.model.init === null || !fromStart ? null : await fetch(spec.model.init.from, 'model.init.from', []);
+  const init = spec.model.init === null || !('from' in spec.model.init) || !fromStart ? null : await fetch(spec.model.init.from, 'model.init.from', []);
   return {
     data: { train: pinned.resolved, validation: pinnedOwn?.resolved ?? null, memoryBytes },
     dataSha256: joinedSha256([pinned.sha256, ...(pinnedOwn ? [pinnedOwn.sha256] : [])]),
     initFile: init?.path ?? null,
     initSha256: init && (init.fingerprint ?? (await fingerprintFile(init.path, []))).sha256,
+    initState: null,
     plan: checked.plan,
     course: courseOf(spec.training, checked.trainSamples),
     totalUpdates: checked.totalUpdates,
     programKey: programKey(spec, checked.plan),
     specSha256: specSha256(spec),
   };
+}
+
+/** The inputs, with what another job's checkpoint begins this one with. Errors of fetchBeginning and checkStateFiles. */
+export async function beginWith(inputs: AttemptInputs, spec: JobSpec, store: Store, folder: string): Promise<AttemptInputs> {
+  const { init } = spec.model;
+  if (init === null || 'from' in init) return inputs;
+  const begun = await fetchBeginning(store, init, { spec, ...inputs }, folder);
+  if (begun.include === 'weights') return { ...inputs, initFile: begun.file, initSha256: begun.sha256 };
+  await checkStateFiles(spec, inputs.plan, begun.files, begun.counters);
+  return { ...inputs, initSha256: begun.sha256, initState: begun };
 }
 
 /** Throws checkpoint_corrupt naming every tensor that is missing, extra, mis-shaped or in the wrong file. */

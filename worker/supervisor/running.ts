@@ -40,7 +40,8 @@ const FAILED_PAUSE_MS = 1_000;
 export async function runTrainer(session: Session, inputs: AttemptInputs, restore: RestoreOutcome): Promise<AttemptOutcome> {
   const { deps, record, claim, controls, log, stamp, beating } = session;
   const { restored } = restore;
-  const start = restored?.manifest.state.cursor ?? null;
+  const resume = restored ? { counters: restored.manifest.state, files: restored.files } : inputs.initState;
+  const start = resume?.counters.cursor ?? null;
   session.resumedFrom = restored?.commit.id ?? null;
 
   let pins: Inputs | null = claim.head().inputs;
@@ -70,7 +71,7 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
       spec: record.spec,
       data: inputs.data,
       initFile: restored ? null : inputs.initFile,
-      resume: restored ? { counters: restored.manifest.state, files: restored.files } : null,
+      resume,
       parts: partsOf(pins?.numerics_class ?? ''),
       spoolDir: session.spoolDir,
     });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { digitsNetwork, normalizedNetwork, smallNetwork, specOf } from '../../bench/networks.js';
+import type { Store } from '../../../lib/store/index.js';
 import { admitSpec, dryRun } from '../../../lib/jobs/admission.js';
 
 const subjects = [
@@ -10,7 +11,7 @@ const subjects = [
 
 describe('the measured networks', () => {
   test.each(subjects)('$network.name is a job that the API takes, with the parameters it should have', async ({ network, trainable }) => {
-    const { parameters, total_updates: updates, spec } = dryRun(await admitSpec(specOf(network)(123), { roots: [], buckets: null }));
+    const { parameters, total_updates: updates, spec } = dryRun(await admitSpec(specOf(network)(123), { roots: [], buckets: null }, {} as Store));
     expect(parameters?.trainable).toBe(trainable);
     expect(updates).toBe(123);
     expect(spec.training).toMatchObject({ batch_size: network.batchSize, accum_iters: network.accumIters, optimizer: { type: 'adam', lr: 0.001 } });

@@ -225,7 +225,6 @@ describe('what is specified but not built', () => {
     ['data.validation.type', 'image_folder', digits({ validation: { type: 'image_folder', path: 'a' } })],
     ...['augment', 'class_weight', 'sample_weight'].map((key): [string, string, Input] => [`data.${key}`, key, digits({ [key]: {} })]),
     ['model.layers.0.groups', '2', layer({ groups: 2 })],
-    ['model.init', 'init.job', { model: { layers: [dense], init: { job: 'job_1', include: 'state' } } }],
     ...['class_weight', 'sample_weight', 'augment'].map((key): [string, string, Input] => [`training.${key}`, key, training({ [key]: 1 })]),
     ['training.precision', 'bfloat16', training({ precision: 'bfloat16' })],
     ['checkpoint.every_seconds', 'auto', { checkpoint: { every_seconds: 'auto' } }],
@@ -309,6 +308,25 @@ describe('a moving average', () => {
     expect(specOf({ training: { ema: {} } }).training.ema).toEqual({ momentum: 0.99 });
     expect(told(input({ training: { ema: { momentum: 1 } } }))).toEqual(['training.ema.momentum: must be a number ≥ 0 and < 1, got 1']);
     expect(told(input({ training: { ema: 0.9 } }))).toEqual(['training.ema: must be null, or {momentum} of a moving average of the weights, got 0.9']);
+  });
+});
+
+describe('beginnings', () => {
+  const id = '01j8zq4v9m3c7t5x2w6e0r8n1k';
+  const init = (given: unknown) => ({ model: { layers: [{ type: 'flatten' }, dense], init: given } });
+  it('are spelled out', () => {
+    expect(specOf(init({ job: `job_${id}` })).model.init).toEqual({ job: `job_${id}`, checkpoint: null, include: 'weights' });
+    expect(specOf(init({ job: `job_${id}`, checkpoint: `ckpt_${id}`, include: 'state' })).model.init).toEqual({ job: `job_${id}`, checkpoint: `ckpt_${id}`, include: 'state' });
+    expect(specOf(init({ from: 'w.safetensors' })).model.init).toEqual({ from: 'w.safetensors' });
+  });
+  it.each<[unknown, string]>([
+    [{ job: 'job_1' }, 'model.init.job: must be an id such as job_01j…, got "job_1"'],
+    [{ job: `job_${id}`, include: 'slots' }, 'model.init.include: must be one of weights, state, got "slots"'],
+    [{ job: `job_${id}`, checkpoint: 'latest' }, 'model.init.checkpoint: must be an id such as ckpt_01j…, or null for the result (the latest, while there is none), got "latest"'],
+    [{ job: `job_${id}`, from: 'w' }, 'model.init.job: is not a known key; known keys: from'],
+    ['w.safetensors', 'model.init: must be null, {from: "<location>.safetensors"}, or {job, checkpoint, include}, got "w.safetensors"'],
+  ])('%o is refused by its field', (given, problem) => {
+    expect(told(input(init(given)))).toEqual([problem]);
   });
 });
 

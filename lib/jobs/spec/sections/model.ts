@@ -19,7 +19,7 @@ export function resolveModel(input: Static<typeof Model>): Section<JobSpec['mode
   const given = nameLayers(every.map(({ layer }) => layer));
   const names = new Map(every.map(({ layer }, index) => [layer, given[index]!]));
   const layers = input.layers.map((layer) => resolveLayer(layer, names, true));
-  return section({ layers, init: input.init ?? null }, problems.length > 0 ? problems : structuralProblems(layers));
+  return section({ layers, init: (input.init ?? null) as JobSpec['model']['init'] }, problems.length > 0 ? problems : structuralProblems(layers));
 }
 
 /** @param trainable whether what is around it is: in a frozen residual all is frozen */
