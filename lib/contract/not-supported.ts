@@ -15,7 +15,6 @@ export interface NotSupported {
 const oneOfThese = (path: string, what: string, values: readonly string[]): NotSupported => ({ path, what, named: true, matches: (value) => typeof value === 'string' && values.includes(value) });
 /** A key that may only be absent or null. */
 const anyValue = (path: string): NotSupported => ({ path, what: path.slice(path.lastIndexOf('.') + 1), named: false, matches: (value) => value !== null });
-const whenKeyOf = (path: string, key: string, what: string): NotSupported => ({ path, what, named: false, matches: (value) => typeof value === 'object' && value !== null && Object.hasOwn(value, key) });
 
 
 export const NOT_SUPPORTED: readonly NotSupported[] = [

@@ -135,8 +135,9 @@ export function makeSnapshots(options: SnapshotsOptions): Snapshots {
       const same = queue.at(-1);
       const isLast = same !== undefined && isSameState(same.counters, counters);
       if (isLast) queue.pop();
-      await giveUp(queue.filter(({ best }) => best === null));
-      queue = queue.filter(({ best }) => best !== null);
+      const [kept, given] = [queue.filter(({ best }) => best !== null), queue.filter(({ best }) => best === null)];
+      queue = kept;
+      await giveUp(given);
       reportNext();
       while (queue.length > 0) await reported();
       return isLast ? same.done : take(counters).done;
