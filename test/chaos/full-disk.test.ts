@@ -2,9 +2,13 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { startTestSystem, type TestSystem, waitFor } from '../support/system.js';
+import { makeDatasets } from '../support/datasets.js';
+import { s3ServerAvailable } from '../support/s3-server.js';
 import { makeTempDir, type TempDir } from '../support/temp.js';
+import { idxOf } from '../unit/data/idx-files.js';
 import { expectSameBits, recipe, type Reference, undisturbed, untilTraining } from './recipe.js';
 
 const spec = recipe();
@@ -28,6 +32,8 @@ const canMount = ((): boolean => {
     rmSync(probe, { recursive: true, force: true });
   }
 })();
+
+const hasS3 = await s3ServerAvailable();
 
 async function smallDisk(sizeKib: number): Promise<string> {
   folder = await makeTempDir('disk');
@@ -101,5 +107,29 @@ describe.skipIf(!canMount)('on a full disk', () => {
     expect(head.reason).toBe('max_failures');
     expect(head.retained.length).toBeGreaterThanOrEqual(2);
     for (const commit of head.retained) for (const blob of commit.blobs) expect(await system.store.head(blob.key), blob.key).not.toBeNull();
+  });
+
+  test.each(hasS3 ? ['unpacked', 'copied'] : ['unpacked'])('data that has no room to be %s ends the job as store_full, with the numbers and nothing left on the disk', async (how) => {
+    const disk = await smallDisk(4_096);
+    const env = { PAWL_DATA_DIR: join(disk, 'data'), PAWL_DATA_ROOTS: folder.path, PAWL_DATA_MEMORY_MIB: '1', PAWL_DATA_BUCKETS: 'datasets' };
+    system = await startTestSystem({ store: how === 'copied' ? 's3' : 'file', env });
+    await system.startController();
+    await system.startWorker();
+    const samples = 1_024;
+    const pixels = idxOf({ shape: [samples, 72, 72], data: new Uint8Array(samples * 72 * 72) });
+    const labels = idxOf({ shape: [samples], data: Uint8Array.from({ length: samples }, (_, i) => i % 3) });
+    const files = { images: how === 'copied' ? pixels : gzipSync(pixels), labels };
+    for (const [name, bytes] of Object.entries(files)) writeFileSync(join(folder.path, name), bytes);
+    if (how === 'copied') {
+      const datasets = await makeDatasets(system.s3!);
+      await datasets.put('images', files.images);
+      await datasets.close();
+    }
+    const images = how === 'copied' ? 's3://datasets/images' : 'images';
+    const job = await system.submit({ data: { type: 'idx', images, labels: 'labels' }, model: { layers: [{ type: 'flatten' }, { type: 'dense', units: 3, activation: 'softmax' }] }, run: { max_failures: 0 } });
+    const head = await system.terminal(job);
+    const what = how === 'copied' ? 'a copy of s3://datasets/images takes 5308432' : 'unpacking images takes 5308416';
+    expect(head).toMatchObject({ state: 'failed', error: { code: 'store_full', message: expect.stringContaining(`${what} bytes, and data may take `) } });
+    expect(execFileSync('find', [disk, '-size', '+16k', '-type', 'f'], { encoding: 'utf8' })).toBe('');
   });
 });
