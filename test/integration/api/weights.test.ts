@@ -59,7 +59,7 @@ describe('weights', () => {
     expect((await api.app.inject(`${url}?checkpoint=${head.retained[0]!.id}`)).body).toBe('so far');
     const unknown = await api.app.inject(`${url}?checkpoint=ckpt_01jzzzzzzzzzzzzzzzzzzzzzzz`);
     expect([unknown.statusCode, unknown.json().error.param]).toEqual([404, 'checkpoint']);
-    expect((await api.app.inject(`${url}?weights=ema`)).json().error).toMatchObject({ code: 'invalid_request', param: 'weights' });
+    expect((await api.app.inject(`${url}?checkpoint=${head.retained[0]!.id}&weights=ema`)).json().error).toMatchObject({ code: 'invalid_request', param: 'weights' });
   });
 
   it('that are damaged never come out whole', async () => {
