@@ -14,7 +14,6 @@ export const nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Ty
 export const Count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
 
 export const positive = (maximum: number) => Type.Integer({ minimum: 1, maximum });
-export const literalNull = Type.Null({ default: null });
 
 /** One of a closed list of strings, as JSON Schema's enum (one error names the whole list). */
 export const oneOf = <const T extends readonly string[]>(values: T, options: { default?: T[number]; description?: string } = {}) =>

@@ -1,5 +1,6 @@
 // Makes the Python that a comparator runs on, once, in the user's cache: `set-up.mjs keras|torch`. Every wheel is checked
-// by its hash. Says what it does, and tells whoever forked it where the interpreter is and what environment it needs.
+// by its hash. Says what it does, and tells whoever forked it where the interpreter is and what environment it needs. With
+// `--if-installed` it makes nothing.
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -45,6 +46,7 @@ async function main() {
   const key = createHash('sha256').update(JSON.stringify([VERSION, version, readFileSync(requirements, 'utf8')])).digest('hex');
   const folder = join(cacheFolder(), `python-${name}-${key.slice(0, 16)}`);
   if (!existsSync(join(folder, 'ready'))) {
+    if (process.argv.includes('--if-installed')) throw new SetupError(`${wanted.title} is not installed.`, `node test/bench/python/set-up.mjs ${name} installs it.`);
     await withLock(`${folder}.lock`, `installing ${wanted.title}`, async () => {
       if (!existsSync(join(folder, 'ready'))) await make(name, wanted, requirements, folder);
     });

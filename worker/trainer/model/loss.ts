@@ -55,7 +55,8 @@ export function predictedClasses(output_NK: Tensor, output: OutputKind): Tensor 
 
 /** How many outputs are above that of the label's class (of equal labels the first), as a float; [batch]. The label is among the k largest if it is less than k. */
 export function ranksOfLabels(output_NK: Tensor, labels_NK: Tensor): Tensor {
-  const isLabel_NK = tf.oneHot(tf.argMax<Tensor1D>(labels_NK, -1), labels_NK.shape[1]!, 1, 0, 'float32');
+  // cast, because a oneHot that is asked for floats gives the bits of integers in tfjs-backend-wasm
+  const isLabel_NK = tf.cast(tf.oneHot(tf.argMax<Tensor1D>(labels_NK, -1), labels_NK.shape[1]!), 'float32');
   const ofLabel_N1 = tf.sum(tf.mul(output_NK, isLabel_NK), -1, true);
   return tf.sum(tf.cast(tf.greater(output_NK, ofLabel_N1), 'float32'), -1);
 }

@@ -23,7 +23,7 @@ const baseline = engine.liveTensors();
 export const expectNoTensors = (): void => expect(engine.liveTensors()).toBe(baseline);
 
 /** How a program may be run: as the engine does it, and operation by operation. */
-export const COMPILERS: readonly [string, Engine['compile']][] = [
+export const COMPILERS: readonly [[string, Engine['compile']], [string, Engine['compile']]] = [
   [onWasm ? 'wasm' : 'graph', engine.compile],
   ['eager', compileEager],
 ];
