@@ -21,7 +21,7 @@ const SPECS: readonly [string, unknown, string, readonly string[], RegExp][] = [
   ['an unknown layer', model({ type: 'convolution' }, dense), 'invalid_spec', ['model.layers.0.type'], /got "convolution"/],
   ['an unknown optimizer', { ...SPEC, training: { optimizer: { type: 'adma' } } }, 'invalid_spec', ['training.optimizer.type'], /got "adma"/],
   ['what is not built yet', { ...SPEC, training: { precision: 'bfloat16' } }, 'not_supported', ['training.precision'], /bfloat16.*not supported yet/],
-  ['residuals without end', model(Array.from({ length: 2_000 }).reduce<object>((layer) => ({ type: 'residual', layers: [layer] }), { type: 'flatten' }), dense), 'invalid_spec', [expect.stringMatching(/^model\.layers\.0\.layers/) as string], /nested too deeply/],
+  ['residuals without end', model(Array.from({ length: 25 }).reduce<object>((layer) => ({ type: 'residual', layers: [layer] }), { type: 'flatten' }), dense), 'invalid_spec', [expect.stringMatching(/^model\.layers\.0\.layers/) as string], /nested too deeply/],
   ['no layers', { ...SPEC, model: { layers: [] } }, 'invalid_spec', ['model.layers'], /at least 1|1 to 1000/],
   ['a kernel larger than its input', model(conv({ kernel_size: 9 }), { type: 'flatten' }, dense), 'invalid_spec', ['model.layers.0.kernel_size'], /9/],
   ['pooling away to nothing', model({ type: 'max_pooling2d', pool_size: 16 }, { type: 'flatten' }, dense), 'invalid_spec', ['model.layers.0.pool_size'], /16/],
