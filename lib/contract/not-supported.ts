@@ -29,6 +29,5 @@ export const NOT_SUPPORTED: readonly NotSupported[] = [
   ...['class_weight', 'sample_weight', 'augment'].map((key) => anyValue(`training.${key}`)),
   oneOfThese('training.precision', 'the precision', ['float16', 'bfloat16', 'float64', 'mixed_float16', 'mixed_bfloat16']),
   // checkpoint and resources
-  oneOfThese('checkpoint.every_seconds', 'the cadence', ['auto']),
   oneOfThese('resources.engine', 'the engine', ['webgpu', 'cpu']),
 ];

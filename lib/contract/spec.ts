@@ -55,14 +55,16 @@ export const Data = tagged([BuiltinData, IdxData, NpzData]);
 
 /** Seconds as a number, or `30s 10m 6h 1d`; resolved to the number. */
 const seconds = (minimum: number) => ({ anyOf: [{ type: 'number', minimum }, { type: 'string', pattern: '^[0-9]+(\\.[0-9]+)?[smhd]$' }, { type: 'null' }], description: `seconds (at least ${minimum}), or a string such as 30s, 10m, 6h, 1d` });
-const Seconds = (minimum: number) => Type.Unsafe<number | string | null>(seconds(minimum));
+const MIN_EVERY_SECONDS = 0.01;
+/** With "auto", as often as pays by what a checkpoint was seen to take. */
+const Cadence = Type.Unsafe<number | string | null>({ ...seconds(MIN_EVERY_SECONDS), anyOf: [{ type: 'string', enum: ['auto'] }, ...seconds(MIN_EVERY_SECONDS).anyOf], description: `"auto", or ${seconds(MIN_EVERY_SECONDS).description}` });
 
 const KeepBestObject = Type.Object({ ...watched, n: Type.Optional(Type.Integer({ minimum: 1, maximum: 100, default: 1 })) }, closed);
 const KeepBest = Type.Unsafe<Static<typeof KeepBestObject> | null>({ anyOf: [KeepBestObject, { type: 'null' }], description: 'null, or {metric, mode, n}', default: null });
 
 export const CheckpointPolicy = Type.Object(
   {
-    every_seconds: Type.Optional(Seconds(0.01)),
+    every_seconds: Type.Optional(Cadence),
     every_updates: Type.Optional(nullable(positive(1_000_000_000))),
     every_micro_batches: Type.Optional(nullable(positive(1_000_000_000))),
     keep_last: Type.Optional(Type.Integer({ minimum: 2, maximum: 100, default: 2 })),
@@ -126,7 +128,7 @@ export type ValidationSpec = { split: number } | DataSourceSpec | null;
 export type DataSpec = DataSourceSpec & { validation: ValidationSpec };
 export interface CheckpointPolicySpec {
   /** Exactly one of the three is a number. */
-  every_seconds: number | null;
+  every_seconds: number | 'auto' | null;
   every_updates: number | null;
   every_micro_batches: number | null;
   keep_last: number;

@@ -49,6 +49,7 @@ export interface SnapshotsOptions {
 
 interface Writing {
   number: number;
+  takenAtMs: number;
   counters: StateCounters;
   /** Of a best epoch. */
   best: number | null;
@@ -67,7 +68,9 @@ export function makeSnapshots(options: SnapshotsOptions): Snapshots {
   /** Taken and not reported yet, in their order: at most one that is of no best epoch, and none behind it. */
   let queue: Writing[] = [];
   /** Reported, written or not, and not settled yet. */
-  let unsettled: number | null = null;
+  let unsettled: { number: number; takenAtMs: number } | null = null;
+  /** What the last one took until it was settled; null before. */
+  let saveMs: number | null = null;
   /** Wakes who waits for the next report. */
   let wake = (): void => undefined;
   const reported = (): Promise<void> => new Promise((resolve) => (wake = resolve));
@@ -81,7 +84,7 @@ export function makeSnapshots(options: SnapshotsOptions): Snapshots {
     bestValue = null;
     const abort = new AbortController();
     const files = spoolSnapshot({ view: options.view(counters), tensors: options.tensors(counters), dir, number, signal: abort.signal });
-    return { number, counters, best, abort, done: files.then((files: SnapshotFiles) => ({ number, counters, files, best, writeMs: nowMs() - takenAtMs })) };
+    return { number, takenAtMs, counters, best, abort, done: files.then((files: SnapshotFiles) => ({ number, counters, files, best, writeMs: nowMs() - takenAtMs })) };
   }
 
   /** Reports the first of the queue once it is written and nothing else is unsettled. */
@@ -93,7 +96,7 @@ export function makeSnapshots(options: SnapshotsOptions): Snapshots {
       (ready) => {
         if (!isNext()) return;
         queue.shift();
-        unsettled = ready.number;
+        unsettled = first;
         options.onReady(ready);
         wake();
       },
@@ -101,7 +104,7 @@ export function makeSnapshots(options: SnapshotsOptions): Snapshots {
         if (!isNext()) return;
         queue.shift();
         // settled by whoever hears of it, when it is worth trying again
-        unsettled = first.number;
+        unsettled = first;
         options.onFailed(first.number, error);
         wake();
       },
@@ -116,7 +119,7 @@ export function makeSnapshots(options: SnapshotsOptions): Snapshots {
   return {
     boundary(counters) {
       const isFree = queue.length === 0 && unsettled === null;
-      if (bestValue === null && !(isFree && (requested || isSnapshotDue(policy, last, counters.cursor, nowMs())))) return;
+      if (bestValue === null && !(isFree && (requested || isSnapshotDue(policy, last, counters.cursor, nowMs(), saveMs)))) return;
       queue.push(take(counters));
       reportNext();
     },
@@ -127,7 +130,8 @@ export function makeSnapshots(options: SnapshotsOptions): Snapshots {
       bestValue = value;
     },
     settled(number) {
-      if (number !== unsettled) return;
+      if (unsettled === null || number !== unsettled.number) return;
+      saveMs = nowMs() - unsettled.takenAtMs;
       unsettled = null;
       reportNext();
     },

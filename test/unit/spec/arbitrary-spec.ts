@@ -105,7 +105,7 @@ const training = some(
 );
 const duration = fc.oneof(number(1, 1e6), fc.constantFrom('30s', '10m', '6h', '1d', '1.5h'));
 const checkpoint = fc.oneof(
-  some({}, { every_seconds: fc.option(duration), keep_last: fc.integer({ min: 2, max: 9 }), keep_best: fc.option(some({}, { metric: fc.constant('loss'), n: fc.integer({ min: 1, max: 9 }) })) }),
+  some({}, { every_seconds: fc.option(fc.oneof(duration, fc.constant('auto'))), keep_last: fc.integer({ min: 2, max: 9 }), keep_best: fc.option(some({}, { metric: fc.constant('loss'), n: fc.integer({ min: 1, max: 9 }) })) }),
   some({ every_updates: fc.integer({ min: 1, max: 99 }) }, { every_seconds: fc.constant(null) }),
   some({ every_micro_batches: fc.integer({ min: 1, max: 99 }) }),
 );

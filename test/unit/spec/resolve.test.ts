@@ -227,7 +227,6 @@ describe('what is specified but not built', () => {
     ['model.layers.0.groups', '2', layer({ groups: 2 })],
     ...['class_weight', 'sample_weight', 'augment'].map((key): [string, string, Input] => [`training.${key}`, key, training({ [key]: 1 })]),
     ['training.precision', 'bfloat16', training({ precision: 'bfloat16' })],
-    ['checkpoint.every_seconds', 'auto', { checkpoint: { every_seconds: 'auto' } }],
     ...['webgpu', 'cpu'].map((engine): [string, string, Input] => ['resources.engine', engine, { resources: { engine } }]),
   ];
 
@@ -309,6 +308,11 @@ describe('a moving average', () => {
     expect(told(input({ training: { ema: { momentum: 1 } } }))).toEqual(['training.ema.momentum: must be a number ≥ 0 and < 1, got 1']);
     expect(told(input({ training: { ema: 0.9 } }))).toEqual(['training.ema: must be null, or {momentum} of a moving average of the weights, got 0.9']);
   });
+});
+
+it('the cadence auto stays as it is', () => {
+  expect(specOf({ checkpoint: { every_seconds: 'auto' } }).checkpoint).toMatchObject({ every_seconds: 'auto', every_updates: null });
+  expect(told(input({ checkpoint: { every_seconds: 'often' } }))).toEqual(['checkpoint.every_seconds: must be "auto", or seconds (at least 0.01), or a string such as 30s, 10m, 6h, 1d, got "often"']);
 });
 
 describe('beginnings', () => {

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import type { CheckpointPolicySpec } from '../../../lib/contract/spec.js';
 import { startCursor } from '../../../lib/training/cursor.js';
 import type { Cursor } from '../../../lib/training/state.js';
-import { isSnapshotDue } from '../../../worker/trainer/snapshot-policy.js';
+import { autoIntervalMs, isSnapshotDue } from '../../../worker/trainer/snapshot-policy.js';
 
 const policy = (every: Partial<CheckpointPolicySpec>): CheckpointPolicySpec => ({ every_seconds: null, every_updates: null, every_micro_batches: null, keep_last: 2, keep_best: null, ...every });
 const at = (micro_batches: number, updates = 0): Cursor => ({ ...startCursor(), micro_batches, updates });
@@ -12,6 +12,16 @@ test('seconds count from the last snapshot', () => {
   expect(isSnapshotDue(policy({ every_seconds: 30 }), last(0), at(5), 29_999)).toBe(false);
   expect(isSnapshotDue(policy({ every_seconds: 30 }), last(0), at(5), 30_000)).toBe(true);
   expect(isSnapshotDue(policy({ every_seconds: 30 }), last(0, 0, 20_000), at(5), 49_000)).toBe(false);
+});
+test('auto takes the interval that costs least by what saving takes', () => {
+  // √(2 · 1 s · 3600 s)
+  expect(autoIntervalMs(1_000)).toBeCloseTo(84_853, 0);
+  expect([autoIntervalMs(null), autoIntervalMs(1), autoIntervalMs(1e6)]).toEqual([5_000, 5_000, 600_000]);
+  const auto = policy({ every_seconds: 'auto' });
+  expect(isSnapshotDue(auto, last(0), at(5), 4_999)).toBe(false);
+  expect(isSnapshotDue(auto, last(0), at(5), 5_000)).toBe(true);
+  expect(isSnapshotDue(auto, last(0), at(5), 84_000, 1_000)).toBe(false);
+  expect(isSnapshotDue(auto, last(0), at(5), 85_000, 1_000)).toBe(true);
 });
 test('updates and micro-batches are on a grid that a resume does not shift', () => {
   const due = (every: Partial<CheckpointPolicySpec>, from: Cursor, to: Cursor) => isSnapshotDue(policy(every), { cursor: from, takenAtMs: 0 }, to, 1e9);

@@ -21,13 +21,14 @@ const at = (micro_batches: number, window_position = micro_batches % 3): StateCo
 
 let dir: string;
 let state = 0;
+let clockMs = 0;
 let views = 0;
 let ready: Snapshot[];
 let failures: unknown[];
 let wake = (): void => undefined;
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), 'pawl-snapshots-'));
-  [state, views, ready, failures] = [0, 0, [], []];
+  [state, clockMs, views, ready, failures] = [0, 0, 0, [], []];
 });
 afterEach(async () => {
   expect(views, 'every view is freed').toBe(0);
@@ -54,7 +55,7 @@ function make(policy: Partial<CheckpointPolicySpec>, { into = dir, slots = true 
       };
     },
     start: at(0),
-    nowMs: () => 0,
+    nowMs: () => clockMs,
     onReady(snapshot) {
       ready.push(snapshot);
       wake();
@@ -132,6 +133,22 @@ describe('a background snapshot', () => {
     await until(() => failures.length === 2);
     await expect(snapshots.last(at(3))).rejects.toMatchObject({ code: 'ENOENT' });
   });
+});
+
+test('how often is left to what saving takes', async () => {
+  const snapshots = make({ every_seconds: 'auto' });
+  clockMs = 5_000;
+  snapshots.boundary(at(1));
+  await until(() => ready.length === 1);
+  // committed after two seconds: the next one two minutes on
+  clockMs = 7_000;
+  snapshots.settled(1);
+  clockMs = 124_000;
+  snapshots.boundary(at(2));
+  expect(views).toBe(0);
+  clockMs = 126_000;
+  snapshots.boundary(at(3));
+  await until(() => ready.length === 2);
 });
 
 describe('the last snapshot', () => {

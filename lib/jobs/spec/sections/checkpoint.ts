@@ -15,7 +15,7 @@ export function resolveCheckpoint(input: Static<typeof CheckpointPolicy>): Secti
   for (const key of more) problems.push({ param: `checkpoint.${key}`, message: `only one of ${CADENCES.join(', ')} may be given, and ${first} is` });
   const everySeconds = first === undefined ? DEFAULT_EVERY_SECONDS : (input.every_seconds ?? null);
   const value = {
-    every_seconds: duration('checkpoint.every_seconds', everySeconds, MIN_EVERY_SECONDS, problems),
+    every_seconds: everySeconds === 'auto' ? ('auto' as const) : duration('checkpoint.every_seconds', everySeconds, MIN_EVERY_SECONDS, problems),
     every_updates: input.every_updates ?? null,
     every_micro_batches: input.every_micro_batches ?? null,
     keep_last: input.keep_last as number,
