@@ -15,7 +15,7 @@ export default defineConfig({
       { test: { name: 'protocol', include: ['test/protocol/**/*.test.ts'], pool: 'threads', testTimeout: 900_000 } },
       { test: { name: 'integration', include: ['test/integration/**/*.test.ts'], exclude, ...processes } },
       // the engine's tests once more, on the other engine: a process has one
-      { test: { name: 'wasm', include: ['test/integration/trainer/{gradients,keras,losses,window,regularization,slices,dropout,optimizers,state}.test.ts'], env: { PAWL_TEST_ENGINE: 'wasm', PAWL_LANE_ENTRY: join(import.meta.dirname, 'dist/worker/trainer/engines/lanes/lane.js') }, ...processes } },
+      { test: { name: 'wasm', include: ['test/integration/trainer/{gradients,keras,losses,window,regularization,slices,dropout,optimizers,state,weight-average}.test.ts'], env: { PAWL_TEST_ENGINE: 'wasm', PAWL_LANE_ENTRY: join(import.meta.dirname, 'dist/worker/trainer/engines/lanes/lane.js') }, ...processes } },
       { test: { name: 'resume', include: ['test/resume/**/*.test.ts'], exclude, ...processes, testTimeout: 900_000, maxWorkers: 2, sequence: { groupOrder: 1 } } },
       { test: { name: 'chaos', include: ['test/chaos/**/*.test.ts'], ...processes, testTimeout: 300_000, fileParallelism: false } },
     ],
