@@ -37,7 +37,7 @@ export async function readRows<S extends SeriesName>(deps: MetricsDeps, record: 
   const manifest = await deps.manifests.latest(record.id, head);
   const segments = (manifest?.rows[series] ?? []).filter((segment) => segment.last > after);
   const committed = manifest?.rows[series].at(-1)?.last ?? null;
-  const live = await liveRows(deps.rows, record.id, head, series, committed, Math.max(after, committed ?? -1), Math.min(limit + 1, LIVE_MAX));
+  const live = await liveRows(deps.rows, record, head, series, committed, Math.max(after, committed ?? -1), Math.min(limit + 1, LIVE_MAX));
 
   // How many there are is known before they are read, so that thinning keeps only what it gives.
   const counts = countAfter(segments, after);
@@ -88,7 +88,7 @@ function makePicker<T>(total: number, most: number): Picker<T> {
 }
 
 /** Rows beyond the commit, of a job that somebody owns: without an owner they belong to nobody's state, and will be redone. */
-async function liveRows<S extends SeriesName>(rows: Pick<Rows, 'list'>, job: string, head: Head, series: S, committed: number | null, after: number, limit: number): Promise<RowSeries[S][]> {
+async function liveRows<S extends SeriesName>(rows: Pick<Rows, 'list'>, { id: job, spec }: JobRecord, head: Head, series: S, committed: number | null, after: number, limit: number): Promise<RowSeries[S][]> {
   if (head.owner === null) return [];
   try {
     const { rows: found } = await rows.list(job, series, { after, limit });
@@ -96,8 +96,12 @@ async function liveRows<S extends SeriesName>(rows: Pick<Rows, 'list'>, job: str
     for (const row of found) {
       const number = numberOf(series, row);
       const before = kept.length > 0 ? numberOf(series, kept.at(-1) as RowSeries[S]) : after;
-      // The first row of a job has the number 0 or 1.
+      // The first row of a job has the number 0 or 1, unless it goes on from another one's state.
       const first = kept.length === 0 && committed === null && after < 0;
+      if (first && beginsElsewhere(spec)) {
+        kept.push(row);
+        continue;
+      }
       if (first ? number > 1 : number !== before + 1) break;
       kept.push(row);
     }
@@ -107,3 +111,5 @@ async function liveRows<S extends SeriesName>(rows: Pick<Rows, 'list'>, job: str
     throw error;
   }
 }
+
+const beginsElsewhere = ({ model: { init } }: JobRecord['spec']): boolean => init !== null && 'job' in init && init.include === 'state';
