@@ -1,11 +1,10 @@
 // The API as functions: typed answers, failures as ApiError, and trying again only where that cannot do harm. Built on fetch alone,
 // so that anything may use it; the CLI and the tests do.
 import { randomUUID } from 'node:crypto';
-import type { Attempt, Checkpoint, Job, JobListItem } from '../lib/contract/job.js';
+import type { Attempt, Checkpoint, DryRun, Job, JobListItem } from '../lib/contract/job.js';
 import type { EpochRow, JobEvent, UpdateRow } from '../lib/contract/rows.js';
-import type { DryRun } from '../lib/jobs/admission.js';
+import type { QueueView, WorkerView } from '../lib/contract/calls.js';
 import type { List } from './lists.js';
-import type { QueueView, WorkerView } from './routes/workers.js';
 import { readEventStream, type StreamedEvent, type StreamOptions } from './client-stream.js';
 
 /** `unreachable`: nobody answered. Otherwise the API's own code. */

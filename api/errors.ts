@@ -1,18 +1,8 @@
 // The one place where a failure becomes an answer: `{error: {type, code, message, param, request_id, details}}`. What goes wrong
 // inside (5xx) is told to the log and, in general words only, to the client.
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import type { ErrorBody } from '../lib/contract/calls.js';
 import { AppError, ERROR_CODES, type ErrorCode } from '../lib/errors.js';
-
-export interface ErrorBody {
-  error: {
-    type: string;
-    code: string;
-    message: string;
-    param: string | null;
-    request_id: string;
-    details: { param: string; message: string }[];
-  };
-}
 
 /** What a client is told of codes whose own message may name hosts, paths or keys. */
 const GENERAL_WORDS: Partial<Record<ErrorCode, string>> = {

@@ -16,7 +16,7 @@ const limitOfRows = number('[1-9][0-9]{0,3}|10000', 'an integer from 1 to 10000'
 const status = `(?:${JOB_STATUSES.join('|')})`;
 
 export const SubmitQuery = Type.Object({ dry_run: Type.Optional(flag) }, closed);
-const ListJobsQuery = Type.Object(
+export const ListJobsQuery = Type.Object(
   {
     status: Type.Optional(Type.String({ pattern: `^${status}(?:,${status})*$`, description: `one or more of ${JOB_STATUSES.join(', ')}, with commas between` })),
     name: Type.Optional(Type.String({ minLength: 1, maxLength: 128 })),

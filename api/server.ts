@@ -1,4 +1,6 @@
 // The HTTP server: every route by hand, in order. It owns no connection: store and queue come and go with whoever built them.
+import fastifySwagger from '@fastify/swagger';
+import fastifySwaggerUi from '@fastify/swagger-ui';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import { ulid } from 'ulid';
 import { AppError } from '../lib/errors.js';
@@ -6,6 +8,7 @@ import { makeRouteDeps, type ServerDeps } from './deps.js';
 import { errorBody, sendError } from './errors.js';
 import { makeFigures } from './figures.js';
 import { BODY_LIMIT_BYTES, parseJsonBody } from './json-body.js';
+import { openApiDocument } from './openapi.js';
 import { addNotFound } from './not-found.js';
 import { EmptyBody, EventsQuery, MetricsQuery, NoQuery, PageQuery, parseQuery, PreemptBody, SubmitQuery, validatorCompiler, WeightsQuery } from './requests.js';
 import { makeCheckpointRoutes } from './routes/checkpoints.js';
@@ -30,6 +33,8 @@ export function buildServer(given: ServerDeps): FastifyInstance {
   const workers = makeWorkerRoutes(deps);
   const figures = makeFigures(deps.queue, streams.count);
   const health = makeHealthRoutes(deps, figures);
+
+  const document = openApiDocument(given.version);
 
   const app = makeApp(given, deps.timing.handlerMs);
   addSecurity(app, given.security);
@@ -72,6 +77,10 @@ export function buildServer(given: ServerDeps): FastifyInstance {
   app.get('/v1/jobs/:id/checkpoints/:checkpoint', read, checkpoints.get);
   app.get('/v1/jobs/:id/weights', weights, checkpoints.weights);
   app.head('/v1/jobs/:id/weights', weights, checkpoints.weights);
+
+  app.get('/openapi.json', read, () => document);
+  void app.register(fastifySwagger, { mode: 'static', specification: { document: document as never } });
+  void app.register(fastifySwaggerUi, { routePrefix: '/docs', staticCSP: true });
 
   app.get('/v1/workers', read, workers.list);
   app.post('/v1/workers/:id/drain', verb, workers.drain);

@@ -1,38 +1,10 @@
 // Workers and the queue, as Redis knows them now: all of it is 503 while Redis is away.
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { QueueView, WorkerView } from '../../lib/contract/calls.js';
 import { AppError } from '../../lib/errors.js';
 import type { ListedWorker } from '../../lib/queue/index.js';
 import type { RouteDeps } from '../deps.js';
 import { listOf } from '../lists.js';
-
-export interface WorkerView {
-  id: string;
-  object: 'worker';
-  engine: string | null;
-  device: string | null;
-  slots: number;
-  /** Ids of the jobs it runs. */
-  jobs: string[];
-  draining: boolean;
-  started_at: string;
-  /** Since its last sign of life. */
-  silent_seconds: number;
-  host: string;
-  pid: number;
-  version: string;
-}
-
-export interface QueueView {
-  object: 'queue';
-  /** Jobs that a worker could take now. */
-  depth: number;
-  /** Jobs whose time has not come: start_after, or a pause after a failure. */
-  delayed: number;
-  active: number;
-  oldest_wait_seconds: number | null;
-  /** Workers that everything waiting and running would keep busy. */
-  desired_workers: number;
-}
 
 export function makeWorkerRoutes({ queue }: RouteDeps) {
   return {

@@ -97,3 +97,19 @@ export const JobListItem = Type.Object(listed, closed);
 export type JobListItem = Static<typeof JobListItem>;
 export const Job = Type.Object({ ...listed, spec: Type.Unsafe<JobSpec>({ type: 'object' }), attempts: Type.Array(Attempt) }, closed);
 export type Job = Static<typeof Job>;
+
+/** What a dry run answers. Everything but the spec is null where the data cannot be read here. */
+export const DryRun = Type.Object(
+  {
+    object: Type.Literal('dry_run'),
+    spec: Type.Unsafe<JobSpec>({ type: 'object' }),
+    parameters: nullable(Type.Object({ trainable: Count, non_trainable: Count }, closed)),
+    total_updates: nullable(Count),
+    /** Of the largest checkpoint, one inside a window. */
+    checkpoint_bytes: nullable(Count),
+    /** Tensors at the peak, without the data set and the engine's own memory. */
+    memory_bytes: nullable(Count),
+  },
+  closed,
+);
+export type DryRun = Static<typeof DryRun>;

@@ -1,6 +1,7 @@
 // What is looked at before a job is taken in: the spec resolved, the model against its data where this machine has the data,
 // first weights against the model. Everything that is wrong is said at once, and nothing is stored.
 import { readSafetensorsHeaderOf } from '../checkpoints/safetensors.js';
+import type { DryRun } from '../contract/job.js';
 import type { IdempotencyRecord, JobRecord } from '../contract/records.js';
 import type { DataSourceSpec, JobSpec } from '../contract/spec.js';
 import { describeSource } from '../data/describe.js';
@@ -26,18 +27,6 @@ export interface Admission {
   beginning: Beginning | null;
   /** Null where the data is not on this machine: a worker that has it will decide. */
   checked: CheckedSpec | null;
-}
-
-/** What a dry run answers. Everything but the spec is null where the data cannot be read here. */
-export interface DryRun {
-  object: 'dry_run';
-  spec: JobSpec;
-  parameters: { trainable: number; non_trainable: number } | null;
-  total_updates: number | null;
-  /** Of the largest checkpoint, one inside a window. */
-  checkpoint_bytes: number | null;
-  /** Tensors at the peak, without the data set and the engine's own memory. */
-  memory_bytes: number | null;
 }
 
 /** @throws AppError with every problem in its details: invalid_spec, or the one code that they share */

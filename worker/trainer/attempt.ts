@@ -1,5 +1,6 @@
 // One attempt inside a trainer, from `start` to its ending: prepare, wait for `run`, train, write the last snapshot.
 // serve.ts hands it its messages; what it answers is in ../protocol.ts.
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expectedState } from '../../lib/model/slots.js';
 import type { EpochRow } from '../../lib/contract/rows.js';
 import { holdsWindow, stoppedBy, unusedMicroBatches } from '../../lib/training/cursor.js';
@@ -62,6 +63,8 @@ export function startAttempt({ start, engine, send, hooks }: AttemptOptions): At
     try {
       prepared = await prepare(start, await engine);
       const { training, facts, loadMs, warmupMs, totalUpdates } = prepared;
+      // compiling keeps messages waiting: a stop that came meanwhile is heard first
+      await nextTurn();
       if (stop === null) send({ type: 'ready', attempt, facts, loadMs, warmupMs, totalUpdates });
       await running;
       counters = training.start;

@@ -1,0 +1,125 @@
+// The API as an OpenAPI 3.1 document, made of the very schemas that requests are checked by and answers are typed by.
+import type { TSchema } from 'typebox';
+import { ErrorBody, Health, listOf, Queue, Readiness, Worker } from '../lib/contract/calls.js';
+import { Attempt, Checkpoint, DryRun, Job, JobListItem } from '../lib/contract/job.js';
+import { Layer, LAYER_ID } from '../lib/contract/layers.js';
+import { EpochRow, JobEvent, UpdateRow } from '../lib/contract/rows.js';
+import { JobSpecSchema } from '../lib/contract/spec.js';
+import { EmptyBody, EventsQuery, ListJobsQuery, MetricsQuery, NoQuery, PageQuery, PreemptBody, SubmitQuery, WeightsQuery } from './requests.js';
+
+type Json = Record<string, unknown>;
+
+/** What other parts of the document refer to by name. */
+const COMPONENTS: Readonly<Record<string, object>> = { Job, JobListItem, JobSpec: JobSpecSchema, Layer, DryRun, Attempt, Checkpoint, JobEvent, UpdateRow, EpochRow, Worker, Queue, Health, Readiness, Error: ErrorBody };
+
+interface Operation {
+  method: 'get' | 'post' | 'head';
+  path: string;
+  id: string;
+  tag: 'jobs' | 'rows and events' | 'checkpoints' | 'workers' | 'health';
+  summary: string;
+  query?: TSchema;
+  body?: { schema: TSchema; required: boolean };
+  /** Headers of the request, by what they are for. */
+  headers?: Readonly<Record<string, string>>;
+  status?: number;
+  /** A name of COMPONENTS, a list of one, or another media type. */
+  answer: string | { list: string } | { media: string };
+  /** Further answers, by status. */
+  also?: Readonly<Record<number, string>>;
+  /** Statuses of errors beside 401, 403 and 500. */
+  errors: readonly number[];
+}
+
+const ID = '/v1/jobs/{id}';
+const verb = (name: string, summary: string, errors: readonly number[] = [400, 404, 409, 503]): Operation => ({ method: 'post', path: `${ID}/${name}`, id: `${name}Job`, tag: 'jobs', summary, query: NoQuery, body: { schema: name === 'preempt' ? PreemptBody : EmptyBody, required: false }, status: 202, answer: 'Job', errors });
+const weights = (method: 'get' | 'head'): Operation => ({
+  method, path: `${ID}/weights`, id: method === 'get' ? 'getWeights' : 'headWeights', tag: 'checkpoints', summary: 'Weights as safetensors, with ranges; the moving average where the job keeps one', query: WeightsQuery,
+  headers: { Range: 'bytes of the file', 'If-Range': 'an ETag', 'If-None-Match': 'an ETag' }, answer: { media: 'application/octet-stream' }, also: { 206: 'a range of the bytes', 304: 'unchanged' }, errors: [400, 404, 409, 416, 503],
+});
+
+export const OPERATIONS: readonly Operation[] = [
+  {
+    method: 'post', path: '/v1/jobs', id: 'submitJob', tag: 'jobs', summary: 'Submit a job; with dry_run=true, see what it would be', query: SubmitQuery, body: { schema: JobSpecSchema, required: true },
+    headers: { 'Idempotency-Key': 'a repeat under the same key makes no second job, for 24 hours' }, status: 201, answer: 'Job', also: { 200: 'DryRun' }, errors: [400, 409, 413, 415, 503],
+  },
+  { method: 'get', path: '/v1/jobs', id: 'listJobs', tag: 'jobs', summary: 'Jobs, newest first; tag.KEY=VALUE filters by tag', query: ListJobsQuery, answer: { list: 'JobListItem' }, errors: [400, 503] },
+  { method: 'get', path: ID, id: 'getJob', tag: 'jobs', summary: 'A job', query: NoQuery, answer: 'Job', errors: [400, 404, 503] },
+  verb('pause', 'Commit and hold a job'),
+  verb('resume', 'Let a paused job go on'),
+  verb('cancel', 'Commit and end a job'),
+  verb('kill', 'End a job without a commit'),
+  verb('retry', 'Start a failed, cancelled or expired job again, from its last checkpoint'),
+  verb('preempt', 'Treat a job as if its machine were about to vanish'),
+  { method: 'get', path: `${ID}/events`, id: 'listEvents', tag: 'rows and events', summary: 'The journal of a job, oldest first', query: EventsQuery, answer: { list: 'JobEvent' }, errors: [400, 404, 503] },
+  { method: 'get', path: `${ID}/stream`, id: 'streamEvents', tag: 'rows and events', summary: 'The journal as server-sent events', query: NoQuery, headers: { 'Last-Event-ID': 'the last event that was received' }, answer: { media: 'text/event-stream' }, also: { 204: 'the last event was received before' }, errors: [400, 404, 503] },
+  { method: 'get', path: `${ID}/metrics`, id: 'listRows', tag: 'rows and events', summary: 'Rows of updates or epochs, oldest first', query: MetricsQuery, answer: { list: 'UpdateRow | EpochRow' }, errors: [400, 404, 503] },
+  { method: 'get', path: `${ID}/attempts`, id: 'listAttempts', tag: 'jobs', summary: 'The attempts of a job, oldest first', query: PageQuery, answer: { list: 'Attempt' }, errors: [400, 404, 503] },
+  { method: 'get', path: `${ID}/checkpoints`, id: 'listCheckpoints', tag: 'checkpoints', summary: 'The checkpoints that are kept, newest first', query: PageQuery, answer: { list: 'Checkpoint' }, errors: [400, 404, 503] },
+  { method: 'get', path: `${ID}/checkpoints/{checkpoint}`, id: 'getCheckpoint', tag: 'checkpoints', summary: 'A checkpoint', query: NoQuery, answer: 'Checkpoint', errors: [400, 404, 503] },
+  weights('get'),
+  weights('head'),
+  { method: 'get', path: '/v1/workers', id: 'listWorkers', tag: 'workers', summary: 'Live workers', query: NoQuery, answer: { list: 'Worker' }, errors: [400, 503] },
+  { method: 'post', path: '/v1/workers/{id}/drain', id: 'drainWorker', tag: 'workers', summary: 'Let a worker commit its jobs and end', query: NoQuery, body: { schema: EmptyBody, required: false }, status: 202, answer: 'Worker', errors: [400, 404, 503] },
+  { method: 'get', path: '/v1/queue', id: 'getQueue', tag: 'workers', summary: 'How much waits', query: NoQuery, answer: 'Queue', errors: [400, 503] },
+  { method: 'get', path: '/healthz', id: 'getHealth', tag: 'health', summary: 'Whether the process lives; no token needed', query: NoQuery, answer: 'Health', errors: [400] },
+  { method: 'get', path: '/readyz', id: 'getReadiness', tag: 'health', summary: 'Whether it can take jobs; no token needed', query: NoQuery, answer: 'Readiness', also: { 503: 'Readiness' }, errors: [400] },
+  { method: 'get', path: '/metrics', id: 'getFigures', tag: 'health', summary: 'Figures for Prometheus', query: NoQuery, answer: { media: 'text/plain' }, errors: [400] },
+];
+
+/** @param version of Pawl */
+export function openApiDocument(version: string): Json {
+  const paths: Record<string, Json> = {};
+  for (const operation of OPERATIONS) paths[operation.path] = { ...paths[operation.path], [operation.method]: operationObject(operation) };
+  return {
+    openapi: '3.1.0',
+    info: { title: 'Pawl', version, description: 'Training jobs that resume bit for bit on machines that may vanish.' },
+    servers: [{ url: '/' }],
+    security: [{}, { token: [] }],
+    paths,
+    components: { schemas: Object.fromEntries(Object.entries(COMPONENTS).map(([name, schema]) => [name, component(name, schema)])), securitySchemes: { token: { type: 'http', scheme: 'bearer', description: 'PAWL_API_TOKEN, where the server has one' } } },
+  };
+}
+
+function operationObject({ path, id, tag, summary, query, body, headers = {}, status = 200, answer, also = {}, errors }: Operation): Json {
+  const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({ name, in: 'path', required: true, schema: { type: 'string' } }));
+  const inQuery = Object.entries((query as { properties?: Record<string, { description?: string }> } | undefined)?.properties ?? {}).map(([name, schema]) => ({ name, in: 'query', schema: plain(schema), ...(schema.description === undefined ? {} : { description: schema.description }) }));
+  const inHeaders = Object.entries(headers).map(([name, description]) => ({ name, in: 'header', description, schema: { type: 'string' } }));
+  const answers: Record<string, Json> = { [status]: answerObject(answer) };
+  for (const [code, what] of Object.entries(also)) answers[code] = COMPONENTS[what] === undefined ? { description: what } : answerObject(what);
+  for (const code of [...errors, 401, 403, 500]) answers[code] ??= { description: 'an error', content: json(reference('Error')) };
+  return {
+    operationId: id, tags: [tag], summary, parameters: [...inPath, ...inQuery, ...inHeaders],
+    ...(body === undefined ? {} : { requestBody: { required: body.required, content: json(body.schema === JobSpecSchema ? reference('JobSpec') : plain(body.schema)) } }),
+    responses: answers,
+  };
+}
+
+const reference = (name: string): Json => ({ $ref: `#/components/schemas/${name}` });
+const json = (schema: unknown): Json => ({ 'application/json': { schema } });
+
+function answerObject(answer: Operation['answer']): Json {
+  if (typeof answer === 'string') return { description: answer, content: json(reference(answer)) };
+  if ('media' in answer) return { description: answer.media, content: { [answer.media]: { schema: { type: 'string' } } } };
+  const items = answer.list.split(' | ').map(reference);
+  const list = plain(listOf({} as TSchema)) as { properties: { data: Json } };
+  list.properties.data['items'] = items.length === 1 ? items[0] : { anyOf: items };
+  return { description: `a page of ${answer.list}`, content: json(list) };
+}
+
+/** A component's own schema: the layer is one, and a job has a spec. */
+function component(name: string, schema: object): unknown {
+  if (name === 'Layer') {
+    const { $id: _id, ...layer } = schema as Json;
+    return plain(layer);
+  }
+  const made = plain(schema) as { properties?: Record<string, unknown> };
+  if (name === 'Job' && made.properties) made.properties['spec'] = reference('JobSpec');
+  return made;
+}
+
+/** A schema as JSON, with layers by reference. */
+function plain(schema: unknown): Json {
+  return JSON.parse(JSON.stringify(schema, (_key, value: unknown) => (isLayer(value) ? reference('Layer') : value))) as Json;
+}
+const isLayer = (value: unknown): boolean => typeof value === 'object' && value !== null && ((value as Json)['$id'] === LAYER_ID || (value as Json)['$ref'] === LAYER_ID);
