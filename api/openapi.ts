@@ -102,7 +102,7 @@ function answerObject(answer: Operation['answer']): Json {
   if (typeof answer === 'string') return { description: answer, content: json(reference(answer)) };
   if ('media' in answer) return { description: answer.media, content: { [answer.media]: { schema: { type: 'string' } } } };
   const items = answer.list.split(' | ').map(reference);
-  const list = plain(listOf({} as TSchema)) as { properties: { data: Json } };
+  const list = plain(listOf({})) as { properties: { data: Json } };
   list.properties.data['items'] = items.length === 1 ? items[0] : { anyOf: items };
   return { description: `a page of ${answer.list}`, content: json(list) };
 }
