@@ -69,7 +69,7 @@ export const addJobs: AddCommands = (program, context) => {
       context.out(JSON.stringify(list));
       return;
     }
-    context.out(table(['ID', 'MICRO-BATCHES', 'UPDATES', 'IN WINDOW', 'SIZE', 'COMMITTED'], list.data.map((each) => [each.id, each.micro_batches, each.updates, each.window_position, bytes(each.bytes), each.committed_at.slice(0, 19)])));
+    context.out(table(['ID', 'MICRO-BATCHES', 'UPDATES', 'IN WINDOW', 'SIZE', 'COMMITTED', 'BEST'], list.data.map((each) => [each.id, each.micro_batches, each.updates, each.window_position, bytes(each.bytes), each.committed_at.slice(0, 19), each.best ?? ''])));
     more(list);
   });
 };
