@@ -55,7 +55,7 @@ export const Data = tagged([BuiltinData, IdxData, NpzData]);
 
 /** Seconds as a number, or `30s 10m 6h 1d`; resolved to the number. */
 const seconds = (minimum: number) => ({ anyOf: [{ type: 'number', minimum }, { type: 'string', pattern: '^[0-9]+(\\.[0-9]+)?[smhd]$' }, { type: 'null' }], description: `seconds (at least ${minimum}), or a string such as 30s, 10m, 6h, 1d` });
-const MIN_EVERY_SECONDS = 0.01;
+export const MIN_EVERY_SECONDS = 0.01;
 /** With "auto", as often as pays by what a checkpoint was seen to take. */
 const Cadence = Type.Unsafe<number | string | null>({ ...seconds(MIN_EVERY_SECONDS), anyOf: [{ type: 'string', enum: ['auto'] }, ...seconds(MIN_EVERY_SECONDS).anyOf], description: `"auto", or ${seconds(MIN_EVERY_SECONDS).description}` });
 

@@ -1,7 +1,6 @@
 // Jobs that begin where another has been (model.init.job): which checkpoint that is, whether it fits, that it stays, and its files.
 // A checkpoint is settled and pinned before the job is acknowledged, so what a job begins with can neither change nor go.
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir } from 'node:fs/promises';
 import { parseSafetensorsHeader } from '../checkpoints/safetensors-header.js';
 import type { BlobRef, Manifest, RetainedCommit } from '../contract/records.js';
 import type { InitSpec, JobSpec } from '../contract/spec.js';
@@ -14,11 +13,10 @@ import type { Course } from '../training/course.js';
 import { checkCursor, holdsWindow, planStep } from '../training/cursor.js';
 import { startMonitor } from '../training/monitor.js';
 import type { StateCounters, StateRole } from '../training/state.js';
-import { sha256Slowly } from './commit.js';
 import { editHead, type HeadDeps, readHead } from './head.js';
 import { loadRecord } from './record.js';
-import { loadManifest } from './restore.js';
-import { commitOf } from './weights.js';
+import { fetchBlob, loadManifest } from './restore.js';
+import { commitOf, exportedWeights } from './weights.js';
 
 /** An init that names another job. */
 export type JobInit = Extract<InitSpec, { job: string }>;
@@ -56,7 +54,7 @@ export async function checkBeginning(store: Store, { init, commit, manifest }: B
   const roles: StateRole[] = init.include === 'weights' ? ['weights'] : [...files.keys()];
   const problems: Problem[] = [];
   for (const role of roles) {
-    const blob = init.include === 'weights' ? weightsBlob(commit) : commit.blobs.find((each) => each.role === role);
+    const blob = init.include === 'weights' ? exportedWeights(commit) : commit.blobs.find((each) => each.role === role);
     const found = blob === undefined ? new Map<string, never>() : await namesIn(store, blob);
     for (const { message } of checkState(byName(files.get(role)!), found)) problems.push({ param: JOB, message });
   }
@@ -88,16 +86,9 @@ export async function fetchBeginning(store: Store, init: JobInit, begun: { spec:
     throw error instanceof AppError && error.code === 'invalid_spec' ? new AppError('data_missing', error.message, { param: error.param ?? JOB, cause: error }) : error;
   });
   await mkdir(folder, { recursive: true });
-  const fetch = async (blob: BlobRef): Promise<string> => {
-    const stored = await store.get(blob.key);
-    if (!stored || stored.body.length !== blob.bytes || (await sha256Slowly(stored.body)) !== blob.sha256) throw new AppError('checkpoint_corrupt', `${commit.id} of ${init.job}: ${blob.role} is missing or damaged`, { param: CHECKPOINT });
-    const path = join(folder, `begin.${blob.role}.safetensors`);
-    await writeFile(path, stored.body);
-    return path;
-  };
   if (init.include === 'weights') {
-    const blob = weightsBlob(commit);
-    return { include: 'weights', file: await fetch(blob), sha256: blob.sha256 };
+    const blob = exportedWeights(commit)!;
+    return { include: 'weights', file: await fetchBlob(store, commit, blob, folder), sha256: blob.sha256 };
   }
   if (manifest.data_sha256 !== begun.dataSha256) throw new AppError('invalid_data', `the state of ${init.job} belongs to other data; only its weights can be begun with (include: "weights")`, { param: JOB });
   const counters = begunCounters(manifest);
@@ -105,15 +96,12 @@ export async function fetchBeginning(store: Store, init: JobInit, begun: { spec:
   if (problem !== undefined) throw new AppError('invalid_data', `the place of ${commit.id} in its training is none of this one: ${problem.param} ${problem.message}`, { param: CHECKPOINT });
   const files: Partial<Record<StateRole, string>> = {};
   const wanted = stateFiles(expectedState(begun.plan, begun.spec.training, holdsWindow(counters.cursor)));
-  for (const blob of commit.blobs) if (blob.role !== 'state' && wanted.has(blob.role)) files[blob.role] = await fetch(blob);
+  for (const blob of commit.blobs) if (blob.role !== 'state' && wanted.has(blob.role)) files[blob.role] = await fetchBlob(store, commit, blob, folder);
   return { include: 'state', files, counters, sha256: commit.manifest_sha256 };
 }
 
 /** Of the new job: what an earlier one watched, and how it ended, is not its own. */
 const begunCounters = ({ state }: Manifest): StateCounters => ({ ...state, monitor: startMonitor(), cursor: { ...state.cursor, stopped: false, restored: false } });
-
-/** The moving average where there is one: the weights that the job would export. */
-const weightsBlob = (commit: RetainedCommit): BlobRef => (commit.blobs.find(({ role }) => role === 'ema') ?? commit.blobs.find(({ role }) => role === 'weights'))!;
 
 const byName = (entries: readonly FileEntry[]): Map<string, Pick<ExpectedTensor, 'dtype' | 'shape'>> => new Map(entries.map((entry) => [entry.name, entry]));
 

@@ -2,7 +2,7 @@
 // loudly. Quarantines what does not verify, overwrites nothing.
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Head, Manifest, RetainedCommit } from '../contract/records.js';
+import type { BlobRef, Head, Manifest, RetainedCommit } from '../contract/records.js';
 import { AppError, isAppError, messageOf } from '../errors.js';
 import type { Store } from '../store/index.js';
 import { holdsWindow } from '../training/cursor.js';
@@ -43,6 +43,17 @@ export async function loadManifest(store: Pick<Store, 'get'>, job: string, commi
   return manifest;
 }
 
+/** A blob of a commit as a file of a folder, verified; the file's path. @throws AppError checkpoint_corrupt */
+export async function fetchBlob(store: Pick<Store, 'get'>, commit: RetainedCommit, blob: BlobRef, folder: string): Promise<string> {
+  const stored = await store.get(blob.key);
+  if (!stored) throw new AppError('checkpoint_corrupt', `${commit.id}: ${blob.role} (${blob.key}) is missing`);
+  if (stored.body.length !== blob.bytes) throw new AppError('checkpoint_corrupt', `${commit.id}: ${blob.role} has ${stored.body.length} bytes, not ${blob.bytes}`);
+  if ((await sha256Slowly(stored.body)) !== blob.sha256) throw new AppError('checkpoint_corrupt', `${commit.id}: ${blob.role} does not match its sha256`);
+  const path = join(folder, `resume.${blob.role}.safetensors`);
+  await writeFile(path, stored.body);
+  return path;
+}
+
 async function verify(store: Pick<Store, 'get'>, expected: StateExpectation, commit: RetainedCommit, folder: string): Promise<RestoredState> {
   const manifest = await loadManifest(store, expected.job, commit);
   const { cursor, window } = manifest.state;
@@ -57,13 +68,7 @@ async function verify(store: Pick<Store, 'get'>, expected: StateExpectation, com
   const files: Partial<Record<StateRole, string>> = {};
   for (const blob of manifest.blobs) {
     if (!(STATE_ROLES as readonly string[]).includes(blob.role)) continue;
-    const stored = await store.get(blob.key);
-    if (!stored) throw new AppError('checkpoint_corrupt', `${commit.id}: ${blob.role} (${blob.key}) is missing`);
-    if (stored.body.length !== blob.bytes) throw new AppError('checkpoint_corrupt', `${commit.id}: ${blob.role} has ${stored.body.length} bytes, not ${blob.bytes}`);
-    if ((await sha256Slowly(stored.body)) !== blob.sha256) throw new AppError('checkpoint_corrupt', `${commit.id}: ${blob.role} does not match its sha256`);
-    const path = join(folder, `resume.${blob.role}.safetensors`);
-    await writeFile(path, stored.body);
-    files[blob.role as StateRole] = path;
+    files[blob.role as StateRole] = await fetchBlob(store, commit, blob, folder);
   }
   await expected.check(files, manifest.state);
   for (const segment of [...manifest.rows.update, ...manifest.rows.epoch, ...manifest.events]) await readSegment(store, segment);

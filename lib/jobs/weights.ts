@@ -12,12 +12,16 @@ const PIECE_BYTES = 4 << 20;
 export function weightsOf(head: Head, checkpoint: string | null, which: 'ema' | 'raw' | null = null): BlobRef {
   const commit = checkpoint === null ? resultCommit(head) : head.retained.find(({ id }) => id === checkpoint);
   if (!commit) throw new AppError('not_found', `checkpoint ${checkpoint} is not among the retained ones`, { param: 'checkpoint' });
-  const average = commit.blobs.find(({ role }) => role === 'ema');
-  if (which === 'ema' && !average) throw new AppError('invalid_request', 'weights: this job keeps no moving average; ask for raw', { param: 'weights' });
-  const blob = which !== 'raw' && average ? average : commit.blobs.find(({ role }) => role === 'weights');
+  if (which === 'ema' && !blobOf(commit, 'ema')) throw new AppError('invalid_request', 'weights: this job keeps no moving average; ask for raw', { param: 'weights' });
+  const blob = which === 'raw' ? blobOf(commit, 'weights') : exportedWeights(commit);
   if (!blob) throw new AppError('not_found', `checkpoint ${commit.id} has no weights`, { param: 'checkpoint' });
   return blob;
 }
+
+const blobOf = ({ blobs }: RetainedCommit, wanted: BlobRef['role']): BlobRef | undefined => blobs.find(({ role }) => role === wanted);
+
+/** The moving average where there is one, else the weights as they were trained. */
+export const exportedWeights = (commit: RetainedCommit): BlobRef | undefined => blobOf(commit, 'ema') ?? blobOf(commit, 'weights');
 
 /** The checkpoint of this id; without one the result's, or the latest while there is none. */
 export function commitOf(head: Head, checkpoint: string | null): RetainedCommit | undefined {

@@ -16,7 +16,10 @@ export interface FileEntry {
 /** By role, in the state's order. Weights and slots always have a file, even an empty one. */
 export function stateFiles(expected: ReadonlyMap<string, ExpectedTensor>): Map<StateRole, FileEntry[]> {
   const files = new Map<StateRole, FileEntry[]>([['weights', []], ['slots', []]]);
-  for (const [tensor, { dtype, shape, role }] of expected) files.set(role, [...(files.get(role) ?? []), { name: tensor, tensor, dtype, shape }]);
+  for (const [tensor, { dtype, shape, role }] of expected) {
+    if (!files.has(role)) files.set(role, []);
+    files.get(role)!.push({ name: tensor, tensor, dtype, shape });
+  }
   if (files.has('ema')) files.set('ema', files.get('weights')!.map((entry) => (expected.has(emaName(entry.name)) ? { ...entry, tensor: emaName(entry.name) } : entry)));
   return files;
 }

@@ -52,7 +52,8 @@ function windowStep(cursor: Cursor, course: Course): 'update' | 'skip_window' | 
   }
 }
 
-const isEpochOver = (cursor: Cursor, course: Course) => cursor.position === course.samples;
+/** Whether all samples of the epoch were consumed. */
+export const isEpochOver = (cursor: Cursor, course: Course): boolean => cursor.position === course.samples;
 const isLastUpdate = (cursor: Cursor, course: Course) => cursor.updates === course.maxUpdates;
 
 /** The cursor after the step that was due. Error if another one is: a wrong order would be a wrong result. */

@@ -5,6 +5,9 @@ import type { PartialSums } from './state.js';
 
 type Reduction = TrainingSpec['reduction'];
 
+/** k of the metric top_k_accuracy; null if it is not asked for. */
+export const topKOf = (metrics: TrainingSpec['metrics']): number | null => metrics.find((metric) => typeof metric === 'object')?.k ?? null;
+
 export function emptySums(): PartialSums {
   return { samples: 0, micro_batches: 0, loss: 0, correct: 0, top_k_correct: 0 };
 }

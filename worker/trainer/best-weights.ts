@@ -5,7 +5,7 @@ import type { HostTensor, TensorMap } from '../../lib/training/state.js';
 import type { CompiledProgram, StateSnapshot } from './engines/index.js';
 
 export interface BestWeights {
-  /** Takes them from the program as it is. No window may be open, or its gradients be of interest. */
+  /** Takes them from the program as it is; a window may be open. */
   keep(windowOpen: boolean): void;
   /** Puts them into the program: weights and their averages; slots stay. Nothing where none were kept. */
   restore(): void;
@@ -33,7 +33,8 @@ export function makeBestWeights(program: Pick<CompiledProgram, 'snapshot' | 'res
       best = read(windowOpen, names);
     },
     restore() {
-      if (best.size > 0) program.restore(new Map([...read(false, [...expected.keys()]), ...[...best].map(([name, tensor]): [string, HostTensor] => [name, copyOf(tensor)])]), false);
+      const slots = [...expected.keys()].filter((name) => !best.has(name));
+      if (best.size > 0) program.restore(new Map([...read(false, slots), ...best]), false);
     },
     beside(view) {
       // those of this moment: a later best is another map

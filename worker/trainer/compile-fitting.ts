@@ -20,14 +20,14 @@ export interface Fitting {
  * @param fromParts slices that the job's numerics class has; more are made only if these do not fit
  * @throws AppError oom, with the numbers, if it does not fit
  */
-export function compileFitting(engine: Engine, program: Omit<Program, 'lanes'>, training: Pick<TrainingSpec, 'numerics' | 'optimizer' | 'ema' | 'lanes'>, fromParts: number): Fitting {
+export function compileFitting(engine: Engine, program: Omit<Program, 'lanes'>, training: Pick<TrainingSpec, 'numerics' | 'lanes'>, fromParts: number): Fitting {
   const { batchSize, plan } = program;
   const measured = training.lanes === 'auto';
   const wanted = training.lanes === 'auto' ? LANES_LIMIT : training.lanes;
 
   function compile(parts: number): CompiledProgram {
     const size = sliceSize(batchSize, parts);
-    const most = engine.memoryBytes === null ? wanted : lanesThatFit(plan, { batch_size: size, optimizer: training.optimizer, ema: training.ema }, Math.min(wanted, program.accumIters * parts), engine.memoryBytes);
+    const most = engine.memoryBytes === null ? wanted : lanesThatFit(plan, { batchSize: size, form: program }, Math.min(wanted, program.accumIters * parts), engine.memoryBytes);
     const whole = { ...program, lanes: { most, measured } };
     return parts === 1 ? engine.compile(whole) : joinSlices(engine.compile(slicedProgram(whole, parts)), size, parts);
   }

@@ -6,7 +6,7 @@ import type { JobSpec } from '../../lib/contract/spec.js';
 import type { EpochRow, UpdateRow } from '../../lib/contract/rows.js';
 import { AppError } from '../../lib/errors.js';
 import { totalUpdates, type Course } from '../../lib/training/course.js';
-import { afterStep, holdsWindow, isBoundary, planBlocks, planStep, skipWindow, stopEarly, type Block } from '../../lib/training/cursor.js';
+import { afterStep, holdsWindow, isBoundary, isEpochOver, planBlocks, planStep, skipWindow, stopEarly, type Block } from '../../lib/training/cursor.js';
 import { makeLearningRate, type LearningRate } from '../../lib/training/learning-rate.js';
 import { observe } from '../../lib/training/monitor.js';
 import type { Cursor, PartialSums, StateCounters } from '../../lib/training/state.js';
@@ -139,7 +139,7 @@ export async function train({ spec, course, batches, program, best, start }: Tra
         if (validation === 'stopped') return { kind: 'stopped', counters: counters() };
         lastEpoch = epochRow(training, learningRate, cursor, epoch, validation);
         watch.epochRow(lastEpoch);
-        const ended = cursor.position === course.samples;
+        const ended = isEpochOver(cursor, course);
         cursor = afterStep(cursor, step, course);
         epoch = emptySums();
         // the part of an epoch that max_updates leaves is none

@@ -1,9 +1,9 @@
 // Before training begins: whether it fits into memory, and how many micro-batches side by side do. An estimate: what a
 // kernel takes for itself is not in it, so running out of memory stays possible, and has an ending of its own.
-import type { TrainingSpec } from '../../lib/contract/training.js';
 import { AppError } from '../../lib/errors.js';
 import { estimateMemory } from '../../lib/model/memory.js';
 import type { ModelPlan } from '../../lib/model/plan.js';
+import type { StateForm } from '../../lib/model/slots.js';
 
 const MIB = 2 ** 20;
 
@@ -11,15 +11,14 @@ const MIB = 2 ** 20;
  * The most lanes whose estimate fits, at most `wanted`. AppError `oom` with the numbers if not even one does.
  * @param memoryBytes what the engine may use
  */
-export function lanesThatFit(plan: ModelPlan, training: Pick<TrainingSpec, 'batch_size' | 'optimizer' | 'ema'>, wanted: number, memoryBytes: number): number {
-  const { batch_size } = training;
-  const needed = (samples: number, lanes: number): number => estimateMemory(plan, samples, training, lanes);
-  if (needed(batch_size, 1) > memoryBytes) throw new AppError('oom', tooLarge(needed(batch_size, 1), largest((samples) => needed(samples, 1) <= memoryBytes, batch_size)));
-  return largest((lanes) => needed(batch_size, lanes) <= memoryBytes, wanted);
+export function lanesThatFit(plan: ModelPlan, { batchSize, form }: { batchSize: number; form: StateForm }, wanted: number, memoryBytes: number): number {
+  const needed = (samples: number, lanes: number): number => estimateMemory(plan, samples, form, lanes);
+  if (needed(batchSize, 1) > memoryBytes) throw new AppError('oom', tooLarge(needed(batchSize, 1), largest((samples) => needed(samples, 1) <= memoryBytes, batchSize)));
+  return largest((lanes) => needed(batchSize, lanes) <= memoryBytes, wanted);
 
   function tooLarge(bytes: number, fits: number): string {
     const advice = fits > 0 ? `a batch_size of ${fits} would fit (with a larger accum_iters for the same effective batch)` : 'not even a batch_size of 1 would fit';
-    return `micro-batches of ${batch_size} samples need about ${Math.ceil(bytes / MIB)} MiB, and there are ${Math.floor(memoryBytes / MIB)} MiB; ${advice}`;
+    return `micro-batches of ${batchSize} samples need about ${Math.ceil(bytes / MIB)} MiB, and there are ${Math.floor(memoryBytes / MIB)} MiB; ${advice}`;
   }
 }
 

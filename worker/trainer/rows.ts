@@ -3,7 +3,7 @@ import type { TrainingSpec } from '../../lib/contract/training.js';
 import type { EpochRow, UpdateRow } from '../../lib/contract/rows.js';
 import type { LearningRate } from '../../lib/training/learning-rate.js';
 import type { Cursor, PartialSums } from '../../lib/training/state.js';
-import { finiteOrNull, meanLoss, shareOf } from '../../lib/training/window.js';
+import { finiteOrNull, meanLoss, shareOf, topKOf } from '../../lib/training/window.js';
 import type { UpdateResult } from './engines/index.js';
 
 /** @param window the sums of the window that the update applied
@@ -34,7 +34,7 @@ function metricsOf({ metrics, reduction }: TrainingSpec, sums: PartialSums): Pic
   return {
     loss: finiteOrNull(meanLoss(sums, reduction)),
     ...(metrics.includes('accuracy') ? { accuracy: shareOf(sums, 'correct') } : {}),
-    ...(metrics.some((metric) => typeof metric === 'object') ? { top_k_accuracy: shareOf(sums, 'top_k_correct') } : {}),
+    ...(topKOf(metrics) !== null ? { top_k_accuracy: shareOf(sums, 'top_k_correct') } : {}),
   };
 }
 

@@ -23,7 +23,7 @@ const program = (layers = LAYERS, training: JobSpecInput['training'] = {}): Prog
 
 /** The engine on a device on which `samples` at a time fit, and one more does not. */
 const roomFor = (samples: number, of: Program): Engine => ({ ...engine, memoryBytes: estimateMemory(of.plan, samples, of, 1) });
-const fit = (samples: number, of: Program, numerics: 'strict' | 'fast' = 'fast', fromParts = 1) => compileFitting(roomFor(samples, of), of, { numerics, optimizer: of.optimizer as never, ema: of.ema, lanes: 1 }, fromParts);
+const fit = (samples: number, of: Program, numerics: 'strict' | 'fast' = 'fast', fromParts = 1) => compileFitting(roomFor(samples, of), of, { numerics, lanes: 1 }, fromParts);
 
 function withParts<T>(samples: number, of: Program, work: (compiled: CompiledProgram, parts: number) => T): T {
   const { compiled, parts } = fit(samples, of);
@@ -130,6 +130,6 @@ describe('how many slices', () => {
   test('end where not even one sample fits', () => {
     const of = program();
     const none: Engine = { ...engine, memoryBytes: 1_000 };
-    expect(() => compileFitting(none, of, { numerics: 'fast', optimizer: of.optimizer as never, ema: of.ema, lanes: 1 }, 1)).toThrow(/not even a batch_size of 1 would fit/);
+    expect(() => compileFitting(none, of, { numerics: 'fast', lanes: 1 }, 1)).toThrow(/not even a batch_size of 1 would fit/);
   });
 });

@@ -19,20 +19,20 @@ const needs = (lanes: number, samples = 64): number => estimateMemory(plan, samp
 
 test('as many lanes as fit, and no more than are wanted', () => {
   expect(needs(2)).toBeGreaterThan(needs(1) * 1.5);
-  for (const [memory, lanes] of [[needs(1), 1], [needs(2) - 1, 1], [needs(2), 2], [needs(5), 5], [2 ** 50, 8]] as const) expect(lanesThatFit(plan, spec.training, 8, memory)).toBe(lanes);
+  for (const [memory, lanes] of [[needs(1), 1], [needs(2) - 1, 1], [needs(2), 2], [needs(5), 5], [2 ** 50, 8]] as const) expect(lanesThatFit(plan, { batchSize: spec.training.batch_size, form: spec.training }, 8, memory)).toBe(lanes);
 });
 
 test('a micro-batch that does not fit is refused with the numbers, and with what would fit', () => {
   const memory = needs(1, 20);
   let error: unknown;
   try {
-    lanesThatFit(plan, spec.training, 1, memory);
+    lanesThatFit(plan, { batchSize: spec.training.batch_size, form: spec.training }, 1, memory);
   } catch (thrown) {
     error = thrown;
   }
   expect(isAppError(error, 'oom')).toBe(true);
   expect((error as Error).message).toBe(`micro-batches of 64 samples need about ${Math.ceil(needs(1) / 2 ** 20)} MiB, and there are ${Math.floor(memory / 2 ** 20)} MiB; a batch_size of 20 would fit (with a larger accum_iters for the same effective batch)`);
-  expect(() => lanesThatFit(plan, spec.training, 1, 1000)).toThrow(/not even a batch_size of 1 would fit/);
+  expect(() => lanesThatFit(plan, { batchSize: spec.training.batch_size, form: spec.training }, 1, 1000)).toThrow(/not even a batch_size of 1 would fit/);
 });
 
 test('what a process may use is a number that a machine can have', () => {

@@ -80,13 +80,13 @@ export interface BlockResult {
   update: UpdateResult | null;
 }
 
-/** An immutable view of a state: later micro-batches do not change a byte of it. */
 /** The micro-batches of a whole window, and its update. */
 export interface Window {
   batches: readonly Batch[];
   update: UpdateScalars;
 }
 
+/** An immutable view of a state: later micro-batches do not change a byte of it. */
 export interface StateSnapshot {
   readonly names: readonly string[];
   /** Reads one tensor out (blocking, one tensor's cost). */

@@ -1,12 +1,11 @@
 // The checkpoint section: exactly one cadence, 30 seconds by default.
 import type { Static } from 'typebox';
-import type { CheckpointPolicy, CheckpointPolicySpec } from '../../../contract/spec.js';
+import { type CheckpointPolicy, type CheckpointPolicySpec, MIN_EVERY_SECONDS } from '../../../contract/spec.js';
 import type { Problem } from '../../../errors.js';
 import { duration, type Section, section } from './section.js';
 
 const CADENCES = ['every_seconds', 'every_updates', 'every_micro_batches'] as const;
 const DEFAULT_EVERY_SECONDS = 30;
-const MIN_EVERY_SECONDS = 0.01;
 
 /** @param input with the schema's defaults filled in */
 export function resolveCheckpoint(input: Static<typeof CheckpointPolicy>): Section<CheckpointPolicySpec> {
