@@ -2,7 +2,7 @@
 // so that anything may use it; the CLI and the tests do.
 import { randomUUID } from 'node:crypto';
 import type { Attempt, Checkpoint, DryRun, Job, JobListItem } from '../lib/contract/job.js';
-import type { EpochRow, JobEvent, UpdateRow } from '../lib/contract/rows.js';
+import type { EpochRow, JobEvent, LogLine, UpdateRow } from '../lib/contract/rows.js';
 import type { QueueView, WorkerView } from '../lib/contract/calls.js';
 import type { List } from './lists.js';
 import { readEventStream, type StreamedEvent, type StreamOptions } from './client-stream.js';
@@ -86,6 +86,7 @@ export interface Client {
   verb(id: string, verb: Verb): Promise<Job>;
   preempt(id: string, graceSeconds?: number): Promise<Job>;
   events(id: string, query?: PageQuery): Promise<List<JobEvent>>;
+  logs(id: string, query?: PageQuery): Promise<List<LogLine>>;
   /** Every event after `after` until the job is over, across lost connections. */
   stream(id: string, options?: StreamOptions): AsyncGenerator<StreamedEvent, void, void>;
   updateRows(id: string, query?: MetricsQuery): Promise<List<UpdateRow>>;
@@ -182,6 +183,7 @@ export function makeClient({ url, token, timeoutMs = TIMEOUT_MS, retryBudgetMs =
     verb: (id, verb) => json({ method: 'POST', path: pathOf(id, `/${verb}`), repeat: verb === 'retry' ? 'unsent' : 'always' }),
     preempt: (id, graceSeconds) => json({ method: 'POST', path: pathOf(id, '/preempt'), body: graceSeconds === undefined ? {} : { grace_seconds: graceSeconds }, repeat: 'unsent' }),
     events: (id, query) => get(pathOf(id, '/events'), { ...query }),
+    logs: (id, query) => get(pathOf(id, '/logs'), { ...query }),
     stream: (id, options = {}) =>
       readEventStream(
         (after, signal) => once({ method: 'GET', path: pathOf(id, '/stream'), repeat: 'always', headers: { accept: 'text/event-stream', ...(after === null ? {} : { 'last-event-id': String(after) }) }, signal }, whole),

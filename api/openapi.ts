@@ -3,14 +3,14 @@ import type { TSchema } from 'typebox';
 import { ErrorBody, Health, listOf, Queue, Readiness, Worker } from '../lib/contract/calls.js';
 import { Attempt, Checkpoint, DryRun, Job, JobListItem } from '../lib/contract/job.js';
 import { Layer, LAYER_ID } from '../lib/contract/layers.js';
-import { EpochRow, JobEvent, UpdateRow } from '../lib/contract/rows.js';
+import { EpochRow, JobEvent, LogLine, UpdateRow } from '../lib/contract/rows.js';
 import { JobSpecSchema } from '../lib/contract/spec.js';
 import { EmptyBody, EventsQuery, ListJobsQuery, MetricsQuery, NoQuery, PageQuery, PreemptBody, SubmitQuery, WeightsQuery } from './requests.js';
 
 type Json = Record<string, unknown>;
 
 /** What other parts of the document refer to by name. */
-const COMPONENTS: Readonly<Record<string, object>> = { Job, JobListItem, JobSpec: JobSpecSchema, Layer, DryRun, Attempt, Checkpoint, JobEvent, UpdateRow, EpochRow, Worker, Queue, Health, Readiness, Error: ErrorBody };
+const COMPONENTS: Readonly<Record<string, object>> = { Job, JobListItem, JobSpec: JobSpecSchema, Layer, DryRun, Attempt, Checkpoint, JobEvent, LogLine, UpdateRow, EpochRow, Worker, Queue, Health, Readiness, Error: ErrorBody };
 
 interface Operation {
   method: 'get' | 'post' | 'head';
@@ -52,6 +52,7 @@ export const OPERATIONS: readonly Operation[] = [
   verb('retry', 'Start a failed, cancelled or expired job again, from its last checkpoint'),
   verb('preempt', 'Treat a job as if its machine were about to vanish'),
   { method: 'get', path: `${ID}/events`, id: 'listEvents', tag: 'rows and events', summary: 'The journal of a job, oldest first', query: EventsQuery, answer: { list: 'JobEvent' }, errors: [400, 404, 503] },
+  { method: 'get', path: `${ID}/logs`, id: 'listLogLines', tag: 'rows and events', summary: 'What workers and trainers said about a job, oldest first', query: EventsQuery, answer: { list: 'LogLine' }, errors: [400, 404, 503] },
   { method: 'get', path: `${ID}/stream`, id: 'streamEvents', tag: 'rows and events', summary: 'The journal as server-sent events', query: NoQuery, headers: { 'Last-Event-ID': 'the last event that was received' }, answer: { media: 'text/event-stream' }, also: { 204: 'the last event was received before' }, errors: [400, 404, 503] },
   { method: 'get', path: `${ID}/metrics`, id: 'listRows', tag: 'rows and events', summary: 'Rows of updates or epochs, oldest first', query: MetricsQuery, answer: { list: 'UpdateRow | EpochRow' }, errors: [400, 404, 503] },
   { method: 'get', path: `${ID}/attempts`, id: 'listAttempts', tag: 'jobs', summary: 'The attempts of a job, oldest first', query: PageQuery, answer: { list: 'Attempt' }, errors: [400, 404, 503] },

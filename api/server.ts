@@ -70,6 +70,7 @@ export function buildServer(given: ServerDeps): FastifyInstance {
   app.post('/v1/jobs/:id/retry', verb, jobs.retry);
   app.post('/v1/jobs/:id/preempt', { schema: { querystring: NoQuery, body: PreemptBody } }, jobs.preempt);
   app.get('/v1/jobs/:id/events', { schema: { querystring: EventsQuery } }, jobs.events);
+  app.get('/v1/jobs/:id/logs', { schema: { querystring: EventsQuery } }, jobs.logs);
   app.get('/v1/jobs/:id/stream', { ...read, exposeHeadRoute: false }, streams.stream);
   app.get('/v1/jobs/:id/metrics', { schema: { querystring: MetricsQuery } }, jobs.metrics);
   app.get('/v1/jobs/:id/attempts', pages, jobs.attempts);

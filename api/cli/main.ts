@@ -5,9 +5,11 @@ import { Command, CommanderError } from 'commander';
 import { type Config, readConfig } from '../../lib/config.js';
 import { VERSION } from '../../lib/version.js';
 import { makeClient } from '../client.js';
+import { addChaos } from './commands/chaos.js';
 import { addDoctor } from './commands/doctor.js';
 import { addExport } from './commands/export.js';
 import { addJobs } from './commands/jobs.js';
+import { addLogs } from './commands/logs.js';
 import { addRecover } from './commands/recover.js';
 import { addRoles } from './commands/roles.js';
 import { addSubmit } from './commands/submit.js';
@@ -19,7 +21,7 @@ import { addWorkers } from './commands/workers.js';
 import { type AddCommands, type CliContext, EXIT, explain } from './context.js';
 
 /** In the order in which --help lists them. */
-const FAMILIES: readonly AddCommands[] = [addUp, addSubmit, addJobs, addWatch, addVerbs, addExport, addVerify, addWorkers, addRoles, addRecover, addDoctor];
+const FAMILIES: readonly AddCommands[] = [addUp, addSubmit, addJobs, addWatch, addLogs, addVerbs, addChaos, addExport, addVerify, addWorkers, addRoles, addRecover, addDoctor];
 
 let config: Config | null = null;
 const context: CliContext = {

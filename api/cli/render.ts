@@ -1,7 +1,7 @@
 // Text for people: the progress bar, tables, and numbers short enough to read. Pure but for cli-table3.
 import Table from 'cli-table3';
 import type { Job, JobListItem, Progress } from '../../lib/contract/job.js';
-import type { JobEvent } from '../../lib/contract/rows.js';
+import type { JobEvent, LogLine } from '../../lib/contract/rows.js';
 
 const NONE = '–';
 /** Below it a bar says nothing. */
@@ -73,6 +73,10 @@ const BORDERLESS = { top: '', 'top-mid': '', 'top-left': '', 'top-right': '', bo
 
 export function eventLine(event: JobEvent): string {
   return clean(`${event.at.slice(11, 19)}  ${event.type.padEnd(20)} ${event.message}`);
+}
+
+export function logLine({ at, level, source, attempt, message }: LogLine): string {
+  return clean(`${at.slice(11, 23)}  ${level.padEnd(5)} ${source.padEnd(10)} #${attempt}  ${message}`);
 }
 
 /** Names, tags and messages come from others: nothing in them may steer the terminal. */

@@ -52,6 +52,17 @@ export function makeJobRoutes(deps: RouteDeps) {
     return spec;
   }
 
+  /** A page of what is numbered within a job. */
+  const numbered =
+    <T extends { id: number }>(read: (id: string, after: number, limit: number) => Promise<T[]>) =>
+    async (request: OfJob<EventsQuery>) => {
+      const limit = pageLimit(request.query);
+      const after = numericCursor(request.query.after, 'after');
+      const found = await read(asJobId(request.params.id), after, limit + 1);
+      const data = found.slice(0, limit);
+      return listOf(data, found.length > limit, data.at(-1)?.id ?? null);
+    };
+
   return {
     submit: async (request: FastifyRequest<{ Querystring: { dry_run?: string } }>, reply: FastifyReply) => {
       if (request.query.dry_run === 'true') return dryRun(await admitSpec(request.body, deps.places, store));
@@ -96,13 +107,8 @@ export function makeJobRoutes(deps: RouteDeps) {
       return access.job(id);
     },
 
-    events: async (request: OfJob<EventsQuery>) => {
-      const limit = pageLimit(request.query);
-      const after = numericCursor(request.query.after, 'after');
-      const events = await access.events(asJobId(request.params.id), after, limit + 1);
-      const data = events.slice(0, limit);
-      return listOf(data, events.length > limit, data.at(-1)?.id ?? null);
-    },
+    events: numbered(access.events),
+    logs: numbered(access.logLines),
 
     metrics: async (request: OfJob<MetricsQuery>) => {
       const { series = 'update', after_update: afterUpdate, after, limit, max_points: maxPoints } = request.query;

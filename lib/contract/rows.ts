@@ -1,4 +1,4 @@
-// Rows of the two metric series, and the events of a job's journal.
+// Rows of the two metric series, the events of a job's journal, and the lines of its log.
 import Type, { type Static } from 'typebox';
 import { Count, Timestamp } from './common.js';
 
@@ -52,3 +52,17 @@ export const JobEvent = Type.Object({
   data: Type.Unsafe<Record<string, unknown>>({ type: 'object' }),
 });
 export type JobEvent = Static<typeof JobEvent>;
+
+export const LOG_LEVELS = ['info', 'warn', 'error'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** What a worker said about a job. `id` is monotone within a job, not dense. */
+export const LogLine = Type.Object({
+  id: Count,
+  at: Timestamp,
+  level: Type.Unsafe<LogLevel>({ type: 'string', enum: LOG_LEVELS }),
+  source: Type.Unsafe<'supervisor' | 'trainer'>({ type: 'string', enum: ['supervisor', 'trainer'] }),
+  attempt: Count,
+  message: Type.String(),
+});
+export type LogLine = Static<typeof LogLine>;

@@ -2,7 +2,7 @@
 // Everything here is right without Redis; what never changes is read once.
 import type { Attempt, Checkpoint, Job, JobListItem, JobStatus } from '../contract/job.js';
 import type { AttemptEnd, AttemptStart, Head, JobRecord } from '../contract/records.js';
-import type { JobEvent } from '../contract/rows.js';
+import type { JobEvent, LogLine } from '../contract/rows.js';
 import type { Clock } from '../clock.js';
 import type { DataPlaces } from '../data/places.js';
 import { AppError, isAppError } from '../errors.js';
@@ -11,6 +11,7 @@ import type { Store } from '../store/index.js';
 import { begunCourse, type Courses, makeCourses, makeManifests, type Manifests, progressAt } from './committed-progress.js';
 import { readHead } from './head.js';
 import { eventsAfter } from './journal.js';
+import { logLinesAfter } from './logs.js';
 import { emptyHead } from './lifecycle.js';
 import { statusOf } from './status.js';
 import { type Asked, liveFactsOf } from './live-facts.js';
@@ -22,7 +23,7 @@ import { attemptView, checkpointView, jobListItem, jobView, type LiveFacts } fro
 
 export interface JobAccessDeps {
   store: Store;
-  queue: Pick<JobQueue, 'heartbeats' | 'journal' | 'rows'>;
+  queue: Pick<JobQueue, 'heartbeats' | 'journal' | 'logs' | 'rows'>;
   clock: Pick<Clock, 'now'>;
   /** Where this machine looks for data, to know how long a training is. */
   places: DataPlaces;
@@ -42,6 +43,7 @@ export interface JobAccess {
   events(id: string, after: number, limit: number): Promise<JobEvent[]>;
   /** The same, with the HEAD they were read by. */
   eventsAndHead(id: string, after: number, limit: number): Promise<{ events: JobEvent[]; head: Head }>;
+  logLines(id: string, after: number, limit: number): Promise<LogLine[]>;
   rows<S extends SeriesName>(id: string, query: RowsQuery<S>): Promise<RowPage<S>>;
 }
 
@@ -172,6 +174,10 @@ export function makeJobAccess(deps: JobAccessDeps): JobAccess {
     events: (id, after, limit) => historyOf(id, (job, current) => eventsAfter(journal, job, current, after, limit)),
     eventsAndHead: (id, after, limit) =>
       historyOf(id, async (job, current) => ({ events: await eventsAfter(journal, job, current, after, limit), head: current })),
+    logLines: async (id, after, limit) => {
+      await record(id);
+      return logLinesAfter({ store, logs: queue.logs }, id, after, limit);
+    },
     rows: (id, query) => historyOf(id, (job, current) => readRows({ store, rows: queue.rows, manifests }, job, current, query)),
   };
 }

@@ -11,7 +11,7 @@ export type Followed = { kind: 'event'; event: JobEvent } | { kind: 'gap'; after
 
 export interface FollowDeps {
   access: Pick<JobAccess, 'eventsAndHead'>;
-  journal: Pick<Journal, 'subscribe'>;
+  journal: Pick<Journal<JobEvent>, 'subscribe'>;
   clock: Pick<Clock, 'sleep'>;
   /** How often HEAD is read while nothing is heard. */
   pollMs: number;

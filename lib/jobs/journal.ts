@@ -12,7 +12,7 @@ import { EVENT_ID_STRIDE } from './lifecycle.js';
 
 export interface JournalDeps {
   store: Pick<Store, 'get'>;
-  journal: Pick<Journal, 'read'>;
+  journal: Pick<Journal<JobEvent>, 'read'>;
   manifests: Manifests;
 }
 
@@ -62,7 +62,7 @@ function isComplete(after: number, ids: readonly number[], newest: number): bool
 
 async function readLive(journal: JournalDeps['journal'], job: string, after: number, limit: number): Promise<JobEvent[]> {
   try {
-    return (await journal.read(job, { afterId: after < 0 ? null : after, limit })).events;
+    return (await journal.read(job, { afterId: after < 0 ? null : after, limit })).entries;
   } catch (error) {
     if (isAppError(error, 'queue_unavailable')) return [];
     throw error;

@@ -8,6 +8,7 @@
 //   jobs/<id>/commits/<seq>-<fence>-<attempt>.json   immutable manifests
 //   jobs/<id>/data/<fence>/<sha256>            immutable blobs, written only under the writer's own fence
 //   jobs/<id>/attempts/<n>.json, <n>.end.json  opened by its claimant; closed by it or by the next one
+//   jobs/<id>/logs/<first>-<last>.jsonl      what workers said about it; nothing depends on it
 //   jobs/<id>/results/<gen>.json               derived from HEAD when it turns terminal
 import { createHash } from 'node:crypto';
 
@@ -27,7 +28,15 @@ export const blobKey = (job: string, fence: number, sha256: string) => `jobs/${j
 export const attemptKey = (job: string, number: number) => `jobs/${job}/attempts/${padded(number)}.json`;
 export const attemptEndKey = (job: string, number: number) => `jobs/${job}/attempts/${padded(number)}.end.json`;
 export const attemptsPrefix = (job: string) => `jobs/${job}/attempts/`;
+export const logsPrefix = (job: string) => `jobs/${job}/logs/`;
+export const logPageKey = (job: string, first: number, last: number) => `${logsPrefix(job)}${padded(first)}-${padded(last)}.jsonl`;
 export const resultKey = (job: string, gen: number) => `jobs/${job}/results/${gen}.json`;
+
+/** The first and last line of a page of a job's log; null if the key is of none. */
+export function parseLogPageKey(key: string): { first: number; last: number } | null {
+  const match = /\/logs\/(\d+)-(\d+)\.jsonl$/.exec(key);
+  return match ? { first: Number(match[1]), last: Number(match[2]) } : null;
+}
 
 /** Keys are scoped to who sent them, and hashed so that any text is a safe name of fixed length. */
 export function idempotencyKey(principal: string, key: string): string {

@@ -1,5 +1,6 @@
 // The queue as the rest of Pawl sees it: tickets, signs of life, the live journal, caches and messages, over Redis and BullMQ,
 // which are named nowhere else. All of it is cache and hint: HEAD in the store decides, and everything here can be rebuilt.
+import type { JobEvent, LogLine } from '../contract/rows.js';
 import { makeFastConnection, type QueueState } from './connection.js';
 import { makeTicketConsumer, type ConsumerOptions, type TicketConsumer } from './consumer.js';
 import { makeControlChannel, type ControlChannel } from './control-channel.js';
@@ -21,7 +22,8 @@ export interface JobQueue<C = unknown> {
   tickets: Tickets;
   heartbeats: Heartbeats;
   workers: Workers;
-  journal: Journal;
+  journal: Journal<JobEvent>;
+  logs: Journal<LogLine>;
   rows: Rows;
   cache: JobCache<C>;
   control: ControlChannel;
@@ -49,7 +51,8 @@ export function connectQueue<C = unknown>(options: QueueOptions): JobQueue<C> {
     tickets,
     heartbeats: makeHeartbeats(connection, settings),
     workers: makeWorkers(connection, settings),
-    journal: makeJournal(connection, subscriber, settings),
+    journal: makeJournal<JobEvent>(connection, subscriber, settings, 'events'),
+    logs: makeJournal<LogLine>(connection, subscriber, settings, 'logs'),
     rows: makeRows(connection, settings),
     cache: makeJobCache<C>(connection, settings),
     control,

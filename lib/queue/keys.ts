@@ -18,6 +18,9 @@ export const queueKeys = (prefix: string) => ({
   /** Stream: a job's live events; hash: the newest stamp that wrote. */
   events: (job: string) => `${prefix}:events:${job}`,
   eventsStamp: (job: string) => `${prefix}:events:${job}:stamp`,
+  /** Stream: a job's latest log lines; hash: the newest stamp that wrote. */
+  logs: (job: string) => `${prefix}:logs:${job}`,
+  logsStamp: (job: string) => `${prefix}:logs:${job}:stamp`,
   /** Zset: rows by update or epoch; hash: the newest stamp that wrote. */
   rows: (job: string, series: string) => `${prefix}:rows:${job}:${series}`,
   rowsStamp: (job: string) => `${prefix}:rows:${job}:stamp`,
@@ -28,6 +31,7 @@ export const queueKeys = (prefix: string) => ({
   seeding: (token: string) => `${prefix}:seeding:${token}`,
   /** Channels. */
   news: (job: string) => `${prefix}:news:${job}`,
+  logNews: (job: string) => `${prefix}:news:${job}:logs`,
   control: `${prefix}:control`,
   replies: (id: string) => `${prefix}:replies:${id}`,
 });

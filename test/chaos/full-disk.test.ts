@@ -82,8 +82,8 @@ describe.skipIf(!canMount)('on a full disk', () => {
     const before = await untilTraining(system, job, 30);
     fill(disk);
     const live = await waitFor('the journal tells of a failed checkpoint', async () => {
-      const { events } = await system.queue.journal.read(job, { afterId: null, limit: 1_000 });
-      return events.find((event) => event.type === 'checkpoint.failed');
+      const { entries } = await system.queue.journal.read(job, { afterId: null, limit: 1_000 });
+      return entries.find((event) => event.type === 'checkpoint.failed');
     });
     expect(live.data['code']).toBe('store_full');
     const after = await system.head(job);

@@ -42,6 +42,8 @@ export interface TestSystem {
   env: Record<string, string>;
   startWorker(args?: readonly string[]): Promise<Proc>;
   startController(): Promise<Proc>;
+  /** An API on a free port of loopback; its address. */
+  startApi(): Promise<string>;
   submit(spec: JobSpecInput): Promise<string>;
   head(job: string): Promise<Head>;
   /** Polls HEAD until it satisfies; fails with the last one seen after `ms`. */
@@ -96,7 +98,7 @@ export async function startTestSystem({ store: kind = 'file', env: extra = {}, s
   const prefix = `t${ulid().toLowerCase()}`;
   const queue = connectQueue({ url: redis.url, prefix });
   const env: Record<string, string> = {
-    PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', PAWL_LOG_LEVEL: process.env['PAWL_TEST_LOG_LEVEL'] ?? 'error', REDIS_URL: redis.url, PAWL_QUEUE_PREFIX: prefix, PAWL_STORE: storeUrl, PAWL_DATA_DIR: join(temp.path, 'data'),
+    PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', PAWL_LOG_LEVEL: process.env['PAWL_TEST_LOG_LEVEL'] ?? 'error', REDIS_URL: redis.url, PAWL_QUEUE_PREFIX: prefix, PAWL_STORE: storeUrl, PAWL_DATA_DIR: join(temp.path, 'data'), PAWL_PORT: '0',
     PAWL_DATA_ROOTS: join(import.meta.dirname, '../fixtures'),
     ...(s3 ? { S3_ENDPOINT: s3.endpoint, AWS_REGION: s3.region, AWS_ACCESS_KEY_ID: s3.accessKey, AWS_SECRET_ACCESS_KEY: s3.secretKey } : {}),
     ...extra,
@@ -104,13 +106,17 @@ export async function startTestSystem({ store: kind = 'file', env: extra = {}, s
   const procs: Proc[] = [];
   const watchers = new Map<string, Watcher>();
 
-  async function start(entry: string, args: readonly string[]): Promise<Proc> {
+  async function start(entry: string, args: readonly string[], onReady: (message: { url?: string }) => void = () => undefined): Promise<Proc> {
     const child: ChildProcess = fork(join(dist, entry), [...args], { env, cwd: temp.path, stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
     const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
     const proc: Proc = { pid: child.pid!, kill: (signal) => void child.kill(signal), exited, isAlive: () => child.exitCode === null && child.signalCode === null };
     procs.push(proc);
     await new Promise<void>((resolve, reject) => {
-      child.on('message', (message: { type?: string }) => message.type === 'ready' && resolve());
+      child.on('message', (message: { type?: string; url?: string }) => {
+        if (message.type !== 'ready') return;
+        onReady(message);
+        resolve();
+      });
       child.once('exit', (code, signal) => reject(new Error(`${entry} ended before it was ready (${signal ?? code})`)));
     });
     return proc;
@@ -120,6 +126,11 @@ export async function startTestSystem({ store: kind = 'file', env: extra = {}, s
     folder: temp.path, store, queue, redis, s3, storeUrl, env,
     startWorker: (args = []) => start('worker/main.js', args),
     startController: () => start('worker/controller/main.js', []),
+    startApi: async () => {
+      let url = '';
+      await start('api/main.js', [], (message) => (url = message.url ?? ''));
+      return url;
+    },
     submit: async (input) => {
       const resolved = resolveSpec(input);
       if ('problems' in resolved) throw new Error(JSON.stringify(resolved.problems));

@@ -11,6 +11,7 @@ import { type AttemptAccount, type Ending, isTerminal, NOTHING_DONE, type Ticket
 import { runLimits } from '../../lib/jobs/reconcile.js';
 import { closeAttempt, loadRecord, openAttempt } from '../../lib/jobs/record.js';
 import { type RestoreOutcome, restoreState } from '../../lib/jobs/restore.js';
+import { makeAttemptLog } from './attempt-log.js';
 import { endWithout, failure, vanished } from './ending.js';
 import { type AttemptInputs, beginWith, checkStateFiles, gatherInputs } from './inputs.js';
 import { watchForInterruption } from './interruption.js';
@@ -47,22 +48,22 @@ export async function runAttempt(deps: AttemptDeps, ticket: Ticket, controls: At
 
 async function runClaimed(deps: AttemptDeps, record: JobRecord, claim: Claim, displaced: { owner: Owner; account: AttemptAccount } | null, controls: AttemptControls): Promise<AttemptOutcome> {
   const { clock, store, feed, worker } = deps;
-  const log = deps.log.child({ job: record.id, attempt: claim.number, fence: claim.fence });
   const stamp = { job: record.id, attempt: claim.attempt, number: claim.number, worker, gen: claim.gen, fence: claim.fence };
+  const log = makeAttemptLog(deps.log.child({ job: record.id, attempt: claim.number, fence: claim.fence }), deps, stamp);
   const beating = keepBeating(deps, stamp);
   const session: Session = {
     deps, record, claim, controls, log, stamp, beating, limits: runLimits(record), spoolDir: join(deps.spoolRoot, claim.attempt), startedMs: clock.monotonicMs(), queueMs: waitedMs(record, claim.head(), clock.now()), facts: null, resumedFrom: null,
   };
   const hold = deps.copies?.hold() ?? null;
   try {
-    log.info({ displaced: displaced?.owner.number ?? null }, 'claimed');
+    log.info({ attempt: claim.number, worker, displaced: displaced?.owner.number ?? null }, 'claimed');
     await openAttempt(store, record.id, { number: claim.number, attempt: claim.attempt, worker, fence: claim.fence, started_at: clock.now().toISOString(), queue_ms: session.queueMs });
     if (displaced) await closeAttempt(store, record.id, vanished(displaced.owner, displaced.account, clock.now(), worker));
     const prepared = await prepare(session, hold);
     return prepared.kind === 'ready' ? await runTrainer(session, prepared.inputs, prepared.restore) : await endWithout(session, null, null, prepared.ending);
   } catch (error) {
     if (isAppError(error, 'fenced')) {
-      log.warn('displaced by another attempt: stopped, nothing more is written');
+      log.warn({}, 'displaced by another attempt: stopped, nothing more is written');
       return { kind: 'fenced' };
     }
     log.error({ err: error }, 'the attempt could not be ended in order; the next claimant goes on');
@@ -70,6 +71,7 @@ async function runClaimed(deps: AttemptDeps, record: JobRecord, claim: Claim, di
   } finally {
     beating.stop();
     hold?.release();
+    await log.keep();
     await feed.end(stamp, isTerminal(claim.head().state));
     await rm(session.spoolDir, { recursive: true, force: true });
   }

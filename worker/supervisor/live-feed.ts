@@ -1,7 +1,7 @@
 // What an attempt tells the living: heartbeat, progress, events, rows, all hints. One feed speaks to Redis and shrugs when it
 // is away; the other is silent, for runs without a queue. Nothing here is ever waited for by training.
 import type { Progress } from '../../lib/contract/job.js';
-import type { EpochRow, JobEvent, UpdateRow } from '../../lib/contract/rows.js';
+import type { EpochRow, JobEvent, LogLine, UpdateRow } from '../../lib/contract/rows.js';
 import { isAppError } from '../../lib/errors.js';
 import type { OwnerPhase } from '../../lib/jobs/status.js';
 import type { Log } from '../../lib/log.js';
@@ -19,6 +19,7 @@ export interface FeedStamp {
 export interface LiveFeed {
   beat(stamp: FeedStamp, phase: OwnerPhase, progress: Progress | null): void;
   events(stamp: FeedStamp, events: readonly JobEvent[]): void;
+  logs(stamp: FeedStamp, lines: readonly LogLine[]): void;
   rows(stamp: FeedStamp, updates: readonly UpdateRow[], epochs: readonly EpochRow[]): void;
   /** Rows beyond the checkpoint were written by an attempt that died. */
   rewind(stamp: FeedStamp, to: { update: number; epoch: number }): void;
@@ -34,6 +35,7 @@ export function makeSilentFeed(): LiveFeed {
   return {
     beat: () => undefined,
     events: () => undefined,
+    logs: () => undefined,
     rows: () => undefined,
     rewind: () => undefined,
     committed: () => undefined,
@@ -52,6 +54,7 @@ export function makeRedisFeed(queue: JobQueue, log: Log): LiveFeed {
     events: (stamp, events) => {
       if (events.length > 0) shrug(queue.journal.append(stamp.job, stamp, events));
     },
+    logs: (stamp, lines) => shrug(queue.logs.append(stamp.job, stamp, lines)),
     rows: (stamp, updates, epochs) => {
       if (updates.length + epochs.length > 0) shrug(queue.rows.put(stamp.job, stamp, updates, epochs));
     },
@@ -64,6 +67,7 @@ export function makeRedisFeed(queue: JobQueue, log: Log): LiveFeed {
       await queue.heartbeats.end(stamp.job, stamp.attempt).catch(() => undefined);
       if (!terminal) return;
       shrug(queue.journal.expire(stamp.job, AFTERLIFE_MS));
+      shrug(queue.logs.expire(stamp.job, AFTERLIFE_MS));
       shrug(queue.rows.expire(stamp.job, AFTERLIFE_MS));
     },
   };

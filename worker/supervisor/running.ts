@@ -58,7 +58,7 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
   const memoryKillsBefore = deps.memoryKills();
   const inbox: Inbox<Happening> = makeInbox();
   const trainer = deps.trainers.acquire(inputs.programKey, deps.trainerSetup(record.spec, pins?.numerics_class ?? null));
-  trainer.listen(claim.attempt, (message) => inbox.put({ type: 'trainer', message }), (exit) => inbox.put({ type: 'exit', exit }));
+  trainer.listen({ attempt: claim.attempt, message: (message) => inbox.put({ type: 'trainer', message }), exit: (exit) => inbox.put({ type: 'exit', exit }), said: (line, remark) => log.trainerSaid(line, remark) });
   const unwatch = watch(session, inbox);
   let clean = false;
   /** Timers of this attempt: none may outlive it and meet the trainer's next job. */
@@ -162,6 +162,7 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
       running = true;
       trainer.send({ type: 'run', attempt: claim.attempt });
       beating.phase('running');
+      log.info({ micro_batch: start?.micro_batches ?? 0, checkpoint: session.resumedFrom }, start ? 'resumed' : 'training from the start');
       saver.addEvent('attempt.training', start ? `resumed at micro-batch ${start.micro_batches}` : 'training from the start', { checkpoint: session.resumedFrom, micro_batches: start?.micro_batches ?? 0, window_position: start?.window_position ?? 0, device: session.facts?.device ?? null, lanes: session.facts?.lanes ?? null });
       collectGarbage(deps.store, record.id, claim.head()).catch((error: unknown) => log.debug({ err: error }, 'garbage was not collected'));
     }
@@ -172,6 +173,7 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
           figures.timings.load_ms = Math.round(message.loadMs);
           figures.timings.warmup_ms = Math.round(message.warmupMs);
           session.facts = message.facts;
+          log.info({ pid: trainer.pid, engine: message.facts.engine, device: message.facts.device, lanes: message.facts.lanes, load_ms: figures.timings.load_ms, warmup_ms: figures.timings.warmup_ms }, 'the trainer is ready');
           controls.onFacts(message.facts.engine, message.facts.device);
           const suited = classify(record, pins, inputs, message.facts);
           if (suited.kind === 'unsuited') {
@@ -236,14 +238,17 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
           silent = true;
           clean = false;
           const { exit } = happening;
+          if (!ending) log.warn({ code: exit.code, signal: exit.signal }, 'the trainer has gone');
           if (!ending) ending = () => endWithout(session, saver, figures, died(exit));
           break;
         }
         case 'committed':
           saving = null;
           if (isAppError(happening.error, 'fenced')) throw happening.error;
-          if (happening.error === null) figures.kept(happening.snapshot.counters.cursor.micro_batches);
-          else {
+          if (happening.error === null) {
+            figures.kept(happening.snapshot.counters.cursor.micro_batches);
+            void log.keep();
+          } else {
             log.error({ err: happening.error }, 'a checkpoint was not committed, training goes on');
             saver.addEvent('checkpoint.failed', messageOf(happening.error), { code: isAppError(happening.error) ? happening.error.code : 'internal_error' });
           }

@@ -9,6 +9,7 @@ import type { Liveness } from '../../lib/jobs/liveness.js';
 import type { RunLimits } from '../../lib/jobs/lifecycle.js';
 import type { OwnerPhase } from '../../lib/jobs/status.js';
 import type { Log } from '../../lib/log.js';
+import type { AttemptLog } from './attempt-log.js';
 import type { Store } from '../../lib/store/index.js';
 import type { EngineFacts } from '../protocol.js';
 import type { TrainerSetup } from '../trainer-environment.js';
@@ -66,7 +67,7 @@ export interface Session {
   claim: Claim;
   limits: RunLimits;
   controls: AttemptControls;
-  log: Log;
+  log: AttemptLog;
   stamp: FeedStamp;
   spoolDir: string;
   startedMs: number;

@@ -11,11 +11,19 @@ export interface TrainerExit {
   signal: NodeJS.Signals | null;
 }
 
+export interface TrainerListener {
+  attempt: string;
+  message(message: FromTrainer): void;
+  exit(exit: TrainerExit): void;
+  /** A line of its standard error; a remark is of interest to TensorFlow's developers only. */
+  said(line: string, remark: boolean): void;
+}
+
 export interface Trainer {
   readonly pid: number;
   send(message: ToTrainer): void;
-  /** The one listener of the attempt that has it. Messages of other attempts do not get through. */
-  listen(attempt: string, onMessage: (message: FromTrainer) => void, onExit: (exit: TrainerExit) => void): void;
+  /** The one listener, of the attempt that has it; null: of none. Messages of other attempts do not get through. */
+  listen(listener: TrainerListener | null): void;
   kill(): void;
 }
 
@@ -37,6 +45,9 @@ export interface TrainerPoolOptions {
 
 const PASSED_ON = /^(PATH|HOME|LANG|LC_.*|TZ|TMPDIR|LD_LIBRARY_PATH|NODE_OPTIONS|CUDA_.*|ONEDNN_.*|PAWL_WASM_.*)$/;
 
+/** TensorFlow's own remarks, which are of interest to nobody but its developers. */
+const REMARK = /^I\d{4} |^WARNING: All log messages before absl::InitializeLog|: I tensorflow\/|DEP0051/;
+
 interface Process extends Trainer {
   programKey: string;
   setup: TrainerSetup;
@@ -52,17 +63,16 @@ export function makeTrainerPool({ entry, log, env }: TrainerPoolOptions): Traine
   const warm = new Map<string | null, Process>();
   const inherited = Object.fromEntries(Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined && PASSED_ON.test(entry[0])));
 
-  /** What a trainer writes to its standard error: TensorFlow's own remarks are of interest to nobody but its developers. */
-  function hearComplaint(line: string, pid: number | undefined): void {
-    if (line.trim() === '') return;
-    const remark = /^I\d{4} |^WARNING: All log messages before absl::InitializeLog|: I tensorflow\/|DEP0051/.test(line);
-    log[remark ? 'debug' : 'warn']({ trainer: pid }, line);
-  }
-
   function start(programKey: string, setup: TrainerSetup): Process {
     const child = fork(entry, [], { env: { ...inherited, ...trainerEnvironment(setup) }, serialization: 'advanced', stdio: ['ignore', 'inherit', 'pipe', 'ipc'] });
-    if (child.stderr) createInterface({ input: child.stderr }).on('line', (line) => hearComplaint(line, child.pid));
-    let listener: { attempt: string; onMessage: (message: FromTrainer) => void; onExit: (exit: TrainerExit) => void } | null = null;
+    let listener: TrainerListener | null = null;
+    if (child.stderr)
+      createInterface({ input: child.stderr }).on('line', (line) => {
+        if (line.trim() === '') return;
+        const remark = REMARK.test(line);
+        if (listener) listener.said(line, remark);
+        else log[remark ? 'debug' : 'warn']({ trainer: child.pid }, line);
+      });
     const exited = new Promise<TrainerExit>((resolve) => {
       child.once('exit', (code, signal) => resolve({ code, signal }));
       child.once('error', (error) => {
@@ -80,8 +90,8 @@ export function makeTrainerPool({ entry, log, env }: TrainerPoolOptions): Traine
       send: (message) => {
         if (child.connected) child.send(message, (error) => error && log.debug({ err: error }, 'the trainer did not take a message'));
       },
-      listen: (attempt, onMessage, onExit) => {
-        listener = { attempt, onMessage, onExit };
+      listen: (next) => {
+        listener = next;
       },
       kill: () => {
         child.kill('SIGKILL');
@@ -90,13 +100,13 @@ export function makeTrainerPool({ entry, log, env }: TrainerPoolOptions): Traine
     child.on('message', (message) => {
       const said = message as FromTrainer;
       if (said.type === 'ready') trainer.engine = said.facts.engine;
-      if (listener?.attempt === said.attempt) listener.onMessage(said);
+      if (listener?.attempt === said.attempt) listener.message(said);
       else log.debug({ type: said.type, attempt: said.attempt }, 'a message of another attempt was dropped');
     });
     void exited.then((exit) => {
       all.delete(trainer);
       if (warm.get(setup.gpu) === trainer) warm.delete(setup.gpu);
-      listener?.onExit(exit);
+      listener?.exit(exit);
     });
     all.add(trainer);
     return trainer;
@@ -117,7 +127,7 @@ export function makeTrainerPool({ entry, log, env }: TrainerPoolOptions): Traine
     },
     release: async (trainer, clean) => {
       const kept = trainer as Process;
-      kept.listen('', () => undefined, () => undefined);
+      kept.listen(null);
       if (clean && !warm.has(kept.setup.gpu) && all.has(kept)) warm.set(kept.setup.gpu, kept);
       else await end(kept);
     },

@@ -1,9 +1,9 @@
 // `pawl watch` and `pawl wait`: until a job is over. On a terminal a bar stays at the bottom and events go above it; elsewhere a
 // line for each event, and one for progress now and then.
 import type { Job } from '../../../lib/contract/job.js';
-import { toSeconds } from '../../../lib/jobs/spec/durations.js';
 import type { StreamedEvent } from '../../client-stream.js';
-import { type AddCommands, type CliContext, command, EXIT, type Terminal, usageError } from '../context.js';
+import { type AddCommands, type CliContext, command, EXIT, type Terminal } from '../context.js';
+import { secondsOf } from '../durations.js';
 import { followJob, type JobWatcher } from '../following.js';
 import { clean, eventLine, figure, plainProgress, progressLine } from '../render.js';
 
@@ -18,7 +18,7 @@ export const addWatch: AddCommands = (program, context) => {
   command(program, 'wait <id>', 'wait until a job is over, and exit with 0 only if it succeeded')
     .option('--timeout <duration>', 'give up after so long (seconds, or 30s, 10m, 6h, 1d): exit 124')
     .action(async (id: string, options: { json?: boolean; timeout?: string }) => {
-      const timeout = options.timeout === undefined ? null : AbortSignal.timeout(secondsOf(options.timeout) * 1_000);
+      const timeout = options.timeout === undefined ? null : AbortSignal.timeout(secondsOf('--timeout', options.timeout) * 1_000);
       try {
         const job = await followJob(context.client(), id, {}, timeout ?? new AbortController().signal);
         context.out(options.json ? JSON.stringify(job) : `${job.id} ${job.status}`);
@@ -98,9 +98,4 @@ function lineView({ out }: CliContext): View {
     },
     close: () => undefined,
   };
-}
-
-function secondsOf(text: string): number {
-  if (!/^\d+(\.\d+)?[smhd]?$/.test(text)) throw usageError('--timeout', `takes seconds, or a duration such as 30s, 10m, 6h, 1d, got ${JSON.stringify(text)}`);
-  return toSeconds(/\d$/.test(text) ? Number(text) : text);
 }

@@ -13,16 +13,16 @@ const epochRow = (epoch: number, loss = 1): EpochRow => ({ epoch, updates: epoch
 const stamp = (fence: number, gen = 0) => ({ gen, fence });
 const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => from + i);
 const ids = async (queue: JobQueue, job: string, afterId: number | null = null, limit = 1_000_000) =>
-  (await queue.journal.read(job, { afterId, limit })).events.map(({ id }) => id);
+  (await queue.journal.read(job, { afterId, limit })).entries.map(({ id }) => id);
 
 describe('the journal', () => {
   it('is read on from any id, like a stream that resumes at its Last-Event-ID', async () => {
     const queue = testQueue(redis.url);
     const job = jobId();
-    expect(await queue.journal.read(job, { afterId: null, limit: 10 })).toEqual({ events: [], oldestId: null, newestId: null });
+    expect(await queue.journal.read(job, { afterId: null, limit: 10 })).toEqual({ entries: [], oldestId: null, newestId: null });
     await queue.journal.append(job, stamp(1), [event(3, 'three'), event(4), event(5)]);
     await queue.journal.append(job, stamp(2), [event(1_000_000)]);
-    expect(await queue.journal.read(job, { afterId: null, limit: 2 })).toEqual({ events: [event(3, 'three'), event(4)], oldestId: 3, newestId: 1_000_000 });
+    expect(await queue.journal.read(job, { afterId: null, limit: 2 })).toEqual({ entries: [event(3, 'three'), event(4)], oldestId: 3, newestId: 1_000_000 });
     expect(await ids(queue, job, 4)).toEqual([5, 1_000_000]);
     expect(await ids(queue, job, 17)).toEqual([1_000_000]);
     expect(await ids(queue, job, 1_000_000)).toEqual([]);
@@ -34,7 +34,7 @@ describe('the journal', () => {
     const job = jobId();
     expect(await queue.journal.append(job, stamp(1), [event(5, 'first')])).toBe(true);
     expect(await queue.journal.append(job, stamp(1), [event(4), event(5, 'again'), event(6), event(6, 'twice'), event(7)])).toBe(true);
-    const { events } = await queue.journal.read(job, { afterId: null, limit: 10 });
+    const { entries: events } = await queue.journal.read(job, { afterId: null, limit: 10 });
     expect(events.map(({ id, message }) => [id, message])).toEqual([[5, 'first'], [6, ''], [7, '']]);
   });
 
@@ -53,7 +53,7 @@ describe('the journal', () => {
     const queue = testQueue(redis.url);
     const job = jobId();
     for (const from of range(0, 11)) await queue.journal.append(job, stamp(1), range(from * 1_000 + 1, from * 1_000 + 1_000).map((id) => event(id)));
-    const { events, oldestId, newestId } = await queue.journal.read(job, { afterId: null, limit: 1_000_000 });
+    const { entries: events, oldestId, newestId } = await queue.journal.read(job, { afterId: null, limit: 1_000_000 });
     expect(newestId).toBe(12_000);
     expect(events.length).toBeGreaterThanOrEqual(10_000);
     expect(events.length).toBeLessThan(10_500);
@@ -115,7 +115,7 @@ describe('a follower', () => {
     onTestFinished(
       queue.journal.subscribe(job, () => {
         reading = reading.then(async () => {
-          const { events } = await queue.journal.read(job, { afterId: seen.at(-1) ?? null, limit: 100 }).catch(() => ({ events: [] }));
+          const { entries: events } = await queue.journal.read(job, { afterId: seen.at(-1) ?? null, limit: 100 }).catch(() => ({ entries: [] }));
           seen.push(...events.map(({ id }) => id));
         });
       }),

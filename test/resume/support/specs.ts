@@ -1,4 +1,4 @@
-// Four small trainings that between them hold everything whose resumption could go wrong. About seven micro-batches an
+// Five small trainings that between them hold everything whose resumption could go wrong. About seven micro-batches an
 // epoch, the last one ragged; windows of three, so that a window crosses the epochs' end (A) or is flushed there (B).
 import type { JobSpecInput } from '../../../lib/contract/spec.js';
 
@@ -63,7 +63,8 @@ export const SPEC_B: JobSpecInput = {
 
 /**
  * Two classes by a single output, residuals with normalization and dropout inside, a moving average of the weights, validation by
- * it, the best epoch's weights at the end, windows that are dropped at an epoch's end.
+ * it, the best epoch's weights at the end, windows that are dropped at an epoch's end. (adamw is A's adam with the decay that
+ * adagrad has here.)
  */
 export const SPEC_C: JobSpecInput = {
   name: 'resume-c',
@@ -82,7 +83,7 @@ export const SPEC_C: JobSpecInput = {
   },
   training: {
     batch_size: 7, accum_iters: 3, epochs: 2, tail: 'drop', seed: 11,
-    optimizer: { type: 'adamw', lr: 0.01, weight_decay: 0.05 },
+    optimizer: { type: 'adagrad', lr: 0.02, weight_decay: 0.05 },
     loss: { type: 'binary_crossentropy', label_smoothing: 0.05 },
     ema: { momentum: 0.8 },
     early_stopping: { patience: 5, restore_best: true },
@@ -104,5 +105,33 @@ export const SPEC_D: JobSpecInput = {
     ],
   },
   training: { batch_size: 6, accum_iters: 3, epochs: 2, tail: 'carry', seed: 2, nonfinite: 'skip_window', optimizer: { type: 'rmsprop', lr: 0.01, momentum: 0.5 } },
+  checkpoint: { every_micro_batches: 2 },
+};
+
+/**
+ * Layer-wise steps under one cycle, layers that stay as they are (statistics too), a global maximum, squared errors, windows whose
+ * loss is the mean of their micro-batches'.
+ */
+export const SPEC_E: JobSpecInput = {
+  name: 'resume-e',
+  data: { type: 'builtin', name: 'synthetic', samples: 40, shape: [7, 7, 1], classes: 3, seed: 13 },
+  model: {
+    layers: [
+      { type: 'conv2d', filters: 4, kernel_size: 3, trainable: false, kernel_initializer: 'he_uniform' },
+      { type: 'batch_normalization', trainable: false },
+      { type: 'activation', activation: 'leaky_relu' },
+      { type: 'conv2d', filters: 5, kernel_size: 2, kernel_constraint: { type: 'min_max_norm', min_value: 0.5, max_value: 1.5, axis: [0, 1, 2] }, bias_regularizer: { l1: 0, l2: 0.01 } },
+      { type: 'batch_normalization', center: false },
+      { type: 'activation', activation: 'gelu' },
+      { type: 'global_max_pooling2d' },
+      { type: 'dense', units: 3, activation: 'softmax' },
+    ],
+  },
+  training: {
+    batch_size: 6, accum_iters: 3, epochs: 2, tail: 'carry', reduction: 'batch', seed: 17,
+    optimizer: { type: 'lamb', lr: 0.02, weight_decay: 0.01 },
+    lr_schedule: { type: 'one_cycle', pct_start: 0.5 },
+    loss: 'mean_squared_error',
+  },
   checkpoint: { every_micro_batches: 2 },
 };

@@ -1,0 +1,120 @@
+// A rehearsal on a live job: notices, kills and freezes at random moments, each waited for until the job goes on, and what every
+// one of them cost. It asks of the API what any user may ask; freezing alone needs a worker of this machine.
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Attempt, Job } from '../../lib/contract/job.js';
+import { keyOf, uniformAt } from '../../lib/training/random.js';
+import { ApiError, type Client } from '../client.js';
+import { freezeWorker } from './frozen-worker.js';
+
+export const STRIKE_KINDS = ['notice', 'kill', 'freeze'] as const;
+export type StrikeKind = (typeof STRIKE_KINDS)[number];
+
+export interface Strike {
+  kind: StrikeKind;
+  at: string;
+  /** Where the job was, as last heard. */
+  micro_batches: number;
+  attempt: number;
+  /** Whether it struck; if not, why. */
+  struck: boolean;
+  message: string | null;
+  /** Until the job went on computing, or was over; null: it did not within the patience. */
+  recovered_ms: number | null;
+  /** The attempt that went on, and where it began. */
+  next_attempt: number | null;
+  resumed_from: string | null;
+}
+
+export interface Rehearsal {
+  job: string;
+  seed: number;
+  status: Job['status'];
+  strikes: Strike[];
+  attempts: number;
+  executed_micro_batches: number;
+  wasted_micro_batches: number;
+  weights_sha256: string | null;
+}
+
+export interface RehearsalOptions {
+  kinds: readonly StrikeKind[];
+  everyMs: number;
+  forMs: number;
+  /** The same seed chooses the same kinds and pauses. */
+  seed: number;
+  signal: AbortSignal;
+  onStrike(strike: Strike): void;
+}
+
+/** A notice's: it must be one that can be kept. */
+const GRACE_SECONDS = 30;
+/** Longer than an owner may be silent and its ticket take to come back. */
+const FREEZE_MS = 12_000;
+const PATIENCE_MS = 120_000;
+const LOOK_MS = 100;
+
+/** @throws ApiError where the job or the API cannot be reached */
+export async function rehearse(client: Client, id: string, { kinds, everyMs, forMs, seed, signal, onStrike }: RehearsalOptions): Promise<Rehearsal> {
+  const key = keyOf(seed, 'rehearsal');
+  const until = performance.now() + forMs;
+  const strikes: Strike[] = [];
+  let job = await client.job(id);
+  for (let draw = 0; !job.is_terminal && !signal.aborted && performance.now() < until; draw += 2) {
+    // Between half and one and a half of the interval, so that strikes fall anywhere in a window.
+    await pause(Math.min(everyMs * (0.5 + uniformAt(key, draw)), until - performance.now()), signal);
+    if (signal.aborted || performance.now() >= until) break;
+    job = await lookUntil(client, id, signal, (seen) => seen.is_terminal || seen.status === 'running');
+    if (job.is_terminal || job.status !== 'running') break;
+    const strike = await strikeOnce(client, job, kinds[Math.floor(uniformAt(key, draw + 1) * kinds.length)]!, signal);
+    strikes.push(strike);
+    onStrike(strike);
+  }
+  job = await client.job(id);
+  const sum = (of: (attempt: Attempt) => number): number => job.attempts.reduce((total, attempt) => total + of(attempt), 0);
+  return {
+    job: id,
+    seed,
+    status: job.status,
+    strikes,
+    attempts: job.attempts.length,
+    executed_micro_batches: sum((attempt) => attempt.executed_micro_batches ?? 0),
+    wasted_micro_batches: job.waste.micro_batches,
+    weights_sha256: job.result?.weights_sha256 ?? null,
+  };
+}
+
+async function strikeOnce(client: Client, before: Job, kind: StrikeKind, signal: AbortSignal): Promise<Strike> {
+  const attempt = before.attempts.at(-1)?.number ?? 0;
+  const strike: Strike = { kind, at: new Date().toISOString(), micro_batches: before.progress.micro_batches, attempt, struck: true, message: null, recovered_ms: null, next_attempt: null, resumed_from: null };
+  const beganMs = performance.now();
+  try {
+    if (kind === 'freeze') {
+      const worker = (await client.workers()).data.find((each) => each.id === before.attempts.at(-1)?.worker);
+      const frozen = worker ? await freezeWorker(worker) : 'its worker is gone';
+      if (typeof frozen === 'string') return { ...strike, struck: false, message: frozen };
+      // Until another worker has taken over, or as long as it takes to be given up.
+      await lookUntil(client, before.id, signal, (job) => hasMoved(job, attempt), FREEZE_MS).finally(frozen.thaw);
+    } else await client.preempt(before.id, kind === 'kill' ? 0 : GRACE_SECONDS);
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.status !== 409) throw error;
+    return { ...strike, struck: false, message: error.message };
+  }
+  const after = await lookUntil(client, before.id, signal, (job) => job.is_terminal || (job.status === 'running' && (kind === 'freeze' || hasMoved(job, attempt)) && job.progress.micro_batches > before.progress.micro_batches));
+  const last = after.attempts.at(-1);
+  const recovered = after.is_terminal || after.status === 'running';
+  return { ...strike, recovered_ms: recovered ? Math.round(performance.now() - beganMs) : null, next_attempt: last && last.number > attempt ? last.number : null, resumed_from: last && last.number > attempt ? last.resumed_from : null };
+}
+
+const hasMoved = (job: Job, attempt: number): boolean => (job.attempts.at(-1)?.number ?? 0) > attempt;
+
+/** The job as it is when `enough`, or when patience ends. An API that is away meanwhile is waited for. */
+async function lookUntil(client: Client, id: string, signal: AbortSignal, enough: (job: Job) => boolean, patienceMs = PATIENCE_MS): Promise<Job> {
+  const deadline = performance.now() + patienceMs;
+  for (;;) {
+    const job = await client.job(id);
+    if (enough(job) || signal.aborted || performance.now() > deadline) return job;
+    await pause(LOOK_MS, signal);
+  }
+}
+
+const pause = (ms: number, signal: AbortSignal): Promise<unknown> => sleep(Math.max(0, ms), undefined, { signal }).catch(() => undefined);

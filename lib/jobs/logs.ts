@@ -1,0 +1,59 @@
+// A job's log, what workers said about it, from its two places: pages in the store, which an attempt writes now and then and when
+// it ends, and the live lines in Redis, which have the rest. Nothing decides by it, so it is in no manifest.
+import type { LogLine } from '../contract/rows.js';
+import { decodeLines, encodeLines } from '../checkpoints/segments.js';
+import { isAppError } from '../errors.js';
+import type { Journal } from '../queue/index.js';
+import type { Store } from '../store/index.js';
+import { logPageKey, logsPrefix, parseLogPageKey } from './names.js';
+
+/** Lines of one attempt have ids from fence × stride on, so that no two attempts' lines can have one id. */
+export const LOG_ID_STRIDE = 100_000;
+
+export interface LogDeps {
+  store: Pick<Store, 'get' | 'list'>;
+  logs: Pick<Journal<LogLine>, 'read'>;
+}
+
+/** Writes lines, in the order of their ids, as one page. The same lines again are the same page. @throws AppError store_… */
+export async function writeLogPage(store: Pick<Store, 'put'>, job: string, lines: readonly LogLine[], signal: AbortSignal): Promise<void> {
+  const [first, last] = [lines[0], lines.at(-1)];
+  if (first && last) await store.put(logPageKey(job, first.id, last.id), encodeLines(lines), { signal });
+}
+
+/** Lines after an id (-1: all), at most `limit`, in order. */
+export async function logLinesAfter({ store, logs }: LogDeps, job: string, after: number, limit: number): Promise<LogLine[]> {
+  // Live lines first: one that is put into a page meanwhile is found in one of the two.
+  const live = await readLive(logs, job, after, limit);
+  const pages = await pagesAfter(store, job, after);
+  const kept: LogLine[] = [];
+  let read = 0;
+  for (const { key } of pages) {
+    if (kept.length >= limit) break;
+    read++;
+    const page = await store.get(key);
+    if (page) kept.push(...decodeLines<LogLine>(page.body).filter((line) => line.id > after));
+  }
+  // What either place did not show for want of room comes before whatever the other shows beyond.
+  const horizon = Math.min(live.length < limit ? Infinity : live.at(-1)!.id, read < pages.length ? pages[read]!.first - 1 : Infinity);
+  const lines = new Map([...live, ...kept].filter((line) => line.id <= horizon).map((line) => [line.id, line]));
+  return [...lines.values()].sort((a, b) => a.id - b.id).slice(0, limit);
+}
+
+async function pagesAfter(store: Pick<Store, 'list'>, job: string, after: number): Promise<{ key: string; first: number }[]> {
+  const pages: { key: string; first: number }[] = [];
+  for await (const { key } of store.list(logsPrefix(job))) {
+    const range = parseLogPageKey(key);
+    if (range && range.last > after) pages.push({ key, first: range.first });
+  }
+  return pages.sort((a, b) => a.first - b.first);
+}
+
+async function readLive(logs: LogDeps['logs'], job: string, after: number, limit: number): Promise<LogLine[]> {
+  try {
+    return (await logs.read(job, { afterId: after < 0 ? null : after, limit })).entries;
+  } catch (error) {
+    if (isAppError(error, 'queue_unavailable')) return [];
+    throw error;
+  }
+}
