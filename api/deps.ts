@@ -24,6 +24,14 @@ export interface ServerTiming {
   handlerMs: number;
 }
 
+/** What one API process takes before it says 429. */
+export interface Limits {
+  /** Jobs that are not over. */
+  openJobs: number;
+  /** Of one client; null: any number. */
+  requestsPerMinute: number | null;
+}
+
 export interface ServerDeps {
   store: Store;
   queue: JobQueue;
@@ -32,6 +40,7 @@ export interface ServerDeps {
   /** Where data may be read, for a look at what is submitted. */
   places: DataPlaces;
   security: Security;
+  limits: Limits;
   version: string;
   timing?: Partial<ServerTiming>;
 }
@@ -43,6 +52,7 @@ export interface RouteDeps {
   log: Log;
   places: DataPlaces;
   version: string;
+  limits: Limits;
   timing: ServerTiming;
   access: JobAccess;
   listing: JobListing;
@@ -54,7 +64,7 @@ export interface RouteDeps {
 
 const DEFAULT_TIMING: ServerTiming = { streamPollMs: 2_000, streamCommentMs: 15_000, streamStallMs: 30_000, streamRetryMs: 2_000, handlerMs: 30_000 };
 
-export function makeRouteDeps({ store, queue, clock, log, places, version, timing: given }: ServerDeps): RouteDeps {
+export function makeRouteDeps({ store, queue, clock, log, places, limits, version, timing: given }: ServerDeps): RouteDeps {
   const timing = { ...DEFAULT_TIMING, ...given };
   const access = makeJobAccess({ store, queue, clock, places, log });
   const ulid = monotonicFactory();
@@ -64,6 +74,7 @@ export function makeRouteDeps({ store, queue, clock, log, places, version, timin
     clock,
     log,
     places,
+    limits,
     version,
     timing,
     access,

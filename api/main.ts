@@ -28,7 +28,7 @@ async function main(): Promise<void> {
   const queue = connectQueue({ url: config.redisUrl ?? DEFAULT_REDIS, prefix: config.queuePrefix, log });
   // a server of data that does not answer keeps no caller waiting: a worker will look again
   const places = await openDataPlaces({ roots: config.dataRoots, buckets: config.dataBuckets, store: config.store, s3: { ...options.s3, timeouts: STORE_TIMEOUTS }, patienceMs: 0 });
-  const app = buildServer({ store, queue, clock: systemClock, log, places, security, version: VERSION });
+  const app = buildServer({ store, queue, clock: systemClock, log, places, security, limits: { openJobs: config.maxOpenJobs, requestsPerMinute: config.rateLimit }, version: VERSION });
 
   let leaving = false;
   const leave = (why: string): void => {

@@ -5,6 +5,7 @@ import { Attempt, Checkpoint, DryRun, Job, JobListItem } from '../lib/contract/j
 import { Layer, LAYER_ID } from '../lib/contract/layers.js';
 import { EpochRow, JobEvent, LogLine, UpdateRow } from '../lib/contract/rows.js';
 import { JobSpecSchema } from '../lib/contract/spec.js';
+import { isOpenPath } from './security.js';
 import { EmptyBody, EventsQuery, ListJobsQuery, MetricsQuery, NoQuery, PageQuery, PreemptBody, SubmitQuery, WeightsQuery } from './requests.js';
 
 type Json = Record<string, unknown>;
@@ -27,7 +28,7 @@ interface Operation {
   answer: string | { list: string } | { media: string };
   /** Further answers, by status. */
   also?: Readonly<Record<number, string>>;
-  /** Statuses of errors beside 401, 403 and 500. */
+  /** Statuses of errors beside 401, 403, 429 and 500. */
   errors: readonly number[];
 }
 
@@ -88,7 +89,7 @@ function operationObject({ path, id, tag, summary, query, body, headers = {}, st
   const inHeaders = Object.entries(headers).map(([name, description]) => ({ name, in: 'header', description, schema: { type: 'string' } }));
   const answers: Record<string, Json> = { [status]: answerObject(answer) };
   for (const [code, what] of Object.entries(also)) answers[code] = COMPONENTS[what] === undefined ? { description: what } : answerObject(what);
-  for (const code of [...errors, 401, 403, 500]) answers[code] ??= { description: 'an error', content: json(reference('Error')) };
+  for (const code of [...errors, 401, 403, ...(isOpenPath(path) ? [] : [429]), 500]) answers[code] ??= { description: 'an error', content: json(reference('Error')) };
   return {
     operationId: id, tags: [tag], summary, parameters: [...inPath, ...inQuery, ...inHeaders],
     ...(body === undefined ? {} : { requestBody: { required: body.required, content: json(body.schema === JobSpecSchema ? reference('JobSpec') : plain(body.schema)) } }),

@@ -10,6 +10,7 @@ import { makeFigures } from './figures.js';
 import { BODY_LIMIT_BYTES, parseJsonBody } from './json-body.js';
 import { openApiDocument } from './openapi.js';
 import { addNotFound } from './not-found.js';
+import { addRateLimit } from './rate-limit.js';
 import { EmptyBody, EventsQuery, MetricsQuery, NoQuery, PageQuery, parseQuery, PreemptBody, SubmitQuery, validatorCompiler, WeightsQuery } from './requests.js';
 import { makeCheckpointRoutes } from './routes/checkpoints.js';
 import { makeHealthRoutes } from './routes/health.js';
@@ -56,36 +57,39 @@ export function buildServer(given: ServerDeps): FastifyInstance {
   const verb = { schema: { querystring: NoQuery, body: EmptyBody } };
   const weights = { schema: { querystring: WeightsQuery }, exposeHeadRoute: false, handlerTimeout: DOWNLOAD_MS };
 
-  app.get('/healthz', read, health.healthz);
-  app.get('/readyz', read, health.readyz);
-  app.get('/metrics', read, health.metrics);
+  if (given.limits.requestsPerMinute !== null) addRateLimit(app, given.limits.requestsPerMinute);
+  app.after(() => {
+    app.get('/healthz', read, health.healthz);
+    app.get('/readyz', read, health.readyz);
+    app.get('/metrics', read, health.metrics);
 
-  app.post('/v1/jobs', { schema: { querystring: SubmitQuery } }, jobs.submit);
-  app.get('/v1/jobs', jobs.list);
-  app.get('/v1/jobs/:id', read, jobs.get);
-  app.post('/v1/jobs/:id/pause', verb, jobs.pause);
-  app.post('/v1/jobs/:id/resume', verb, jobs.resume);
-  app.post('/v1/jobs/:id/cancel', verb, jobs.cancel);
-  app.post('/v1/jobs/:id/kill', verb, jobs.kill);
-  app.post('/v1/jobs/:id/retry', verb, jobs.retry);
-  app.post('/v1/jobs/:id/preempt', { schema: { querystring: NoQuery, body: PreemptBody } }, jobs.preempt);
-  app.get('/v1/jobs/:id/events', { schema: { querystring: EventsQuery } }, jobs.events);
-  app.get('/v1/jobs/:id/logs', { schema: { querystring: EventsQuery } }, jobs.logs);
-  app.get('/v1/jobs/:id/stream', { ...read, exposeHeadRoute: false }, streams.stream);
-  app.get('/v1/jobs/:id/metrics', { schema: { querystring: MetricsQuery } }, jobs.metrics);
-  app.get('/v1/jobs/:id/attempts', pages, jobs.attempts);
-  app.get('/v1/jobs/:id/checkpoints', pages, checkpoints.list);
-  app.get('/v1/jobs/:id/checkpoints/:checkpoint', read, checkpoints.get);
-  app.get('/v1/jobs/:id/weights', weights, checkpoints.weights);
-  app.head('/v1/jobs/:id/weights', weights, checkpoints.weights);
+    app.post('/v1/jobs', { schema: { querystring: SubmitQuery } }, jobs.submit);
+    app.get('/v1/jobs', jobs.list);
+    app.get('/v1/jobs/:id', read, jobs.get);
+    app.post('/v1/jobs/:id/pause', verb, jobs.pause);
+    app.post('/v1/jobs/:id/resume', verb, jobs.resume);
+    app.post('/v1/jobs/:id/cancel', verb, jobs.cancel);
+    app.post('/v1/jobs/:id/kill', verb, jobs.kill);
+    app.post('/v1/jobs/:id/retry', verb, jobs.retry);
+    app.post('/v1/jobs/:id/preempt', { schema: { querystring: NoQuery, body: PreemptBody } }, jobs.preempt);
+    app.get('/v1/jobs/:id/events', { schema: { querystring: EventsQuery } }, jobs.events);
+    app.get('/v1/jobs/:id/logs', { schema: { querystring: EventsQuery } }, jobs.logs);
+    app.get('/v1/jobs/:id/stream', { ...read, exposeHeadRoute: false }, streams.stream);
+    app.get('/v1/jobs/:id/metrics', { schema: { querystring: MetricsQuery } }, jobs.metrics);
+    app.get('/v1/jobs/:id/attempts', pages, jobs.attempts);
+    app.get('/v1/jobs/:id/checkpoints', pages, checkpoints.list);
+    app.get('/v1/jobs/:id/checkpoints/:checkpoint', read, checkpoints.get);
+    app.get('/v1/jobs/:id/weights', weights, checkpoints.weights);
+    app.head('/v1/jobs/:id/weights', weights, checkpoints.weights);
 
-  app.get('/openapi.json', read, () => document);
-  void app.register(fastifySwagger, { mode: 'static', specification: { document: document as never } });
-  void app.register(fastifySwaggerUi, { routePrefix: '/docs', staticCSP: true });
+    app.get('/openapi.json', read, () => document);
+    void app.register(fastifySwagger, { mode: 'static', specification: { document: document as never } });
+    void app.register(fastifySwaggerUi, { routePrefix: '/docs', staticCSP: true });
 
-  app.get('/v1/workers', read, workers.list);
-  app.post('/v1/workers/:id/drain', verb, workers.drain);
-  app.get('/v1/queue', read, workers.queue);
+    app.get('/v1/workers', read, workers.list);
+    app.post('/v1/workers/:id/drain', verb, workers.drain);
+    app.get('/v1/queue', read, workers.queue);
+  });
   return app;
 }
 

@@ -33,6 +33,10 @@ export interface Config {
   /** Several while one is being replaced. Empty: no token is asked for, and only loopback may be bound. */
   apiTokens: string[];
   corsOrigins: string[];
+  /** Jobs that are not over; more are refused. */
+  maxOpenJobs: number;
+  /** Requests a minute that one client, by token or else address, may make. Null: any number. */
+  rateLimit: number | null;
   logLevel: string;
 }
 
@@ -40,6 +44,7 @@ const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost']);
 export const isLoopback = (host: string): boolean => LOOPBACK.has(host) || host.startsWith('127.');
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'];
 const TOKEN_MIN_LENGTH = 32;
+const MAX_OPEN_JOBS = 100_000;
 /** https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html */
 const BUCKET = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;
 
@@ -64,6 +69,13 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, cw
   if (!Number.isInteger(port) || port < 0 || port > 65535) bad('PAWL_PORT', 'must be a port number from 0 to 65535');
   const dataMemoryMib = text('PAWL_DATA_MEMORY_MIB');
   if (dataMemoryMib !== null && !(Number.isInteger(Number(dataMemoryMib)) && Number(dataMemoryMib) >= 1)) bad('PAWL_DATA_MEMORY_MIB', `must be a positive whole number of MiB, not ${JSON.stringify(dataMemoryMib)}`);
+  const positive = (name: string): number | null => {
+    const given = text(name);
+    if (given !== null && !/^[1-9]\d{0,8}$/.test(given)) bad(name, `must be a positive whole number, not ${JSON.stringify(given)}`);
+    return given === null ? null : Number(given);
+  };
+  const maxOpenJobs = positive('PAWL_MAX_OPEN_JOBS') ?? MAX_OPEN_JOBS;
+  const rateLimit = positive('PAWL_RATE_LIMIT');
   const host = text('PAWL_HOST') ?? '127.0.0.1';
   const url = text('PAWL_URL') ?? `http://127.0.0.1:${port}`;
   if (!/^https?:\/\/[^\s]+$/.test(url)) bad('PAWL_URL', 'must be an http or https address');
@@ -102,6 +114,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, cw
     notices: text('PAWL_NOTICES') ?? 'auto',
     apiTokens,
     corsOrigins: list(env['PAWL_CORS_ORIGINS'], ','),
+    maxOpenJobs,
+    rateLimit,
     logLevel,
   };
 }

@@ -22,6 +22,7 @@ type OfJob<Q = unknown, B = unknown> = FastifyRequest<{ Params: JobParams; Query
 /** All tokens are one principal: a list of them is there so that one can replace another. */
 const PRINCIPAL = 'api';
 const DEFAULT_GRACE_SECONDS = 30;
+const FULL_RETRY_SECONDS = 60;
 
 export function makeJobRoutes(deps: RouteDeps) {
   const { access, listing, control, queue, store } = deps;
@@ -44,6 +45,12 @@ export function makeJobRoutes(deps: RouteDeps) {
     await sayVerb(control, id, said, 'user');
     return accepted(id, reply);
   };
+
+  /** @throws AppError queue_full */
+  async function assertRoom(): Promise<void> {
+    const { openJobs: most } = deps.limits;
+    if (await listing.isFull(most)) throw new AppError('queue_full', `${most} jobs are not over yet, and no more are taken (PAWL_MAX_OPEN_JOBS)`, { retryAfterSeconds: FULL_RETRY_SECONDS });
+  }
 
   /** The spec of a job that may be submitted; what it begins with will stay. */
   async function admitted(body: unknown): Promise<JobSpec> {
@@ -69,6 +76,7 @@ export function makeJobRoutes(deps: RouteDeps) {
       const key = idempotencyKeyOf(request);
       const sent = { principal: PRINCIPAL, key, bodySha256: bodySha256(request.body ?? null) };
       const repeat = key === null ? null : await findRepeat(store, { ...sent, key }, deps.clock.now());
+      if (!repeat) await assertRoom();
       const { record, replayed } = repeat ? { record: repeat, replayed: true } : await submitJob(control, { ...sent, id: deps.newJobId(), spec: await admitted(request.body) });
       if (replayed) void reply.header('idempotent-replayed', 'true');
       else listing.note(record.id, 0);

@@ -33,6 +33,8 @@ export interface JobPage {
 export interface JobListing {
   /** @throws AppError invalid_cursor (no such job), store_unavailable */
   list(query: ListQuery): Promise<JobPage>;
+  /** Whether so many jobs are not over. @throws AppError store_unavailable */
+  isFull(openJobs: number): Promise<boolean>;
   /** This process took a job in, or started a new generation of it: the next list shows it. */
   note(job: string, gen: number): void;
 }
@@ -45,6 +47,8 @@ export interface ListingDeps {
 
 /** What other processes did shows after this long. */
 const REFRESH_MS = 1_000;
+/** A count of what is open may be this old where there is room: a submission must not wait for a list of everything. */
+const COUNT_MS = 10_000;
 /** Days of `closed/` that are listed again: whoever closes a job dates it by its own clock. */
 const CLOSED_DAYS_AGAIN = 2;
 /** Reads for one answer, whatever the filters; then the page ends early and says that there is more. */
@@ -176,6 +180,7 @@ export function makeJobListing({ store, access, clock }: ListingDeps): JobListin
       const hasMore = at < end;
       return { items, hasMore, lastId: hasMore ? (ids[at - 1] ?? null) : (items.at(-1)?.id ?? null) };
     },
+    isFull: async (openJobs) => countOpen(await current(COUNT_MS)) >= openJobs && countOpen(await current(REFRESH_MS)) >= openJobs,
     note: (job, gen) => {
       noted.set(job, { gen, at: clock.monotonicMs() });
       if (!index || gen <= (index.entries.get(job)?.gen ?? -1)) return;
@@ -184,6 +189,12 @@ export function makeJobListing({ store, access, clock }: ListingDeps): JobListin
       if (isNew) index.ids = job > (index.ids[0] ?? '') ? [job, ...index.ids] : newestFirst(index.entries.keys());
     },
   };
+}
+
+function countOpen({ entries }: Index): number {
+  let open = 0;
+  for (const { day } of entries.values()) if (day === null) open++;
+  return open;
 }
 
 const newestFirst = (ids: Iterable<string>): string[] => [...ids].sort((a, b) => (a < b ? 1 : -1));

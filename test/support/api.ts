@@ -26,7 +26,7 @@ import { connectQueue, type JobQueue } from '../../lib/queue/index.js';
 import { makeFileStore } from '../../lib/store/file.js';
 import type { Store } from '../../lib/store/index.js';
 import { buildServer } from '../../api/server.js';
-import type { ServerTiming } from '../../api/deps.js';
+import type { Limits, ServerTiming } from '../../api/deps.js';
 import { makeTempDir } from './temp.js';
 
 /** Nothing listens on the discard port. */
@@ -62,6 +62,7 @@ export interface TestApiOptions {
   host?: string;
   timing?: Partial<ServerTiming>;
   buckets?: DataBuckets;
+  limits?: Partial<Limits>;
 }
 
 export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
@@ -81,6 +82,7 @@ export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
     clock: systemClock,
     log: silentLog,
     places: { roots: [dataRoot], buckets: options.buckets ?? null },
+    limits: { openJobs: 100_000, requestsPerMinute: null, ...options.limits },
     version: 'test',
     security: { tokens: options.tokens ?? [], corsOrigins: options.corsOrigins ?? [], host: options.host ?? '127.0.0.1' },
     timing: { streamPollMs: 50, ...options.timing },

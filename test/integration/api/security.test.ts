@@ -73,7 +73,7 @@ describe('a token', () => {
     const lines: string[] = [];
     const log = pino({ level: 'trace' }, { write: (line: string) => void lines.push(line) });
     const api = await startApi();
-    const app = buildServer({ store: api.store, queue: api.queue, clock: systemClock, log, places: { roots: [], buckets: null }, version: 'test', security: { tokens: [TOKEN], corsOrigins: [], host: '127.0.0.1' } });
+    const app = buildServer({ store: api.store, queue: api.queue, clock: systemClock, log, places: { roots: [], buckets: null }, limits: { openJobs: 1_000, requestsPerMinute: null }, version: 'test', security: { tokens: [TOKEN], corsOrigins: [], host: '127.0.0.1' } });
     await app.inject({ url: '/v1/jobs', headers: { authorization: `Bearer ${TOKEN}` } });
     await app.inject({ url: '/v1/jobs', headers: { authorization: `Bearer ${NEXT}` } });
     await app.inject({ url: '/v1/workers', headers: { authorization: `Bearer ${TOKEN}` } });

@@ -41,7 +41,7 @@ describe.skipIf(keras === null && torch === null)('the weights of a job', () => 
     const head = await system.terminal(job);
     expect(head.state, head.message ?? '').toBe('succeeded');
 
-    const app = buildServer({ store: system.store, queue: system.queue, clock: systemClock, log: silentLog, places: { roots: [], buckets: null }, version: 'test', security: { tokens: [], corsOrigins: [], host: '127.0.0.1' } });
+    const app = buildServer({ store: system.store, queue: system.queue, clock: systemClock, log: silentLog, places: { roots: [], buckets: null }, limits: { openJobs: 1_000, requestsPerMinute: null }, version: 'test', security: { tokens: [], corsOrigins: [], host: '127.0.0.1' } });
     const weights = (await app.inject(`/v1/jobs/${job}/weights`)).rawPayload;
     row = (await app.inject(`/v1/jobs/${job}/metrics?series=epoch`)).json<{ data: EpochRow[] }>().data.at(-1)!;
     await app.close();

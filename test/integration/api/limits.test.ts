@@ -1,0 +1,33 @@
+// What is refused for being too much: 429, with the time to come again, and nothing stored.
+import { expect, it } from 'vitest';
+import { SPEC, startApi, until } from '../../support/api.js';
+
+it('takes no more jobs than may be open, repeats aside, until one of them is over', async () => {
+  const api = await startApi({ limits: { openJobs: 2 } });
+  const submit = (key?: string) => api.app.inject({ method: 'POST', url: '/v1/jobs', payload: SPEC, headers: key === undefined ? {} : { 'idempotency-key': key } });
+  const first = await submit('first');
+  expect([first.statusCode, (await submit()).statusCode]).toEqual([201, 201]);
+  const keys = (await api.keys()).sort();
+  const full = await submit('third');
+  expect([full.statusCode, full.headers['retry-after'], full.json().error]).toEqual([429, '60', expect.objectContaining({ type: 'queue_full', code: 'queue_full', param: null })]);
+  expect((await api.keys()).sort()).toEqual(keys);
+  const repeat = await submit('first');
+  expect([repeat.statusCode, repeat.json().id]).toEqual([201, first.json().id]);
+  expect((await api.app.inject({ method: 'POST', url: '/v1/jobs?dry_run=true', payload: SPEC })).statusCode).toBe(200);
+  await (await api.own(first.json().id)).end({ kind: 'failed', reason: 'invalid_data', error: { code: 'invalid_data', message: 'no labels', param: null }, retryable: false });
+  await until('there is room', async () => (await submit('third')).statusCode === 201);
+});
+
+it('answers a client so many times a minute, others and the load balancer still', async () => {
+  const tokens = ['a-token-of-thirty-two-characters', 'its-successor-of-thirty-two-char'];
+  const api = await startApi({ tokens, limits: { requestsPerMinute: 3 } });
+  const list = async (token: string) => api.app.inject({ url: '/v1/jobs', headers: { authorization: `Bearer ${token}` } });
+  const answers = [];
+  for (let n = 0; n < 4; n++) answers.push(await list(tokens[0]!));
+  expect(answers.map(({ statusCode }) => statusCode)).toEqual([200, 200, 200, 429]);
+  const refused = answers[3]!;
+  expect(refused.json().error).toMatchObject({ type: 'rate_limited', code: 'rate_limited', request_id: expect.stringMatching(/^req_/) as string });
+  expect(Number(refused.headers['retry-after'])).toBeGreaterThanOrEqual(1);
+  expect((await list(tokens[1]!)).statusCode).toBe(200);
+  for (let n = 0; n < 5; n++) expect((await api.app.inject('/healthz')).statusCode).toBe(200);
+});
