@@ -10,6 +10,9 @@ export interface S3Settings {
   sessionToken: string | null;
 }
 
+export const NOTICE_NAMES = ['aws', 'gcp', 'azure', 'kubernetes'] as const;
+export type NoticeName = (typeof NOTICE_NAMES)[number];
+
 export interface Config {
   /** Null: whoever starts the system finds or starts one. */
   redisUrl: string | null;
@@ -29,7 +32,10 @@ export interface Config {
   host: string;
   port: number;
   engine: 'auto' | 'tensorflow' | 'wasm';
-  notices: string;
+  /** Whose notices of this machine's end a worker listens to. */
+  notices: 'auto' | NoticeName[];
+  /** Where the metadata services are. */
+  metadataUrls: { aws: string; gcp: string; azure: string };
   /** Several while one is being replaced. Empty: no token is asked for, and only loopback may be bound. */
   apiTokens: string[];
   corsOrigins: string[];
@@ -86,6 +92,22 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, cw
   const dataBuckets = list(env['PAWL_DATA_BUCKETS'], ',');
   if (dataBuckets.some((name) => !BUCKET.test(name))) bad('PAWL_DATA_BUCKETS', 'must be names of buckets, separated by commas');
   const queuePrefix = text('PAWL_QUEUE_PREFIX') ?? 'pawl';
+  const notices = text('PAWL_NOTICES') ?? 'auto';
+  const named = notices === 'none' ? [] : list(notices, ',');
+  const isNoticeName = (name: string): name is NoticeName => (NOTICE_NAMES as readonly string[]).includes(name);
+  if (notices !== 'auto' && !named.every(isNoticeName)) bad('PAWL_NOTICES', `must be auto, none, or some of ${NOTICE_NAMES.join(', ')} with commas between, not ${JSON.stringify(notices)}`);
+  const address = (name: string, usual: string): string => {
+    const given = text(name) ?? usual;
+    if (!/^https?:\/\/[^\s]+$/.test(given)) bad(name, 'must be an http address');
+    return given.replace(/\/+$/, '');
+  };
+  // The first two are what Amazon's and Google's own libraries read.
+  const googleHost = text('GCE_METADATA_HOST');
+  const metadataUrls = {
+    aws: address('AWS_EC2_METADATA_SERVICE_ENDPOINT', 'http://169.254.169.254'),
+    gcp: googleHost === null ? 'http://metadata.google.internal' : `http://${googleHost}`,
+    azure: address('PAWL_AZURE_METADATA_URL', 'http://169.254.169.254'),
+  };
   const logLevel = text('PAWL_LOG_LEVEL') ?? 'info';
   if (!LOG_LEVELS.includes(logLevel)) bad('PAWL_LOG_LEVEL', `must be one of ${LOG_LEVELS.join(', ')}`);
   const endpoint = text('S3_ENDPOINT');
@@ -111,7 +133,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, cw
     host,
     port,
     engine: engine as Config['engine'],
-    notices: text('PAWL_NOTICES') ?? 'auto',
+    notices: notices === 'auto' ? 'auto' : named.filter(isNoticeName),
+    metadataUrls,
     apiTokens,
     corsOrigins: list(env['PAWL_CORS_ORIGINS'], ','),
     maxOpenJobs,

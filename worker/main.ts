@@ -16,10 +16,15 @@ import { VERSION } from '../lib/version.js';
 import { runDetached } from './supervisor/detached.js';
 import { chooseDevices } from './supervisor/devices.js';
 import type { DataMeans } from './supervisor/inputs.js';
+import { watchNotices } from './supervisor/notices/index.js';
 import { makeSupervisor } from './supervisor/supervisor.js';
 
 /** What a notice by signal leaves: Kubernetes' default, and more than most clouds give. */
 const SIGNAL_GRACE_MS = 25_000;
+/** What is left where nobody says how much. */
+const SOON_GRACE_MS = 120_000;
+/** A metadata service on this machine's own network answers in milliseconds. */
+const FIRST_LOOK_MS = 300;
 const trainerEntry = join(import.meta.dirname, 'trainer', 'main.js');
 
 /** A server of data that is away is waited for, before the attempt fails and another one is made. */
@@ -50,10 +55,15 @@ async function work(args: readonly string[]): Promise<void> {
   const supervisor = await makeSupervisor({ store, queue, clock: systemClock, log, data, spoolRoot: join(config.dataDir, 'spool'), trainerEntry, engine: config.engine, env: process.env, slots, gpus, version: VERSION });
 
   let leaving: Promise<void> | null = null;
+  /** Events that are waiting until all is saved. */
+  const acknowledgements = new Set<() => Promise<void>>();
   const leave = (why: string, graceMs: number): void => {
+    log.info({ why, grace_ms: graceMs }, leaving ? 'leaving already' : 'leaving');
+    const saved = supervisor.shutdown({ reason: 'preempted_notice', message: `the worker was told to go: ${why}`, graceMs });
     leaving ??= (async () => {
-      log.info({ why, grace_ms: graceMs }, 'leaving');
-      await supervisor.shutdown('preempted_notice', graceMs);
+      await saved;
+      notices.close();
+      for (const acknowledge of acknowledgements) await acknowledge().catch((error: unknown) => log.warn({ err: error }, 'the event was not approved'));
       await queue.close();
       await store.close();
       await data.places.buckets?.objects.close();
@@ -63,6 +73,20 @@ async function work(args: readonly string[]): Promise<void> {
       process.exit(1);
     });
   };
+  const notices = watchNotices({
+    wanted: config.notices,
+    urls: config.metadataUrls,
+    log,
+    onAnnounced: (announced) => {
+      if (announced.kind === 'hint') {
+        log.info({ hint: announced.message }, 'this machine may go');
+        supervisor.hint();
+        return;
+      }
+      if (announced.acknowledge) acknowledgements.add(announced.acknowledge);
+      leave(announced.message, announced.atMs === null ? SOON_GRACE_MS : Math.max(0, announced.atMs - Date.now()));
+    },
+  });
   process.on('SIGTERM', () => leave('SIGTERM', SIGNAL_GRACE_MS));
   process.on('SIGINT', () => leave('SIGINT', SIGNAL_GRACE_MS));
   // A parent that vanished cannot say goodbye; its worker commits and goes.
@@ -71,6 +95,9 @@ async function work(args: readonly string[]): Promise<void> {
     if (supervisor.draining() && supervisor.idleMs() > 0) leave('drained', SIGNAL_GRACE_MS);
     else if (exitWhenIdleMs !== null && supervisor.idleMs() > exitWhenIdleMs) leave('idle', SIGNAL_GRACE_MS);
   }, 500);
+  // On a machine that goes, nothing is begun.
+  await notices.firstLook(FIRST_LOOK_MS);
+  if (leaving !== null) return;
   supervisor.start();
   log.info({ worker: supervisor.id, store: store.description, slots, gpus }, 'worker ready');
   process.send?.({ type: 'ready', worker: supervisor.id });

@@ -98,7 +98,7 @@ export async function startTestSystem({ store: kind = 'file', env: extra = {}, s
   const prefix = `t${ulid().toLowerCase()}`;
   const queue = connectQueue({ url: redis.url, prefix });
   const env: Record<string, string> = {
-    PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', PAWL_LOG_LEVEL: process.env['PAWL_TEST_LOG_LEVEL'] ?? 'error', REDIS_URL: redis.url, PAWL_QUEUE_PREFIX: prefix, PAWL_STORE: storeUrl, PAWL_DATA_DIR: join(temp.path, 'data'), PAWL_PORT: '0',
+    PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', PAWL_LOG_LEVEL: process.env['PAWL_TEST_LOG_LEVEL'] ?? 'error', REDIS_URL: redis.url, PAWL_QUEUE_PREFIX: prefix, PAWL_STORE: storeUrl, PAWL_DATA_DIR: join(temp.path, 'data'), PAWL_PORT: '0', PAWL_NOTICES: 'none',
     PAWL_DATA_ROOTS: join(import.meta.dirname, '../fixtures'),
     ...(s3 ? { S3_ENDPOINT: s3.endpoint, AWS_REGION: s3.region, AWS_ACCESS_KEY_ID: s3.accessKey, AWS_SECRET_ACCESS_KEY: s3.secretKey } : {}),
     ...extra,

@@ -20,6 +20,8 @@ type Happening =
   | { type: 'trainer'; message: FromTrainer }
   | { type: 'exit'; exit: TrainerExit }
   | { type: 'notice' }
+  /** The machine may go: a good time to save. */
+  | { type: 'hint' }
   /** HEAD may want something new. */
   | { type: 'look' }
   /** The inputs are in HEAD: the first micro-batch may run. */
@@ -258,6 +260,10 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
         case 'notice':
           lookAtNotice();
           break;
+        case 'hint':
+          log.info({}, 'a checkpoint ahead of time: the machine may go');
+          if (running && !ending) trainer.send({ type: 'snapshot', attempt: claim.attempt });
+          break;
         case 'look':
           // Beside everything else: a store that does not answer must not keep a notice waiting.
           if (looking) break;
@@ -288,9 +294,9 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
   }
 }
 
-/** Brings notices, nudges, the regular look at HEAD and the time limit to the inbox; returns a function that ends it. */
+/** Brings notices, hints, nudges, the regular look at HEAD and the time limit to the inbox; returns a function that ends it. */
 function watch({ deps, record, claim, controls, startedMs }: Session, inbox: Inbox<Happening>): () => void {
-  const undo = [controls.notice.onGiven(() => inbox.put({ type: 'notice' })), controls.onNudge(() => inbox.put({ type: 'look' }))];
+  const undo = [controls.notice.onGiven(() => inbox.put({ type: 'notice' })), controls.onNudge(() => inbox.put({ type: 'look' })), controls.onHint(() => inbox.put({ type: 'hint' }))];
   const looking = setInterval(() => inbox.put({ type: 'look' }), deps.lookEveryMs);
   const limit = record.spec.run.max_duration_seconds;
   const left = limit === null ? null : (limit - claim.head().counters.attempt_seconds) * 1_000 - (deps.clock.monotonicMs() - startedMs);

@@ -46,6 +46,8 @@ export interface AttemptControls {
   notice: Notice;
   /** Calls back when HEAD may want something new. Returns a function that stops it. */
   onNudge(listener: () => void): () => void;
+  /** Calls back when now is a good time to save: the machine may go. Returns a function that stops it. */
+  onHint(listener: () => void): () => void;
   /** The worker says of itself what its trainers run on. */
   onFacts(engine: string, device: string): void;
 }

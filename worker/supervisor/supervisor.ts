@@ -5,7 +5,6 @@ import { availableParallelism, hostname } from 'node:os';
 import { join } from 'node:path';
 import { ulid } from 'ulid';
 import type { Clock } from '../../lib/clock.js';
-import type { StatusReason } from '../../lib/contract/records.js';
 import type { JobSpec } from '../../lib/contract/spec.js';
 import { makeLiveness } from '../../lib/jobs/liveness.js';
 import type { Log } from '../../lib/log.js';
@@ -16,7 +15,7 @@ import { runAttempt } from './attempt.js';
 import type { DataMeans } from './inputs.js';
 import { makeRedisFeed } from './live-feed.js';
 import { countMemoryKills } from './memory-kills.js';
-import { makeNotice, type Notice } from './notice.js';
+import { makeNotice, type Notice, type NoticeFacts } from './notice.js';
 import { makeObjectCache } from './object-cache.js';
 import { makeTrainerPool } from './trainer-process.js';
 import { chooseTrainerSetup } from './trainer-setup.js';
@@ -46,13 +45,19 @@ export interface Supervisor {
   /** Milliseconds without a ticket in hand; 0 while there is one. */
   idleMs(): number;
   draining(): boolean;
-  /** No more tickets; every attempt gets a notice and commits; resolves when all have ended or the grace is over. */
-  shutdown(reason: Extract<StatusReason, 'preempted_notice' | 'server_shutdown'>, graceMs: number): Promise<void>;
+  /** Every attempt commits soon, and goes on. */
+  hint(): void;
+  /**
+   * No more tickets; every attempt gets a notice and commits; resolves when all have ended or the grace is over. Said again, it only
+   * tightens the grace.
+   */
+  shutdown(notice: { reason: NoticeFacts['reason']; message: string; graceMs: number }): Promise<void>;
 }
 
 interface Active {
   notice: Notice;
   nudged: Set<() => void>;
+  hinted: Set<() => void>;
 }
 
 const BEAT_EVERY_MS = 2_000;
@@ -85,7 +90,7 @@ export async function makeSupervisor(options: SupervisorOptions): Promise<Superv
   async function handle(ticket: Ticket): Promise<TicketOutcome> {
     // Two tickets of one job can meet here after a retry; the second finds a live owner at the latest in HEAD.
     if (active.has(ticket.job)) return { postponeMs: 1_000 };
-    const mine: Active = { notice: makeNotice(), nudged: new Set() };
+    const mine: Active = { notice: makeNotice(), nudged: new Set(), hinted: new Set() };
     active.set(ticket.job, mine);
     const gpu = freeGpus.shift() ?? null;
     const trainerSetup = (spec: JobSpec, numericsClass: string | null): TrainerSetup => chooseTrainerSetup(spec, numericsClass, { cores, engine: options.engine, gpu });
@@ -98,6 +103,10 @@ export async function makeSupervisor(options: SupervisorOptions): Promise<Superv
           onNudge: (listener) => {
             mine.nudged.add(listener);
             return () => mine.nudged.delete(listener);
+          },
+          onHint: (listener) => {
+            mine.hinted.add(listener);
+            return () => mine.hinted.delete(listener);
           },
           onFacts: (engine, device) => (facts = { engine, device }),
         },
@@ -142,6 +151,16 @@ export async function makeSupervisor(options: SupervisorOptions): Promise<Superv
     },
   });
   let beating: NodeJS.Timeout | undefined;
+  let closing: Promise<void> | null = null;
+
+  async function close(graceMs: number): Promise<void> {
+    await consumer.close({ waitMs: graceMs + 5_000 });
+    clearInterval(beating);
+    unlisten();
+    await trainers.close();
+    await queue.workers.end(id).catch(() => undefined);
+    await rm(spoolRoot, { recursive: true, force: true });
+  }
 
   return {
     id,
@@ -152,17 +171,15 @@ export async function makeSupervisor(options: SupervisorOptions): Promise<Superv
     },
     idleMs: () => (active.size > 0 ? 0 : clock.monotonicMs() - lastBusyMs),
     draining: () => draining,
-    shutdown: async (reason, graceMs) => {
+    hint: () => {
+      for (const { hinted } of active.values()) for (const listener of hinted) listener();
+    },
+    shutdown: ({ reason, message, graceMs }) => {
       draining = true;
       consumer.pause();
-      for (const { notice } of active.values()) notice.give({ reason, message: 'the worker was told to go', deadlineMs: clock.monotonicMs() + graceMs, immediate: false });
+      for (const { notice } of active.values()) notice.give({ reason, message, deadlineMs: clock.monotonicMs() + graceMs, immediate: false });
       beat();
-      await consumer.close({ waitMs: graceMs + 5_000 });
-      clearInterval(beating);
-      unlisten();
-      await trainers.close();
-      await queue.workers.end(id).catch(() => undefined);
-      await rm(spoolRoot, { recursive: true, force: true });
+      return (closing ??= close(graceMs));
     },
   };
 }

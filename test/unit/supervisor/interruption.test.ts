@@ -49,6 +49,7 @@ beforeEach(async () => {
   notice = makeNotice();
   const controls: AttemptControls = {
     notice,
+    onHint: () => () => undefined,
     onNudge: (listener) => {
       nudge = listener;
       return () => undefined;

@@ -1,0 +1,81 @@
+// Which clouds' notices a worker listens to, and the listening: each source is asked again and again until the worker goes, its
+// failures are of no consequence, and what was announced is told once and not taken back.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { messageOf } from '../../../lib/errors.js';
+import { makeAwsSource } from './aws.js';
+import { makeAzureSource } from './azure.js';
+import { makeGcpSource } from './gcp.js';
+import type { Announced, NoticeSource } from './source.js';
+
+export interface NoticesOptions {
+  /** Found out by asking, or named. Kubernetes' notice is the signal, which every worker hears. */
+  wanted: 'auto' | readonly string[];
+  urls: { aws: string; gcp: string; azure: string };
+  log: { debug(fields: object, message: string): void; info(fields: object, message: string): void };
+  onAnnounced(announced: Announced): void;
+}
+
+export interface Notices {
+  /** Every source has been asked once, or `ms` are over. */
+  firstLook(ms: number): Promise<void>;
+  close(): void;
+}
+
+/** Whoever has not answered by the last of these is not there. */
+const DETECT_MS = [1_000, 5_000, 15_000];
+const DETECT_PAUSE_MS = 5_000;
+/** After a look that failed. */
+const FAILED_PAUSE_MS = 1_000;
+
+export function sourcesOf({ wanted, urls }: Pick<NoticesOptions, 'wanted' | 'urls'>): NoticeSource[] {
+  const all = [makeAwsSource({ baseUrl: urls.aws }), makeGcpSource({ baseUrl: urls.gcp }), makeAzureSource({ baseUrl: urls.azure })];
+  return wanted === 'auto' ? all : all.filter(({ name }) => wanted.includes(name));
+}
+
+export function watchNotices(options: NoticesOptions, sources: readonly NoticeSource[] = sourcesOf(options)): Notices {
+  const { wanted, log, onAnnounced } = options;
+  const over = new AbortController();
+  const { signal } = over;
+  const pause = (ms: number): Promise<unknown> => sleep(ms, undefined, { signal }).catch(() => undefined);
+
+  async function isThere(source: NoticeSource): Promise<boolean> {
+    for (const timeoutMs of DETECT_MS) {
+      if (signal.aborted) return false;
+      const there = await source.detect(AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)])).catch(() => null);
+      if (there !== null) return there;
+      await pause(DETECT_PAUSE_MS);
+    }
+    return false;
+  }
+
+  async function listen(source: NoticeSource, looked: () => void): Promise<void> {
+    if (wanted === 'auto' && !(await isThere(source))) return;
+    const said = new Set<string>();
+    log.info({ source: source.name }, 'listening for notices of this machine’s end');
+    while (!signal.aborted) {
+      let pauseMs = source.pauseMs;
+      try {
+        for (const announced of await source.look(signal)) {
+          if (said.has(announced.message)) continue;
+          said.add(announced.message);
+          onAnnounced(announced);
+        }
+      } catch (error) {
+        if (!signal.aborted) log.debug({ source: source.name, message: messageOf(error) }, 'no answer of the metadata service');
+        pauseMs = Math.max(pauseMs, FAILED_PAUSE_MS);
+      }
+      looked();
+      await pause(pauseMs);
+    }
+  }
+
+  const first = Promise.all(sources.map((source) => new Promise<void>((resolve) => void listen(source, resolve).then(resolve))));
+  return {
+    firstLook: async (ms) => {
+      const late = new AbortController();
+      await Promise.race([first, sleep(ms, undefined, { signal: late.signal }).catch(() => undefined)]);
+      late.abort();
+    },
+    close: () => over.abort(),
+  };
+}

@@ -1,0 +1,36 @@
+// Asking a cloud's metadata service: plain HTTP on a link-local address, short answers, short patience.
+
+export interface MetadataAnswer {
+  status: number;
+  headers: Headers;
+  /** At most BODY_MAX of it. */
+  text: string;
+}
+
+export interface MetadataRequest {
+  method?: 'GET' | 'PUT' | 'POST';
+  headers?: Readonly<Record<string, string>>;
+  body?: string;
+  timeoutMs: number;
+  signal: AbortSignal;
+}
+
+const BODY_MAX = 64 * 1024;
+
+/** @throws whatever fetch does, also when there is no whole answer in time */
+export async function askMetadata(url: string, { method = 'GET', headers = {}, body, timeoutMs, signal }: MetadataRequest): Promise<MetadataAnswer> {
+  const answer = await fetch(url, { method, headers, redirect: 'error', signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]), ...(body === undefined ? {} : { body }) });
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of answer.body ?? []) {
+    size += (chunk as Uint8Array).length;
+    if (size > BODY_MAX) throw new Error(`${url} answers with more than ${BODY_MAX} bytes`);
+    chunks.push(chunk as Uint8Array);
+  }
+  return { status: answer.status, headers: answer.headers, text: Buffer.concat(chunks).toString('utf8') };
+}
+
+/** An answer that says neither yes nor no. */
+export function unexpected(url: string, { status, text }: MetadataAnswer): Error {
+  return new Error(`${url} answers ${status}: ${text.slice(0, 200)}`);
+}
