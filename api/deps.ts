@@ -4,7 +4,7 @@ import type { Clock } from '../lib/clock.js';
 import type { DataPlaces } from '../lib/data/places.js';
 import { type JobAccess, makeJobAccess } from '../lib/jobs/access.js';
 import type { ControlDeps } from '../lib/jobs/control.js';
-import type { FollowDeps } from '../lib/jobs/following.js';
+import { type Follower, makeFollower } from '../lib/jobs/following.js';
 import { type JobListing, makeJobListing } from '../lib/jobs/listing.js';
 import type { Log } from '../lib/log.js';
 import type { JobQueue } from '../lib/queue/index.js';
@@ -57,7 +57,7 @@ export interface RouteDeps {
   access: JobAccess;
   listing: JobListing;
   control: ControlDeps;
-  follow: FollowDeps;
+  follower: Follower;
   /** Ids of one process sort by the order in which they were made. */
   newJobId(): string;
 }
@@ -80,7 +80,7 @@ export function makeRouteDeps({ store, queue, clock, log, places, limits, versio
     access,
     listing: makeJobListing({ store, access, clock }),
     control: { store, clock, tickets: queue.tickets, log },
-    follow: { access, journal: queue.journal, clock, pollMs: timing.streamPollMs },
+    follower: makeFollower({ access, journal: queue.journal, clock, pollMs: timing.streamPollMs }),
     newJobId: () => `job_${ulid(clock.now().getTime()).toLowerCase()}`,
   };
 }

@@ -1,5 +1,6 @@
 // Server-sent events on one connection: frames, comments that keep it open, and an end for a reader who does not read. Nothing is
-// written before what was written has gone, so that a slow reader costs one batch of memory and no more.
+// written before what was written has gone, so that a slow reader costs one batch of memory and no more; nor does the last of it
+// wait for ever.
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 
@@ -55,6 +56,11 @@ export function openEventStream(raw: ServerResponse, headers: Record<string, str
         clearTimeout(stalled);
       }
     },
-    end: () => raw.end(),
+    end: () => {
+      if (raw.writableEnded || raw.destroyed) return;
+      raw.end();
+      const stalled = setTimeout(() => raw.destroy(), timing.streamStallMs);
+      raw.once('close', () => clearTimeout(stalled));
+    },
   };
 }

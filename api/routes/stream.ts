@@ -2,16 +2,16 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { isAppError } from '../../lib/errors.js';
 import { asJobId } from '../../lib/jobs/access.js';
-import { followEvents, type Followed, isOver } from '../../lib/jobs/following.js';
+import type { Followed } from '../../lib/jobs/following.js';
 import type { RouteDeps } from '../deps.js';
 import { type EventStream, frame, openEventStream } from '../event-stream.js';
 import { numericCursor } from '../requests.js';
 
-export function makeStreamRoutes({ access, follow, timing, log }: RouteDeps) {
+export function makeStreamRoutes({ follower, timing, log }: RouteDeps) {
   const open = new Set<EventStream>();
 
   async function tell(stream: EventStream, job: string, after: number): Promise<void> {
-    for await (const batch of followEvents(follow, job, after, stream.signal)) await stream.write(batch.map(frameOf).join(''));
+    for await (const batch of follower.follow(job, after, stream.signal)) await stream.write(batch.map(frameOf).join(''));
   }
 
   return {
@@ -19,7 +19,7 @@ export function makeStreamRoutes({ access, follow, timing, log }: RouteDeps) {
       const id = asJobId(request.params.id);
       const header = request.headers['last-event-id'];
       const after = numericCursor(header === '' ? undefined : (header as string | undefined), 'Last-Event-ID');
-      if (await isOver(access, id, after)) return reply.code(204).send();
+      if (await follower.isOver(id, after)) return reply.code(204).send();
       reply.hijack();
       const stream = openEventStream(reply.raw, reply.getHeaders(), timing);
       open.add(stream);

@@ -82,7 +82,7 @@ export function makeJobAccess(deps: JobAccessDeps): JobAccess {
 
   async function attempts(id: string, current: Head): Promise<Attempt[]> {
     const keys: string[] = [];
-    for await (const info of store.list(attemptsPrefix(id))) keys.push(info.key);
+    for await (const key of store.keys(attemptsPrefix(id))) keys.push(key);
     const starts: AttemptStart[] = [];
     const ends = new Map<number, AttemptEnd>();
     await inParallel(keys, READ_WIDTH, async (key) => {

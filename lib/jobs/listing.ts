@@ -40,7 +40,7 @@ export interface JobListing {
 }
 
 export interface ListingDeps {
-  store: Pick<Store, 'get' | 'list'>;
+  store: Pick<Store, 'get' | 'keys'>;
   access: Pick<JobAccess, 'items'>;
   clock: Pick<Clock, 'now' | 'monotonicMs'>;
 }
@@ -90,12 +90,12 @@ export function makeJobListing({ store, access, clock }: ListingDeps): JobListin
     const at = clock.monotonicMs();
     // Open before closed: a job that closes in between is then in both, and never in neither.
     const open = new Map<string, number>();
-    for await (const { key } of store.list(OPEN_PREFIX)) {
+    for await (const key of store.keys(OPEN_PREFIX)) {
       const marker = parseMarkerKey(key);
       if (marker) open.set(marker.job, Math.max(open.get(marker.job) ?? 0, marker.gen));
     }
     const since = new Date(clock.now().getTime() - CLOSED_DAYS_AGAIN * 86_400_000).toISOString().slice(0, 10);
-    for await (const { key } of store.list(CLOSED_PREFIX, closedFrom === '' ? {} : { after: closedFrom })) {
+    for await (const key of store.keys(CLOSED_PREFIX, closedFrom === '' ? {} : { after: closedFrom })) {
       const marker = parseMarkerKey(key);
       if (marker && marker.gen >= (closed.get(marker.job)?.gen ?? 0)) closed.set(marker.job, { gen: marker.gen, day: key.slice(CLOSED_PREFIX.length).split('/')[0] ?? '' });
     }

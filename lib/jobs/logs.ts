@@ -11,7 +11,7 @@ import { logPageKey, logsPrefix, parseLogPageKey } from './names.js';
 export const LOG_ID_STRIDE = 100_000;
 
 export interface LogDeps {
-  store: Pick<Store, 'get' | 'list'>;
+  store: Pick<Store, 'get' | 'keys'>;
   logs: Pick<Journal<LogLine>, 'read'>;
 }
 
@@ -40,9 +40,9 @@ export async function logLinesAfter({ store, logs }: LogDeps, job: string, after
   return [...lines.values()].sort((a, b) => a.id - b.id).slice(0, limit);
 }
 
-async function pagesAfter(store: Pick<Store, 'list'>, job: string, after: number): Promise<{ key: string; first: number }[]> {
+async function pagesAfter(store: Pick<Store, 'keys'>, job: string, after: number): Promise<{ key: string; first: number }[]> {
   const pages: { key: string; first: number }[] = [];
-  for await (const { key } of store.list(logsPrefix(job))) {
+  for await (const key of store.keys(logsPrefix(job))) {
     const range = parseLogPageKey(key);
     if (range && range.last > after) pages.push({ key, first: range.first });
   }

@@ -27,6 +27,8 @@ const TEMP_FOLDER = '~tmp';
 const TEMP_LIFE_MS = 60 * 60 * 1000;
 /** Files looked at together while listing. */
 const LIST_BATCH = 32;
+/** Names taken together where no file is looked at. */
+const KEYS_BATCH = 1_000;
 
 export interface FileStoreOptions {
   /** The folder, made if missing. Everything in it belongs to the store. */
@@ -181,6 +183,21 @@ export async function makeFileStore(options: FileStoreOptions): Promise<Store> {
         for (const info of batch.found) {
           if (info === null) continue;
           yield info;
+          left -= 1;
+        }
+      }
+    },
+
+    async *keys(prefix, { after = '', limit = Infinity, signal }: ListOptions = {}) {
+      if (!couldStartKey(prefix)) return;
+      const keys = listKeys(root, prefix, after);
+      for (let left = limit; left > 0; ) {
+        const batch = await call(`list ${prefix}`, signal === undefined ? {} : { signal }, () => take(keys, Math.min(left, KEYS_BATCH)));
+        if (batch.length === 0) return;
+        for (const key of batch) {
+          // A deleted register still has its files.
+          if (isRegister(key) && (await call(`list ${prefix}`, {}, () => look(key))) === null) continue;
+          yield key;
           left -= 1;
         }
       }

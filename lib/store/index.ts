@@ -1,4 +1,4 @@
-// The seam to durable storage: seven verbs over immutable objects and registers, and which driver serves a URL.
+// The seam to durable storage: eight verbs over immutable objects and registers, and which driver serves a URL.
 // A driver is one file (file.ts, s3.ts) with what it alone imports, and passes the conformance suite. Meaning of keys is
 // not its business.
 //
@@ -61,6 +61,8 @@ export interface Store {
   head(key: string, options?: CallOptions): Promise<ObjectInfo | null>;
   /** Keys that start with `prefix` (any string, not only a folder), in byte order, each register once under its own name. */
   list(prefix: string, options?: ListOptions): AsyncIterable<ObjectInfo>;
+  /** The same keys and no more: for lists of thousands, because a folder tells names without looking at each file. */
+  keys(prefix: string, options?: ListOptions): AsyncIterable<string>;
   /** Removes an object; a missing one is no error. */
   delete(key: string, options?: CallOptions): Promise<void>;
   /** Ends connections; the store is not used afterwards. */

@@ -97,6 +97,32 @@ export function makeS3Store(options: S3StoreOptions): Store {
     }
   }
 
+  // https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html
+  async function* list(prefix: string, { after = '', limit = Infinity, signal }: ListOptions = {}): AsyncGenerator<ObjectInfo> {
+    if (!couldStartKey(prefix)) return;
+    // Paged by key and not by token: the order is needed anyway, and a lost page is simply asked for again.
+    let last = after === '' ? '' : root + after;
+    for (let left = limit; left > 0; ) {
+      const from = last === '' ? {} : { StartAfter: last };
+      const input = { Bucket, Prefix: root + prefix, MaxKeys: Math.min(left, PAGE_KEYS), ...from };
+      const page = await call(`list ${prefix}`, 0, signal ? { signal } : {}, (budget) =>
+        retrying.send(new ListObjectsV2Command(input), limits(budget)),
+      );
+      for (const item of page.Contents ?? []) {
+        const name = item.Key ?? '';
+        if (Buffer.compare(Buffer.from(name), Buffer.from(last)) <= 0) {
+          throw new AppError('store_unsafe', `list ${prefix}: the server does not list in byte order (${name} after ${last})`);
+        }
+        last = name;
+        const key = name.slice(root.length);
+        if (!isKey(key)) continue; // not ours: a console's folder marker, another program's object
+        yield toInfo(key, item.Size, item.ETag, item.LastModified);
+        left -= 1;
+      }
+      if (page.IsTruncated !== true || page.Contents === undefined || page.Contents.length === 0) return;
+    }
+  }
+
   return {
     description: `s3://${Bucket}/${root}`.replace(/\/$/, ''),
 
@@ -148,30 +174,10 @@ export function makeS3Store(options: S3StoreOptions): Store {
       return call(`head ${key}`, 0, callOptions, async (budget) => (await look(key, budget))?.info ?? null);
     },
 
-    // https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html
-    async *list(prefix, { after = '', limit = Infinity, signal }: ListOptions = {}) {
-      if (!couldStartKey(prefix)) return;
-      // Paged by key and not by token: the order is needed anyway, and a lost page is simply asked for again.
-      let last = after === '' ? '' : root + after;
-      for (let left = limit; left > 0; ) {
-        const from = last === '' ? {} : { StartAfter: last };
-        const input = { Bucket, Prefix: root + prefix, MaxKeys: Math.min(left, PAGE_KEYS), ...from };
-        const page = await call(`list ${prefix}`, 0, signal ? { signal } : {}, (budget) =>
-          retrying.send(new ListObjectsV2Command(input), limits(budget)),
-        );
-        for (const item of page.Contents ?? []) {
-          const name = item.Key ?? '';
-          if (Buffer.compare(Buffer.from(name), Buffer.from(last)) <= 0) {
-            throw new AppError('store_unsafe', `list ${prefix}: the server does not list in byte order (${name} after ${last})`);
-          }
-          last = name;
-          const key = name.slice(root.length);
-          if (!isKey(key)) continue; // not ours: a console's folder marker, another program's object
-          yield toInfo(key, item.Size, item.ETag, item.LastModified);
-          left -= 1;
-        }
-        if (page.IsTruncated !== true || page.Contents === undefined || page.Contents.length === 0) return;
-      }
+    list,
+
+    async *keys(prefix, options) {
+      for await (const { key } of list(prefix, options)) yield key;
     },
 
     // https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html

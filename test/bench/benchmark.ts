@@ -58,5 +58,8 @@ export interface Benchmark {
 export interface BenchSystem {
   client: Client;
   pids: { api: number; worker: number };
+  redisUrl: string;
+  /** `file:<folder>`. */
+  store: string;
   close(): Promise<void>;
 }

@@ -50,7 +50,7 @@ export async function startBenchSystem(undo: Undo): Promise<BenchSystem> {
     if (died.length > 0 && !interrupted) throw new Error(died.join('; '));
   });
   const { api, worker } = system.pids();
-  return { client: makeClient({ url: system.url }), pids: { api: api ?? -1, worker: worker ?? -1 }, close };
+  return { client: makeClient({ url: system.url }), pids: { api: api ?? -1, worker: worker ?? -1 }, redisUrl: system.redisUrl, store: options.config.store, close };
 }
 
 /** All parts and what they forked, as Linux tells it. */

@@ -223,6 +223,9 @@ export async function simulate(protocol: Protocol, seed: number): Promise<WorldR
         const keys = await call('read', () => [...objects.keys()].filter((key) => key.startsWith(prefix)).sort());
         for (const key of keys) yield { key, sizeBytes: 0, etag: '', modifiedAt: new Date(0) };
       },
+      keys: () => {
+        throw new Error('not used');
+      },
       delete: (key) =>
         call('write', () => {
           checkDelete(key);

@@ -69,8 +69,8 @@ export function makeController({ name, store, queue, clock, log, timing }: Contr
 
   async function openMarkers(): Promise<{ job: string; gen: number }[]> {
     const markers: { job: string; gen: number }[] = [];
-    for await (const info of store.list(OPEN_PREFIX)) {
-      const marker = parseMarkerKey(info.key);
+    for await (const key of store.keys(OPEN_PREFIX)) {
+      const marker = parseMarkerKey(key);
       if (marker) markers.push(marker);
     }
     return markers;

@@ -7,7 +7,8 @@ import { jobOverhead } from './job-overhead.js';
 import { lanes } from './lanes.js';
 import { memory } from './memory.js';
 import { processMemory } from './process-memory.js';
+import { readers } from './readers.js';
 import { submit } from './submit.js';
 import { warm } from './warm.js';
 
-export const BENCHMARKS: readonly Benchmark[] = [...frameworkBenchmarks, jobOverhead, commits, memory, lanes, engines, submit, warm, processMemory];
+export const BENCHMARKS: readonly Benchmark[] = [...frameworkBenchmarks, jobOverhead, commits, memory, lanes, engines, submit, warm, processMemory, readers];

@@ -1,20 +1,14 @@
 // What the standing processes hold: resident memory of API and supervisor, idle, and with a thousand jobs that were listed.
-import { readFile } from 'node:fs/promises';
 import type { Bench, Benchmark, BenchSystem, Claim } from '../benchmark.js';
 import { sleep } from '../jobs.js';
 import { digitsNetwork, specOf } from '../networks.js';
+import { residentMib } from '../process-memory.js';
 import { startBenchSystem } from '../system.js';
 
 const JOBS = 1_000;
 const CALLERS = 8;
 /** For timers to run and garbage to be noticed. */
 const SETTLE_MS = 3_000;
-
-async function residentMib(pid: number): Promise<number> {
-  const line = /^VmRSS:\s*(\d+) kB$/m.exec(await readFile(`/proc/${pid}/status`, 'utf8'));
-  if (!line) throw new Error(`/proc/${pid}/status tells no VmRSS`);
-  return Number(line[1]) / 1_024;
-}
 
 async function both({ pids }: BenchSystem): Promise<{ api: number; worker: number }> {
   await sleep(SETTLE_MS);

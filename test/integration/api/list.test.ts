@@ -82,7 +82,7 @@ describe('the list of jobs', () => {
     const made = Array.from({ length: 2_300 }, (_, n) => `job_01j${String(n).padStart(23, '0')}`);
     await Promise.all(made.map((id) => api.store.put(`closed/2026-01-01/${id}.0`, summary(id))));
     let reads = 0;
-    const counted: Pick<Store, 'get' | 'list'> = { list: (...args) => api.store.list(...args), get: (...args) => (reads++, api.store.get(...args)) };
+    const counted: Pick<Store, 'get' | 'keys'> = { keys: (...args) => api.store.keys(...args), get: (...args) => (reads++, api.store.get(...args)) };
     const listing = anotherListing(api, counted);
     const pages: JobPage[] = [];
     for (let after: string | null = null; ; ) {
@@ -103,7 +103,7 @@ describe('the list of jobs', () => {
 
 const ALL = { statuses: null, name: null, tags: {}, createdAfter: null, after: null, limit: 20 };
 
-function anotherListing(api: TestApi, store: Pick<Store, 'get' | 'list'> = api.store) {
+function anotherListing(api: TestApi, store: Pick<Store, 'get' | 'keys'> = api.store) {
   const access = makeJobAccess({ store: api.store, queue: api.queue, clock: systemClock, places: { roots: [], buckets: null }, log: silentLog });
   return makeJobListing({ store, access, clock: systemClock });
 }

@@ -28,6 +28,10 @@ function severable(): { wrap: (store: Store) => Store; away: (is: boolean) => vo
       check();
       yield* store.list(...args);
     },
+    async *keys(...args) {
+      check();
+      yield* store.keys(...args);
+    },
   });
   return { wrap, away: (is) => (isAway = is), hits: () => hits };
 }

@@ -1,7 +1,11 @@
 // Server-sent events from a listening server: history, what comes live, resuming, gaps, the end, readers who do not read, and all
 // of it from the store alone.
-import { connect, type Socket } from 'node:net';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { type AddressInfo, connect, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { frame, openEventStream } from '../../../api/event-stream.js';
+import type { Store } from '../../../lib/store/index.js';
 import { event, resultWith, startApi, type TestApi, until } from '../../support/api.js';
 import { type RedisServer, startRedis } from '../../support/redis.js';
 
@@ -124,29 +128,92 @@ describe('a stream', () => {
     await until('comments', async () => reader.text().includes(': still here\n\n'));
   });
 
+  it('costs one look at the job for each piece of news, however many read', async () => {
+    let looks = 0;
+    const wrapStore = (store: Store): Store => ({ ...store, get: async (key, ...rest) => ((looks += key.endsWith('/HEAD') ? 1 : 0), store.get(key, ...rest)) });
+    const api = await startApi({ redisUrl: redis.url, wrapStore, timing: { streamPollMs: 60_000 } });
+    const address = await api.listen();
+    const job = await api.submit();
+    const owner = await api.own(job);
+    const first = owner.claim.head().counters.events;
+    const readers = await Promise.all(Array.from({ length: 30 }, () => read(address, job)));
+    const say = async (id: number): Promise<void> => {
+      await owner.say(event(id));
+      await until('everybody has it', async () => readers.every((reader) => ids(reader).at(-1) === id));
+    };
+    await say(first + 1);
+    const before = looks;
+    await say(first + 2);
+    expect(looks - before).toBeGreaterThan(0);
+    expect(looks - before).toBeLessThan(4);
+  });
+
   it('refuses an id that is none', async () => {
     const { address, job } = await running();
     expect((await read(address, job, 'last')).status).toBe(400);
   });
 
   it('cuts a reader who does not read, and holds no more for him than one batch', async () => {
-    const { api, address, job, owner, first } = await running(redis.url, { streamStallMs: 300 });
-    const big = { ...event(first + 1), message: 'x'.repeat(200_000) };
-    const { port } = new URL(address);
-    const closed = await new Promise<boolean>((resolve) => {
-      const socket: Socket = connect(Number(port), '127.0.0.1', () => {
-        socket.pause();
-        socket.write(`GET /v1/jobs/${job}/stream HTTP/1.1\r\nhost: localhost\r\n\r\n`);
+    const { api, address, job, owner, first } = await running(redis.url, { streamStallMs: 3_000 });
+    const accepted = once(api.app.server, 'connection') as Promise<[Socket]>;
+    const lazy = await readNothing(address, job);
+    const [served] = await accepted;
+    const reader = await read(address, job);
+    const bytes = 200_000;
+    let said = 0;
+    /** One by one, so that a batch is one event; another reader has had it when this returns. */
+    const say = async (count: number): Promise<void> => {
+      for (let n = 0; n < count; n++) {
+        said += 1;
+        await owner.say({ ...event(first + said), message: 'x'.repeat(bytes) });
+        await until('the other reader has it', async () => reader.text().endsWith('"data":{}}\n\n') && ids(reader).at(-1) === first + said);
+      }
+    };
+    // The buffers of the connection have some megabytes; what is held beyond them is this process's.
+    let held = 0;
+    for (; held === 0 && said < 200; held = served.writableLength) await say(1);
+    expect(held).toBeGreaterThan(0);
+    await say(2);
+    held = served.writableLength;
+    expect(held).toBeGreaterThan(0);
+    await say(40);
+    expect(served.destroyed).toBe(false);
+    expect(served.writableLength).toBe(held);
+    expect(held).toBeLessThan(3 * bytes);
+    await until('the cut', async () => served.destroyed && /pawl_event_streams 1/.test((await api.app.inject('/metrics')).body));
+    expect(reader.ended()).toBe(false);
+    lazy.destroy();
+  });
+
+  it('cuts a reader who does not read what came last', async () => {
+    let held = 0;
+    const gone = new Promise<void>((resolve) => {
+      const server = createServer((_request, response) => {
+        const stream = openEventStream(response, {}, { streamCommentMs: 60_000, streamStallMs: 200, streamRetryMs: 1 });
+        response.once('close', resolve);
         void (async () => {
-          await until('the stream', async () => /pawl_event_streams 1/.test((await api.app.inject('/metrics')).body));
-          for (let n = 1; n <= 60; n++) await owner.say({ ...big, id: first + n });
-          await until('the cut', async () => /pawl_event_streams 0/.test((await api.app.inject('/metrics')).body));
-          socket.destroy();
-          resolve(true);
+          // Pieces so small that the last of them has not to be waited for, until the buffers of the connection are full.
+          for (let full = 0; full < 3; full = response.writableLength > 0 ? full + 1 : 0) {
+            if (response.writableLength === 0) void stream.write(frame('epoch.completed', 'x'.repeat(12_000), 1));
+            await new Promise((settled) => setTimeout(settled, 1));
+          }
+          held = response.writableLength;
+          expect(response.writableNeedDrain).toBe(false);
+          stream.end();
         })();
-      });
-      socket.on('error', () => undefined);
+      }).listen(0, '127.0.0.1', () => void readNothing(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, 'any').then((socket) => onTestFinished(() => void socket.destroy())));
+      onTestFinished(() => void server.close());
     });
-    expect(closed).toBe(true);
+    await gone;
+    expect(held).toBeGreaterThan(0);
   });
 });
+
+/** A connection that asks for a stream and reads none of it. */
+async function readNothing(address: string, job: string): Promise<Socket> {
+  const socket = connect(Number(new URL(address).port), '127.0.0.1');
+  socket.pause().on('error', () => undefined);
+  await once(socket, 'connect');
+  socket.write(`GET /v1/jobs/${job}/stream HTTP/1.1\r\nhost: localhost\r\n\r\n`);
+  return socket;
+}

@@ -270,6 +270,19 @@ export function describeStore(name: string, makeStore: () => Promise<StoreUnderT
         }
       });
 
+      it('tells names alone, and the same ones', async () => {
+        const folder = fresh();
+        for (const name of ['a', 'b/1', 'b/2', 'c']) await store.put(`${folder}/${name}`, text('x'));
+        for (const name of ['b/HEAD', 'gone/HEAD']) await createdTag(store, `${folder}/${name}`, text('x'));
+        await store.delete(`${folder}/gone/HEAD`);
+        for (const [prefix, options] of [['/', {}], ['/b', {}], ['/gone', {}], ['/', { after: `${folder}/b/1` }], ['/', { after: `${folder}/a`, limit: 2 }], ['/', { limit: 0 }]] as const) {
+          const names: string[] = [];
+          for await (const key of store.keys(folder + prefix, options)) names.push(key);
+          expect(names).toEqual(await keysOf(store, folder + prefix, options));
+        }
+        expect(await keysOf(store, `${folder}/`)).toHaveLength(5);
+      });
+
       it('takes any string as prefix', async () => {
         const folder = fresh();
         const names = ['ab', 'abc', 'ab/1', 'b/HEAD', 'b/x'].filter((name) => name !== 'ab/1');
