@@ -1,10 +1,11 @@
 // Entry of an API process: reads the environment, opens the store, connects the queue (Redis may be away), listens, handles signals.
 import type { AddressInfo } from 'node:net';
 import { systemClock } from '../lib/clock.js';
-import { readConfig, storeOptions } from '../lib/config.js';
-import { isAppError, messageOf } from '../lib/errors.js';
+import { type Config, readConfig, storeOptions } from '../lib/config.js';
+import { AppError } from '../lib/errors.js';
 import { makeLog } from '../lib/log.js';
 import { connectQueue } from '../lib/queue/index.js';
+import { failToStart } from '../lib/start-up.js';
 import { openDataPlaces, openStore } from '../lib/store/open.js';
 import { probeStore } from '../lib/store/probe.js';
 import { VERSION } from '../lib/version.js';
@@ -52,10 +53,27 @@ async function main(): Promise<void> {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => leave(signal));
   process.on('disconnect', () => leave('the parent is gone'));
 
-  await app.listen({ host: config.host, port: config.port });
+  await app.listen({ host: config.host, port: config.port }).catch((error: unknown) => {
+    throw listenError(error, config);
+  });
   const url = addressOf(app.server.address() as AddressInfo);
   log.info({ url, store: store.description }, 'API ready');
   process.send?.({ type: 'ready', url });
+}
+
+function listenError(error: unknown, { host, port }: Config): unknown {
+  switch ((error as NodeJS.ErrnoException).code) {
+    case 'EADDRINUSE':
+      return new AppError('invalid_request', `port ${port} of ${host} is taken: PAWL_PORT chooses another, 0 a free one`, { param: 'PAWL_PORT' });
+    case 'EACCES':
+      return new AppError('invalid_request', `port ${port} may not be used by this user: PAWL_PORT chooses another, above 1023`, { param: 'PAWL_PORT' });
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+      return new AppError('invalid_request', `${host} is no address of this machine (PAWL_HOST)`, { param: 'PAWL_HOST' });
+    case undefined:
+    default:
+      return error;
+  }
 }
 
 /** Where a client on this machine finds it: what listens everywhere listens on loopback too. */
@@ -65,7 +83,4 @@ function addressOf({ address, family, port }: AddressInfo): string {
   return `http://${host}:${port}`;
 }
 
-main().catch((error: unknown) => {
-  process.stderr.write(`${isAppError(error) ? error.message : ((error as Error).stack ?? messageOf(error))}\n`);
-  process.exit(isAppError(error) && error.status < 500 ? 2 : 1);
-});
+main().catch(failToStart);

@@ -122,6 +122,12 @@ function component(name: string, schema: object): unknown {
 
 /** A schema as JSON, with layers by reference. */
 function plain(schema: unknown): Json {
-  return JSON.parse(JSON.stringify(schema, (_key, value: unknown) => (isLayer(value) ? reference('Layer') : value))) as Json;
+  return JSON.parse(JSON.stringify(schema, (_key, value: unknown) => (isLayer(value) ? reference('Layer') : described(value)))) as Json;
+}
+/** Where nothing says what a value means, what it may be does; `allows` is a keyword of ours. */
+function described(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || typeof (value as Json)['allows'] !== 'string') return value;
+  const { allows, ...schema } = value as Json;
+  return { description: allows, ...schema };
 }
 const isLayer = (value: unknown): boolean => typeof value === 'object' && value !== null && ((value as Json)['$id'] === LAYER_ID || (value as Json)['$ref'] === LAYER_ID);

@@ -8,39 +8,39 @@ import { JOB_STATUSES, type JobStatus } from '../lib/contract/job.js';
 import type { ListQuery } from '../lib/jobs/listing.js';
 import { makeValidator } from '../lib/jobs/spec/schema-problems.js';
 
-const flag = Type.Unsafe<'true' | 'false'>({ type: 'string', enum: ['true', 'false'] });
-const number = (pattern: string, description: string) => Type.String({ pattern: `^(?:${pattern})$`, description });
-const count = number('0|[1-9][0-9]{0,14}', 'an integer ≥ 0');
-const limit = number('[1-9][0-9]?|100', 'an integer from 1 to 100');
-const limitOfRows = number('[1-9][0-9]{0,3}|10000', 'an integer from 1 to 10000');
+const flag = (description: string) => Type.Unsafe<'true' | 'false'>({ type: 'string', enum: ['true', 'false'], description });
+const number = (pattern: string, allows: string, description: string) => Type.String({ pattern: `^(?:${pattern})$`, allows, description });
+const limit = number('[1-9][0-9]?|100', 'an integer from 1 to 100', 'at most so many (1 to 100); 20 without it');
+const rowNumber = (description: string) => number('[1-9][0-9]{0,3}|10000', 'an integer from 1 to 10000', description);
+const after = Type.String({ description: 'those after this one: the last_id of the page before' });
 const status = `(?:${JOB_STATUSES.join('|')})`;
 
-export const SubmitQuery = Type.Object({ dry_run: Type.Optional(flag) }, closed);
+export const SubmitQuery = Type.Object({ dry_run: Type.Optional(flag('stores nothing, and answers what the job would be')) }, closed);
 export const ListJobsQuery = Type.Object(
   {
-    status: Type.Optional(Type.String({ pattern: `^${status}(?:,${status})*$`, description: `one or more of ${JOB_STATUSES.join(', ')}, with commas between` })),
-    name: Type.Optional(Type.String({ minLength: 1, maxLength: 128 })),
-    created_after: Type.Optional(Timestamp),
-    after: Type.Optional(Type.String()),
+    status: Type.Optional(Type.String({ pattern: `^${status}(?:,${status})*$`, allows: `one or more of ${JOB_STATUSES.join(', ')}, with commas between`, description: 'only with one of these statuses, with commas between' })),
+    name: Type.Optional(Type.String({ minLength: 1, maxLength: 128, description: 'only with this name' })),
+    created_after: Type.Optional(Type.String({ ...Timestamp, description: 'only those created after this time' })),
+    after: Type.Optional(after),
     limit: Type.Optional(limit),
   },
   closed,
 );
-export const PageQuery = Type.Object({ after: Type.Optional(Type.String()), limit: Type.Optional(limit) }, closed);
-export const EventsQuery = Type.Object({ after: Type.Optional(Type.String()), limit: Type.Optional(limit) }, closed);
+export const PageQuery = Type.Object({ after: Type.Optional(after), limit: Type.Optional(limit) }, closed);
+export const EventsQuery = Type.Object({ after: Type.Optional(after), limit: Type.Optional(limit) }, closed);
 export const MetricsQuery = Type.Object(
   {
-    series: Type.Optional(Type.Unsafe<'update' | 'epoch'>({ type: 'string', enum: ['update', 'epoch'] })),
-    after_update: Type.Optional(count),
-    after: Type.Optional(Type.String()),
-    limit: Type.Optional(limitOfRows),
-    max_points: Type.Optional(limitOfRows),
+    series: Type.Optional(Type.Unsafe<'update' | 'epoch'>({ type: 'string', enum: ['update', 'epoch'], description: 'a row for each update, or for each epoch' })),
+    after_update: Type.Optional(number('0|[1-9][0-9]{0,14}', 'an integer ≥ 0', 'rows after this update')),
+    after: Type.Optional(after),
+    limit: Type.Optional(rowNumber('at most so many (1 to 10000); without it 20, or all where max_points is given')),
+    max_points: Type.Optional(rowNumber('a curve of the rows in so many points')),
   },
   closed,
 );
-export const WeightsQuery = Type.Object({ checkpoint: Type.Optional(Type.String()), weights: Type.Optional(Type.Unsafe<'raw' | 'ema'>({ type: 'string', enum: ['raw', 'ema'] })) }, closed);
+export const WeightsQuery = Type.Object({ checkpoint: Type.Optional(Type.String({ description: 'of this checkpoint instead of the result' })), weights: Type.Optional(Type.Unsafe<'raw' | 'ema'>({ type: 'string', enum: ['raw', 'ema'], description: 'the moving average, or the weights as they were trained; the average where the job keeps one' })) }, closed);
 export const NoQuery = Type.Object({}, closed);
-export const PreemptBody = Type.Object({ grace_seconds: Type.Optional(Type.Number({ minimum: 0, maximum: 86_400 })) }, closed);
+export const PreemptBody = Type.Object({ grace_seconds: Type.Optional(Type.Number({ minimum: 0, maximum: 86_400, description: 'what the notice leaves, 30 without it; 0 kills the trainer where it stands' })) }, closed);
 export const EmptyBody = Type.Object({}, closed);
 
 export type PageQuery = Static<typeof PageQuery>;

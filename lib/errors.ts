@@ -89,3 +89,13 @@ export function isAppError(error: unknown, code?: ErrorCode): error is AppError 
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
+
+/** How processes end. `failed`: also a job that failed or was cancelled; `unreachable`: Redis, the store or the API is away. */
+export const EXIT = { ok: 0, failed: 1, usage: 2, unreachable: 3, timedOut: 124 } as const;
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
+
+export function exitCodeOf(error: unknown): ExitCode {
+  if (!isAppError(error)) return EXIT.failed;
+  if (error.code === 'store_unavailable' || error.code === 'queue_unavailable') return EXIT.unreachable;
+  return error.status < 500 ? EXIT.usage : EXIT.failed;
+}

@@ -7,9 +7,10 @@ import { systemClock } from '../lib/clock.js';
 import { type Config, readConfig, storeOptions } from '../lib/config.js';
 import type { JobRecord } from '../lib/contract/records.js';
 import { defaultDataMemoryBytes } from '../lib/data/memory.js';
-import { AppError, isAppError, messageOf } from '../lib/errors.js';
+import { AppError } from '../lib/errors.js';
 import { makeLog } from '../lib/log.js';
 import { connectQueue } from '../lib/queue/index.js';
+import { failToStart } from '../lib/start-up.js';
 import { openDataPlaces, openStore } from '../lib/store/open.js';
 import { probeStore } from '../lib/store/probe.js';
 import { VERSION } from '../lib/version.js';
@@ -116,7 +117,4 @@ async function runOne(args: readonly string[]): Promise<void> {
 }
 
 const [command, ...rest] = process.argv.slice(2);
-(command === 'run' ? runOne(rest) : work(process.argv.slice(2))).catch((error: unknown) => {
-  process.stderr.write(`${isAppError(error) ? error.message : (error as Error).stack ?? messageOf(error)}\n`);
-  process.exit(isAppError(error) && error.status < 500 ? 2 : 1);
-});
+(command === 'run' ? runOne(rest) : work(process.argv.slice(2))).catch(failToStart);

@@ -1,16 +1,17 @@
 // What every command is given: the client, where to write, and how it ended. Nothing else in the CLI touches the process.
 import type { Command } from 'commander';
-import { AppError } from '../../lib/errors.js';
+import { AppError, ERROR_CODES, EXIT, type ExitCode, exitCodeOf, messageOf } from '../../lib/errors.js';
 import type { Config } from '../../lib/config.js';
 import { ApiError, type Client } from '../client.js';
 import type { Environment } from './processes.js';
 
-export const EXIT = { ok: 0, failed: 1, usage: 2, unreachable: 3, timedOut: 124 } as const;
-export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
+export { EXIT } from '../../lib/errors.js';
 
 export interface CliContext {
   /** For processes that commands start. */
   env: Environment;
+  /** Whether --json was given: errors are JSON too. */
+  json: boolean;
   /** Read on first use: `--help` works in any environment. */
   config(): Config;
   client(): Client;
@@ -37,18 +38,39 @@ export type AddCommands = (program: Command, context: CliContext) => void;
 
 /** Every command that speaks to the API has --json. */
 export function command(program: Command, nameAndArguments: string, description: string): Command {
-  return program.command(nameAndArguments).description(description).option('--json', 'print what the API says, as JSON');
+  return program.command(nameAndArguments).description(description).option('--json', 'print what the API says, as JSON; errors too');
 }
 
-/** One clear line for each problem, and the exit code that goes with it. */
-export function explain(error: unknown): { lines: string[]; code: ExitCode } {
+/** What `--help` ends with: real command lines, and what else there is to know. */
+export function withExamples(made: Command, examples: readonly string[], more?: string): Command {
+  const title = examples.length === 1 ? 'Example:' : 'Examples:';
+  return made.addHelpText('after', ['', title, ...examples.map((line) => `  ${line}`), ...(more === undefined ? [] : ['', more])].join('\n'));
+}
+
+export interface Explanation {
+  /** One clear line for each problem. */
+  lines: string[];
+  /** The same for programs, as the API has it. */
+  error: { type: string; code: string; message: string; param: string | null; request_id: string | null; details: readonly { param: string; message: string }[] };
+  code: ExitCode;
+}
+
+export function explain(error: unknown): Explanation {
   if (error instanceof ApiError) {
-    const request = error.status >= 500 && error.requestId !== null ? ` (${error.requestId})` : '';
-    if (error.code === 'unreachable' || error.status === 503) return { lines: [`${error.message}${request}`], code: EXIT.unreachable };
-    return { lines: problemLines(error), code: error.status >= 500 ? EXIT.failed : EXIT.usage };
+    const { type, code, message, param, requestId, details, status } = error;
+    const facts = { type, code, message, param, request_id: requestId, details };
+    const request = status >= 500 && requestId !== null ? ` (${requestId})` : '';
+    if (code === 'unreachable') return { lines: [`${message} (\`pawl up\` starts Pawl on this machine; PAWL_URL says where else it is)`], error: facts, code: EXIT.unreachable };
+    if (code === 'unauthorized') return { lines: [`${message} (the token is taken from PAWL_API_TOKEN)`], error: facts, code: EXIT.usage };
+    if (status === 503) return { lines: [`${message}${request}`], error: facts, code: EXIT.unreachable };
+    return { lines: problemLines(error), error: facts, code: status >= 500 ? EXIT.failed : EXIT.usage };
   }
-  if (error instanceof AppError) return { lines: problemLines(error), code: error.status >= 500 ? EXIT.failed : EXIT.usage };
-  return { lines: [error instanceof Error ? error.message : String(error)], code: EXIT.failed };
+  if (error instanceof AppError) {
+    const { code, message, param, details } = error;
+    return { lines: problemLines(error), error: { type: ERROR_CODES[code].type, code, message, param, request_id: null, details: details.map((each) => ({ param: each.param, message: each.message })) }, code: exitCodeOf(error) };
+  }
+  const message = messageOf(error);
+  return { lines: [message], error: { type: 'internal', code: 'internal_error', message, param: null, request_id: null, details: [] }, code: EXIT.failed };
 }
 
 function problemLines({ message, details }: Pick<ApiError, 'message' | 'details'>): string[] {

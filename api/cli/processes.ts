@@ -2,6 +2,9 @@
 // dies, and ending them in order.
 import { type ChildProcess, fork } from 'node:child_process';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { AppError, EXIT } from '../../lib/errors.js';
+import type { StartFailure } from '../../lib/start-up.js';
 
 /** Compiled entries, beside this file in dist/. */
 const root = join(import.meta.dirname, '../..');
@@ -26,6 +29,13 @@ export async function runRole(role: Role, args: readonly string[], env: Environm
   return code ?? (signal === null ? 1 : 128);
 }
 
+/** Runs a role to its end and reads what it prints; its standard error is ours. */
+export async function readRole(role: Role, args: readonly string[], env: Environment): Promise<{ code: number; output: string }> {
+  const child = fork(ENTRIES[role], [...args], { env: { ...env }, stdio: ['ignore', 'pipe', 'inherit', 'ipc'] });
+  const [output, { code }] = await Promise.all([text(child.stdout!), exitOf(child)]);
+  return { code: code ?? 1, output };
+}
+
 export function exitOf(child: ChildProcess): Promise<{ code: number | null; signal: NodeJS.Signals | null }> {
   if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve({ code: child.exitCode, signal: child.signalCode });
   return new Promise((resolve) => {
@@ -39,7 +49,7 @@ export interface Kept {
   readonly role: Role;
   /** Of the process that runs now. */
   pid(): number | null;
-  /** Resolves with the role's own message when it first says that it is ready; rejects if it exits before that twice. */
+  /** Resolves with the role's own message when it first says that it is ready; rejects with AppError if it exits before that, twice or for a reason that will be the same the next time. */
   ready: Promise<Record<string, unknown>>;
   /** Asks it to go, waits, and kills it when the wait is over. */
   end(waitMs: number): Promise<void>;
@@ -68,6 +78,7 @@ export function keepRunning({ role, args, env, output, onRestart }: KeepOptions)
   let announce: (message: Record<string, unknown>) => void;
   let fail: (error: Error) => void;
   let isReady = false;
+  let failure: StartFailure | null = null;
   const ready = new Promise<Record<string, unknown>>((resolve, reject) => {
     announce = resolve;
     fail = reject;
@@ -79,6 +90,7 @@ export function keepRunning({ role, args, env, output, onRestart }: KeepOptions)
     // A process group of its own: Ctrl-C is for the parent, which ends its parts in order.
     child = fork(ENTRIES[role], [...args], { env: { ...env }, stdio: ['ignore', 'ignore', output, 'ipc'], detached: true });
     child.on('message', (message: Record<string, unknown>) => {
+      if (message['type'] === 'failed') failure = message as unknown as StartFailure;
       if (message['type'] !== 'ready') return;
       isReady = true;
       announce(message);
@@ -87,8 +99,8 @@ export function keepRunning({ role, args, env, output, onRestart }: KeepOptions)
       if (ending) return;
       deaths = Date.now() - born > HEALTHY_MS ? 0 : deaths + 1;
       const why = signal ?? `exit code ${code}`;
-      if (!isReady && deaths >= 2) {
-        fail(new Error(`the ${role} does not start (${why})`));
+      if (!isReady && (deaths >= 2 || code === EXIT.usage)) {
+        fail(new AppError(failure?.code ?? 'internal_error', `the ${role} does not start: ${failure?.message ?? why}`));
         return;
       }
       onRestart(role, why);

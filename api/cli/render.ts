@@ -65,7 +65,7 @@ export function bytes(count: number): string {
 }
 
 export function table(head: readonly string[], rows: readonly (readonly (string | number | null)[])[]): string {
-  const made = new Table({ head: [...head], style: { head: [], border: [], compact: true }, chars: BORDERLESS });
+  const made = new Table({ head: [...head], style: { head: [], border: [], compact: true, 'padding-left': 0, 'padding-right': 0 }, chars: BORDERLESS });
   for (const row of rows) made.push(row.map((cell) => (cell === null ? NONE : clean(String(cell)))));
   return made.toString().split('\n').map((line) => line.trimEnd()).join('\n');
 }
@@ -84,19 +84,25 @@ export function clean(text: string): string {
   return text.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, '?');
 }
 
+/** Of the training, then of the validation. */
+export const resultFigures = ({ metrics, validation }: NonNullable<Job['result']>): string[] => Object.entries({ ...metrics, ...validation }).map(([name, value]) => `${name} ${figure(value)}`);
+
+export const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
+
 export function jobDetails(job: Job): string {
   const { progress, checkpoint, result, error, waste } = job;
   const lines: [string, string | null][] = [
     ['id', job.id],
     ['name', job.name],
-    ['status', [job.status, job.status_reason, job.status_message].filter((part) => part !== null).join(' · ')],
+    ['status', [...new Set([job.status, job.status_reason, job.status_message])].filter((part) => part !== null).join(' · ')],
     ['created', job.created_at],
     ['started', job.started_at],
     ['finished', job.finished_at],
     ['progress', `${percent(progress)} · ${facts(progress, 0).join(' · ')}`],
     ['checkpoint', checkpoint && `${checkpoint.id} at micro-batch ${checkpoint.micro_batches} (update ${checkpoint.updates}), ${bytes(checkpoint.bytes)}`],
     ['waste', `${waste.micro_batches} micro-batches, ${duration(waste.seconds)}`],
-    ['result', result && Object.entries(result.metrics).map(([name, value]) => `${name} ${figure(value)}`).join(' · ')],
+    ['attempts', job.attempts.length === 0 ? null : String(job.attempts.length)],
+    ['result', result && resultFigures(result).join(' · ')],
     ['weights', result && `sha256 ${result.weights_sha256}`],
     ['error', error && `${error.code}: ${error.message}`],
     ['tags', Object.entries(job.tags).map(([key, value]) => `${key}=${value}`).join(' ') || null],

@@ -28,6 +28,9 @@ export interface System {
   kill(): Promise<void>;
 }
 
+/** What the processes log. */
+export const logFile = ({ dataDir }: Pick<Config, 'dataDir'>): string => join(dataDir, 'pawl.log');
+
 const DRAIN_MS = 30_000;
 const GO_MS = 5_000;
 
@@ -41,7 +44,7 @@ export async function startSystem({ config, env, redisConfig, say, logs }: Syste
     const redisUrl = redis?.url ?? config.redisUrl!;
     // Chosen once: an API that is started again has to be found where it was.
     const port = config.port === 0 ? await freePort() : config.port;
-    const output = logs === 'inherit' ? null : await open(join(config.dataDir, 'pawl.log'), 'a');
+    const output = logs === 'inherit' ? null : await open(logFile(config), 'a');
     if (output) undo.unshift(() => output.close());
     const environment = { ...env, REDIS_URL: redisUrl, PAWL_STORE: config.store, PAWL_DATA_DIR: config.dataDir, PAWL_PORT: String(port), PAWL_HOST: config.host, PAWL_DATA_ROOTS: config.dataRoots.join(':') };
     const keep = (role: Role, args: readonly string[] = []): Kept => keepRunning({ role, args, env: environment, output: output?.fd ?? 'inherit', onRestart: (name, why) => say(`the ${name} ended (${why}); starting it again`) });

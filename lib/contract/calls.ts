@@ -1,6 +1,6 @@
 // What the API answers beside jobs: workers, the queue, a dry run, lists, errors. Schemas and their types.
 import Type, { type Static, type TSchema } from 'typebox';
-import { closed, Count, nullable, oneOf, Timestamp } from './common.js';
+import { closed, Count, countOf, nullable, oneOf, Timestamp } from './common.js';
 
 export const Worker = Type.Object(
   {
@@ -8,14 +8,11 @@ export const Worker = Type.Object(
     object: Type.Literal('worker'),
     engine: nullable(Type.String()),
     device: nullable(Type.String()),
-    /** Jobs it can run at a time. */
-    slots: Count,
-    /** Ids of the jobs it runs. */
-    jobs: Type.Array(Type.String()),
+    slots: countOf('jobs that it can run at a time'),
+    jobs: Type.Array(Type.String(), { description: 'ids of the jobs that it runs' }),
     draining: Type.Boolean(),
     started_at: Timestamp,
-    /** Since its last sign of life. */
-    silent_seconds: Type.Number({ minimum: 0 }),
+    silent_seconds: Type.Number({ minimum: 0, description: 'since its last sign of life' }),
     host: Type.String(),
     pid: Count,
     version: Type.String(),
@@ -27,14 +24,11 @@ export type WorkerView = Static<typeof Worker>;
 export const Queue = Type.Object(
   {
     object: Type.Literal('queue'),
-    /** Jobs that a worker could take now. */
-    depth: Count,
-    /** Jobs whose time has not come: start_after, or a pause after a failure. */
-    delayed: Count,
+    depth: countOf('jobs that a worker could take now'),
+    delayed: countOf('jobs whose time has not come: start_after, or the pause after a failure'),
     active: Count,
     oldest_wait_seconds: nullable(Type.Number({ minimum: 0 })),
-    /** Workers that everything waiting and running would keep busy. */
-    desired_workers: Count,
+    desired_workers: countOf('workers that everything waiting and running would keep busy'),
   },
   closed,
 );
@@ -50,8 +44,7 @@ export const ErrorBody = Type.Object(
         type: Type.String(),
         code: Type.String(),
         message: Type.String(),
-        /** The field, in dotted form. */
-        param: nullable(Type.String()),
+        param: nullable(Type.String(), { description: 'the field, in dotted form' }),
         request_id: Type.String(),
         details: Type.Array(Type.Object({ param: Type.String(), message: Type.String() }, closed)),
       },

@@ -1,6 +1,6 @@
 // The job as the API shows it, and the objects inside it.
 import Type, { type Static } from 'typebox';
-import { closed, Count, idOf, nullable, oneOf, Tags, Timestamp } from './common.js';
+import { closed, Count, countOf, idOf, nullable, oneOf, Tags, Timestamp } from './common.js';
 import { JobFailure, JobResult, STATUS_REASONS } from './records.js';
 import type { JobSpec } from './spec.js';
 
@@ -13,15 +13,15 @@ export const TERMINAL_STATUSES = ['succeeded', 'failed', 'cancelled', 'expired']
 const Float = nullable(Type.Number());
 export const Progress = Type.Object(
   {
-    epoch: Count,
-    position: Count,
-    micro_batches: Count,
-    window_position: Count,
-    updates: Count,
-    total_updates: nullable(Count),
-    samples: Count,
-    loss: Float,
-    metrics: Type.Unsafe<Record<string, number | null>>({ type: 'object', additionalProperties: { anyOf: [{ type: 'number' }, { type: 'null' }] } }),
+    epoch: countOf('epochs completed'),
+    position: countOf('samples into the epoch'),
+    micro_batches: countOf('micro-batches that the state is made of'),
+    window_position: countOf('micro-batches in the open window; 0: none is open'),
+    updates: countOf('optimizer steps'),
+    total_updates: nullable(Count, { description: 'of the whole training; null where the data could not be read yet' }),
+    samples: countOf('samples trained on, each as often as it was'),
+    loss: nullable(Type.Number(), { description: 'the latest that is known' }),
+    metrics: Type.Unsafe<Record<string, number | null>>({ type: 'object', additionalProperties: { anyOf: [{ type: 'number' }, { type: 'null' }] }, description: 'the latest that are known' }),
     samples_per_second: Float,
     eta_seconds: Float,
     percent: Type.Number({ minimum: 0, maximum: 100 }),
@@ -36,12 +36,11 @@ export const Checkpoint = Type.Object(
     object: Type.Literal('checkpoint'),
     micro_batches: Count,
     updates: Count,
-    window_position: Count,
+    window_position: countOf('micro-batches in the open window; 0: none is open'),
     committed_at: Timestamp,
-    bytes: Count,
-    /** keep_best's metric, where it is one of the best; else null. */
-    best: nullable(Type.Number()),
-    sha256: Type.String(),
+    bytes: countOf('of its files'),
+    best: nullable(Type.Number(), { description: "keep_best's metric, where it is one of the best; else null" }),
+    sha256: Type.String({ description: 'of its manifest, which has those of its files' }),
   },
   closed,
 );
@@ -55,22 +54,22 @@ export const Attempt = Type.Object(
     worker: Type.String(),
     engine: nullable(Type.String()),
     device: nullable(Type.String()),
-    fence: Count,
+    fence: countOf('grows with every attempt: an older one can no longer commit'),
     started_at: Timestamp,
     ended_at: nullable(Timestamp),
     end_reason: nullable(Type.String()),
-    resumed_from: nullable(Type.String()),
+    resumed_from: nullable(Type.String(), { description: 'the checkpoint; null: from the beginning' }),
     executed_micro_batches: nullable(Count),
-    wasted_micro_batches: nullable(Count),
+    wasted_micro_batches: nullable(Count, { description: 'executed and not kept' }),
     peak_memory_mib: Float,
-    numerics_class: nullable(Type.String()),
+    numerics_class: nullable(Type.String(), { description: 'engine, versions, device and whatever else the bits depend on' }),
     timings: Type.Object({ queue_ms: nullable(Count), load_ms: nullable(Count), warmup_ms: nullable(Count), train_ms: nullable(Count), save_ms: nullable(Count) }, closed),
   },
   closed,
 );
 export type Attempt = Static<typeof Attempt>;
 
-const Waste = Type.Object({ micro_batches: Count, seconds: Type.Number({ minimum: 0 }) }, closed);
+const Waste = Type.Object({ micro_batches: Count, seconds: Type.Number({ minimum: 0 }) }, { ...closed, description: 'executed and not kept, over all attempts' });
 
 const listed = {
   id: idOf('job'),
@@ -105,10 +104,8 @@ export const DryRun = Type.Object(
     spec: Type.Unsafe<JobSpec>({ type: 'object' }),
     parameters: nullable(Type.Object({ trainable: Count, non_trainable: Count }, closed)),
     total_updates: nullable(Count),
-    /** Of the largest checkpoint, one inside a window. */
-    checkpoint_bytes: nullable(Count),
-    /** Tensors at the peak, without the data set and the engine's own memory. */
-    memory_bytes: nullable(Count),
+    checkpoint_bytes: nullable(Count, { description: 'of the largest checkpoint, one inside a window' }),
+    memory_bytes: nullable(Count, { description: "tensors at the peak, without the data set and the engine's own memory" }),
   },
   closed,
 );

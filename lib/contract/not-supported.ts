@@ -10,12 +10,13 @@ export interface NotSupported {
   what: string;
   /** Whether the value belongs into the message. */
   named: boolean;
+  /** Which values are meant, in words, for the reference. */
+  refused: string;
 }
 
-const oneOfThese = (path: string, what: string, values: readonly string[]): NotSupported => ({ path, what, named: true, matches: (value) => typeof value === 'string' && values.includes(value) });
+const oneOfThese = (path: string, what: string, values: readonly string[]): NotSupported => ({ path, what, named: true, refused: values.map((value) => `\`${value}\``).join(', '), matches: (value) => typeof value === 'string' && values.includes(value) });
 /** A key that may only be absent or null. */
-const anyValue = (path: string): NotSupported => ({ path, what: path.slice(path.lastIndexOf('.') + 1), named: false, matches: (value) => value !== null });
-
+const anyValue = (path: string): NotSupported => ({ path, what: path.slice(path.lastIndexOf('.') + 1), named: false, refused: 'all but `null`', matches: (value) => value !== null });
 
 export const NOT_SUPPORTED: readonly NotSupported[] = [
   // data
@@ -24,7 +25,7 @@ export const NOT_SUPPORTED: readonly NotSupported[] = [
     ...['augment', 'class_weight', 'sample_weight'].map((key) => anyValue(`${data}.${key}`)),
   ]),
   // model
-  { path: 'model.layers.*.groups', what: 'a grouped convolution: groups', named: true, matches: (value, { type }) => type === 'conv2d' && Number.isInteger(value) && (value as number) > 1 },
+  { path: 'model.layers.*.groups', what: 'a grouped convolution: groups', named: true, refused: 'above 1', matches: (value, { type }) => type === 'conv2d' && Number.isInteger(value) && (value as number) > 1 },
   // training
   ...['class_weight', 'sample_weight', 'augment'].map((key) => anyValue(`training.${key}`)),
   oneOfThese('training.precision', 'the precision', ['float16', 'bfloat16', 'float64', 'mixed_float16', 'mixed_bfloat16']),

@@ -1,6 +1,6 @@
 // Rows of the two metric series, the events of a job's journal, and the lines of its log.
 import Type, { type Static } from 'typebox';
-import { Count, Timestamp } from './common.js';
+import { Count, countOf, nullable, Timestamp } from './common.js';
 
 /** A float, null when it is not finite (JSON has no NaN). */
 const Float = Type.Union([Type.Number(), Type.Null()]);
@@ -8,17 +8,14 @@ const Float = Type.Union([Type.Number(), Type.Null()]);
 /** One optimizer step. A redone update overwrites its row. */
 export const UpdateRow = Type.Object({
   update: Count,
-  /** Data loss of the window, weighted as `reduction` says. */
-  loss: Float,
+  loss: nullable(Type.Number(), { description: 'of the data, over the window, weighted as `reduction` says' }),
   accuracy: Type.Optional(Float),
   top_k_accuracy: Type.Optional(Float),
-  regularization: Float,
+  regularization: nullable(Type.Number(), { description: "the regularizers' penalty" }),
   lr: Float,
-  /** Global norm of the window's gradient before clipping. */
-  grad_norm: Float,
-  samples: Count,
-  /** Seconds since the epoch; the one field in which a redone row may differ. */
-  wall_time: Type.Number(),
+  grad_norm: nullable(Type.Number(), { description: "the global norm of the window's gradient, before clipping" }),
+  samples: countOf('in the window'),
+  wall_time: Type.Number({ description: 'seconds since 1970; the one field in which a redone row may differ' }),
 });
 export type UpdateRow = Static<typeof UpdateRow>;
 
@@ -41,13 +38,12 @@ export const EVENT_TYPES = [
 ] as const;
 export type EventType = (typeof EVENT_TYPES)[number];
 
-/** One line of a job's journal. `id` is monotone within a job, not dense. */
+/** One line of a job's journal. */
 export const JobEvent = Type.Object({
-  id: Count,
+  id: countOf('grows within a job, with gaps'),
   type: Type.Unsafe<EventType>({ type: 'string', enum: EVENT_TYPES }),
   at: Timestamp,
-  /** The attempt's number, where there is one. */
-  attempt: Type.Union([Count, Type.Null()]),
+  attempt: nullable(Count, { description: "the attempt's number, where there is one" }),
   message: Type.String(),
   data: Type.Unsafe<Record<string, unknown>>({ type: 'object' }),
 });

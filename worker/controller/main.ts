@@ -4,9 +4,10 @@ import { parseArgs } from 'node:util';
 import { ulid } from 'ulid';
 import { systemClock } from '../../lib/clock.js';
 import { readConfig, storeOptions } from '../../lib/config.js';
-import { AppError, isAppError, messageOf } from '../../lib/errors.js';
+import { AppError } from '../../lib/errors.js';
 import { makeLog } from '../../lib/log.js';
 import { connectQueue } from '../../lib/queue/index.js';
+import { failToStart } from '../../lib/start-up.js';
 import { openStore } from '../../lib/store/open.js';
 import { probeStore } from '../../lib/store/probe.js';
 import { makeController } from './controller.js';
@@ -30,6 +31,7 @@ async function main(): Promise<void> {
     process.exit(code);
   };
   if (values.once) {
+    await queue.check(); // without Redis there is nothing to refill
     process.stdout.write(`${JSON.stringify(await controller.recover(OWNER_PATIENCE_MS))}\n`);
     await leave(0);
   }
@@ -39,7 +41,4 @@ async function main(): Promise<void> {
   process.send?.({ type: 'ready' });
 }
 
-main().catch((error: unknown) => {
-  process.stderr.write(`${isAppError(error) ? error.message : (error as Error).stack ?? messageOf(error)}\n`);
-  process.exit(isAppError(error) && error.status < 500 ? 2 : 1);
-});
+main().catch(failToStart);

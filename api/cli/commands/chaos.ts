@@ -1,5 +1,5 @@
 // `pawl chaos`: a rehearsal of vanishing machines on a live job, with a report.
-import { type AddCommands, command, EXIT, usageError } from '../context.js';
+import { type AddCommands, command, EXIT, usageError, withExamples } from '../context.js';
 import { secondsOf } from '../durations.js';
 import { type Rehearsal, rehearse, type Strike, STRIKE_KINDS, type StrikeKind } from '../rehearsal.js';
 import { clean, duration, table } from '../render.js';
@@ -13,12 +13,11 @@ interface ChaosOptions {
 }
 
 export const addChaos: AddCommands = (program, context) => {
-  command(program, 'chaos <id>', 'strike a running job with notices, kills and freezes, and report what each cost')
+  const chaos = command(program, 'chaos <id>', 'strike a running job with notices, kills and freezes, and report what each cost')
     .option('--every <duration>', 'about so long between strikes', '30s')
     .option('--for <duration>', 'stop striking after so long', '10m')
     .option('--kinds <list>', `of ${STRIKE_KINDS.join(', ')}, with commas between; a freeze is of a worker on this machine`, STRIKE_KINDS.join(','))
     .option('--seed <n>', 'the same seed strikes in the same order and rhythm', '0')
-    .addHelpText('after', '\nExamples:\n  pawl chaos job_01j… --every 10s --for 5m\n  pawl chaos job_01j… --kinds kill --json')
     .action(async (id: string, options: ChaosOptions) => {
       const left = context.onInterrupt();
       const rehearsal = await rehearse(context.client(), id, {
@@ -32,6 +31,7 @@ export const addChaos: AddCommands = (program, context) => {
       context.out(options.json ? JSON.stringify(rehearsal) : report(rehearsal));
       context.exit(rehearsal.status === 'failed' || rehearsal.strikes.some(({ struck, recovered_ms: recovered }) => struck && recovered === null) ? EXIT.failed : EXIT.ok);
     });
+  withExamples(chaos, ['pawl chaos JOB --every 10s --for 5m', 'pawl chaos JOB --kinds kill --json'], 'Exit code 1 if the job failed, or did not go on after a strike. A freeze needs a second worker to take the job over.');
 };
 
 const strikeLine = ({ at, kind, attempt, micro_batches: at_, struck, message }: Strike): string => clean(`${at.slice(11, 19)}  ${kind} at micro-batch ${at_} of attempt ${attempt}${struck ? '' : `: did not strike, ${message}`}`);

@@ -11,7 +11,7 @@ import { silentLog } from '../../../lib/log.js';
 import { connectQueue } from '../../../lib/queue/index.js';
 import { openStore } from '../../../lib/store/open.js';
 import { probeStore } from '../../../lib/store/probe.js';
-import { type AddCommands, type CliContext, EXIT } from '../context.js';
+import { type AddCommands, type CliContext, EXIT, withExamples } from '../context.js';
 import { packageRoot } from '../package-root.js';
 import { findRedisServer } from '../redis-server.js';
 import { runInScratch } from '../scratch-run.js';
@@ -24,11 +24,10 @@ interface Finding {
 }
 
 export const addDoctor: AddCommands = (program, context) => {
-  program
+  const doctor = program
     .command('doctor')
     .description('check this machine: Redis, the store, the engines and their speed, the GPU')
     .option('--json', 'print the findings as JSON')
-    .addHelpText('after', '\nExit code 1 if something is wrong that keeps jobs from running.')
     .action(async ({ json }: { json?: boolean }) => {
       const findings: Finding[] = [];
       for (const look of [lookAtRedis, lookAtStore, lookAtEngines, lookAtGpu]) {
@@ -40,6 +39,7 @@ export const addDoctor: AddCommands = (program, context) => {
       if (json) context.out(JSON.stringify({ object: 'diagnosis', healthy, findings }));
       if (!healthy) context.exit(EXIT.failed);
     });
+  withExamples(doctor, ['pawl doctor', 'PAWL_STORE=s3://bucket/prefix pawl doctor --json'], 'Exit code 1 if something is wrong that keeps jobs from running.');
 };
 
 async function lookAtRedis({ config, env }: CliContext): Promise<Finding[]> {

@@ -5,7 +5,7 @@ import { basename, dirname, join } from 'node:path';
 import { Option } from 'commander';
 import { AppError, messageOf } from '../../../lib/errors.js';
 import type { Download } from '../../client.js';
-import { type AddCommands, command, usageError } from '../context.js';
+import { type AddCommands, command, usageError, withExamples } from '../context.js';
 import { bytes } from '../render.js';
 
 interface ExportOptions {
@@ -16,7 +16,7 @@ interface ExportOptions {
 }
 
 export const addExport: AddCommands = (program, context) => {
-  command(program, 'export <id>', 'write the weights of a finished job, or of a checkpoint, to a safetensors file')
+  const made = command(program, 'export <id>', 'write the weights of a finished job, or of a checkpoint, to a safetensors file')
     .requiredOption('--out <file>', 'where to; replaced if it is there')
     .option('--checkpoint <checkpoint>', 'of this checkpoint instead of the result')
     .addOption(new Option('--weights <which>', 'the moving average, or the weights as they were trained; default: the average where the job keeps one').choices(['ema', 'raw']))
@@ -32,6 +32,7 @@ export const addExport: AddCommands = (program, context) => {
       const saved = { out, bytes: download.sizeBytes, sha256: download.sha256 };
       context.out(json ? JSON.stringify(saved) : `${out} · ${bytes(saved.bytes)} · sha256 ${saved.sha256}`);
     });
+  withExamples(made, ['pawl export JOB --out weights.safetensors', 'pawl export JOB --checkpoint CHECKPOINT --out early.safetensors'], 'docs/from-keras.md has scripts that load the file into Keras and PyTorch.');
 };
 
 /** Written beside its place, checked, flushed, and only then given its name. */

@@ -1,5 +1,5 @@
 // Reading jobs: `jobs`, `show`, `events`, `attempts`, `checkpoints`.
-import { type AddCommands, command, usageError } from '../context.js';
+import { type AddCommands, command, usageError, withExamples } from '../context.js';
 import { bytes, duration, eventLine, figure, jobDetails, table } from '../render.js';
 
 interface ListOptions {
@@ -23,7 +23,7 @@ export const addJobs: AddCommands = (program, context) => {
     if (list.has_more) context.err(`there are more: --after ${String(list.last_id)}`);
   };
 
-  paged('jobs', 'list jobs, newest first')
+  const jobs = paged('jobs', 'list jobs, newest first')
     .option('--status <list>', 'only with one of these statuses, with commas between')
     .option('--name <name>', 'only with this name')
     .option('--tag <key=value>', 'only with this tag (repeatable)', (text: string, all: string[]) => [...all, text], [])
@@ -37,19 +37,19 @@ export const addJobs: AddCommands = (program, context) => {
       more(list);
     });
 
-  command(program, 'show <id>', 'everything about a job').action(async (id: string, { json }: { json?: boolean }) => {
+  const show = command(program, 'show <id>', 'everything about a job').action(async (id: string, { json }: { json?: boolean }) => {
     const job = await context.client().job(id);
     context.out(json ? JSON.stringify(job) : jobDetails(job));
   });
 
-  paged('events <id>', 'what happened to a job').action(async (id: string, { json, ...rest }: PageOptions) => {
+  const events = paged('events <id>', 'what happened to a job').action(async (id: string, { json, ...rest }: PageOptions) => {
     const list = await context.client().events(id, page(rest));
     if (json) context.out(JSON.stringify(list));
     else for (const event of list.data) context.out(`${String(event.id).padStart(8)}  ${eventLine(event)}`);
     if (!json) more(list);
   });
 
-  paged('attempts <id>', 'the stays of a job on workers').action(async (id: string, { json, ...rest }: PageOptions) => {
+  const attempts = paged('attempts <id>', 'the stays of a job on workers').action(async (id: string, { json, ...rest }: PageOptions) => {
     const list = await context.client().attempts(id, page(rest));
     if (json) {
       context.out(JSON.stringify(list));
@@ -63,7 +63,7 @@ export const addJobs: AddCommands = (program, context) => {
     more(list);
   });
 
-  paged('checkpoints <id>', 'the checkpoints that a job can be restored from, newest first').action(async (id: string, { json, ...rest }: PageOptions) => {
+  const checkpoints = paged('checkpoints <id>', 'the checkpoints that a job can be restored from, newest first').action(async (id: string, { json, ...rest }: PageOptions) => {
     const list = await context.client().checkpoints(id, page(rest));
     if (json) {
       context.out(JSON.stringify(list));
@@ -72,6 +72,12 @@ export const addJobs: AddCommands = (program, context) => {
     context.out(table(['ID', 'MICRO-BATCHES', 'UPDATES', 'IN WINDOW', 'SIZE', 'COMMITTED', 'BEST'], list.data.map((each) => [each.id, each.micro_batches, each.updates, each.window_position, bytes(each.bytes), each.committed_at.slice(0, 19), each.best ?? ''])));
     more(list);
   });
+
+  withExamples(jobs, ['pawl jobs --status queued,running --tag team=vision', 'pawl jobs --json --limit 100']);
+  withExamples(show, ['pawl show JOB', 'pawl show JOB --json']);
+  withExamples(events, ['pawl events JOB --limit 100', 'pawl events JOB --after 1000019']);
+  withExamples(attempts, ['pawl attempts JOB']);
+  withExamples(checkpoints, ['pawl checkpoints JOB', 'pawl export JOB --checkpoint CHECKPOINT --out weights.safetensors']);
 };
 
 function tagOf(text: string): [string, string] {

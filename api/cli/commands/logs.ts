@@ -1,7 +1,7 @@
 // `pawl logs`: what workers and trainers said about a job, to the end or for as long as there is more to come.
 import { setTimeout as pause } from 'node:timers/promises';
 import type { LogLine } from '../../../lib/contract/rows.js';
-import { type AddCommands, command, usageError } from '../context.js';
+import { type AddCommands, command, usageError, withExamples } from '../context.js';
 import { logLine } from '../render.js';
 
 interface LogsOptions {
@@ -14,10 +14,9 @@ const PAGE = 100;
 const LOOK_MS = 1_000;
 
 export const addLogs: AddCommands = (program, context) => {
-  command(program, 'logs <id>', 'what workers and trainers said about a job')
+  const logs = command(program, 'logs <id>', 'what workers and trainers said about a job')
     .option('-f, --follow', 'go on until the job is over; Ctrl-C leaves it running')
     .option('--after <id>', 'only lines after this one')
-    .addHelpText('after', '\nExamples:\n  pawl logs job_01j… --follow\n  pawl logs job_01j… --json | jq -r .message')
     .action(async (id: string, { json, follow, after }: LogsOptions) => {
       if (after !== undefined && !/^\d+$/.test(after)) throw usageError('--after', `takes the number of a line, got ${JSON.stringify(after)}`);
       const client = context.client();
@@ -36,4 +35,5 @@ export const addLogs: AddCommands = (program, context) => {
         await pause(LOOK_MS, undefined, { signal: left }).catch(() => undefined);
       }
     });
+  withExamples(logs, ['pawl logs JOB --follow', 'pawl logs JOB --json'], 'With --json a line of JSON for each.');
 };

@@ -1,7 +1,7 @@
 // `pawl submit`: a spec from a file or standard input, changed by --set, sent once however often it is tried.
 import { readFile } from 'node:fs/promises';
 import { messageOf } from '../../../lib/errors.js';
-import { type AddCommands, type CliContext, command, usageError } from '../context.js';
+import { type AddCommands, type CliContext, command, usageError, withExamples } from '../context.js';
 import { watchJob } from './watch.js';
 
 interface SubmitOptions {
@@ -13,7 +13,7 @@ interface SubmitOptions {
 }
 
 export const addSubmit: AddCommands = (program, context) => {
-  command(program, 'submit <file>', 'submit a job from a JSON file, or from standard input with -')
+  const submit = command(program, 'submit <file>', 'submit a job from a JSON file, or from standard input with -')
     .option('--watch', 'stay and watch it')
     .option('--dry-run', 'only say what it would be: nothing is stored')
     .option('--idempotency-key <key>', 'the same key and spec make one job, however often they are sent')
@@ -30,6 +30,11 @@ export const addSubmit: AddCommands = (program, context) => {
       else context.out(`${replayed ? 'already submitted' : 'submitted'}: ${job.id}${options.watch ? '' : `   (pawl watch ${job.id})`}`);
       if (options.watch) await watchJob(context, job.id, { json: options.json ?? false });
     });
+  withExamples(
+    submit,
+    ['pawl submit job.json --watch', 'pawl submit job.json --set training.epochs=5 --set name=short', 'pawl submit job.json --dry-run'],
+    'docs/spec-reference.md has every field of a job. Exit code 2 if the spec is refused; with --watch, 1 if the job fails.',
+  );
 };
 
 async function readSpec(file: string, context: CliContext): Promise<unknown> {

@@ -1,18 +1,18 @@
 // `pawl up`: the whole system on one machine, until Ctrl-C drains it; a second Ctrl-C stops it at once.
 import { join, resolve } from 'node:path';
 import { readConfig } from '../../../lib/config.js';
-import type { AddCommands } from '../context.js';
+import { type AddCommands, withExamples } from '../context.js';
 import { packageRoot } from '../package-root.js';
-import { startSystem } from '../system.js';
+import { logFile, startSystem } from '../system.js';
 
-export const addUp: AddCommands = (program, { env: inherited }) => {
-  program
+export const addUp: AddCommands = (program, { env: inherited, out }) => {
+  const up = program
     .command('up')
     .description('run the whole system on this machine: Redis (unless REDIS_URL is set), API, controller and one worker')
     .option('--port <port>', 'port of the API; 0 takes a free one (default: PAWL_PORT or 8787)')
     .option('--data <folder>', 'where the store, Redis and spools live (default: PAWL_DATA_DIR or .pawl)')
-    .addHelpText('after', '\nExample:\n  pawl up --data /var/lib/pawl\n\nCtrl-C lets running jobs commit and then stops; a second one stops at once.')
-    .action(async (options: { port?: string; data?: string }) => {
+    .option('--json', 'print where it is as one line of JSON')
+    .action(async (options: { port?: string; data?: string; json?: boolean }) => {
       const env = {
         ...inherited,
         ...(options.port === undefined ? {} : { PAWL_PORT: options.port }),
@@ -21,7 +21,8 @@ export const addUp: AddCommands = (program, { env: inherited }) => {
       const config = readConfig(env, process.cwd());
       const say = (line: string): void => void process.stderr.write(`${line}\n`);
       const system = await startSystem({ config, env, redisConfig: join(packageRoot(), 'infra/redis.conf'), say, logs: 'file' });
-      process.stdout.write(`Pawl is up at ${system.url}\n  store ${config.store}\n  logs  ${join(config.dataDir, 'pawl.log')}\nCtrl-C drains and stops.\n`);
+      const log = logFile(config);
+      out(options.json ? JSON.stringify({ object: 'system', url: system.url, store: config.store, log }) : `Pawl is up at ${system.url}\n  store ${config.store}\n  logs  ${log}\nCtrl-C drains and stops.`);
       await new Promise<void>((done) => {
         let asked = 0;
         const stop = (): void => {
@@ -38,4 +39,5 @@ export const addUp: AddCommands = (program, { env: inherited }) => {
         process.on('SIGTERM', stop);
       });
     });
+  withExamples(up, ['pawl up', 'pawl up --data /var/lib/pawl --port 9000'], 'Ctrl-C lets running jobs commit and then stops; a second one stops at once.');
 };

@@ -4,7 +4,8 @@ import type { Job } from '../../../lib/contract/job.js';
 import type { Head, JobRecord } from '../../../lib/contract/records.js';
 import type { UpdateRow } from '../../../lib/contract/rows.js';
 import type { Client } from '../../client.js';
-import { type AddCommands, type CliContext, command, EXIT, usageError } from '../context.js';
+import { type AddCommands, type CliContext, command, EXIT, usageError, withExamples } from '../context.js';
+import { plural } from '../render.js';
 import { runInScratch, type ScratchRun } from '../scratch-run.js';
 
 interface Comparison {
@@ -15,8 +16,11 @@ interface Comparison {
 }
 
 export const addVerify: AddCommands = (program, context) => {
-  command(program, 'verify <id>', 'run a finished job again, undisturbed, and compare it bit for bit')
-    .addHelpText('after', '\nThe data has to be within reach of this machine (PAWL_DATA_ROOTS, PAWL_DATA_BUCKETS). Exit code 1 if anything differs.')
+  withExamples(
+    command(program, 'verify <id>', 'run a finished job again, undisturbed, and compare it bit for bit'),
+    ['pawl verify JOB'],
+    'The data has to be within reach of this machine (PAWL_DATA_ROOTS, PAWL_DATA_BUCKETS). Exit code 1 if anything differs.',
+  )
     .action(async (id: string, { json }: { json?: boolean }) => {
       const client = context.client();
       const job = await client.job(id);
@@ -27,7 +31,7 @@ export const addVerify: AddCommands = (program, context) => {
       if (json) context.out(JSON.stringify({ id, same, attempts: job.attempts.length, comparisons }));
       else {
         for (const { what, job: was, again, same: equal } of comparisons) context.out(equal ? `same       ${what.padEnd(14)} ${was}` : `DIFFERENT  ${what.padEnd(14)} ${was}\n${' '.repeat(26)}${again}`);
-        context.out(same ? `${id} (${job.attempts.length} attempts) is what an undisturbed run gives, bit for bit.` : `${id} is NOT what an undisturbed run gives.`);
+        context.out(same ? `${id} (${plural(job.attempts.length, 'attempt')}) is what an undisturbed run gives, bit for bit.` : `${id} is NOT what an undisturbed run gives.`);
       }
       if (!same) context.exit(EXIT.failed);
     });

@@ -2,20 +2,20 @@
 // line for each event, and one for progress now and then.
 import type { Job } from '../../../lib/contract/job.js';
 import type { StreamedEvent } from '../../client-stream.js';
-import { type AddCommands, type CliContext, command, EXIT, type Terminal } from '../context.js';
+import { type AddCommands, type CliContext, command, EXIT, type Terminal, withExamples } from '../context.js';
 import { secondsOf } from '../durations.js';
 import { followJob, type JobWatcher } from '../following.js';
-import { clean, eventLine, figure, plainProgress, progressLine } from '../render.js';
+import { clean, eventLine, plainProgress, progressLine, resultFigures } from '../render.js';
 
 /** Between lines of progress where there is no terminal. */
 const LINE_EVERY_MS = 3_000;
 const ERASE_LINE = '\r\x1b[2K';
 
 export const addWatch: AddCommands = (program, context) => {
-  command(program, 'watch <id>', 'watch a job until it is over; Ctrl-C leaves it running')
+  const watch = command(program, 'watch <id>', 'watch a job until it is over; Ctrl-C leaves it running')
     .action((id: string, options: { json?: boolean }) => watchJob(context, id, { json: options.json ?? false }));
 
-  command(program, 'wait <id>', 'wait until a job is over, and exit with 0 only if it succeeded')
+  const wait = command(program, 'wait <id>', 'wait until a job is over, and exit with 0 only if it succeeded')
     .option('--timeout <duration>', 'give up after so long (seconds, or 30s, 10m, 6h, 1d): exit 124')
     .action(async (id: string, options: { json?: boolean; timeout?: string }) => {
       const timeout = options.timeout === undefined ? null : AbortSignal.timeout(secondsOf('--timeout', options.timeout) * 1_000);
@@ -25,10 +25,14 @@ export const addWatch: AddCommands = (program, context) => {
         context.exit(exitOf(job));
       } catch (error) {
         if (timeout?.aborted !== true) throw error;
-        context.err(`${id} is not over after ${options.timeout}`);
+        const message = `${id} is not over after ${/\d$/.test(options.timeout!) ? `${options.timeout} s` : options.timeout}`;
+        context.err(options.json ? JSON.stringify({ error: { type: 'unavailable', code: 'timed_out', message, param: null, request_id: null, details: [] } }) : message);
         context.exit(EXIT.timedOut);
       }
     });
+
+  withExamples(watch, ['pawl watch JOB', 'pawl watch JOB --json'], 'With --json, a line for each event, and the job as the last. Exit code 1 if the job does not succeed.');
+  withExamples(wait, ['pawl wait JOB --timeout 10m && pawl export JOB --out weights.safetensors'], 'Exit code 1 if the job does not succeed, 124 if the time is up.');
 };
 
 export async function watchJob(context: CliContext, id: string, { json }: { json: boolean }): Promise<void> {
@@ -52,7 +56,7 @@ export async function watchJob(context: CliContext, id: string, { json }: { json
 const exitOf = (job: Job): 0 | 1 => (job.status === 'succeeded' ? EXIT.ok : EXIT.failed);
 
 function lastLine(job: Job): string {
-  const figures = Object.entries(job.result?.metrics ?? {}).map(([name, value]) => `${name} ${figure(value)}`);
+  const figures = job.result === null ? [] : resultFigures(job.result);
   const why = job.error ? `${job.error.code}: ${job.error.message}` : job.status_message;
   return clean([job.id, job.status, ...(job.status === 'succeeded' ? figures : why ? [why] : [])].join(' · '));
 }

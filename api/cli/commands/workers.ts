@@ -1,9 +1,9 @@
 // Workers and the queue: `workers`, `drain`, `queue`.
-import { type AddCommands, command } from '../context.js';
-import { duration, table } from '../render.js';
+import { type AddCommands, command, withExamples } from '../context.js';
+import { duration, plural, table } from '../render.js';
 
 export const addWorkers: AddCommands = (program, context) => {
-  command(program, 'workers', 'list live workers').action(async ({ json }: { json?: boolean }) => {
+  const workers = command(program, 'workers', 'list live workers').action(async ({ json }: { json?: boolean }) => {
     const list = await context.client().workers();
     if (json) {
       context.out(JSON.stringify(list));
@@ -13,18 +13,22 @@ export const addWorkers: AddCommands = (program, context) => {
     context.out(table(['ID', 'ENGINE', 'DEVICE', 'SLOTS', 'JOBS', 'STATE', 'PROCESS'], rows));
   });
 
-  command(program, 'drain <worker>', 'let a worker finish or hand over what it runs, and take no more').action(async (id: string, { json }: { json?: boolean }) => {
+  const drain = command(program, 'drain <worker>', 'let a worker finish or hand over what it runs, and take no more').action(async (id: string, { json }: { json?: boolean }) => {
     const worker = await context.client().drain(id);
     context.out(json ? JSON.stringify(worker) : `${worker.id} drains`);
   });
 
-  command(program, 'queue', 'how much waits').action(async ({ json }: { json?: boolean }) => {
-    const queue = await context.client().queue();
+  const queue = command(program, 'queue', 'how much waits').action(async ({ json }: { json?: boolean }) => {
+    const waiting = await context.client().queue();
     if (json) {
-      context.out(JSON.stringify(queue));
+      context.out(JSON.stringify(waiting));
       return;
     }
-    const oldest = queue.oldest_wait_seconds === null ? '' : `, the oldest for ${duration(queue.oldest_wait_seconds)}`;
-    context.out(`${queue.depth} waiting${oldest} · ${queue.delayed} delayed · ${queue.active} active · ${queue.desired_workers} workers would be busy`);
+    const oldest = waiting.oldest_wait_seconds === null ? '' : `, the oldest for ${duration(waiting.oldest_wait_seconds)}`;
+    context.out(`${waiting.depth} waiting${oldest} · ${waiting.delayed} delayed · ${waiting.active} active · ${plural(waiting.desired_workers, 'worker')} would be busy`);
   });
+
+  withExamples(workers, ['pawl workers', 'pawl workers --json']);
+  withExamples(drain, ['pawl drain WORKER'], '`pawl workers` has the ids. A worker that `pawl up` started is started again.');
+  withExamples(queue, ['pawl queue --json']);
 };

@@ -8,7 +8,10 @@ export interface Schema {
   $id?: string;
   /** The $id of a layer: a layer inside a layer. */
   $ref?: string;
+  /** What a value means. */
   description?: string;
+  /** What it may be, in better words than the keywords below. */
+  allows?: string;
   default?: unknown;
   const?: unknown;
   enum?: readonly unknown[];
@@ -36,9 +39,9 @@ export interface Schema {
 /** What a schema stands for: the layer, where it is a reference to one. */
 export const resolveReference = (schema: Schema): Schema => (schema.$ref === LAYER_ID ? (Layer as Schema) : schema);
 
-/** Such as `an integer from 1 to 65536`, `one of valid, same`, `an object`. A schema's own description comes first. */
+/** Such as `an integer from 1 to 65536`, `one of valid, same`, `an object`. A schema's own words come first. */
 export function describeSchema(schema: Schema): string {
-  if (schema.description !== undefined) return schema.description;
+  if (schema.allows !== undefined) return schema.allows;
   if (schema.$ref !== undefined) return describeSchema(resolveReference(schema));
   if (schema.const !== undefined) return JSON.stringify(schema.const);
   if (schema.enum !== undefined) return schema.enum.length === 1 ? JSON.stringify(schema.enum[0]) : `one of ${schema.enum.join(', ')}`;

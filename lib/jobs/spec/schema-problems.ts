@@ -22,6 +22,7 @@ export function makeValidator(schema: object, max = PROBLEMS_MAX): Validator {
   // a tagged union requires `type` beside branches that define it: the one thing strict mode would refuse
   const ajv = new Ajv({ allErrors: true, strict: true, strictRequired: false, allowUnionTypes: true, verbose: true, discriminator: true, ownProperties: true, coerceTypes: false, removeAdditional: false, useDefaults: false });
   ajv.addFormat('date-time', isUtcTime);
+  ajv.addKeyword('allows'); // words of describe-schema.ts
   const validate = ajv.compile(schema);
   const longest = longestArray(schema);
   // an endless list would make an endless list of errors, and endless nesting an endless recursion
@@ -106,7 +107,7 @@ function mustBe(param: string, schema: Schema | undefined, given: unknown): Prob
   return { param, message: `must be ${allowedIn(schema, param.slice(param.lastIndexOf('.') + 1))}, got ${showValue(given)}` };
 }
 
-/** What a field allows; a description that begins with the field's own name reads on from it. */
+/** What a field allows; words that begin with the field's own name read on from it. */
 function allowedIn(schema: Schema | undefined, key: string): string {
   const text = describeSchema(schema ?? {});
   return text.startsWith(`${key}: `) ? text.slice(key.length + 2) : text;

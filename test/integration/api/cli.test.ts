@@ -88,6 +88,26 @@ describe('pawl submit', () => {
     expect((await run('nonsense', ['jobs'])).code).toBe(2);
   });
 
+  it('says errors as JSON where --json asks for it, with the same exit codes', async () => {
+    const { url, file } = await withFile();
+    const errorOf = async (to: string, args: readonly string[]) => {
+      const { code, out, err } = await run(to, [...args, '--json']);
+      expect([args, out, err.trim().split('\n').length]).toEqual([args, '', 1]);
+      return [code, JSON.parse(err).error];
+    };
+    expect(await errorOf(url, ['submit', file, '--set', 'training.batch_size=0', '--set', 'data.name=letters'])).toEqual([2, {
+      type: 'invalid_request', code: 'invalid_spec', message: expect.stringMatching(/^data\.name: must be/), param: 'data.name', request_id: expect.stringMatching(/^req_/),
+      details: [{ param: 'data.name', message: expect.stringMatching(/^must be/) }, { param: 'training.batch_size', message: 'must be an integer from 1 to 65536, got 0' }],
+    }]);
+    expect(await errorOf(url, ['show', 'job_none'])).toMatchObject([2, { type: 'not_found', code: 'not_found', message: 'no job "job_none"' }]);
+    expect(await errorOf(url, ['jobs', '--limit', 'many'])).toMatchObject([2, { type: 'invalid_request', param: '--limit' }]);
+    expect(await errorOf(url, ['jobs', '--limits'])).toMatchObject([2, { type: 'invalid_request', code: 'invalid_request', message: expect.stringMatching(/^unknown option/) }]);
+    expect(await errorOf(url, ['show'])).toMatchObject([2, { message: "missing required argument 'id'" }]);
+    expect(await errorOf('http://127.0.0.1:9', ['queue'])).toMatchObject([3, { type: 'unavailable', code: 'unreachable', request_id: null, details: [] }]);
+    const job = JSON.parse((await run(url, ['submit', file, '--json'])).out).id as string;
+    expect(await errorOf(url, ['wait', job, '--timeout', '0.2'])).toMatchObject([124, { code: 'timed_out', message: `${job} is not over after 0.2 s` }]);
+  });
+
   it('sends the token of the environment', async () => {
     const token = 'a-token-of-thirty-two-characters';
     const api = await startApi({ tokens: [token] });
@@ -152,7 +172,7 @@ describe('pawl watch and wait', () => {
   it('exit 1 for a job that failed or was cancelled, 124 when time is up', async () => {
     const { api, url } = await withFile();
     const job = await api.submit();
-    expect(await run(url, ['wait', job, '--timeout', '0.3'])).toMatchObject({ code: 124, out: '', err: `${job} is not over after 0.3\n` });
+    expect(await run(url, ['wait', job, '--timeout', '0.3'])).toMatchObject({ code: 124, out: '', err: `${job} is not over after 0.3 s\n` });
     expect((await run(url, ['wait', job, '--timeout', 'soon'])).code).toBe(2);
     await (await api.own(job)).end({ kind: 'failed', reason: 'invalid_data', error: { code: 'invalid_data', message: 'labels are missing', param: null }, retryable: false });
     expect(await run(url, ['wait', job])).toMatchObject({ code: 1, out: `${job} failed\n` });
@@ -183,6 +203,25 @@ describe('pawl watch and wait', () => {
     const { out } = await watch.done;
     expect(out).toMatch(/\u001b\[2K\d\d:\d\d:\d\d  job\.succeeded/);
     expect(out.trimEnd().split('\n').at(-1)).toContain('succeeded · loss 0.100');
+  });
+});
+
+describe('pawl up and recover', () => {
+  it('say what keeps them from starting', async () => {
+    const { url, folder } = await withFile();
+    const { port } = new URL(url);
+    expect(await run('', ['up', '--port', port, '--data', join(folder, 'up')])).toEqual({ code: 2, out: '', err: `error: the api does not start: port ${port} of 127.0.0.1 is taken: PAWL_PORT chooses another, 0 a free one\n` });
+    const recover = await run('', ['recover'], { env: { REDIS_URL: 'redis://127.0.0.1:1', PAWL_DATA_DIR: folder, PAWL_LOG_LEVEL: 'silent' } });
+    expect(recover).toMatchObject({ code: 3, out: '', err: expect.stringMatching(/^check Redis: not connected to redis:\/\/127\.0\.0\.1:1/) });
+  });
+
+  it('recover counts what it found', async () => {
+    const redis = await startRedis();
+    onTestFinished(() => redis.stop());
+    const { folder } = await withFile();
+    const env = { REDIS_URL: redis.url, PAWL_DATA_DIR: folder, PAWL_LOG_LEVEL: 'silent' };
+    expect(await run('', ['recover'], { env })).toEqual({ code: 0, out: '0 open jobs\n', err: '' });
+    expect(JSON.parse((await run('', ['recover', '--json'], { env })).out)).toEqual({ object: 'recovery', jobs: { heard: 0 } });
   });
 });
 

@@ -1,0 +1,57 @@
+// docs/spec-reference.md is what the schemas say now. PAWL_WRITE_DOCS=1 writes it anew.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { SHORTEST, specReference } from '../../../infra/docs/spec-reference.js';
+import { ACTIVATIONS, INITIALIZERS } from '../../../lib/contract/layers.js';
+import { NOT_SUPPORTED } from '../../../lib/contract/not-supported.js';
+import { JobSpecSchema } from '../../../lib/contract/spec.js';
+import { LOSSES } from '../../../lib/contract/training.js';
+import { resolveReference, type Schema } from '../../../lib/jobs/spec/describe-schema.js';
+import { resolveSpec } from '../../../lib/jobs/spec/resolve.js';
+
+const FILE = fileURLToPath(new URL('../../../docs/spec-reference.md', import.meta.url));
+if (process.env['PAWL_WRITE_DOCS'] === '1') writeFileSync(FILE, specReference());
+const page = readFileSync(FILE, 'utf8');
+
+/** Every object of the spec, each once. */
+function objectsIn(schema: Schema, seen = new Set<Schema>()): Schema[] {
+  const whole = resolveReference(schema);
+  if (seen.has(whole)) return [];
+  seen.add(whole);
+  const inner = [...(whole.anyOf ?? []), ...(whole.oneOf ?? []), ...Object.values(whole.properties ?? {}), ...(whole.items === undefined ? [] : [whole.items])];
+  return [...(whole.properties === undefined ? [] : [whole]), ...inner.flatMap((each) => objectsIn(each, seen))];
+}
+
+describe('the reference of the spec', () => {
+  it('is up to date (PAWL_WRITE_DOCS=1 npx vitest run --project unit test/unit/docs writes it)', () => {
+    expect(page).toBe(specReference());
+  });
+
+  it('has every field, and every value of every list', () => {
+    const objects = objectsIn(JobSpecSchema as object);
+    expect(objects.length).toBeGreaterThan(40);
+    for (const [field, { const: value, description }] of objects.flatMap(({ properties = {} }) => Object.entries(properties))) {
+      if (typeof value === 'string') expect(page).toMatch(new RegExp(`^(### ${value}|\\| \`${value}\` \\| .*)$|"type": "${value}"`, 'm'));
+      else expect([field, page.includes(`| \`${field}\` | `), description]).toEqual([field, true, expect.any(String)]);
+    }
+    const values = objects.flatMap(({ properties = {} }) => Object.values(properties)).flatMap((property) => [property, ...(property.anyOf ?? [])]).flatMap((each) => (each.enum ?? []) as string[]);
+    // `validation_…` stands for three
+    for (const value of new Set([...values.filter((each) => !each.startsWith('validation_')), ...ACTIVATIONS, ...INITIALIZERS, ...LOSSES])) expect([value, new RegExp(`(?<!\\w)${value}(?!\\w)`).test(page)]).toEqual([value, true]);
+    for (const { path } of NOT_SUPPORTED) expect(page).toContain(`\`${path}\``);
+  });
+
+  it('leads to no section that it does not have', () => {
+    const anchors = new Set([...page.matchAll(/^#+ (.*)$/gm)].map(([, title]) => title!.toLowerCase().replaceAll(' ', '-')));
+    const links = [...page.matchAll(/\]\(#([^)]+)\)/g)].map(([, anchor]) => anchor!);
+    expect(links.length).toBeGreaterThan(50);
+    for (const link of links) expect(anchors).toContain(link);
+  });
+
+  it('has examples that are accepted', () => {
+    const examples = [...page.matchAll(/```json\n(.*?)\n```/gs)].map(([, text]) => JSON.parse(text!) as Record<string, unknown>);
+    expect(examples.length).toBeGreaterThanOrEqual(10);
+    for (const example of examples) expect(resolveSpec({ ...SHORTEST, ...example })).toEqual({ spec: expect.anything() as unknown });
+    expect(resolveSpec(examples.at(-1))).toEqual({ spec: examples.at(-1) });
+  });
+});
