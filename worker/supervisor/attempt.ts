@@ -94,7 +94,7 @@ async function prepare(session: Session, hold: ObjectHold | null): Promise<Prepa
     await mkdir(spoolDir, { recursive: true });
     const fromStart = claim.head().seq === 0;
     const gathered = await gatherInputs(record.spec, deps.data, hold && { hold, signal: interruption.signal }, fromStart);
-    const inputs = fromStart ? await beginWith(gathered, record.spec, deps.store, join(spoolDir, 'begin')) : gathered;
+    const inputs = fromStart ? await beginWith(gathered, record.spec, deps.beginnings, join(spoolDir, 'begin')) : gathered;
     const pins = claim.head().inputs;
     if (pins && pins.data_sha256 !== inputs.dataSha256)
       throw new AppError('data_changed', `the data is not what the job began with (sha256 ${inputs.dataSha256.slice(0, 12)}…, was ${pins.data_sha256.slice(0, 12)}…)`, { param: 'data' });
