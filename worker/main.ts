@@ -8,9 +8,11 @@ import { type Config, readConfig, storeOptions } from '../lib/config.js';
 import type { JobRecord } from '../lib/contract/records.js';
 import { defaultDataMemoryBytes } from '../lib/data/memory.js';
 import { AppError } from '../lib/errors.js';
+import { loadRecord } from '../lib/jobs/record.js';
 import { makeLog } from '../lib/log.js';
 import { connectQueue } from '../lib/queue/index.js';
 import { failToStart } from '../lib/start-up.js';
+import type { Store } from '../lib/store/index.js';
 import { openDataPlaces, openStore } from '../lib/store/open.js';
 import { probeStore } from '../lib/store/probe.js';
 import { VERSION } from '../lib/version.js';
@@ -104,6 +106,14 @@ async function work(args: readonly string[]): Promise<void> {
   process.send?.({ type: 'ready', worker: supervisor.id });
 }
 
+/** The store of the job whose checkpoint this one begins with; null where it begins with none. */
+async function storeOfBeginning({ spec: { model: { init } } }: JobRecord, config: Config): Promise<Store | null> {
+  if (init === null || 'from' in init) return null;
+  const store = await openStore(config.store, storeOptions(config));
+  if (await loadRecord(store, init.job)) return store;
+  throw new AppError('invalid_request', `${store.description} has no job ${init.job}, which this one begins with: PAWL_STORE has to be the store that the API uses`, { param: 'PAWL_STORE' });
+}
+
 async function runOne(args: readonly string[]): Promise<void> {
   const { values, positionals } = parseArgs({ args: [...args], allowPositionals: true, options: { folder: { type: 'string' }, class: { type: 'string' } } });
   const [file] = positionals;
@@ -111,7 +121,8 @@ async function runOne(args: readonly string[]): Promise<void> {
   const config = readConfig(process.env, process.cwd());
   const log = makeLog({ level: config.logLevel, role: 'worker' });
   const record = JSON.parse(await readFile(file, 'utf8')) as JobRecord;
-  const head = await runDetached({ record, folder: values.folder, numericsClass: values.class ?? null, data: await dataMeans(config, 1), trainerEntry, engine: config.engine, env: process.env, log, onProgress: (percent) => process.send?.({ type: 'progress', percent }) });
+  const beginnings = await storeOfBeginning(record, config);
+  const head = await runDetached({ record, folder: values.folder, numericsClass: values.class ?? null, data: await dataMeans(config, 1), beginnings, trainerEntry, engine: config.engine, env: process.env, log, onProgress: (percent) => process.send?.({ type: 'progress', percent }) });
   process.stdout.write(`${JSON.stringify(head)}\n`);
   process.exit(0);
 }

@@ -6,7 +6,8 @@
 import type { ErrorCode } from '../lib/errors.js';
 import type { JobSpec } from '../lib/contract/spec.js';
 import type { EpochRow, UpdateRow } from '../lib/contract/rows.js';
-import type { ResolvedSource } from '../lib/data/source.js';
+import type { Fingerprint } from '../lib/data/fingerprint.js';
+import type { PinnedFile, ResolvedSource } from '../lib/data/source.js';
 import type { StateCounters, StateRole } from '../lib/training/state.js';
 
 /** A state to continue from: one safetensors file a role, and its counters. Files were verified (hash) by the supervisor. */
@@ -28,8 +29,8 @@ export type ToTrainer =
       attempt: string;
       spec: JobSpec;
       data: TrainerData;
-      /** First weights from a file (only without `resume`), already verified. */
-      initFile: string | null;
+      /** First weights from a file (only without `resume`); they are the model's. */
+      initFile: PinnedFile | null;
       resume: ResumeState | null;
       /** Slices that a micro-batch is computed in by the job's numerics class; 1 before its first attempt. */
       parts: number;
@@ -88,7 +89,8 @@ export interface TrainingOutcome {
 }
 
 export type FromTrainer =
-  | { type: 'ready'; attempt: string; facts: EngineFacts; loadMs: number; warmupMs: number; totalUpdates: number }
+  /** `hashed`: of the files that were to be hashed while they were read. */
+  | { type: 'ready'; attempt: string; facts: EngineFacts; hashed: Fingerprint[]; loadMs: number; warmupMs: number; totalUpdates: number }
   /**
    * Micro-batches [from, to) of the job were executed, since the last such message; sent at most every 100 ms and
    * always before stopped, done, failed and snapshot. Rows are those completed by these micro-batches, numbered from 1.
@@ -102,6 +104,7 @@ export type FromTrainer =
   | { type: 'stopped'; attempt: string; snapshot: Snapshot | null }
   /** Training ended; the last snapshot is the final state (window_position 0). `stateFile` is the canonical final state: weights and slots in one safetensors file. */
   | { type: 'done'; attempt: string; snapshot: Snapshot; stateFile: SnapshotFile; outcome: TrainingOutcome }
-  | { type: 'failed'; attempt: string; code: ErrorCode; message: string; /** peak so far */ peakMemoryMib: number }
+  /** `param`: the field of the spec that it is about, if it is about one. */
+  | { type: 'failed'; attempt: string; code: ErrorCode; message: string; param: string | null; /** peak so far */ peakMemoryMib: number }
   /** Nothing of the attempt is left. `clean`: tensor counts are back at the baseline, the process may serve another job of the same program. */
   | { type: 'idle'; attempt: string; clean: boolean; peakMemoryMib: number };

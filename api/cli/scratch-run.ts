@@ -1,4 +1,5 @@
-// A job run to its end by a worker of its own, in a scratch store on this machine: without API, queue or anybody else's store.
+// A job run to its end by a worker of its own, in a scratch store on this machine: without API or queue. Of anybody else's
+// store only the checkpoint is read that the job begins with, if it is another's.
 import { fork } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -9,6 +10,7 @@ import type { UpdateRow } from '../../lib/contract/rows.js';
 import { AppError } from '../../lib/errors.js';
 import { readSegments } from '../../lib/jobs/commit.js';
 import { openStore } from '../../lib/store/open.js';
+import { EXIT } from './context.js';
 import { ENTRIES, type Environment, exitOf } from './processes.js';
 
 export interface ScratchRunOptions {
@@ -23,7 +25,7 @@ export interface ScratchRun {
   rows: UpdateRow[];
 }
 
-/** @throws AppError internal_error, with the worker's own words, if it does not end in success */
+/** @throws AppError with the worker's own words if it does not end in success: invalid_request where it is not to be run here, else internal_error */
 export async function runInScratch(record: JobRecord, { env, numericsClass, onProgress }: ScratchRunOptions): Promise<ScratchRun> {
   const folder = await mkdtemp(join(tmpdir(), 'pawl-scratch-'));
   try {
@@ -33,7 +35,7 @@ export async function runInScratch(record: JobRecord, { env, numericsClass, onPr
     const child = fork(ENTRIES.worker, ['run', file, '--folder', folder, ...named], { env: { PAWL_LOG_LEVEL: 'error', ...env }, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
     child.on('message', ({ percent }: { percent?: number }) => percent !== undefined && onProgress?.(percent));
     const [output, complaints, { code }] = await Promise.all([text(child.stdout!), text(child.stderr!), exitOf(child)]);
-    if (code !== 0) throw new AppError('internal_error', complaints.trim() || `the worker ended with ${code}`);
+    if (code !== 0) throw new AppError(code === EXIT.usage ? 'invalid_request' : 'internal_error', complaints.trim() || `the worker ended with ${code}`);
     const head = JSON.parse(output) as Head;
     if (head.state !== 'succeeded') throw new AppError('internal_error', `the job ${head.state}: ${head.error?.message ?? head.message ?? ''}`);
     return { head, rows: await committedRows(folder, head) };

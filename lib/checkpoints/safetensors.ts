@@ -40,25 +40,10 @@ export function decodeSafetensors(bytes: Uint8Array, options: SafetensorsReadOpt
 }
 
 /** The tensors of a file, each read straight into its own array. Errors as decodeSafetensors; what the file system says (ENOENT, EIO) is passed on. */
-export async function readSafetensorsFile(path: string, options: SafetensorsReadOptions = {}): Promise<TensorMap> {
-  const named = { label: basename(path), ...options };
-  return withFile(path, async (file) => {
-    const { entries, dataStart } = await readHeader(file, named);
-    assertDecodable(entries, named);
-    const tensors = new Map<string, HostTensor>();
-    for (const entry of entries) {
-      const { tensor, view } = emptyTensor(entry);
-      await readFully(file, view, dataStart + entry.begin, named);
-      tensors.set(entry.name, tensor);
-    }
-    return tensors;
-  });
-}
+export const readSafetensorsFile = (path: string, options: SafetensorsReadOptions = {}): Promise<TensorMap> => withFile(path, (source) => readSafetensorsOf(source, options));
 
 /** Names, types, shapes and places of a file's tensors, without their data: its structure is checked in full. Errors as readSafetensorsFile. */
-export async function readSafetensorsHeader(path: string, options: SafetensorsReadOptions = {}): Promise<SafetensorsHeader> {
-  return withFile(path, (file) => readHeader(file, { label: basename(path), ...options }));
-}
+export const readSafetensorsHeader = (path: string, options: SafetensorsReadOptions = {}): Promise<SafetensorsHeader> => withFile(path, (source) => readSafetensorsHeaderOf(source, options));
 
 /** Something that a safetensors file can be read of. */
 export interface SafetensorsSource {
@@ -79,13 +64,21 @@ export async function readSafetensorsHeaderOf(source: SafetensorsSource, options
   return parseSafetensorsHeader(head, sizeBytes, named);
 }
 
-async function readHeader(file: FileHandle, options: SafetensorsReadOptions & { label: string }): Promise<SafetensorsHeader> {
-  const { size } = await file.stat();
-  const readAt = async (into: Uint8Array, positionBytes: number): Promise<number> => {
-    await readFully(file, into, positionBytes, options);
-    return into.length;
-  };
-  return readSafetensorsHeaderOf({ name: options.label, sizeBytes: size, readAt }, options);
+/** As readSafetensorsFile, of something that is open: every byte once, in their order. */
+export async function readSafetensorsOf(source: SafetensorsSource, options: SafetensorsReadOptions = {}): Promise<TensorMap> {
+  const named = { label: source.name, ...options };
+  const { entries, dataStart } = await readSafetensorsHeaderOf(source, named);
+  assertDecodable(entries, named);
+  const tensors = new Map<string, HostTensor>();
+  for (const entry of entries) {
+    const { tensor, view } = emptyTensor(entry);
+    for (let done = 0; done < view.length; done += READ_BYTES) {
+      const piece = view.subarray(done, done + READ_BYTES);
+      if ((await source.readAt(piece, dataStart + entry.begin + done)) < piece.length) throw becameShorter(named);
+    }
+    tensors.set(entry.name, tensor);
+  }
+  return tensors;
 }
 
 const becameShorter = (options: SafetensorsReadOptions): Error => safetensorsError(options, 'the file became shorter while it was read');
@@ -105,20 +98,19 @@ function emptyTensor({ dtype, shape, begin, end }: TensorEntry): { tensor: HostT
 /** One read call is bounded by 2³¹ − 1 bytes; less keeps other reads from waiting long. */
 const READ_BYTES = 64 * 1024 * 1024;
 
-async function readFully(file: FileHandle, into: Uint8Array, position: number, options: SafetensorsReadOptions): Promise<void> {
-  let done = 0;
-  while (done < into.byteLength) {
-    const { bytesRead } = await file.read(into, done, Math.min(READ_BYTES, into.byteLength - done), position + done);
-    if (bytesRead === 0) throw becameShorter(options);
-    done += bytesRead;
+async function withFile<T>(path: string, use: (source: SafetensorsSource) => Promise<T>): Promise<T> {
+  const file = await open(path, 'r');
+  try {
+    return await use({ name: basename(path), sizeBytes: (await file.stat()).size, readAt: (into, positionBytes) => readAt(file, into, positionBytes) });
+  } finally {
+    await file.close();
   }
 }
 
-async function withFile<T>(path: string, use: (file: FileHandle) => Promise<T>): Promise<T> {
-  const file = await open(path, 'r');
-  try {
-    return await use(file);
-  } finally {
-    await file.close();
+async function readAt(file: FileHandle, into: Uint8Array, positionBytes: number): Promise<number> {
+  for (let filled = 0; ; ) {
+    const { bytesRead } = await file.read(into, filled, into.length - filled, positionBytes + filled);
+    filled += bytesRead;
+    if (bytesRead === 0 || filled === into.length) return filled;
   }
 }

@@ -14,6 +14,8 @@ export interface FileArray<File extends ByteSource = ByteSource> extends Named {
   shape: readonly number[];
   /** Values: the product of the shape. */
   count: number;
+  /** Where `read` begins to read in the file. */
+  positionBytes: number;
   /** Where the values begin, if the file holds them as they are; null: they are compressed. */
   startBytes: number | null;
   /** Gives the bytes of all values, in order, in pieces of any length. An Error says what is wrong with the array. */

@@ -73,48 +73,61 @@ interface Place {
   startBytes: number;
 }
 
-export interface LoadedSet {
-  set: OpenDataset;
-  /** Files that arrays were unpacked into, for whoever loads to close. */
-  unpacked: DataFile[];
+/** An array on its way. */
+export interface ArrayLoading {
+  file: DataFile;
+  /** Where it is read from in its file. */
+  positionBytes: number;
+  load(): Promise<void>;
+}
+
+export interface SetLoading {
+  /** In any order, one after the other. */
+  arrays: readonly ArrayLoading[];
+  /** Once all of them are loaded. */
+  end(): OpenDataset;
 }
 
 /**
  * Checks every label, and what is decompressed by its checksum. What is not to be in memory stays in its file, or is unpacked
  * into one where it is compressed. Errors as describeSet, and those of `unpack`.
  */
-export async function loadSet(set: FileSet<DataFile>, inMemory: { x: boolean; y: boolean }, unpack: Unpack): Promise<LoadedSet> {
+export function beginLoading(set: FileSet<DataFile>, inMemory: { x: boolean; y: boolean }, unpack: Unpack): SetLoading {
   const { x, y, labels } = set;
-  const unpacked: DataFile[] = [];
-  const place = async (array: FileArray<DataFile>, read: FileArray['read']): Promise<Place> => {
+  let loadedX: OpenDataset['x'] | null = null;
+  let loadedY: { classes: number; values: OpenDataset['y'] } | null = null;
+
+  async function place(array: FileArray<DataFile>, read: FileArray['read']): Promise<Place> {
     if (array.startBytes !== null) return { file: array.file, startBytes: array.startBytes };
-    const file = await unpack(array, arrayBytes(array), (take) => naming(array, () => read(take)));
-    unpacked.push(file);
-    return { file, startBytes: 0 };
-  };
-  try {
-    const scan = scanLabels(labels, inMemory.y);
-    const scanned: FileArray['read'] = (take) =>
-      y.read((bytes) => {
-        scan.push(bytes);
-        take(bytes);
-      });
-    if (inMemory.y || y.startBytes !== null) await naming(y, () => y.read(scan.push));
-    const placeY = inMemory.y ? null : await place(y, scanned);
-    const { classes, y: kept } = await naming(y, scan.end);
-    return {
-      set: {
-        description: descriptionOf(set, classes),
-        x: inMemory.x ? await naming(x, () => readImages(x)) : storedImages(x, await place(x, x.read)),
-        y: kept ?? storedLabels(labels, placeY!),
-      },
-      unpacked,
-    };
-  } catch (error) {
-    for (const file of unpacked) await file.close();
-    throw error;
+    return { file: await unpack(array, arrayBytes(array), (take) => naming(array, () => read(take))), startBytes: 0 };
   }
+  async function loadX(): Promise<void> {
+    loadedX = inMemory.x ? await naming(x, () => readImages(x)) : storedImages(x, await place(x, x.read));
+  }
+  async function loadY(): Promise<void> {
+    const scan = scanLabels(labels, inMemory.y);
+    if (inMemory.y || y.startBytes !== null) await naming(y, () => y.read(scan.push));
+    const placed = inMemory.y ? null : await place(y, scannedBy(y, scan.push));
+    const { classes, y: kept } = await naming(y, scan.end);
+    loadedY = { classes, values: kept ?? storedLabels(labels, placed!) };
+  }
+  return {
+    arrays: [
+      { file: x.file, positionBytes: x.positionBytes, load: loadX },
+      { file: y.file, positionBytes: y.positionBytes, load: loadY },
+    ],
+    end: () => ({ description: descriptionOf(set, loadedY!.classes), x: loadedX!, y: loadedY!.values }),
+  };
 }
+
+/** Reads an array, and shows somebody its bytes by the way. */
+const scannedBy =
+  (array: FileArray, push: (bytes: Uint8Array) => void): FileArray['read'] =>
+  (take) =>
+    array.read((bytes) => {
+      push(bytes);
+      take(bytes);
+    });
 
 /** All of them, in memory of their own. */
 async function readImages(array: FileArray): Promise<Samples> {

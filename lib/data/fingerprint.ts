@@ -1,12 +1,10 @@
-// The sha256 that data is known by: of a file's bytes, or of a built-in set's name, version and parameters. Hashing a large
-// file takes seconds, so a process remembers the hashes of files that did not change. In constant memory.
+// The sha256 that data is known by: of a file's bytes, or of a built-in set's name, version and parameters. A file is hashed
+// while its bytes pass by on their way to somebody (pinned-file.ts, or a copy that is being made); that takes seconds for a
+// large one, so a process remembers the hashes of files that did not change.
 import { createHash } from 'node:crypto';
-import { basename } from 'node:path';
 import { AppError } from '../errors.js';
 import { checkPassing } from './checksums.js';
-import { makeDataFile } from './data-file.js';
 import { DIGITS_VERSION } from './digits.js';
-import { openSettled, type SettledFile } from './locations.js';
 import type { ByteSource, ResolvedSource } from './source.js';
 import { SYNTHETIC_VERSION } from './synthetic.js';
 
@@ -51,50 +49,15 @@ export async function beginHashing(source: ByteSource, members: readonly string[
 }
 
 /** By the file's identity (path, device, number, size, times) and the members that were checked. The oldest goes first. */
-const known = new Map<string, Promise<string>>();
+const known = new Map<string, string>();
 const KNOWN_LIMIT = 64;
-/** A file that changed less than this ago can change again without its times showing it. */
-const UNSETTLED_MS = 2_000;
+const keyOf = (identity: string, members: readonly string[]): string => JSON.stringify([identity, ...members]);
 
-/**
- * Of a real path. AppError `data_missing`, `data_changed` where the file is written to meanwhile or lies elsewhere now, or
- * `invalid_data` where the checksum of one of the members is wrong.
- */
-export async function fingerprintFile(path: string, members: readonly string[]): Promise<Fingerprint> {
-  const settled = await openSettled(path);
-  const { file, changedAtMs, identity } = settled;
-  const key = JSON.stringify([identity, ...members]);
-  try {
-    const earlier = known.get(key);
-    if (earlier !== undefined) return { sha256: await earlier, identity };
-    const hash = hashOf(settled, path, members);
-    const ageMs = Date.now() - changedAtMs;
-    if (ageMs < UNSETTLED_MS) return { sha256: await hash, identity };
-    known.set(key, hash);
-    if (known.size > KNOWN_LIMIT) known.delete(known.keys().next().value!);
-    try {
-      return { sha256: await hash, identity };
-    } catch (error) {
-      known.delete(key);
-      throw error;
-    }
-  } finally {
-    await file.close();
-  }
-}
+/** Null where it has to be computed. */
+export const recallSha256 = (identity: string, members: readonly string[]): string | null => known.get(keyOf(identity, members)) ?? null;
 
-async function hashOf({ file, sizeBytes, identity }: SettledFile, path: string, members: readonly string[]): Promise<string> {
-  const source = makeDataFile(file, basename(path));
-  const hashing = await beginHashing(source, members);
-  const piece = Buffer.allocUnsafeSlow(1024 * 1024);
-  for (let position = 0; position < sizeBytes; ) {
-    const filled = await source.readAt(piece, position);
-    if (filled === 0) break;
-    hashing.take(piece.subarray(0, filled));
-    position += filled;
-  }
-  const after = await openSettled(path);
-  await after.file.close();
-  if (after.identity !== identity) throw new AppError('data_changed', `${source.name}: the data was written to while it was read`);
-  return hashing.sha256();
+/** For a file that nobody has been writing to: see isAtRest. */
+export function rememberSha256({ identity, sha256 }: Fingerprint, members: readonly string[]): void {
+  known.set(keyOf(identity, members), sha256);
+  if (known.size > KNOWN_LIMIT) known.delete(known.keys().next().value!);
 }

@@ -43,7 +43,7 @@ async function openArray<File extends ByteSource>(file: File, kind: Kind): Promi
     const wholeBytes = dataStart + arrayBytes(array);
     if (isGzip && wholeBytes > sizeBytes * MAX_DEFLATE_RATIO) throw new Error(`${claim(header)}, which ${sizeBytes} compressed bytes cannot hold`);
     if (!isGzip && sizeBytes !== wholeBytes) throw new Error(`${claim(header)}, and there are ${sizeBytes - dataStart}`);
-    return { ...array, name, param, file, startBytes: isGzip ? null : dataStart, read: (take) => (isGzip ? unzip(file, header, take) : pass(piecesOf(file, dataStart, sizeBytes), take)) };
+    return { ...array, name, param, file, positionBytes: 0, startBytes: isGzip ? null : dataStart, read: (take) => (isGzip ? unzip(file, header, take) : pass(piecesOf(file, dataStart, sizeBytes), take)) };
   });
 }
 

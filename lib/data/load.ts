@@ -1,14 +1,15 @@
 // Opens the data sources of a training together: brings into memory what fits, and leaves the rest in its files, unpacked if
-// need be.
+// need be. Each file is read once, from its beginning to its end, and hashed by the way if that is asked for.
 import { loadDigits } from './digits.js';
-import { factsOf, loadSet, MAX_UNPACKED_BYTES, type FileSet } from './file-set.js';
+import { beginLoading, factsOf, MAX_UNPACKED_BYTES, type FileSet } from './file-set.js';
+import type { Fingerprint } from './fingerprint.js';
 import { openIdx } from './idx.js';
-import { openDataFile } from './locations.js';
 import { defaultDataMemoryBytes, placeArrays } from './memory.js';
-import { openNpz } from './npz.js';
-import { isStored, type DataFile, type Dataset, type OpenDataset, type PinnedFile, type ResolvedSource } from './source.js';
+import { memberName, openNpz } from './npz.js';
+import { openPinned, type OpenPin } from './pinned-file.js';
+import { filesOf, isStored, type DataFile, type Dataset, type OpenDataset, type PinnedFile, type ResolvedSource } from './source.js';
 import { makeSynthetic } from './synthetic.js';
-import { makeUnpack } from './unpack.js';
+import { makeUnpack, type Unpack } from './unpack.js';
 
 export interface LoadOptions {
   /** What all arrays together may take of memory. Default: a quarter of what the process may use. */
@@ -20,56 +21,77 @@ export interface LoadOptions {
 export interface LoadedSources {
   /** Raw, in file order, one a source. */
   sets: OpenDataset[];
+  /** Of the files that were to be hashed. */
+  hashed: Fingerprint[];
   /** Closes what they are still read from. Harmless twice. */
   close(): Promise<void>;
 }
 
-/** AppError `invalid_data`, `data_missing`, `data_changed` (the path leads elsewhere now, or a file is not the one that was hashed), `store_full` (no room to unpack) or `oom`. */
+/** AppError `invalid_data`, `data_missing`, `data_changed` (the path leads elsewhere now, or a file is not the one that was looked at), `store_full` (no room to unpack) or `oom`. */
 export async function loadSources(sources: readonly ResolvedSource[], { memoryBytes = defaultDataMemoryBytes(), unpackDir }: LoadOptions): Promise<LoadedSources> {
-  const files: DataFile[] = [];
-  const close = async (): Promise<void> => void (await Promise.all(files.map((file) => file.close())));
-  const open = async ({ path, identity }: PinnedFile): Promise<DataFile> => {
-    const file = await openDataFile(path, identity);
-    files.push(file);
+  const files = openFiles(sources);
+  const unpacked: DataFile[] = [];
+  const close = async (): Promise<void> => void (await Promise.all([...files.open.values(), ...unpacked].map((file) => file.close())));
+  const unpackFile = makeUnpack(unpackDir);
+  const unpack: Unpack = async (...wanted) => {
+    const file = await unpackFile(...wanted);
+    unpacked.push(file);
     return file;
   };
-  const unpack = makeUnpack(unpackDir);
   try {
-    const opened: (Dataset | FileSet<DataFile>)[] = [];
-    for (const source of sources) opened.push(source.type === 'builtin' ? await makeBuiltin(source) : await openSet(source, open));
+    const opened: (Dataset | FileSet<OpenPin>)[] = [];
+    for (const source of sources) opened.push(source.type === 'builtin' ? await makeBuiltin(source) : await openSet(source, files.get));
     const made = opened.reduce((bytes, set) => bytes + (isMade(set) ? set.x.byteLength + set.y.byteLength : 0), 0);
     const placed = placeArrays(opened.flatMap((set) => (isMade(set) ? [] : factsOf(set))), Math.max(0, memoryBytes - made));
-    const sets: OpenDataset[] = [];
-    for (const set of opened) {
-      if (isMade(set)) {
-        sets.push(set);
-        continue;
-      }
+    const loadings = opened.map((set) => {
+      if (isMade(set)) return { arrays: [], end: () => set };
       const [x, y] = placed.splice(0, 2) as [boolean, boolean];
-      const loaded = await loadSet(set, { x, y }, unpack);
-      files.push(...loaded.unpacked);
-      sets.push(loaded.set);
-      await leaveOrKeep([set.x.file, set.y.file], loaded.set);
+      return beginLoading(set, { x, y }, unpack);
+    });
+    const hashed: Fingerprint[] = [];
+    for (const file of files.open.values()) {
+      const arrays = loadings.flatMap((loading) => loading.arrays).filter((array) => array.file === file);
+      for (const { positionBytes, load } of arrays.sort((a, b) => a.positionBytes - b.positionBytes)) {
+        await file.passTo(positionBytes);
+        await load();
+      }
+      const fingerprint = await file.fingerprint();
+      if (fingerprint !== null) hashed.push(fingerprint);
     }
-    return { sets, close };
+    const sets = loadings.map((loading) => loading.end());
+    const kept = filesOf(sets);
+    for (const file of files.open.values()) if (!kept.includes(file)) await file.close();
+    return { sets, hashed, close };
   } catch (error) {
     await close();
     throw error;
   }
 }
 
-const isMade = (set: Dataset | FileSet<DataFile>): set is Dataset => 'description' in set;
+const isMade = (set: Dataset | FileSet): set is Dataset => 'description' in set;
 
-async function openSet(source: Exclude<ResolvedSource, { type: 'builtin' }>, open: (file: PinnedFile) => Promise<DataFile>): Promise<FileSet<DataFile>> {
-  if (source.type === 'npz') return openNpz(await open(source), source);
-  return openIdx(await open(source.images), await open(source.labels)); // one after the other: whoever fails closes what is open
+/** The files of these sources, each opened once, however many arrays of it are wanted. */
+function openFiles(sources: readonly ResolvedSource[]): { open: Map<string, OpenPin>; get(pinned: PinnedFile): Promise<OpenPin> } {
+  const open = new Map<string, OpenPin>();
+  return {
+    open,
+    async get(pinned) {
+      const { path, identity } = pinned;
+      const key = JSON.stringify([path, identity]);
+      const members = sources.flatMap((source) => (source.type === 'npz' && source.path === path ? [source.x, source.y].map(memberName) : []));
+      const hash = sources.flatMap(pinnedIn).some((other) => other.path === path && other.hash === true);
+      const file = open.get(key) ?? (await openPinned({ ...pinned, hash }, members));
+      open.set(key, file);
+      return file;
+    },
+  };
 }
 
-/** Closes the files that nothing of the set is in any more. What was read of any of them is what was opened. */
-async function leaveOrKeep(files: readonly DataFile[], { x, y }: OpenDataset): Promise<void> {
-  for (const file of files) file.assertUnchanged();
-  const kept = [x, y].map((array) => (isStored<unknown>(array) ? array.file : null));
-  for (const file of files) if (!kept.includes(file)) await file.close();
+const pinnedIn = (source: ResolvedSource): PinnedFile[] => (source.type === 'builtin' ? [] : source.type === 'npz' ? [source] : [source.images, source.labels]);
+
+async function openSet(source: Exclude<ResolvedSource, { type: 'builtin' }>, open: (file: PinnedFile) => Promise<OpenPin>): Promise<FileSet<OpenPin>> {
+  if (source.type === 'npz') return openNpz(await open(source), source);
+  return openIdx(await open(source.images), await open(source.labels));
 }
 
 async function makeBuiltin(source: Extract<ResolvedSource, { type: 'builtin' }>): Promise<Dataset> {

@@ -53,13 +53,15 @@ export async function resolveLocation(location: string, roots: readonly string[]
   throw new AppError('data_missing', `${JSON.stringify(location)} is under none of the ${roots.length} data roots`, { param });
 }
 
-/** Opens it as data, under its base name. `identity`: of the file that it has to be still. Errors as openSettled. */
-export async function openDataFile(path: string, identity?: string, param: string | null = null): Promise<DataFile> {
-  const settled = await openSettled(path);
-  if (identity === undefined || settled.identity === identity) return makeDataFile(settled.file, basename(path), param);
-  await settled.file.close();
-  throw notAsItWas(path);
+/** Opens it as data, under its base name. Errors as openSettled. */
+export async function openDataFile(path: string, param: string | null = null): Promise<DataFile> {
+  const { file } = await openSettled(path);
+  return makeDataFile(file, basename(path), param);
 }
+
+/** A file that changed less than this ago can change again without its times showing it. */
+const UNSETTLED_MS = 2_000;
+export const isAtRest = ({ changedAtMs }: SettledFile): boolean => Date.now() - changedAtMs >= UNSETTLED_MS;
 
 /**
  * Opens a path that resolveLocation gave, if it still is a real path. Whoever opens closes.

@@ -35,8 +35,9 @@ async function openArray<File extends ByteSource>(file: File, zip: Zip, member: 
   const named = { name: `${file.name}, array ${JSON.stringify(array)}`, param: file.param };
   return naming(named, async () => {
     const { dataStart, type, shape, count } = await readHeader(zip, member);
-    const startBytes = member.stored ? (await zip.locate(member)) + dataStart : null;
-    return { ...named, file, type, shape, count, startBytes, read: (take) => readValues(zip, member, dataStart, take) };
+    const positionBytes = await zip.locate(member);
+    const startBytes = member.stored ? positionBytes + dataStart : null;
+    return { ...named, file, type, shape, count, positionBytes, startBytes, read: (take) => readValues(zip, member, dataStart, take) };
   });
 }
 

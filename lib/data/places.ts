@@ -16,7 +16,7 @@ const LOOK_MS = 8_000;
 
 /** Whoever opens closes. AppError with `param`: `invalid_location`, `data_missing`, `data_changed`, `invalid_data`. */
 export async function openLocation({ roots, buckets }: DataPlaces, location: string, param: string): Promise<ByteSource> {
-  if (!isObjectLocation(location)) return openDataFile(await resolveLocation(location, roots, param), undefined, param);
+  if (!isObjectLocation(location)) return openDataFile(await resolveLocation(location, roots, param), param);
   const object = objectAt(location, buckets, param);
   return openObject(buckets!.objects, object, param, AbortSignal.timeout(LOOK_MS));
 }

@@ -1,14 +1,14 @@
-// A source of a spec brought to this machine: described, and bound to the very bytes that were hashed. Where files come from
-// is the caller's business; so is how long copies of them stay.
+// A source of a spec brought to this machine: described, and bound to the very files that were described. Where files come
+// from is the caller's business; so is how long copies of them stay.
 import { basename } from 'node:path';
 import type { DataSourceSpec } from '../contract/spec.js';
 import { makeDataFile } from './data-file.js';
 import { describeSource } from './describe.js';
-import { fingerprintBuiltin, fingerprintFile, joinedSha256, type Fingerprint } from './fingerprint.js';
-import { notAsItWas, openSettled } from './locations.js';
-import { naming } from './naming.js';
+import { fingerprintBuiltin, joinedSha256, type Fingerprint } from './fingerprint.js';
+import { openSettled } from './locations.js';
 import { memberName } from './npz.js';
-import type { DataDescription, PinnedFile, ResolvedSource } from './source.js';
+import { type Pin, pinFile } from './pinned-file.js';
+import type { DataDescription, ResolvedSource } from './source.js';
 
 export interface LocalFile {
   /** Real path. */
@@ -25,52 +25,57 @@ export type FetchFile = (location: string, param: string, members: readonly stri
 
 export interface SettledSource {
   description: DataDescription;
-  /** Its sha256 (of a set of several files: over theirs), and what a trainer reads: those bytes or nothing. Computed when called. */
-  pin(): Promise<{ sha256: string; resolved: ResolvedSource }>;
+  /** What a trainer reads: those files as they were described, or nothing. */
+  resolved: ResolvedSource;
+  /** Its sha256 (of a set of several files: over theirs), if it was known or follows from what was hashed since; else null. */
+  sha256(hashed: readonly Fingerprint[]): string | null;
 }
 
-/** `param`: `data` or `data.validation`. Errors of `fetch`, describeSource and fingerprintFile. */
+/** `param`: `data` or `data.validation`. Errors of `fetch`, describeSource and pinFile. */
 export async function settleSource(source: DataSourceSpec, fetch: FetchFile, param = 'data'): Promise<SettledSource> {
-  /** By field, with the identity of what was described. */
-  const files = new Map<string, LocalFile & { identity: string }>();
+  /** By field. */
+  const pins = new Map<string, Pin>();
   const members = source.type === 'npz' ? [source.x, source.y].map(memberName) : [];
   const description = await describeSource(
     source,
     async (location, field) => {
-      const file = await fetch(location, field, members);
-      const settled = await openSettled(file.path);
-      files.set(field, { ...file, identity: settled.identity });
-      return makeDataFile(settled.file, basename(file.path), field);
+      const { path, fingerprint } = await fetch(location, field, members);
+      const settled = await openSettled(path);
+      const file = makeDataFile(settled.file, basename(path), field);
+      try {
+        pins.set(field, pinFile(path, settled, fingerprint, members, field));
+        return file;
+      } catch (error) {
+        await file.close();
+        throw error;
+      }
     },
     param,
   );
+  return { description, ...boundTo(source, (key) => pins.get(`${param}.${key}`)!) };
+}
 
-  const pinned = async (key: string): Promise<PinnedFile & Fingerprint> => {
-    const field = `${param}.${key}`;
-    const { path, fingerprint, identity } = files.get(field)!;
-    const hashed = fingerprint ?? (await naming({ name: basename(path), param: field }, () => fingerprintFile(path, members)));
-    if (hashed.identity !== identity) throw notAsItWas(path, field);
-    return { path, ...hashed };
-  };
-  return {
-    description,
-    async pin() {
-      switch (source.type) {
-        case 'builtin': {
-          const resolved = withoutNormalize(source);
-          return { sha256: fingerprintBuiltin(resolved), resolved };
-        }
-        case 'npz': {
-          const { sha256, ...file } = await pinned('path');
-          return { sha256, resolved: { type: 'npz', ...file, x: source.x, y: source.y } };
-        }
-        case 'idx': {
-          const [{ sha256: ofImages, ...images }, { sha256: ofLabels, ...labels }] = [await pinned('images'), await pinned('labels')];
-          return { sha256: joinedSha256([ofImages, ofLabels]), resolved: { type: 'idx', images, labels } };
-        }
-      }
-    },
-  };
+function boundTo(source: DataSourceSpec, pinOf: (key: string) => Pin): Omit<SettledSource, 'description'> {
+  switch (source.type) {
+    case 'builtin': {
+      const resolved = withoutNormalize(source);
+      return { resolved, sha256: () => fingerprintBuiltin(resolved) };
+    }
+    case 'npz': {
+      const { file, sha256 } = pinOf('path');
+      return { resolved: { type: 'npz', ...file, x: source.x, y: source.y }, sha256 };
+    }
+    case 'idx': {
+      const [images, labels] = [pinOf('images'), pinOf('labels')];
+      return {
+        resolved: { type: 'idx', images: images.file, labels: labels.file },
+        sha256(hashed) {
+          const both = [images.sha256(hashed), labels.sha256(hashed)];
+          return both.includes(null) ? null : joinedSha256(both as string[]);
+        },
+      };
+    }
+  }
 }
 
 function withoutNormalize(source: Extract<DataSourceSpec, { type: 'builtin' }>): Extract<ResolvedSource, { type: 'builtin' }> {

@@ -81,12 +81,16 @@ export const isStored = <Values>(array: Values | StoredArray<Values>): array is 
 /** The files that something of these sets is still in. */
 export const filesOf = (sets: readonly OpenDataset[]): DataFile[] => [...new Set(sets.flatMap(({ x, y }) => [x, y].flatMap((array) => (isStored<Samples | Labels>(array) ? [array.file] : []))))];
 
-/** A file of this machine. */
+/** A file of this machine that was looked at. */
 export interface PinnedFile {
   /** Its real path. */
   path: string;
-  /** Of the bytes that were hashed (SettledFile); with it, no other file at this path is ever read. */
+  /** As it was then (SettledFile); with it, no other file at this path is ever read. */
   identity?: string;
+  /** The field of the spec that names it. */
+  param?: string;
+  /** Its sha256 is not known yet: it is to be hashed while it is read. */
+  hash?: boolean;
 }
 
 /** A data source whose location is settled: what a supervisor hands to its trainer. */

@@ -19,7 +19,7 @@ export interface Zip {
    * `sizeBytes` were given and their checksum is right. An Error says what is wrong with the member.
    */
   read(member: ZipMember, sink: (chunk: Uint8Array) => boolean): Promise<void>;
-  /** Where a stored member's bytes begin in the file; all of them lie inside it. An Error says what is wrong with the member. */
+  /** Where a member's bytes begin in the file, compressed or not; all of them lie inside it. An Error says what is wrong with the member. */
   locate(member: ZipMember): Promise<number>;
   /** The checksum of a member's decompressed bytes, as the file declares it. */
   checksum(member: ZipMember): number;
@@ -50,7 +50,6 @@ export async function openZip(file: ByteSource): Promise<Zip> {
     members: [...entries.values()].map((entry) => ({ name: entry.fileName, sizeBytes: entry.uncompressedSize, stored: entry.compressionMethod === STORED && !entry.isEncrypted() })),
     checksum: (member) => entries.get(member.name)!.crc32,
     async locate(member) {
-      if (!member.stored) throw new Error('it is compressed');
       return (await zip.readLocalFileHeaderPromise(entries.get(member.name)!, { minimal: true })).fileDataStart;
     },
     async read(member, sink) {

@@ -1,6 +1,5 @@
 // What is looked at before a job is taken in: the spec resolved, the model against its data where this machine has the data,
 // first weights against the model. Everything that is wrong is said at once, and nothing is stored.
-import { readSafetensorsHeaderOf } from '../checkpoints/safetensors.js';
 import type { DryRun } from '../contract/job.js';
 import type { IdempotencyRecord, JobRecord } from '../contract/records.js';
 import type { DataSourceSpec, JobSpec } from '../contract/spec.js';
@@ -10,10 +9,10 @@ import type { DataDescription } from '../data/source.js';
 import { AppError, type ErrorCode, isAppError, type Problem } from '../errors.js';
 import { checkpointBytes, estimateMemory } from '../model/memory.js';
 import type { ModelPlan } from '../model/plan.js';
-import { checkState, expectedWeights } from '../model/slots.js';
 import type { Store } from '../store/index.js';
 import { courseOf } from '../training/course.js';
 import { type Beginning, checkBeginning, settleBeginning } from './beginnings.js';
+import { FIRST_WEIGHTS, firstWeightsProblems } from './first-weights.js';
 import { idempotencyKey } from './names.js';
 import { fromJson, loadRecord } from './record.js';
 import { checkAgainstData, type CheckedSpec, structuralCheck } from './spec/check.js';
@@ -89,20 +88,17 @@ async function describe(source: DataSourceSpec, places: DataPlaces, param: strin
   return orProblem(param, problems, () => describeSource(source, (location, field) => openLocation(places, location, field), param));
 }
 
-async function checkFirstWeights({ model }: JobSpec, places: DataPlaces, plan: ModelPlan | null, problems: Problem[]): Promise<void> {
-  const param = 'model.init.from';
-  const { init } = model;
+async function checkFirstWeights({ model: { init } }: JobSpec, places: DataPlaces, plan: ModelPlan | null, problems: Problem[]): Promise<void> {
   if (init === null || !('from' in init)) return;
-  const header = await orProblem(param, problems, async () => {
-    const file = await openLocation(places, init.from, param);
+  const found = await orProblem(FIRST_WEIGHTS, problems, async () => {
+    const file = await openLocation(places, init.from, FIRST_WEIGHTS);
     try {
-      return await readSafetensorsHeaderOf(file, { code: 'invalid_data' });
+      return await firstWeightsProblems(file, plan);
     } finally {
       await file.close();
     }
   });
-  if (header === null || plan === null) return;
-  for (const { message } of checkState(expectedWeights(plan), new Map(header.entries.map((entry) => [entry.name, entry])))) problems.push({ param, message });
+  problems.push(...(found ?? []));
 }
 
 /** Null without one, or where it is a problem. */

@@ -50,7 +50,7 @@ export async function undisturbed(spec: JobSpecInput, dataRoots: string[] = []):
     const resolved = resolveSpec(spec);
     if ('problems' in resolved) throw new Error(JSON.stringify(resolved.problems));
     const record = { id: 'job_00000000000000000000000000', created_at: '2026-01-01T00:00:00.000Z', spec: { ...resolved.spec, checkpoint: { ...resolved.spec.checkpoint, every_seconds: 3600, every_micro_batches: null } } };
-    const head = await runDetached({ engine: 'auto', numericsClass: null, record, folder, data: { places: { roots: dataRoots, buckets: null }, memoryBytes: 2 ** 30 }, trainerEntry: TRAINER_ENTRY, env: process.env, log: silentLog });
+    const head = await runDetached({ engine: 'auto', numericsClass: null, record, folder, data: { places: { roots: dataRoots, buckets: null }, memoryBytes: 2 ** 30 }, beginnings: null, trainerEntry: TRAINER_ENTRY, env: process.env, log: silentLog });
     if (head.state !== 'succeeded') throw new Error(`undisturbed run: ${head.state} ${head.message}`);
     const store = await makeFileStore({ root: join(folder, 'store') });
     const manifest = JSON.parse((await store.get(head.manifest!))!.body.toString()) as Manifest;

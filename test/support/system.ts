@@ -1,6 +1,6 @@
 // A whole system of real processes for tests: Redis, a store (folder or S3 server), workers and a controller forked from
 // dist/. What a test kills is really killed; whatever is left at the end is ended, and a test can ask that nothing was.
-import { type ChildProcess, fork } from 'node:child_process';
+import { type ChildProcess, execFile, fork } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ulid } from 'ulid';
@@ -42,8 +42,10 @@ export interface TestSystem {
   env: Record<string, string>;
   startWorker(args?: readonly string[]): Promise<Proc>;
   startController(): Promise<Proc>;
-  /** An API on a free port of loopback; its address. */
-  startApi(): Promise<string>;
+  /** On a free port of loopback. */
+  startApi(): Promise<Proc & { url: string }>;
+  /** A command of `pawl` as a process, for the API at `url`. */
+  pawl(url: string, args: readonly string[], env?: Record<string, string>): Promise<{ code: number | string; out: string; err: string }>;
   submit(spec: JobSpecInput): Promise<string>;
   head(job: string): Promise<Head>;
   /** Polls HEAD until it satisfies; fails with the last one seen after `ms`. */
@@ -106,20 +108,16 @@ export async function startTestSystem({ store: kind = 'file', env: extra = {}, s
   const procs: Proc[] = [];
   const watchers = new Map<string, Watcher>();
 
-  async function start(entry: string, args: readonly string[], onReady: (message: { url?: string }) => void = () => undefined): Promise<Proc> {
-    const child: ChildProcess = fork(join(dist, entry), [...args], { env, cwd: temp.path, stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+  async function start(entry: string, args: readonly string[], more: Record<string, string> = {}): Promise<Proc & { said: { url?: string } }> {
+    const child: ChildProcess = fork(join(dist, entry), [...args], { env: { ...env, ...more }, cwd: temp.path, stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
     const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
     const proc: Proc = { pid: child.pid!, kill: (signal) => void child.kill(signal), exited, isAlive: () => child.exitCode === null && child.signalCode === null };
     procs.push(proc);
-    await new Promise<void>((resolve, reject) => {
-      child.on('message', (message: { type?: string; url?: string }) => {
-        if (message.type !== 'ready') return;
-        onReady(message);
-        resolve();
-      });
+    const said = await new Promise<{ url?: string }>((resolve, reject) => {
+      child.on('message', (message: { type?: string; url?: string }) => message.type === 'ready' && resolve(message));
       child.once('exit', (code, signal) => reject(new Error(`${entry} ended before it was ready (${signal ?? code})`)));
     });
-    return proc;
+    return { ...proc, said };
   }
 
   const system: TestSystem = {
@@ -127,10 +125,13 @@ export async function startTestSystem({ store: kind = 'file', env: extra = {}, s
     startWorker: (args = []) => start('worker/main.js', args),
     startController: () => start('worker/controller/main.js', []),
     startApi: async () => {
-      let url = '';
-      await start('api/main.js', [], (message) => (url = message.url ?? ''));
-      return url;
+      const { said, ...proc } = await start('api/main.js', [], { PAWL_PORT: '0' });
+      return { ...proc, url: said.url! };
     },
+    pawl: (url, args, more = {}) =>
+      new Promise((resolve) => {
+        execFile(process.execPath, [join(dist, 'api/cli/main.js'), ...args], { env: { ...env, PAWL_URL: url, ...more }, cwd: temp.path }, (error, out, err) => resolve({ code: error === null ? 0 : (error.code ?? error.signal ?? ''), out, err }));
+      }),
     submit: async (input) => {
       const resolved = resolveSpec(input);
       if ('problems' in resolved) throw new Error(JSON.stringify(resolved.problems));

@@ -12,6 +12,7 @@ import { jobKey } from '../../lib/jobs/names.js';
 import { toJson } from '../../lib/jobs/record.js';
 import type { Log } from '../../lib/log.js';
 import { makeFileStore } from '../../lib/store/file.js';
+import type { Store } from '../../lib/store/index.js';
 import type { EngineChoice } from '../trainer-environment.js';
 import { runAttempt } from './attempt.js';
 import type { DataMeans } from './inputs.js';
@@ -29,6 +30,8 @@ export interface DetachedOptions {
   /** An empty folder, for the scratch store and the spool. */
   folder: string;
   data: DataMeans;
+  /** Where another job is that this one begins with; only read. Null: it begins with none. */
+  beginnings: Store | null;
   trainerEntry: string;
   engine: EngineChoice;
   env: Readonly<Record<string, string | undefined>>;
@@ -45,7 +48,7 @@ export async function runDetached(options: DetachedOptions): Promise<Head> {
     const feed = makeSilentFeed();
     const { buckets } = options.data.places;
     const deps = {
-      store, clock: systemClock, log: options.log, trainers, trainerSetup: (spec: JobSpec) => chooseTrainerSetup(spec, options.numericsClass, { cores: availableParallelism(), engine: options.engine, gpu: null }), memoryKills: () => countMemoryKills(), worker: 'detached', data: options.data, copies: buckets && makeObjectCache(join(options.folder, 'objects'), buckets.objects, options.log), spoolRoot: join(options.folder, 'spool'), beatEveryMs: 500, lookEveryMs: 3_600_000,
+      store, beginnings: options.beginnings ?? store, clock: systemClock, log: options.log, trainers, trainerSetup: (spec: JobSpec) => chooseTrainerSetup(spec, options.numericsClass, { cores: availableParallelism(), engine: options.engine, gpu: null }), memoryKills: () => countMemoryKills(), worker: 'detached', data: options.data, copies: buckets && makeObjectCache(join(options.folder, 'objects'), buckets.objects, options.log), spoolRoot: join(options.folder, 'spool'), beatEveryMs: 500, lookEveryMs: 3_600_000,
       liveness: { isLive: () => Promise.resolve(false), account: () => Promise.resolve(NOTHING_DONE) },
       tickets: { issue: () => Promise.resolve() },
       feed: { ...feed, beat: (_stamp: unknown, _phase: unknown, progress: { percent: number } | null) => progress && options.onProgress?.(progress.percent) },

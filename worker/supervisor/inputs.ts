@@ -1,14 +1,21 @@
-// What an attempt needs before it can start: its data on this machine and what it hashes to, the first weights, the model's plan,
-// and the check that a checkpoint's files are a state of this very job.
+// What an attempt needs before it can start: its data on this machine, the first weights, the model's plan, and the check that a
+// checkpoint's files are a state of this very job. What data hashes to may be known only once a trainer has read it.
 import type { JobSpec } from '../../lib/contract/spec.js';
+import { realpath } from 'node:fs/promises';
+import { basename } from 'node:path';
+import type { Inputs } from '../../lib/contract/records.js';
 import { readSafetensorsHeader } from '../../lib/checkpoints/safetensors.js';
-import { fingerprintFile, joinedSha256 } from '../../lib/data/fingerprint.js';
-import { resolveLocation } from '../../lib/data/locations.js';
+import { makeDataFile } from '../../lib/data/data-file.js';
+import { type Fingerprint, joinedSha256 } from '../../lib/data/fingerprint.js';
+import { openSettled, resolveLocation } from '../../lib/data/locations.js';
 import { isObjectLocation, objectAt } from '../../lib/data/object-locations.js';
+import { type Pin, pinFile } from '../../lib/data/pinned-file.js';
 import type { DataPlaces } from '../../lib/data/places.js';
-import { type FetchFile, settleSource } from '../../lib/data/settle.js';
+import { type FetchFile, type LocalFile, settleSource } from '../../lib/data/settle.js';
+import type { PinnedFile } from '../../lib/data/source.js';
 import { AppError } from '../../lib/errors.js';
 import { fetchBeginning } from '../../lib/jobs/beginnings.js';
+import { FIRST_WEIGHTS, firstWeightsProblems } from '../../lib/jobs/first-weights.js';
 import type { Store } from '../../lib/store/index.js';
 import { checkAgainstData } from '../../lib/jobs/spec/check.js';
 import type { ModelPlan } from '../../lib/model/plan.js';
@@ -29,14 +36,20 @@ export interface DataMeans {
   memoryBytes: number;
 }
 
+/** What an attempt's inputs hash to. */
+export interface InputHashes {
+  data: string;
+  /** Of first weights or of another job's checkpoint; null without, or where they are not needed. */
+  init: string | null;
+}
+
 export interface AttemptInputs {
   data: TrainerData;
-  dataSha256: string;
-  initFile: string | null;
-  /** Of first weights or of another job's checkpoint; null without, or where they are not needed. */
-  initSha256: string | null;
-  /** The state of another job that this one goes on from; null without. */
-  initState: { counters: StateCounters; files: Partial<Record<StateRole, string>> } | null;
+  initFile: PinnedFile | null;
+  /** The state of another job that this one goes on from, and the data that it belongs to; null without. */
+  initState: { counters: StateCounters; files: Partial<Record<StateRole, string>>; job: string; dataSha256: string } | null;
+  /** By what is known and what a trainer hashed while it read; null where that is not all of them. */
+  hashes(hashed: readonly Fingerprint[]): InputHashes | null;
   plan: ModelPlan;
   course: Course;
   totalUpdates: number;
@@ -66,15 +79,17 @@ export async function gatherInputs(spec: JobSpec, { places, memoryBytes }: DataM
   const own = spec.data.validation !== null && 'type' in spec.data.validation ? await settleSource(spec.data.validation, fetch, 'data.validation') : null;
   const checked = checkAgainstData(spec, train.description, own?.description ?? null);
   if ('problems' in checked) throw new AppError('invalid_data', `the spec does not fit the data: ${checked.problems.map((problem) => `${problem.param}: ${problem.message}`).join('; ')}`, { details: checked.problems });
-  const pinned = await train.pin();
-  const pinnedOwn = own && (await own.pin());
-  const init = spec.model.init === null || !('from' in spec.model.init) || !fromStart ? null : await fetch(spec.model.init.from, 'model.init.from', []);
+  const { from } = spec.model.init !== null && 'from' in spec.model.init && fromStart ? spec.model.init : { from: null };
+  const init = from === null ? null : await pinFirstWeights(await fetch(from, FIRST_WEIGHTS, []), checked.plan);
   return {
-    data: { train: pinned.resolved, validation: pinnedOwn?.resolved ?? null, memoryBytes },
-    dataSha256: joinedSha256([pinned.sha256, ...(pinnedOwn ? [pinnedOwn.sha256] : [])]),
-    initFile: init?.path ?? null,
-    initSha256: init && (init.fingerprint ?? (await fingerprintFile(init.path, []))).sha256,
+    data: { train: train.resolved, validation: own?.resolved ?? null, memoryBytes },
+    initFile: init?.file ?? null,
     initState: null,
+    hashes(hashed) {
+      const data = [train, ...(own ? [own] : [])].map((set) => set.sha256(hashed));
+      const first = init && init.sha256(hashed);
+      return data.includes(null) || (init !== null && first === null) ? null : { data: joinedSha256(data as string[]), init: first };
+    },
     plan: checked.plan,
     course: courseOf(spec.training, checked.trainSamples),
     totalUpdates: checked.totalUpdates,
@@ -83,14 +98,44 @@ export async function gatherInputs(spec: JobSpec, { places, memoryBytes }: DataM
   };
 }
 
+/** AppError invalid_data naming every tensor that is not the model's. */
+async function pinFirstWeights({ path, fingerprint }: LocalFile, plan: ModelPlan): Promise<Pin> {
+  const settled = await openSettled(path);
+  const file = makeDataFile(settled.file, basename(path), FIRST_WEIGHTS);
+  try {
+    const problems = await firstWeightsProblems(file, plan);
+    if (problems.length > 0) throw new AppError('invalid_data', problems.map(({ message }) => message).join('; '), { param: FIRST_WEIGHTS, details: problems });
+    return pinFile(path, settled, fingerprint, [], FIRST_WEIGHTS);
+  } finally {
+    await file.close();
+  }
+}
+
 /** The inputs, with what another job's checkpoint begins this one with. Errors of fetchBeginning and checkStateFiles. */
 export async function beginWith(inputs: AttemptInputs, spec: JobSpec, store: Store, folder: string): Promise<AttemptInputs> {
   const { init } = spec.model;
   if (init === null || 'from' in init) return inputs;
   const begun = await fetchBeginning(store, init, { spec, ...inputs }, folder);
-  if (begun.include === 'weights') return { ...inputs, initFile: begun.file, initSha256: begun.sha256 };
+  const hashes: AttemptInputs['hashes'] = (hashed) => {
+    const own = inputs.hashes(hashed);
+    return own && { ...own, init: begun.sha256 };
+  };
+  if (begun.include === 'weights') return { ...inputs, hashes, initFile: { path: await realpath(begun.file) } };
   await checkStateFiles(spec, inputs.plan, begun.files, begun.counters);
-  return { ...inputs, initSha256: begun.sha256, initState: begun };
+  return { ...inputs, hashes, initState: { ...begun, job: init.job } };
+}
+
+/**
+ * What keeps these inputs from being the job's: AppError data_changed, or invalid_data where a state that it begins with belongs
+ * to other data; null if nothing does.
+ * @param pins what the job began with; null before its first micro-batch
+ * @param resumed whether it goes on from a checkpoint of its own
+ */
+export function differenceOf({ data, init }: InputHashes, { initState }: AttemptInputs, pins: Inputs | null, resumed: boolean): AppError | null {
+  if (initState !== null && initState.dataSha256 !== data) return new AppError('invalid_data', `the state of ${initState.job} belongs to other data; only its weights can be begun with (include: "weights")`, { param: 'model.init.job' });
+  if (pins === null) return null;
+  if (pins.data_sha256 !== data) return new AppError('data_changed', `the data is not what the job began with (sha256 ${data.slice(0, 12)}…, was ${pins.data_sha256.slice(0, 12)}…)`, { param: 'data' });
+  return resumed || pins.init_sha256 === init ? null : new AppError('data_changed', 'the first weights are not what the job began with', { param: 'model.init' });
 }
 
 /** Throws checkpoint_corrupt naming every tensor that is missing, extra, mis-shaped or in the wrong file. */

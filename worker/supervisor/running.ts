@@ -10,7 +10,7 @@ import type { EngineFacts, FromTrainer, Snapshot } from '../protocol.js';
 import { endWith, endWithout, failure } from './ending.js';
 import { makeFigures } from './figures.js';
 import { type Inbox, makeInbox } from './inbox.js';
-import type { AttemptInputs } from './inputs.js';
+import { type AttemptInputs, differenceOf } from './inputs.js';
 import { makeSaver, resultOf } from './saver.js';
 import type { AttemptOutcome, Session } from './session.js';
 import type { TrainerExit } from './trainer-process.js';
@@ -177,7 +177,14 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
           session.facts = message.facts;
           log.info({ pid: trainer.pid, engine: message.facts.engine, device: message.facts.device, lanes: message.facts.lanes, load_ms: figures.timings.load_ms, warmup_ms: figures.timings.warmup_ms }, 'the trainer is ready');
           controls.onFacts(message.facts.engine, message.facts.device);
-          const suited = classify(record, pins, inputs, message.facts);
+          const hashes = inputs.hashes(message.hashed);
+          if (hashes === null) throw new Error('the trainer did not hash what it read');
+          const difference = differenceOf(hashes, inputs, pins, restored !== null);
+          if (difference !== null) {
+            endBy(() => endWithout(session, saver, figures, failure(difference.code, difference.message, difference.param)));
+            return;
+          }
+          const suited = classify(record, pins, { data_sha256: hashes.data, init_sha256: hashes.init, train_samples: inputs.course.samples }, message.facts);
           if (suited.kind === 'unsuited') {
             endBy(async () => {
               await endWithout(session, saver, figures, { kind: 'stopped', reason: 'engine_unavailable', message: suited.message });
@@ -217,7 +224,7 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
           return;
         case 'failed':
           figures.peakMemoryMib = message.peakMemoryMib;
-          endBy(() => endWithout(session, saver, figures, failure(message.code, message.message, null)));
+          endBy(() => endWithout(session, saver, figures, failure(message.code, message.message, message.param)));
           return;
         case 'idle':
           figures.peakMemoryMib = message.peakMemoryMib;
@@ -310,8 +317,8 @@ function watch({ deps, record, claim, controls, startedMs }: Session, inbox: Inb
 }
 
 /** Whether this trainer's numerics class is the job's, or a change of class that the job allows. */
-function classify(record: JobRecord, pins: Inputs | null, inputs: AttemptInputs, facts: EngineFacts): { kind: 'suited'; inputs: Inputs } | { kind: 'unsuited'; message: string } {
-  const found = { data_sha256: inputs.dataSha256, init_sha256: inputs.initSha256, numerics_class: facts.numericsClass, engine: facts.engine, train_samples: inputs.course.samples };
+function classify(record: JobRecord, pins: Inputs | null, inputs: Pick<Inputs, 'data_sha256' | 'init_sha256' | 'train_samples'>, facts: EngineFacts): { kind: 'suited'; inputs: Inputs } | { kind: 'unsuited'; message: string } {
+  const found = { ...inputs, numerics_class: facts.numericsClass, engine: facts.engine };
   if (!pins) return { kind: 'suited', inputs: { ...found, mixed: false } };
   if (pins.numerics_class === facts.numericsClass) return { kind: 'suited', inputs: pins };
   if (record.spec.training.allow_class_change || record.spec.training.numerics === 'fast') return { kind: 'suited', inputs: { ...found, init_sha256: pins.init_sha256, mixed: true } };

@@ -21,6 +21,8 @@ import type { TrainerPool } from './trainer-process.js';
 
 export interface AttemptDeps {
   store: Store;
+  /** Where the jobs are whose checkpoints others begin with: the same store, unless this one is a scratch store. */
+  beginnings: Store;
   clock: Clock;
   log: Log;
   tickets: TicketIssuer;

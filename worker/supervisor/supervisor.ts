@@ -96,7 +96,7 @@ export async function makeSupervisor(options: SupervisorOptions): Promise<Superv
     const trainerSetup = (spec: JobSpec, numericsClass: string | null): TrainerSetup => chooseTrainerSetup(spec, numericsClass, { cores, engine: options.engine, gpu });
     try {
       const outcome = await runAttempt(
-        { store, clock, log, tickets: queue.tickets, feed, liveness, trainers, trainerSetup, memoryKills: () => countMemoryKills(), worker: id, data: options.data, copies, spoolRoot, beatEveryMs: BEAT_EVERY_MS, lookEveryMs: LOOK_EVERY_MS },
+        { store, beginnings: store, clock, log, tickets: queue.tickets, feed, liveness, trainers, trainerSetup, memoryKills: () => countMemoryKills(), worker: id, data: options.data, copies, spoolRoot, beatEveryMs: BEAT_EVERY_MS, lookEveryMs: LOOK_EVERY_MS },
         ticket,
         {
           notice: mine.notice,

@@ -62,10 +62,10 @@ export function startAttempt({ start, engine, send, hooks }: AttemptOptions): At
     let prepared: Prepared | null = null;
     try {
       prepared = await prepare(start, await engine);
-      const { training, facts, loadMs, warmupMs, totalUpdates } = prepared;
+      const { training, facts, hashed, loadMs, warmupMs, totalUpdates } = prepared;
       // compiling keeps messages waiting: a stop that came meanwhile is heard first
       await nextTurn();
-      if (stop === null) send({ type: 'ready', attempt, facts, loadMs, warmupMs, totalUpdates });
+      if (stop === null) send({ type: 'ready', attempt, facts, hashed, loadMs, warmupMs, totalUpdates });
       await running;
       counters = training.start;
       progress = makeProgress({ attempt, send, nowMs, start: counters });
@@ -124,7 +124,10 @@ export function startAttempt({ start, engine, send, hooks }: AttemptOptions): At
         flush();
         send({ type: 'snapshot', attempt, snapshot });
       },
-      onFailed: (number, error) => send({ type: 'snapshot_failed', attempt, number, ...failureOf(error) }),
+      onFailed(number, error) {
+        const { code, message } = failureOf(error);
+        send({ type: 'snapshot_failed', attempt, number, code, message });
+      },
     });
   }
 

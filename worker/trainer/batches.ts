@@ -3,6 +3,7 @@
 // or from a file, read ahead (read-ahead.ts).
 import type { JobSpec, NormalizeSpec } from '../../lib/contract/spec.js';
 import { fileOrder, makeBatcher, type GatheredBatch } from '../../lib/data/batches.js';
+import type { Fingerprint } from '../../lib/data/fingerprint.js';
 import { isInMemory, loadSources } from '../../lib/data/load.js';
 import { filesOf, type DataDescription, type OpenDataset } from '../../lib/data/source.js';
 import { makeStreamedBatcher, type StreamedBatcher } from '../../lib/data/streamed-batches.js';
@@ -41,6 +42,8 @@ export interface LoadedData {
   /** Of the training part. */
   description: DataDescription;
   validationSamples: number;
+  /** Of the files that were to be hashed. */
+  hashed: Fingerprint[];
   /** @param plan says which layers have masks */
   batches(plan: ModelPlan): Batches;
   /** The same as that of the batches. */
@@ -49,7 +52,7 @@ export interface LoadedData {
 
 /** `spoolDir`: for what has to be unpacked. Errors of loadSources, and `invalid_data` where validation or normalisation do not fit. */
 export async function loadData(spec: JobSpec, { train, validation, memoryBytes }: TrainerData, spoolDir: string): Promise<LoadedData> {
-  const { sets, close } = await loadSources([train, ...(validation === null ? [] : [validation])], { memoryBytes, unpackDir: spoolDir });
+  const { sets, hashed, close } = await loadSources([train, ...(validation === null ? [] : [validation])], { memoryBytes, unpackDir: spoolDir });
   try {
     const parts = partsOf(spec, sets);
     const gatherer = makeGatherer(spec, parts, memoryBytes);
@@ -77,7 +80,7 @@ export async function loadData(spec: JobSpec, { train, validation, memoryBytes }
         close,
       };
     };
-    return { description: parts.train.description, validationSamples, batches, close };
+    return { description: parts.train.description, validationSamples, hashed, batches, close };
   } catch (error) {
     await close();
     throw error;

@@ -5,12 +5,13 @@ import { isAppError, messageOf, type ErrorCode } from '../../lib/errors.js';
 const OUT_OF_MEMORY = /TF_Status: 8\b|OOM when allocating|RESOURCE_EXHAUSTED|Array buffer allocation failed/;
 const DISK_FULL: readonly unknown[] = ['ENOSPC', 'EFBIG', 'EDQUOT'];
 
-export function failureOf(error: unknown): { code: ErrorCode; message: string } {
+export function failureOf(error: unknown): { code: ErrorCode; message: string; param: string | null } {
   const message = messageOf(error);
-  if (isAppError(error)) return { code: error.code, message };
-  if (OUT_OF_MEMORY.test(message)) return { code: 'oom', message };
-  if (DISK_FULL.includes((error as NodeJS.ErrnoException | null)?.code)) return { code: 'store_full', message: `the snapshot could not be written: ${message}` };
-  return { code: 'trainer_crashed', message };
+  // what a checkpoint's error names is in the checkpoint, not in the spec
+  if (isAppError(error)) return { code: error.code, message, param: error.code === 'checkpoint_corrupt' ? null : error.param };
+  if (OUT_OF_MEMORY.test(message)) return { code: 'oom', message, param: null };
+  if (DISK_FULL.includes((error as NodeJS.ErrnoException | null)?.code)) return { code: 'store_full', message: `the snapshot could not be written: ${message}`, param: null };
+  return { code: 'trainer_crashed', message, param: null };
 }
 
 /** Peak resident memory of this process so far. */

@@ -1,7 +1,11 @@
 // Everything between the message `start` and the first micro-batch: data, plan, program, and the state to begin with:
 // fresh weights, weights from a file, or a checkpoint, which is checked by name, shape and count before it is believed.
-import { readSafetensorsFile } from '../../lib/checkpoints/safetensors.js';
+import { readSafetensorsFile, readSafetensorsOf } from '../../lib/checkpoints/safetensors.js';
 import type { JobSpec } from '../../lib/contract/spec.js';
+import type { Fingerprint } from '../../lib/data/fingerprint.js';
+import { naming } from '../../lib/data/naming.js';
+import { openPinned } from '../../lib/data/pinned-file.js';
+import type { PinnedFile } from '../../lib/data/source.js';
 import { AppError, type Problem } from '../../lib/errors.js';
 import { planModel } from '../../lib/model/plan-model.js';
 import { checkState, expectedState } from '../../lib/model/slots.js';
@@ -28,6 +32,8 @@ export interface Prepared {
   training: Training;
   plan: ModelPlan;
   facts: EngineFacts;
+  /** Of the files that were to be hashed. */
+  hashed: Fingerprint[];
   totalUpdates: number;
   loadMs: number;
   warmupMs: number;
@@ -56,11 +62,12 @@ async function prepareOn(data: LoadedData, start: Start, engine: Engine, loadMs:
   const program = programOf(spec, planned.plan, { training: batchSizes(data.description.samples, batchSize), evaluation: batchSizes(data.validationSamples, batchSize) });
   const { compiled, parts } = compileFitting(engine, program, spec.training, start.parts);
   try {
-    const { counters, best } = await loadState(start, compiled, planned.plan, course);
+    const { counters, best, hashed } = await loadState(start, compiled, planned.plan, course);
     return {
       training: { spec, course, batches: data.batches(planned.plan), program: compiled, best, start: counters },
       plan: planned.plan,
       facts: { engine: engine.name, device: engine.device, lanes: compiled.lanes, numericsClass: `${engine.numerics}; batch ${program.batchSize}${parts === 1 ? '' : ` in ${parts} parts`}; program ${program.key}` },
+      hashed: [...data.hashed, ...hashed],
       totalUpdates: totalUpdates(course),
       loadMs,
       warmupMs: performance.now() - loadedMs,
@@ -71,18 +78,31 @@ async function prepareOn(data: LoadedData, start: Start, engine: Engine, loadMs:
   }
 }
 
-async function loadState({ spec, resume, initFile }: Start, program: CompiledProgram, plan: ModelPlan, course: Course): Promise<{ counters: StateCounters; best: BestWeights }> {
+async function loadState({ spec, resume, initFile }: Start, program: CompiledProgram, plan: ModelPlan, course: Course): Promise<{ counters: StateCounters; best: BestWeights; hashed: Fingerprint[] }> {
   const closed = expectedState(plan, spec.training, false);
   if (resume !== null) {
     checkCounters(resume.counters, course);
     const state = await readState(resume, spec, plan);
     const own = expectedState(plan, spec.training, holdsWindow(resume.counters.cursor));
     program.restore(new Map([...state].filter(([name]) => own.has(name))), holdsWindow(resume.counters.cursor));
-    return { counters: resume.counters, best: makeBestWeights(program, closed, state) };
+    return { counters: resume.counters, best: makeBestWeights(program, closed, state), hashed: [] };
   }
   program.initialise(spec.training.seed);
-  if (initFile !== null) program.loadWeights(await readSafetensorsFile(initFile, { code: 'invalid_data' }));
-  return { counters: { cursor: startCursor(), window: emptySums(), epoch: emptySums(), monitor: startMonitor() }, best: makeBestWeights(program, closed, new Map()) };
+  const hashed = initFile === null ? null : await loadFirstWeights(initFile, program);
+  return { counters: { cursor: startCursor(), window: emptySums(), epoch: emptySums(), monitor: startMonitor() }, best: makeBestWeights(program, closed, new Map()), hashed: hashed === null ? [] : [hashed] };
+}
+
+/** Its hash if it was asked for. */
+async function loadFirstWeights(pinned: PinnedFile, program: CompiledProgram): Promise<Fingerprint | null> {
+  const file = await openPinned(pinned, []);
+  try {
+    return await naming(file, async () => {
+      program.loadWeights(await readSafetensorsOf(file, { code: 'invalid_data' }));
+      return file.fingerprint();
+    });
+  } finally {
+    await file.close();
+  }
 }
 
 function checkCounters({ cursor, window }: StateCounters, course: Course): void {

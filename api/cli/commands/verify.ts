@@ -1,5 +1,6 @@
 // `pawl verify`: runs a finished job again from its stored spec, undisturbed, in a scratch store on this machine, and compares
-// hashes and rows. Needs the job's data here, and a machine of the job's numerics class.
+// hashes and rows. Needs the job's data here, a machine of the job's numerics class, and for a job that began with another's
+// checkpoint the store that this is in.
 import type { Job } from '../../../lib/contract/job.js';
 import type { Head, JobRecord } from '../../../lib/contract/records.js';
 import type { UpdateRow } from '../../../lib/contract/rows.js';
@@ -19,7 +20,7 @@ export const addVerify: AddCommands = (program, context) => {
   withExamples(
     command(program, 'verify <id>', 'run a finished job again, undisturbed, and compare it bit for bit'),
     ['pawl verify JOB'],
-    'The data has to be within reach of this machine (PAWL_DATA_ROOTS, PAWL_DATA_BUCKETS). Exit code 1 if anything differs.',
+    'The data has to be within reach of this machine (PAWL_DATA_ROOTS, PAWL_DATA_BUCKETS), and if the job began with\nanother\'s checkpoint, the store that holds it (PAWL_STORE, or PAWL_DATA_DIR of `pawl up`). Exit code 1 if anything differs.',
   )
     .action(async (id: string, { json }: { json?: boolean }) => {
       const client = context.client();

@@ -1,4 +1,5 @@
 // Jobs that begin with another's checkpoint: its weights, or its whole state, which goes on in the bits of a job that was never two.
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { JobSpecInput } from '../../../lib/contract/spec.js';
 import { isAppError } from '../../../lib/errors.js';
@@ -73,6 +74,32 @@ describe('a job that begins with another’s', () => {
     // a step that no float32 weight feels; moving statistics do move
     const tuned = await succeeded({ ...spec({ max_updates: 1, batch_size: 9, optimizer: { type: 'sgd', lr: 1e-30 } }, { job: first.job }), model: { layers: LAYERS.map((layer) => ({ ...layer, trainable: layer.type === 'dense' })), init: { job: first.job } } });
     expect(tuned.result.weights_sha256).toBe(first.result.weights_sha256);
+  });
+
+  test('weights or state is verified from the store that holds them, and nowhere else', async () => {
+    const { url } = await system.startApi();
+    const first = await submit(spec({ max_updates: 300 }, null, { every_micro_batches: 5, keep_last: 50 }));
+    const open = (await system.until(first, 'has committed inside a window', ({ retained }) => retained.some(({ window_position: position }) => position > 0))).retained.find(({ window_position: position }) => position > 0)!;
+    const branches = { weights: '', state: '' };
+    for (const include of ['weights', 'state'] as const) branches[include] = await submit(spec({ max_updates: open.updates + 12 }, { job: first, checkpoint: open.id, include }));
+    await system.terminal(first);
+    for (const [include, job] of Object.entries(branches)) {
+      const { state, result, message } = await system.terminal(job);
+      expect(state, message ?? '').toBe('succeeded');
+      const { code, out, err } = await system.pawl(url, ['verify', job, '--json']);
+      expect(code, err).toBe(0);
+      const { same, comparisons } = JSON.parse(out) as { same: boolean; comparisons: { what: string; job: string; again: string }[] };
+      expect(same).toBe(true);
+      expect(comparisons).toEqual(expect.arrayContaining([expect.objectContaining({ what: 'weights', again: result!.weights_sha256 }), expect.objectContaining({ what: 'state', again: result!.state_sha256 }), expect.objectContaining({ what: 'rows', again: `${include === 'state' ? 12 : open.updates + 12} rows` })]));
+      const elsewhere = await system.pawl(url, ['verify', job], { PAWL_STORE: `file:${join(system.folder, 'another-store')}` });
+      expect(elsewhere).toMatchObject({ code: 2, out: '', err: expect.stringMatching(new RegExp(`has no job ${first}, .*PAWL_STORE`)) as string });
+    }
+    // it is that checkpoint which is read: with a byte of it changed nothing is said to be the same
+    const blob = (await system.head(first)).retained.find(({ id }) => id === open.id)!.blobs.find(({ role }) => role === 'slots')!;
+    const { body } = (await system.store.get(blob.key))!;
+    await system.store.put(blob.key, Buffer.concat([body.subarray(0, -1), Buffer.of(body.at(-1)! ^ 1)]));
+    expect(await system.pawl(url, ['verify', branches.state])).toMatchObject({ code: 1, out: '', err: expect.stringMatching(/slots does not match its sha256/) as string });
+    await system.store.put(blob.key, body);
   });
 
   test('old checkpoint keeps it, while the other trains on', async () => {

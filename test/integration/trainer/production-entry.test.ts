@@ -196,7 +196,7 @@ describe('an attempt that cannot begin', () => {
   test('because its first weights do not fit says invalid_data and names one', async () => {
     await mkdir(join(dir, 'one'));
     const initFile = fileURLToPath(new URL('../../fixtures/cnn/seed/init.safetensors', import.meta.url));
-    trainer.send({ type: 'start', attempt: 'one', spec: resolved(DIGITS), data: sourcesOf(resolved(DIGITS)), initFile, resume: null, parts: 1, spoolDir: join(dir, 'one') });
+    trainer.send({ type: 'start', attempt: 'one', spec: resolved(DIGITS), data: sourcesOf(resolved(DIGITS)), initFile: { path: initFile }, resume: null, parts: 1, spoolDir: join(dir, 'one') });
     expect(await failure()).toMatchObject({ code: 'invalid_data', message: expect.stringContaining('conv2d_1/kernel') as string });
   });
 

@@ -38,7 +38,7 @@ async function load(files: Files, options: Partial<LoadOptions> = {}) {
   return loadSource(source, { unpackDir: dir.path, ...options });
 }
 
-const describeIdx = () => describeSource({ type: 'idx', images: source.images.path, labels: source.labels.path, normalize: 'none' }, (path, param) => openDataFile(path, undefined, param));
+const describeIdx = () => describeSource({ type: 'idx', images: source.images.path, labels: source.labels.path, normalize: 'none' }, openDataFile);
 const zipped = ({ images, labels }: Files): Files => ({ images: gzipSync(images), labels: gzipSync(labels) });
 
 describe('an IDX set', () => {

@@ -17,7 +17,7 @@ export async function loadSource(source: ResolvedSource, options: Partial<LoadOp
 }
 
 export const loadNpz = (path: string, arrays: NpzArrays, options: Partial<LoadOptions> = {}): Promise<Dataset> => loadSource({ type: 'npz', path, ...arrays }, options);
-export const describeNpz = (path: string, arrays: NpzArrays): Promise<DataDescription> => describeSource({ type: 'npz', path, ...arrays, normalize: 'none' }, (real, param) => openDataFile(real, undefined, param));
+export const describeNpz = (path: string, arrays: NpzArrays): Promise<DataDescription> => describeSource({ type: 'npz', path, ...arrays, normalize: 'none' }, openDataFile);
 
 export interface NpyParts {
   descr?: string;

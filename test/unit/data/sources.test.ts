@@ -1,15 +1,16 @@
-// The built-in sets, and what settleSource, loadSource and fingerprints make of every kind of source.
+// The built-in sets, and what settleSource and loadSource make of every kind of source.
 import { createHash } from 'node:crypto';
-import { appendFile, readFile, truncate, utimes, writeFile } from 'node:fs/promises';
+import { utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { DataSourceSpec } from '../../../lib/contract/spec.js';
 import { describeSource } from '../../../lib/data/describe.js';
-import { fingerprintBuiltin, fingerprintFile } from '../../../lib/data/fingerprint.js';
+import { fingerprintBuiltin } from '../../../lib/data/fingerprint.js';
 import { resolveLocation } from '../../../lib/data/locations.js';
+import { loadSources } from '../../../lib/data/load.js';
 import { openLocation } from '../../../lib/data/places.js';
 import { type FetchFile, settleSource } from '../../../lib/data/settle.js';
-import type { Dataset, ResolvedSource } from '../../../lib/data/source.js';
+import type { Dataset, PinnedFile, ResolvedSource } from '../../../lib/data/source.js';
 import { makeSynthetic, type SyntheticSource } from '../../../lib/data/synthetic.js';
 import { makeTempDir, type TempDir } from '../../support/temp.js';
 import { smallIdx } from './idx-files.js';
@@ -25,6 +26,11 @@ const sha256 = (...parts: Uint8Array[]) => parts.reduce((hash, part) => hash.upd
 const hashOf = ({ x, y }: Dataset) => sha256(bytesOf(x), bytesOf(y));
 /** Files of the test's folder, as a worker without buckets finds them. */
 const fetch: FetchFile = async (location, param) => ({ path: await resolveLocation(location, [dir.path], param), fingerprint: null });
+async function loaded(source: ResolvedSource) {
+  const { sets, hashed, close } = await loadSources([source], { unpackDir: dir.path });
+  await close();
+  return { sets, hashed };
+}
 const nowhere = () => Promise.reject(new Error('nothing is to be opened'));
 const synthetic = (changes: object = {}): ResolvedSource => ({ type: 'builtin', name: 'synthetic', samples: 200, shape: [8, 8, 1], classes: 10, seed: 0, ...changes });
 
@@ -99,14 +105,13 @@ function nearestMeanAccuracy(train: Dataset, test: Dataset): number {
 }
 
 describe('settleSource', () => {
-  it('settles a location, describes what loadSource then loads, and hashes its bytes', async () => {
+  it('settles a location, describes what loadSource then loads, and knows its sha256 once it was loaded', async () => {
     await writeFile(join(dir.path, 'set.npz'), smallNpz());
     const source: DataSourceSpec = { type: 'npz', path: 'file:set.npz', x: 'x', y: 'y', normalize: 'unit' };
-    const { description, pin } = await settleSource(source, fetch);
-    const { sha256: hash, resolved } = await pin();
-    expect(resolved).toEqual({ type: 'npz', path: join(dir.path, 'set.npz'), identity: expect.any(String) as string, x: 'x', y: 'y' });
-    expect(hash).toBe(sha256(smallNpz()));
-    expect((await loadSource(resolved)).description).toEqual(description);
+    const { description, resolved, sha256: known } = await settleSource(source, fetch);
+    expect(resolved).toEqual({ type: 'npz', path: join(dir.path, 'set.npz'), identity: expect.any(String) as string, param: 'data.path', hash: true, x: 'x', y: 'y' });
+    const { sets, hashed } = await loaded(resolved);
+    expect([sets[0]!.description, known([]), known(hashed)]).toEqual([description, null, sha256(smallNpz())]);
     expect(await describeSource(source, (location, param) => openLocation({ roots: [dir.path], buckets: null }, location, param))).toEqual(description);
   });
 
@@ -114,37 +119,44 @@ describe('settleSource', () => {
     const { images, labels } = smallIdx();
     await writeFile(join(dir.path, 'images'), images);
     await writeFile(join(dir.path, 'labels'), labels);
-    const { description, pin } = await settleSource({ type: 'idx', images: 'images', labels: 'labels', normalize: 'none' }, fetch);
-    const { sha256: hash, resolved } = await pin();
-    expect(hash).toBe(sha256(Buffer.from(`${sha256(images)}\n${sha256(labels)}`)));
-    expect(resolved).toMatchObject({ type: 'idx', images: { path: join(dir.path, 'images') }, labels: { path: join(dir.path, 'labels') } });
-    expect((await loadSource(resolved)).description).toEqual(description);
+    const { description, resolved, sha256: known } = await settleSource({ type: 'idx', images: 'images', labels: 'labels', normalize: 'none' }, fetch);
+    expect(resolved).toMatchObject({ type: 'idx', images: { path: join(dir.path, 'images'), param: 'data.images' }, labels: { path: join(dir.path, 'labels'), param: 'data.labels' } });
+    const { sets, hashed } = await loaded(resolved);
+    expect(sets[0]!.description).toEqual(description);
+    expect(known(hashed)).toBe(sha256(Buffer.from(`${sha256(images)}\n${sha256(labels)}`)));
+    expect(known(hashed.slice(1))).toBeNull();
     await writeFile(join(dir.path, 'labels'), labels);
-    await expect(loadSource(resolved)).rejects.toMatchObject({ code: 'data_changed', message: '"labels" is not the file any more that it was' });
+    await expect(loadSource(resolved)).rejects.toMatchObject({ code: 'data_changed', param: 'data.labels', message: '"labels" is not the file any more that it was' });
   });
 
-  it.each(['before it is hashed', 'after it was hashed'])('never lets another file be trained on than the one described and hashed: replaced %s', async (when) => {
+  it('never lets another file be trained on than the one described: replaced, also by the same size at the same time', async () => {
     const path = join(dir.path, 'swapped.npz');
     await writeFile(path, smallNpz());
-    const { pin } = await settleSource({ type: 'npz', path: 'swapped.npz', x: 'x', y: 'y', normalize: 'none' }, fetch);
-    const replace = () => writeFile(path, smallNpz({ x: { data: new Uint8Array(16) } }));
-    if (when === 'before it is hashed') {
-      await replace();
-      await expect(pin()).rejects.toMatchObject({ code: 'data_changed', param: 'data.path' });
-    } else {
-      const { resolved } = await pin();
-      await replace();
-      await expect(loadSource(resolved)).rejects.toMatchObject({ code: 'data_changed' });
-    }
+    await utimes(path, 1000, 1000);
+    const { resolved } = await settleSource({ type: 'npz', path: 'swapped.npz', x: 'x', y: 'y', normalize: 'none' }, fetch);
+    await writeFile(path, smallNpz({ x: { data: new Uint8Array(16) } }));
+    await utimes(path, 1000, 1000);
+    await expect(loadSource(resolved)).rejects.toMatchObject({ code: 'data_changed', param: 'data.path' });
+  });
+
+  it('takes the hash of a copy that was made, if the copy is still that one', async () => {
+    const path = join(dir.path, 'copy.npz');
+    await writeFile(path, smallNpz());
+    const { resolved: first } = await settleSource({ type: 'npz', path: 'copy.npz', x: 'x', y: 'y', normalize: 'none' }, fetch);
+    const { identity } = first as PinnedFile;
+    const copied: FetchFile = async () => ({ path, fingerprint: { sha256: 'of the copy', identity: identity! } });
+    const { resolved, sha256: known } = await settleSource({ type: 'npz', path: 'copy.npz', x: 'x', y: 'y', normalize: 'none' }, copied);
+    expect([resolved, known([])]).toEqual([{ ...first, hash: false }, 'of the copy']);
+    await writeFile(path, smallNpz());
+    await expect(settleSource({ type: 'npz', path: 'copy.npz', x: 'x', y: 'y', normalize: 'none' }, copied)).rejects.toMatchObject({ code: 'data_changed', param: 'data.path' });
   });
 
   it('describes the built-in sets as they are loaded, and resolves them without their normalisation', async () => {
     for (const resolved of [{ type: 'builtin', name: 'digits' } as const, synthetic() as ResolvedSource & { type: 'builtin' }]) {
       const settled = await settleSource({ ...resolved, normalize: 'none' }, nowhere);
-      const { sha256: hash, resolved: pinned } = await settled.pin();
-      expect(pinned).toEqual(resolved);
+      expect(settled.resolved).toEqual(resolved);
       expect(settled.description).toEqual((await loadSource(resolved)).description);
-      expect(hash).toMatch(/^[0-9a-f]{64}$/);
+      expect(settled.sha256([])).toMatch(/^[0-9a-f]{64}$/);
     }
   });
 
@@ -161,66 +173,10 @@ describe('settleSource', () => {
 });
 
 describe('a fingerprint', () => {
-  const members = ['x.npy', 'y.npy'];
-  const hashed = async (path: string, checked = members) => (await fingerprintFile(path, checked)).sha256;
-
   it('of built-in sets depends on the name and every parameter, and is kept here', () => {
     const of = (changes: object) => fingerprintBuiltin(synthetic(changes) as ResolvedSource & { type: 'builtin' });
     expect(fingerprintBuiltin({ type: 'builtin', name: 'digits' })).toBe(sha256(Buffer.from('["pawl/builtin","digits",1]')));
     expect(of({})).toBe(sha256(Buffer.from('["pawl/builtin","synthetic",1,200,[8,8,1],10,0]')));
     expect(new Set([{}, { samples: 201 }, { shape: [8, 1, 8] }, { classes: 11 }, { seed: 1 }].map(of)).size).toBe(5);
-  });
-
-  it('of a file is the sha256 of its bytes, whatever arrays are asked for', async () => {
-    const path = join(dir.path, 'large.bin');
-    const bytes = Buffer.alloc(3_000_001, 'pawl');
-    await writeFile(path, bytes);
-    expect(await hashed(path)).toBe(sha256(bytes));
-    expect(await hashed(path, [])).toBe(sha256(bytes));
-  });
-
-  it('of a set whose stored array is damaged is refused: it may be read in pieces later, which have no checksum', async () => {
-    const path = join(dir.path, 'damaged.npz');
-    const large = { shape: [4, 1000, 1000], data: new Uint8Array(4e6) };
-    for (const [bytes, at] of [[smallNpz({ x: large }), 2_000_000], [smallNpz({ x: large, xMember: { deflate: true } }), null]] as const) {
-      await writeFile(path, bytes);
-      expect(await hashed(path)).toBe(sha256(bytes));
-      if (at !== null) bytes[at] = 1;
-      else bytes[bytes.indexOf(bytesOf(BigInt64Array.of(2n, 1n)))] = 1; // a label
-      await writeFile(path, bytes);
-      await expect(fingerprintFile(path, members)).rejects.toMatchObject({ code: 'invalid_data', message: `damaged.npz, array "${at === null ? 'y' : 'x'}": its checksum is wrong: the file is damaged` });
-      expect(await hashed(path, ['a.npy', 'b.npy'])).toBe(sha256(bytes)); // whom it does not concern
-    }
-  });
-
-  it('notices every change, also one of the same size in the same instant, or with its old time put back', async () => {
-    const path = join(dir.path, 'changing.bin');
-    for (let i = 0; i < 20; i++) {
-      await writeFile(path, `version ${String(i).padStart(4)}`);
-      await utimes(path, 1000, 1000);
-      expect(await hashed(path)).toBe(sha256(Buffer.from(`version ${String(i).padStart(4)}`)));
-    }
-  });
-
-  it('does not hash a file that is written to meanwhile', async () => {
-    const path = join(dir.path, 'growing.bin');
-    await writeFile(path, '');
-    await truncate(path, 64 * 1024 * 1024);
-    let hashing = true;
-    const outcome = fingerprintFile(path, members)
-      .catch((error: unknown) => error)
-      .finally(() => (hashing = false));
-    while (hashing) await appendFile(path, 'x');
-    expect(await outcome).toMatchObject({ code: 'data_changed' });
-  });
-
-  it('remembers a file that has been left alone', async () => {
-    const path = new URL('../../fixtures/cnn/seed/data.npz', import.meta.url).pathname;
-    const [a, b] = await Promise.all([hashed(path), hashed(path)]);
-    expect([a, b, await hashed(path)]).toEqual(Array<string>(3).fill(sha256(await readFile(path))));
-  });
-
-  it('of a file that is not there is data_missing', async () => {
-    await expect(fingerprintFile(join(dir.path, 'gone'), [])).rejects.toMatchObject({ code: 'data_missing' });
   });
 });
