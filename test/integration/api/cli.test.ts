@@ -212,15 +212,15 @@ describe('pawl up and recover', () => {
     const { port } = new URL(url);
     expect(await run('', ['up', '--port', port, '--data', join(folder, 'up')])).toEqual({ code: 2, out: '', err: `error: the api does not start: port ${port} of 127.0.0.1 is taken: PAWL_PORT chooses another, 0 a free one\n` });
     expect(await run('', ['up', '--data', join(folder, 'job.json', 'up')])).toEqual({ code: 2, out: '', err: expect.stringMatching(/^error: the data folder cannot be made: ENOTDIR.* \(--data takes another\)\n$/) });
-    const recover = await run('', ['recover'], { env: { REDIS_URL: 'redis://127.0.0.1:1', PAWL_DATA_DIR: folder, PAWL_LOG_LEVEL: 'silent' } });
-    expect(recover).toMatchObject({ code: 3, out: '', err: expect.stringMatching(/^check Redis: not connected to redis:\/\/127\.0\.0\.1:1/) });
+    const recover = await run('', ['recover'], { env: { REDIS_URL: 'redis://127.0.0.1:1', PAWL_DATA_DIR: folder } });
+    expect(recover).toMatchObject({ code: 3, out: '', err: expect.stringMatching(/^error: check Redis: not connected to redis:\/\/127\.0\.0\.1:1/) });
   });
 
   it('recover counts what it found', async () => {
     const redis = await startRedis();
     onTestFinished(() => redis.stop());
     const { folder } = await withFile();
-    const env = { REDIS_URL: redis.url, PAWL_DATA_DIR: folder, PAWL_LOG_LEVEL: 'silent' };
+    const env = { REDIS_URL: redis.url, PAWL_DATA_DIR: folder };
     expect(await run('', ['recover'], { env })).toEqual({ code: 0, out: '0 open jobs\n', err: '' });
     expect(JSON.parse((await run('', ['recover', '--json'], { env })).out)).toEqual({ object: 'recovery', jobs: { heard: 0 } });
   });
