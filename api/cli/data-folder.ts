@@ -1,7 +1,7 @@
 // Holding a data folder exclusively: one `up` at a time, and a holder that was killed does not keep the next one out.
 import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { AppError } from '../../lib/errors.js';
+import { AppError, messageOf } from '../../lib/errors.js';
 import { startTime } from './redis-server.js';
 
 interface Holder {
@@ -9,9 +9,11 @@ interface Holder {
   started: string;
 }
 
-/** @returns a function that lets go. @throws AppError invalid_state naming the process that holds it */
+/** @returns a function that lets go. @throws AppError invalid_state naming the process that holds it, invalid_request if it cannot be made */
 export async function holdFolder(folder: string): Promise<() => Promise<void>> {
-  await mkdir(folder, { recursive: true });
+  await mkdir(folder, { recursive: true }).catch((error: unknown) => {
+    throw new AppError('invalid_request', `the data folder cannot be made: ${messageOf(error)} (--data takes another)`);
+  });
   const lock = join(folder, 'up.lock');
   const mine = join(folder, `up.lock.${process.pid}`);
   const me: Holder = { pid: process.pid, started: await startTime(process.pid) };

@@ -29,11 +29,14 @@ export async function runRole(role: Role, args: readonly string[], env: Environm
   return code ?? (signal === null ? 1 : 128);
 }
 
-/** Runs a role to its end and reads what it prints; its standard error is ours. */
-export async function readRole(role: Role, args: readonly string[], env: Environment): Promise<{ code: number; output: string }> {
-  const child = fork(ENTRIES[role], [...args], { env: { ...env }, stdio: ['ignore', 'pipe', 'inherit', 'ipc'] });
-  const [output, { code }] = await Promise.all([text(child.stdout!), exitOf(child)]);
-  return { code: code ?? 1, output };
+/** Runs a role to its end: what it prints. @throws AppError with its own words if it fails */
+export async function readRole(role: Role, args: readonly string[], env: Environment): Promise<string> {
+  const child = fork(ENTRIES[role], [...args], { env: { PAWL_LOG_LEVEL: 'error', ...env }, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+  const failures: StartFailure[] = [];
+  child.on('message', (message: StartFailure) => message.type === 'failed' && failures.push(message));
+  const [output, complaints, { code }] = await Promise.all([text(child.stdout!), text(child.stderr!), exitOf(child)]);
+  if (code === EXIT.ok) return output;
+  throw new AppError(failures[0]?.code ?? 'internal_error', failures[0]?.message ?? (complaints.trim() || `the ${role} ended with ${code}`));
 }
 
 export function exitOf(child: ChildProcess): Promise<{ code: number | null; signal: NodeJS.Signals | null }> {

@@ -1,7 +1,7 @@
 // The fast connection: one socket per process for everything that must answer soon or fail. It owns the bounds on every call,
 // the translation of errors to queue_unavailable, and the state of Redis as this process sees it.
 import { Redis } from 'ioredis';
-import { AppError } from '../errors.js';
+import { AppError, messageOf } from '../errors.js';
 import { endClient } from './clients.js';
 import { translateRedisError } from './redis-errors.js';
 import { describeUrl, type QueueSettings } from './settings.js';
@@ -27,6 +27,8 @@ export function makeFastConnection(settings: QueueSettings): FastConnection {
   const listeners = new Set<(state: QueueState) => void>();
   let state: QueueState = { status: 'connecting', since: new Date() };
   let closed = false;
+  /** What the last try to connect said. */
+  let why = '';
   /** Counts sockets, so that a late timeout never cuts the connection after the one it waited on. */
   let epoch = 0;
 
@@ -44,7 +46,10 @@ export function makeFastConnection(settings: QueueSettings): FastConnection {
     reconnectOnError: (error) => error.message.startsWith('READONLY'),
     connectionName: `${settings.prefix}:fast`,
   });
-  redis.on('error', (error: Error) => become('away', error));
+  redis.on('error', (error: Error) => {
+    why = ` (${messageOf(error)})`;
+    become('away', error);
+  });
   redis.on('close', () => {
     epoch += 1;
     become('away');
@@ -63,12 +68,12 @@ export function makeFastConnection(settings: QueueSettings): FastConnection {
   /** Only the first connect is waited for; later, away means fail now. */
   function ready(): Promise<void> {
     if (redis.status === 'ready') return Promise.resolve();
-    if (state.status !== 'connecting') return Promise.reject(new Error(`not connected to ${where}`));
+    if (state.status !== 'connecting') return Promise.reject(new Error(`not connected to ${where}${why}`));
     return new Promise((resolve, reject) => {
       const stop = onState(({ status }) => {
         stop();
         if (status === 'connected') resolve();
-        else reject(new Error(`not connected to ${where}`));
+        else reject(new Error(`not connected to ${where}${why}`));
       });
     });
   }

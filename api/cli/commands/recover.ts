@@ -1,5 +1,5 @@
 // `pawl recover`: looks at every open job in the store once and gives Redis the tickets it lacks.
-import { type AddCommands, EXIT, withExamples } from '../context.js';
+import { type AddCommands, withExamples } from '../context.js';
 import { readRole } from '../processes.js';
 import { plural } from '../render.js';
 
@@ -14,10 +14,7 @@ export const addRecover: AddCommands = (program, { env, out }) => {
     .description('rebuild Redis from the store: every open job gets its ticket back (a running controller does so by itself)')
     .option('--json', 'print what was found as JSON')
     .action(async ({ json }: { json?: boolean }) => {
-      const { code, output } = await readRole('controller', ['--once'], env);
-      process.exitCode = code;
-      if (code !== EXIT.ok) return;
-      const counts = JSON.parse(output) as Record<string, number>;
+      const counts = JSON.parse(await readRole('controller', ['--once'], env)) as Record<string, number>;
       const parts = Object.entries(counts).filter(([, count]) => count > 0).map(([name, count]) => `${count} ${WORDS[name] ?? name}`);
       const total = Object.values(counts).reduce((sum, count) => sum + count, 0);
       out(json ? JSON.stringify({ object: 'recovery', jobs: counts }) : [plural(total, 'open job'), ...(parts.length > 0 ? [parts.join(', ')] : [])].join(': '));

@@ -211,15 +211,16 @@ describe('pawl up and recover', () => {
     const { url, folder } = await withFile();
     const { port } = new URL(url);
     expect(await run('', ['up', '--port', port, '--data', join(folder, 'up')])).toEqual({ code: 2, out: '', err: `error: the api does not start: port ${port} of 127.0.0.1 is taken: PAWL_PORT chooses another, 0 a free one\n` });
-    const recover = await run('', ['recover'], { env: { REDIS_URL: 'redis://127.0.0.1:1', PAWL_DATA_DIR: folder, PAWL_LOG_LEVEL: 'silent' } });
-    expect(recover).toMatchObject({ code: 3, out: '', err: expect.stringMatching(/^check Redis: not connected to redis:\/\/127\.0\.0\.1:1/) });
+    expect(await run('', ['up', '--data', join(folder, 'job.json', 'up')])).toEqual({ code: 2, out: '', err: expect.stringMatching(/^error: the data folder cannot be made: ENOTDIR.* \(--data takes another\)\n$/) });
+    const recover = await run('', ['recover'], { env: { REDIS_URL: 'redis://127.0.0.1:1', PAWL_DATA_DIR: folder } });
+    expect(recover).toMatchObject({ code: 3, out: '', err: expect.stringMatching(/^error: check Redis: not connected to redis:\/\/127\.0\.0\.1:1/) });
   });
 
   it('recover counts what it found', async () => {
     const redis = await startRedis();
     onTestFinished(() => redis.stop());
     const { folder } = await withFile();
-    const env = { REDIS_URL: redis.url, PAWL_DATA_DIR: folder, PAWL_LOG_LEVEL: 'silent' };
+    const env = { REDIS_URL: redis.url, PAWL_DATA_DIR: folder };
     expect(await run('', ['recover'], { env })).toEqual({ code: 0, out: '0 open jobs\n', err: '' });
     expect(JSON.parse((await run('', ['recover', '--json'], { env })).out)).toEqual({ object: 'recovery', jobs: { heard: 0 } });
   });
@@ -267,7 +268,7 @@ describe('pawl doctor', { timeout: 180_000 }, () => {
     const redis = await startRedis();
     onTestFinished(() => redis.stop());
     const data = await folder();
-    const { code, out, err } = await run('', ['doctor', '--json'], { env: { REDIS_URL: redis.url, PAWL_DATA_DIR: data, HOME: process.env['HOME'] ?? '' } });
+    const { code, out, err } = await run('', ['doctor', '--json'], { env: { REDIS_URL: redis.url, PAWL_DATA_DIR: data, PAWL_PORT: '0', HOME: process.env['HOME'] ?? '' } });
     expect([code, err]).toEqual([0, '']);
     const { healthy, findings } = JSON.parse(out) as Diagnosis;
     const of = (about: string) => findings.find((finding) => finding.about === about)!;
@@ -282,7 +283,7 @@ describe('pawl doctor', { timeout: 180_000 }, () => {
   it('exits with 1 where jobs cannot run, and says why in a line each', async () => {
     const data = await folder();
     await writeFile(join(data, 'file'), '');
-    const { code, out } = await run('', ['doctor'], { env: { REDIS_URL: 'redis://127.0.0.1:1', PAWL_STORE: `file:${join(data, 'file/store')}`, PAWL_DATA_DIR: data } });
+    const { code, out } = await run('', ['doctor'], { env: { REDIS_URL: 'redis://127.0.0.1:1', PAWL_PORT: '0', PAWL_STORE: `file:${join(data, 'file/store')}`, PAWL_DATA_DIR: data } });
     expect(code).toBe(1);
     expect(out).toMatch(/^error +redis +\S/m);
     expect(out).toMatch(/^error +store +\S/m);
