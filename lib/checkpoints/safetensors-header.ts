@@ -19,6 +19,8 @@ export interface SafetensorsReadOptions {
   code?: 'checkpoint_corrupt' | 'invalid_data';
   /** What messages call the file. Default "safetensors", or the file's base name. */
   label?: string;
+  /** A longer header is refused unread. Default: what the format allows. */
+  maxHeaderBytes?: number;
 }
 
 export function safetensorsError(options: SafetensorsReadOptions, message: string): AppError {
@@ -29,8 +31,10 @@ export function safetensorsError(options: SafetensorsReadOptions, message: strin
 export function headerLength(head: Uint8Array, sizeBytes: number, options: SafetensorsReadOptions): number {
   if (sizeBytes < LENGTH_BYTES || head.byteLength < LENGTH_BYTES) throw safetensorsError(options, `the file ends after ${Math.min(sizeBytes, head.byteLength)} bytes, before its header's length`);
   const length = new DataView(head.buffer, head.byteOffset, LENGTH_BYTES).getBigUint64(0, true);
+  const { maxHeaderBytes = MAX_HEADER_BYTES } = options;
   if (length > BigInt(MAX_HEADER_BYTES)) throw safetensorsError(options, `the header claims ${length} bytes, more than the ${MAX_HEADER_BYTES} that the format allows`);
   if (length > BigInt(sizeBytes - LENGTH_BYTES)) throw safetensorsError(options, `the header claims ${length} bytes, but the file has ${sizeBytes}`);
+  if (length > BigInt(maxHeaderBytes)) throw safetensorsError(options, `the header has ${length} bytes, more than the ${maxHeaderBytes} that are read`);
   return Number(length);
 }
 

@@ -27,6 +27,8 @@ export interface Zip {
 
 /** A set of arrays has a handful of members; a directory of a million entries is an attack. */
 const MAX_MEMBERS = 10_000;
+/** Of names, comments and other fields together: they stay in memory, each character of some in 32 bytes of it. */
+const MAX_DIRECTORY_BYTES = 2 * 1024 ** 2;
 const STORED = 0;
 const DEFLATED = 8;
 
@@ -36,8 +38,11 @@ export async function openZip(file: ByteSource): Promise<Zip> {
   zip.on('error', () => {}); // eachEntry rejects with it; later ones have nobody to tell
   const entries = new Map<string, yauzl.Entry>();
   if (zip.entryCount > MAX_MEMBERS) throw new Error(`it claims ${zip.entryCount} members`);
+  let directoryBytes = 0;
   for await (const entry of zip.eachEntry()) {
-    if (entries.has(entry.fileName)) throw new Error(`member ${JSON.stringify(entry.fileName)} is there twice`);
+    directoryBytes += entry.fileNameLength + entry.extraFieldLength + entry.fileCommentLength;
+    if (directoryBytes > MAX_DIRECTORY_BYTES) throw new Error(`its directory has names and comments of more than ${MAX_DIRECTORY_BYTES} bytes`);
+    if (entries.has(entry.fileName)) throw new Error(`member ${JSON.stringify(entry.fileName.slice(0, 100))} is there twice`);
     entries.set(entry.fileName, entry);
   }
 

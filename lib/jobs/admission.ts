@@ -98,7 +98,7 @@ async function checkFirstWeights({ model: { init } }: JobSpec, places: DataPlace
       await file.close();
     }
   });
-  problems.push(...(found ?? []));
+  for (const problem of found ?? []) problems.push(problem); // there may be many
 }
 
 /** Null without one, or where it is a problem. */

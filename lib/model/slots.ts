@@ -87,11 +87,16 @@ export function checkState(
     if (found === undefined) problems.push({ param: name, message: `the tensor "${name}" (${dtype} [${shape.join(', ')}]) is missing` });
     else if (found.dtype !== dtype) problems.push({ param: name, message: `the tensor "${name}" is ${found.dtype}, but has to be ${dtype}` });
     else if (found.shape.length !== shape.length || found.shape.some((size, axis) => size !== shape[axis])) {
-      problems.push({ param: name, message: `the tensor "${name}" has shape [${found.shape.join(', ')}], but has to have [${shape.join(', ')}]` });
+      problems.push({ param: name, message: `the tensor "${name}" has shape [${shortened(found.shape)}], but has to have [${shape.join(', ')}]` });
     }
   }
   for (const name of actual.keys()) {
-    if (!expected.has(name)) problems.push({ param: name, message: `the tensor "${name}" does not belong to this state` });
+    if (!expected.has(name)) problems.push({ param: name, message: `the tensor "${name.length > NAME_CHARACTERS ? `${name.slice(0, NAME_CHARACTERS)}…` : name}" does not belong to this state` });
   }
   return problems;
 }
+
+/** A file may claim any name and shape: so much of them is told. */
+const NAME_CHARACTERS = 200;
+const SHAPE_SIZES = 8;
+const shortened = (shape: readonly number[]): string => `${shape.slice(0, SHAPE_SIZES).join(', ')}${shape.length > SHAPE_SIZES ? ', …' : ''}`;

@@ -1,14 +1,15 @@
 // What an attempt needs before it can start: its data on this machine, the first weights, the model's plan, and the check that a
 // checkpoint's files are a state of this very job. What data hashes to may be known only once a trainer has read it.
-import type { JobSpec } from '../../lib/contract/spec.js';
 import { realpath } from 'node:fs/promises';
 import { basename } from 'node:path';
+import type { JobSpec } from '../../lib/contract/spec.js';
 import type { Inputs } from '../../lib/contract/records.js';
 import { readSafetensorsHeader } from '../../lib/checkpoints/safetensors.js';
 import { makeDataFile } from '../../lib/data/data-file.js';
 import { type Fingerprint, joinedSha256 } from '../../lib/data/fingerprint.js';
 import { openSettled, resolveLocation } from '../../lib/data/locations.js';
 import { isObjectLocation, objectAt } from '../../lib/data/object-locations.js';
+import { naming } from '../../lib/data/naming.js';
 import { type Pin, pinFile } from '../../lib/data/pinned-file.js';
 import type { DataPlaces } from '../../lib/data/places.js';
 import { type FetchFile, type LocalFile, settleSource } from '../../lib/data/settle.js';
@@ -18,6 +19,7 @@ import { fetchBeginning } from '../../lib/jobs/beginnings.js';
 import { FIRST_WEIGHTS, firstWeightsProblems } from '../../lib/jobs/first-weights.js';
 import type { Store } from '../../lib/store/index.js';
 import { checkAgainstData } from '../../lib/jobs/spec/check.js';
+import { limitProblems } from '../../lib/jobs/spec/schema-problems.js';
 import type { ModelPlan } from '../../lib/model/plan.js';
 import { checkState, expectedState } from '../../lib/model/slots.js';
 import { type Course, courseOf } from '../../lib/training/course.js';
@@ -103,7 +105,7 @@ async function pinFirstWeights({ path, fingerprint }: LocalFile, plan: ModelPlan
   const settled = await openSettled(path);
   const file = makeDataFile(settled.file, basename(path), FIRST_WEIGHTS);
   try {
-    const problems = await firstWeightsProblems(file, plan);
+    const problems = limitProblems(await naming(file, () => firstWeightsProblems(file, plan)));
     if (problems.length > 0) throw new AppError('invalid_data', problems.map(({ message }) => message).join('; '), { param: FIRST_WEIGHTS, details: problems });
     return pinFile(path, settled, fingerprint, [], FIRST_WEIGHTS);
   } finally {

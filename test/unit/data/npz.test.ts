@@ -137,6 +137,7 @@ const HOSTILE: [string, () => Buffer, string][] = [
   ['two members of one name', () => zipOf(['x.npy', 'y.npy', 'x.npy'].map((name) => ({ name, data: npyOf(u1([1, 1, 1])) }))), 'member "x.npy" is there twice'],
   ['more members than it has', () => zipOf([{ name: 'x.npy', data: npyOf(u1([1, 1, 1])) }], { count: 5 }), 'set.npz: '],
   ['an absurd number of members', () => withZip64End(smallNpz(), { count: 2n ** 40n, directoryOffset: 0n }), 'claims 1099511627776 members'],
+  ['a directory of endless names', () => zipOf(Array.from({ length: 40 }, (_, i) => ({ name: `${'n'.repeat(60_000)}${i}`, data: Buffer.alloc(0) }))), 'its directory has names and comments of more than 2097152 bytes'],
   ['a directory beyond the file', () => zipOf([], { count: 1, directoryOffset: 0xfffffff0 }), 'points outside'],
   ['a zip64 directory beyond any file', () => withZip64End(smallNpz(), { count: 2n, directoryOffset: 2n ** 64n - 1n }), 'points outside'],
   ['a zip64 record beyond any file', () => withZip64End(smallNpz(), { count: 2n, directoryOffset: 0n, recordOffset: 2n ** 63n }), 'points outside'],
