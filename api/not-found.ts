@@ -1,5 +1,6 @@
-// What is not there: 404 for unknown paths, 405 with Allow for known ones that do not take the method.
-import type { FastifyInstance } from 'fastify';
+// What is not there: 404 for unknown paths, 405 with Allow for known ones that do not take the method. Said before anything is
+// read of a body, whose rules are another method's.
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { AppError } from '../lib/errors.js';
 
 export function addNotFound(app: FastifyInstance): void {
@@ -8,11 +9,15 @@ export function addNotFound(app: FastifyInstance): void {
     const pattern = new RegExp(`^${url.replaceAll(/:[a-z]+/g, '[^/]+')}$`);
     for (const each of [method].flat()) routes.push({ pattern, method: each });
   });
-  app.setNotFoundHandler((request, reply) => {
+  const refuse = (request: FastifyRequest, reply: FastifyReply): never => {
     const path = request.url.split('?')[0] ?? '';
     const allowed = [...new Set(routes.filter(({ pattern }) => pattern.test(path)).map(({ method }) => method))].sort();
     if (allowed.length === 0) throw new AppError('not_found', `there is nothing at ${path.slice(0, 200)}`);
     void reply.header('allow', allowed.join(', '));
     throw new AppError('method_not_allowed', `${request.method} is not possible here; possible: ${allowed.join(', ')}`);
+  };
+  app.addHook('onRequest', async (request, reply) => {
+    if (request.is404) refuse(request, reply);
   });
+  app.setNotFoundHandler(refuse);
 }

@@ -1,17 +1,45 @@
-// The API as an OpenAPI 3.1 document, made of the very schemas that requests are checked by and answers are typed by.
-import type { TSchema } from 'typebox';
+// The API as an OpenAPI 3.1 document, made of the very schemas that requests are checked by and answers are typed by. What no
+// such schema says is said here: headers, which texts are cursors, tags in queries.
+import Type, { type TSchema } from 'typebox';
 import { ErrorBody, Health, listOf, Queue, Readiness, Worker } from '../lib/contract/calls.js';
+import { idOf } from '../lib/contract/common.js';
 import { Attempt, Checkpoint, DryRun, Job, JobListItem } from '../lib/contract/job.js';
 import { Layer, LAYER_ID } from '../lib/contract/layers.js';
 import { EpochRow, JobEvent, LogLine, UpdateRow } from '../lib/contract/rows.js';
 import { JobSpecSchema } from '../lib/contract/spec.js';
 import { isOpenPath } from './security.js';
-import { EmptyBody, EventsQuery, ListJobsQuery, MetricsQuery, NoQuery, PageQuery, PreemptBody, SubmitQuery, WeightsQuery } from './requests.js';
+import { count, EmptyBody, EventsQuery, KEY_PATTERN, ListJobsQuery, MetricsQuery, NoQuery, PageQuery, PreemptBody, SubmitQuery, WeightsQuery } from './requests.js';
 
 type Json = Record<string, unknown>;
 
 /** What other parts of the document refer to by name. */
 const COMPONENTS: Readonly<Record<string, object>> = { Job, JobListItem, JobSpec: JobSpecSchema, Layer, DryRun, Attempt, Checkpoint, JobEvent, LogLine, UpdateRow, EpochRow, Worker, Queue, Health, Readiness, Error: ErrorBody };
+
+/** Headers of requests, by their names. */
+const REQUEST_HEADERS = {
+  'Idempotency-Key': Type.String({ pattern: KEY_PATTERN, maxLength: 255, description: 'a repeat under the same key makes no second job, for 24 hours' }),
+  'Last-Event-ID': { ...count, description: 'the last event that was received' },
+  Range: Type.String({ description: 'bytes of the file', examples: ['bytes=0-3', 'bytes=-4', 'bytes=1000000-'] }),
+  'If-Range': Type.String({ description: 'an ETag' }),
+  'If-None-Match': Type.String({ description: 'an ETag' }),
+} as const;
+
+interface Header {
+  description: string;
+  schema: Json;
+  required: boolean;
+}
+const header = (description: string, pattern: string): Header => ({ description, schema: { type: 'string', pattern }, required: true });
+const REQUEST_ID = { 'X-Request-Id': header('the request, as the log names it', '^req_[0-9a-z]{26}$') };
+const RETRY_AFTER = { 'Retry-After': { description: 'seconds', schema: { type: 'integer', minimum: 0 }, required: true } };
+const TAG = { ETag: header('the sha256 of all bytes', '^"[0-9a-f]{64}"$'), 'Accept-Ranges': header('what ranges are of', '^bytes$') };
+const FILE = { ...TAG, 'Content-Disposition': header('a name for the file', '^attachment; filename="job_.*\\.safetensors"$') };
+/** Headers of answers with such a status, whatever was asked. */
+const ANSWER_HEADERS: Readonly<Record<string, Readonly<Record<string, Header>>>> = {
+  401: { 'WWW-Authenticate': header('what to send', '^Bearer$') },
+  429: RETRY_AFTER,
+  503: RETRY_AFTER,
+};
 
 interface Operation {
   method: 'get' | 'post' | 'head';
@@ -20,31 +48,38 @@ interface Operation {
   tag: 'jobs' | 'rows and events' | 'checkpoints' | 'workers' | 'health';
   summary: string;
   query?: TSchema;
+  /** What `after` takes, where it is not any text. */
+  cursor?: TSchema;
   body?: { schema: TSchema; required: boolean };
-  /** Headers of the request, by what they are for. */
-  headers?: Readonly<Record<string, string>>;
+  /** Of the request. */
+  headers?: readonly (keyof typeof REQUEST_HEADERS)[];
   status?: number;
   /** A name of COMPONENTS, a list of one, or another media type. */
   answer: string | { list: string } | { media: string };
   /** Further answers, by status. */
   also?: Readonly<Record<number, string>>;
+  /** Headers of answers, by status. */
+  answerHeaders?: Readonly<Record<number, Readonly<Record<string, Header>>>>;
   /** Statuses of errors beside 401, 403, 429 and 500. */
   errors: readonly number[];
 }
 
 const ID = '/v1/jobs/{id}';
-const verb = (name: string, summary: string, errors: readonly number[] = [400, 404, 409, 503]): Operation => ({ method: 'post', path: `${ID}/${name}`, id: `${name}Job`, tag: 'jobs', summary, query: NoQuery, body: { schema: name === 'preempt' ? PreemptBody : EmptyBody, required: false }, status: 202, answer: 'Job', errors });
+const verb = (name: string, summary: string): Operation => ({ method: 'post', path: `${ID}/${name}`, id: `${name}Job`, tag: 'jobs', summary, query: NoQuery, body: { schema: name === 'preempt' ? PreemptBody : EmptyBody, required: false }, status: 202, answer: 'Job', errors: [400, 404, 409, 413, 415, 503] });
 const weights = (method: 'get' | 'head'): Operation => ({
   method, path: `${ID}/weights`, id: method === 'get' ? 'getWeights' : 'headWeights', tag: 'checkpoints', summary: 'Weights as safetensors, with ranges; the moving average where the job keeps one', query: WeightsQuery,
-  headers: { Range: 'bytes of the file', 'If-Range': 'an ETag', 'If-None-Match': 'an ETag' }, answer: { media: 'application/octet-stream' }, also: { 206: 'a range of the bytes', 304: 'unchanged' }, errors: [400, 404, 409, 416, 503],
+  headers: ['Range', 'If-Range', 'If-None-Match'], answer: { media: 'application/octet-stream' }, also: { 206: 'a range of the bytes', 304: 'unchanged' },
+  answerHeaders: { 200: FILE, 206: { ...FILE, 'Content-Range': header('which bytes of how many', '^bytes \\d+-\\d+/\\d+$') }, 304: TAG, 416: { ...TAG, 'Content-Range': header('how many bytes there are', '^bytes \\*/\\d+$') } },
+  errors: [400, 404, 409, 416, 503],
 });
 
 export const OPERATIONS: readonly Operation[] = [
   {
     method: 'post', path: '/v1/jobs', id: 'submitJob', tag: 'jobs', summary: 'Submit a job; with dry_run=true, see what it would be', query: SubmitQuery, body: { schema: JobSpecSchema, required: true },
-    headers: { 'Idempotency-Key': 'a repeat under the same key makes no second job, for 24 hours' }, status: 201, answer: 'Job', also: { 200: 'DryRun' }, errors: [400, 409, 413, 415, 503],
+    headers: ['Idempotency-Key'], status: 201, answer: 'Job', also: { 200: 'DryRun' }, errors: [400, 409, 413, 415, 503],
+    answerHeaders: { 201: { Location: header('the job', '^/v1/jobs/job_'), 'Idempotent-Replayed': { ...header('the key had been used: this is the job of then', '^true$'), required: false } } },
   },
-  { method: 'get', path: '/v1/jobs', id: 'listJobs', tag: 'jobs', summary: 'Jobs, newest first; tag.KEY=VALUE filters by tag', query: ListJobsQuery, answer: { list: 'JobListItem' }, errors: [400, 503] },
+  { method: 'get', path: '/v1/jobs', id: 'listJobs', tag: 'jobs', summary: 'Jobs, newest first; tag.KEY=VALUE filters by tag', query: ListJobsQuery, cursor: idOf('job'), answer: { list: 'JobListItem' }, errors: [400, 503] },
   { method: 'get', path: ID, id: 'getJob', tag: 'jobs', summary: 'A job', query: NoQuery, answer: 'Job', errors: [400, 404, 503] },
   verb('pause', 'Commit and hold a job'),
   verb('resume', 'Let a paused job go on'),
@@ -52,17 +87,17 @@ export const OPERATIONS: readonly Operation[] = [
   verb('kill', 'End a job without a commit'),
   verb('retry', 'Start a failed, cancelled or expired job again, from its last checkpoint'),
   verb('preempt', 'Treat a job as if its machine were about to vanish'),
-  { method: 'get', path: `${ID}/events`, id: 'listEvents', tag: 'rows and events', summary: 'The journal of a job, oldest first', query: EventsQuery, answer: { list: 'JobEvent' }, errors: [400, 404, 503] },
-  { method: 'get', path: `${ID}/logs`, id: 'listLogLines', tag: 'rows and events', summary: 'What workers and trainers said about a job, oldest first', query: EventsQuery, answer: { list: 'LogLine' }, errors: [400, 404, 503] },
-  { method: 'get', path: `${ID}/stream`, id: 'streamEvents', tag: 'rows and events', summary: 'The journal as server-sent events', query: NoQuery, headers: { 'Last-Event-ID': 'the last event that was received' }, answer: { media: 'text/event-stream' }, also: { 204: 'the last event was received before' }, errors: [400, 404, 503] },
-  { method: 'get', path: `${ID}/metrics`, id: 'listRows', tag: 'rows and events', summary: 'Rows of updates or epochs, oldest first', query: MetricsQuery, answer: { list: 'UpdateRow | EpochRow' }, errors: [400, 404, 503] },
-  { method: 'get', path: `${ID}/attempts`, id: 'listAttempts', tag: 'jobs', summary: 'The attempts of a job, oldest first', query: PageQuery, answer: { list: 'Attempt' }, errors: [400, 404, 503] },
-  { method: 'get', path: `${ID}/checkpoints`, id: 'listCheckpoints', tag: 'checkpoints', summary: 'The checkpoints that are kept, newest first', query: PageQuery, answer: { list: 'Checkpoint' }, errors: [400, 404, 503] },
+  { method: 'get', path: `${ID}/events`, id: 'listEvents', tag: 'rows and events', summary: 'The journal of a job, oldest first', query: EventsQuery, cursor: count, answer: { list: 'JobEvent' }, errors: [400, 404, 503] },
+  { method: 'get', path: `${ID}/logs`, id: 'listLogLines', tag: 'rows and events', summary: 'What workers and trainers said about a job, oldest first', query: EventsQuery, cursor: count, answer: { list: 'LogLine' }, errors: [400, 404, 503] },
+  { method: 'get', path: `${ID}/stream`, id: 'streamEvents', tag: 'rows and events', summary: 'The journal as server-sent events', query: NoQuery, headers: ['Last-Event-ID'], answer: { media: 'text/event-stream' }, also: { 204: 'the last event was received before' }, errors: [400, 404, 503] },
+  { method: 'get', path: `${ID}/metrics`, id: 'listRows', tag: 'rows and events', summary: 'Rows of updates or epochs, oldest first', query: MetricsQuery, cursor: count, answer: { list: 'UpdateRow | EpochRow' }, errors: [400, 404, 503] },
+  { method: 'get', path: `${ID}/attempts`, id: 'listAttempts', tag: 'jobs', summary: 'The attempts of a job, oldest first', query: PageQuery, cursor: count, answer: { list: 'Attempt' }, errors: [400, 404, 503] },
+  { method: 'get', path: `${ID}/checkpoints`, id: 'listCheckpoints', tag: 'checkpoints', summary: 'The checkpoints that are kept, newest first', query: PageQuery, cursor: idOf('ckpt'), answer: { list: 'Checkpoint' }, errors: [400, 404, 503] },
   { method: 'get', path: `${ID}/checkpoints/{checkpoint}`, id: 'getCheckpoint', tag: 'checkpoints', summary: 'A checkpoint', query: NoQuery, answer: 'Checkpoint', errors: [400, 404, 503] },
   weights('get'),
   weights('head'),
   { method: 'get', path: '/v1/workers', id: 'listWorkers', tag: 'workers', summary: 'Live workers', query: NoQuery, answer: { list: 'Worker' }, errors: [400, 503] },
-  { method: 'post', path: '/v1/workers/{id}/drain', id: 'drainWorker', tag: 'workers', summary: 'Let a worker commit its jobs and end', query: NoQuery, body: { schema: EmptyBody, required: false }, status: 202, answer: 'Worker', errors: [400, 404, 503] },
+  { method: 'post', path: '/v1/workers/{id}/drain', id: 'drainWorker', tag: 'workers', summary: 'Let a worker commit its jobs and end', query: NoQuery, body: { schema: EmptyBody, required: false }, status: 202, answer: 'Worker', errors: [400, 404, 413, 415, 503] },
   { method: 'get', path: '/v1/queue', id: 'getQueue', tag: 'workers', summary: 'How much waits', query: NoQuery, answer: 'Queue', errors: [400, 503] },
   { method: 'get', path: '/healthz', id: 'getHealth', tag: 'health', summary: 'Whether the process lives; no token needed', query: NoQuery, answer: 'Health', errors: [400] },
   { method: 'get', path: '/readyz', id: 'getReadiness', tag: 'health', summary: 'Whether it can take jobs; no token needed', query: NoQuery, answer: 'Readiness', also: { 503: 'Readiness' }, errors: [400] },
@@ -83,18 +118,34 @@ export function openApiDocument(version: string): Json {
   };
 }
 
-function operationObject({ path, id, tag, summary, query, body, headers = {}, status = 200, answer, also = {}, errors }: Operation): Json {
-  const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({ name, in: 'path', required: true, schema: { type: 'string' } }));
-  const inQuery = Object.entries((query as { properties?: Record<string, { description?: string }> } | undefined)?.properties ?? {}).map(([name, schema]) => ({ name, in: 'query', schema: plain(schema), ...(schema.description === undefined ? {} : { description: schema.description }) }));
-  const inHeaders = Object.entries(headers).map(([name, description]) => ({ name, in: 'header', description, schema: { type: 'string' } }));
+/** `tag.KEY=VALUE`, as often as wanted: an object whose keys are names of the query. */
+const TAGS: Json = { name: 'tags', in: 'query', style: 'form', explode: true, description: 'jobs with these tags', schema: { type: 'object', propertyNames: { pattern: '^tag\\..' }, additionalProperties: { type: 'string' }, examples: [{ 'tag.team': 'vision' }] } };
+
+function operationObject({ method, path, id, tag, summary, query, cursor, body, headers = [], status = 200, answer, also = {}, answerHeaders = {}, errors }: Operation): Json {
+  const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({ name, in: 'path', required: true, schema: plain(idIn(path, name!)) }));
+  const properties = (query as { properties?: Record<string, TSchema> } | undefined)?.properties ?? {};
+  const inQuery = Object.entries(properties).map(([name, schema]) => parameter('query', name, name === 'after' ? (cursor ?? schema) : schema));
   const answers: Record<string, Json> = { [status]: answerObject(answer) };
   for (const [code, what] of Object.entries(also)) answers[code] = COMPONENTS[what] === undefined ? { description: what } : answerObject(what);
   for (const code of [...errors, 401, 403, ...(isOpenPath(path) ? [] : [429]), 500]) answers[code] ??= { description: 'an error', content: json(reference('Error')) };
+  const described = Object.entries(answers).map(([code, { content, ...what }]): [string, Json] => [
+    code,
+    // An answer to HEAD has no body.
+    { ...what, headers: { ...REQUEST_ID, ...ANSWER_HEADERS[code], ...answerHeaders[Number(code)] }, ...(content === undefined || method === 'head' ? {} : { content }) },
+  ]);
   return {
-    operationId: id, tags: [tag], summary, parameters: [...inPath, ...inQuery, ...inHeaders],
+    operationId: id, tags: [tag], summary, parameters: [...inPath, ...inQuery, ...(query === ListJobsQuery ? [TAGS] : []), ...headers.map((name) => parameter('header', name, REQUEST_HEADERS[name]))],
     ...(body === undefined ? {} : { requestBody: { required: body.required, content: json(body.schema === JobSpecSchema ? reference('JobSpec') : plain(body.schema)) } }),
-    responses: answers,
+    responses: Object.fromEntries(described),
   };
+}
+
+/** What is in the braces of a path. Workers choose their own names. */
+const idIn = (path: string, name: string): TSchema => (name === 'checkpoint' ? idOf('ckpt') : path.startsWith(ID) ? idOf('job') : Type.String({ minLength: 1 }));
+
+function parameter(where: 'query' | 'header', name: string, schema: TSchema): Json {
+  const { description, ...rest } = plain(schema);
+  return { name, in: where, schema: rest, ...(description === undefined ? {} : { description }) };
 }
 
 const reference = (name: string): Json => ({ $ref: `#/components/schemas/${name}` });

@@ -13,6 +13,8 @@ const number = (pattern: string, allows: string, description: string) => Type.St
 const limit = number('[1-9][0-9]?|100', 'an integer from 1 to 100', 'at most so many (1 to 100); 20 without it');
 const rowNumber = (description: string) => number('[1-9][0-9]{0,3}|10000', 'an integer from 1 to 10000', description);
 const after = Type.String({ description: 'those after this one: the last_id of the page before' });
+/** Also what a cursor is that is a number. */
+export const count = number('0|[1-9][0-9]{0,14}', 'an integer ≥ 0', 'the last_id of the page before');
 const status = `(?:${JOB_STATUSES.join('|')})`;
 
 export const SubmitQuery = Type.Object({ dry_run: Type.Optional(flag('stores nothing, and answers what the job would be')) }, closed);
@@ -65,6 +67,11 @@ export const validatorCompiler: FastifySchemaCompiler<object> = ({ schema, httpP
   };
 };
 
+/** A body that is not there is undefined here, but null, like one that says so, for the hook above. */
+export async function refuseNull(request: FastifyRequest): Promise<void> {
+  if (request.body === null && request.routeOptions.schema?.body !== undefined) throw refusal([{ param: '', message: 'must be an object, got null' }]);
+}
+
 const isOnce = ([, value]: [string, unknown]): boolean => !Array.isArray(value);
 const onlyOnce = (query: unknown): unknown => Object.fromEntries(Object.entries(query as object).filter(isOnce));
 const repeated = (query: unknown): Problem[] =>
@@ -113,12 +120,15 @@ export function numericCursor(text: string | undefined, param: string): number {
 }
 
 const KEY_PARAM = 'Idempotency-Key';
+/** 1 to 255 printable characters of ASCII, without spaces at the ends, which HTTP takes off. */
+export const KEY_PATTERN = '^[\\x21-\\x7e](?:[\\x20-\\x7e]{0,253}[\\x21-\\x7e])?$';
+const isKey = (text: string): boolean => new RegExp(KEY_PATTERN).test(text);
 
 /** @throws AppError invalid_request */
 export function idempotencyKeyOf(request: FastifyRequest): string | null {
   const key = request.headers['idempotency-key'];
   if (key === undefined) return null;
-  if (typeof key !== 'string' || !/^[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?$/.test(key)) {
+  if (typeof key !== 'string' || !isKey(key)) {
     throw new AppError('invalid_request', `${KEY_PARAM}: must be 1 to 255 printable ASCII characters`, { param: KEY_PARAM });
   }
   return key;

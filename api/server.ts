@@ -11,7 +11,7 @@ import { BODY_LIMIT_BYTES, parseJsonBody } from './json-body.js';
 import { openApiDocument } from './openapi.js';
 import { addNotFound } from './not-found.js';
 import { addRateLimit } from './rate-limit.js';
-import { EmptyBody, EventsQuery, MetricsQuery, NoQuery, PageQuery, parseQuery, PreemptBody, SubmitQuery, validatorCompiler, WeightsQuery } from './requests.js';
+import { EmptyBody, EventsQuery, MetricsQuery, NoQuery, PageQuery, parseQuery, PreemptBody, refuseNull, SubmitQuery, validatorCompiler, WeightsQuery } from './requests.js';
 import { makeCheckpointRoutes } from './routes/checkpoints.js';
 import { makeHealthRoutes } from './routes/health.js';
 import { makeJobRoutes } from './routes/jobs.js';
@@ -108,8 +108,9 @@ function makeApp({ log }: ServerDeps, handlerMs: number): FastifyInstance {
     routerOptions: { querystringParser: parseQuery },
     frameworkErrors: (error, request, reply) => sendError(error, request, reply),
     clientErrorHandler: (_error, socket) => {
-      const body = JSON.stringify(errorBody(new AppError('invalid_request', 'this is not HTTP'), `req_${ulid().toLowerCase()}`));
-      if (socket.writable) socket.end(`HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-type: application/json; charset=utf-8\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
+      const id = `req_${ulid().toLowerCase()}`;
+      const body = JSON.stringify(errorBody(new AppError('invalid_request', 'this is not HTTP'), id));
+      if (socket.writable) socket.end(`HTTP/1.1 400 Bad Request\r\nconnection: close\r\nx-request-id: ${id}\r\ncontent-type: application/json; charset=utf-8\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
     },
   });
   app.removeAllContentTypeParsers();
@@ -125,6 +126,7 @@ function makeApp({ log }: ServerDeps, handlerMs: number): FastifyInstance {
   app.addHook('onRequest', async (request, reply) => {
     void reply.headers({ 'x-request-id': request.id, 'x-content-type-options': 'nosniff', 'cache-control': 'no-store' });
   });
+  app.addHook('preValidation', refuseNull);
   app.addHook('onResponse', (request, reply, done) => {
     request.log.info({ method: request.method, url: request.url, status: reply.statusCode, ms: Math.round(reply.elapsedTime), request_id: request.id }, 'request');
     done();

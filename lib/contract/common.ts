@@ -10,7 +10,7 @@ export type IdPrefix = (typeof ID_PREFIXES)[number];
 
 export const idOf = (prefix: IdPrefix, texts: { description?: string } = {}) => Type.String({ pattern: `^${prefix}_${ULID}$`, allows: `an id such as ${prefix}_01j…`, ...texts });
 export const Sha256 = Type.String({ pattern: '^[0-9a-f]{64}$', allows: 'a sha256 in lower-case hexadecimal' });
-export const Timestamp = Type.String({ format: 'date-time', allows: 'an ISO 8601 time in UTC, such as 2026-01-31T12:00:00Z' });
+export const Timestamp = Type.String({ format: 'date-time', pattern: '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\\.[0-9]{1,9})?(?:Z|\\+00:00)$', allows: 'an ISO 8601 time in UTC, such as 2026-01-31T12:00:00Z' });
 export const nullable = <T extends TSchema>(schema: T, texts: { description?: string } = {}) => Type.Union([schema, Type.Null()], texts);
 /** A non-negative integer that JSON carries exactly. */
 export const Count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });

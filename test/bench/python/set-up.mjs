@@ -1,5 +1,5 @@
-// Makes the Python that a comparator runs on, once, in the user's cache: `set-up.mjs keras|torch`. Every wheel is checked
-// by its hash. Says what it does, and tells whoever forked it where the interpreter is and what environment it needs. With
+// Makes the Python that a comparator or the contract fuzzer runs on, once, in the user's cache: `set-up.mjs keras|torch|schemathesis`.
+// Every wheel is checked by its hash. Says what it does, and tells whoever forked it where the interpreter is and what environment it needs. With
 // `--if-installed` it makes nothing.
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -23,6 +23,7 @@ const VERSION = 1;
 /** @type {Record<string, Environment>} */
 const environments = {
   keras: { title: 'Keras on TensorFlow', downloadMb: 340, diskGb: 1.5, python: [10, 13], check: 'import keras, tensorflow' },
+  schemathesis: { title: 'Schemathesis', downloadMb: 14, diskGb: 0.1, python: [10, 13], check: 'import schemathesis' },
   torch: { title: 'PyTorch', downloadMb: 590, diskGb: 1.4, python: [11, 13], check: 'import os, sys; sys.setdlopenflags(os.RTLD_LAZY); import torch; torch.nn.Linear(2, 2)(torch.ones(1, 2)).sum().backward()' },
 };
 
@@ -59,7 +60,7 @@ async function main() {
 /** @param {Environment} wanted */
 async function pythonVersion({ title, python: [first, last] }) {
   const remedy = `Install Python 3.${first} to 3.${last} with its venv module.`;
-  if (process.platform !== 'linux' || process.arch !== 'x64') throw new SetupError(`${title} is pinned for Linux on x86-64 only.`, 'Leave its benchmarks out.');
+  if (process.platform !== 'linux' || process.arch !== 'x64') throw new SetupError(`${title} is pinned for Linux on x86-64 only.`, 'Leave out what needs it.');
   if (!findOnPath('python3')) throw new SetupError('There is no python3 here.', remedy);
   const version = (await mustRun('python3 does not run.', remedy, 'python3', ['-c', 'import sys; print(*sys.version_info[:3], sep=".")'])).trim();
   const minor = Number(version.split('.')[1]);

@@ -136,6 +136,8 @@ describe('a verb’s body', () => {
     ['preempt', { grace_seconds: -1 }, ['grace_seconds']],
     ['preempt', { grace: 30 }, ['grace']],
     ['preempt', [], ['']],
+    ['preempt', null, ['']],
+    ['pause', null, ['']],
     ['preempt', { grace: 1, grace_seconds: null }, ['grace', 'grace_seconds']],
   ];
   it('is checked as sent', async () => {
@@ -161,6 +163,7 @@ describe('a query', () => {
     ['/v1/jobs?__proto__=5', 'invalid_request', '__proto__'],
     ['/v1/jobs?status=running,sleeping', 'invalid_request', 'status'],
     ['/v1/jobs?status=', 'invalid_request', 'status'],
+    ['/v1/jobs?created_after=2026-01-31T12:00:00-08:00', 'invalid_request', 'created_after'],
     ['/v1/jobs?created_after=yesterday', 'invalid_request', 'created_after'],
     ['/v1/jobs?created_after=2026-02-30T00:00:00Z', 'invalid_request', 'created_after'],
     ['/v1/jobs?tag.=x', 'invalid_request', '"tag."'],

@@ -1,6 +1,8 @@
-// The OpenAPI document against the server that it describes: the same routes, and answers that are what it says.
+// The OpenAPI document against the rules of OpenAPI, and against the server that it describes: the same routes, and answers that are
+// what it says. contract-fuzzer.test.ts tries many more requests.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Validator } from '@seriousme/openapi-schema-validator';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { OPERATIONS, openApiDocument } from '../../../api/openapi.js';
@@ -22,12 +24,31 @@ function wrong(component: string, value: unknown): unknown {
   return validate(value) ? null : validate.errors;
 }
 
+/** Components, and the schemas of parameters, headers and bodies. */
+function schemasIn(value: unknown): object[] {
+  if (typeof value !== 'object' || value === null) return [];
+  const { schema, schemas, ...rest } = value as { schema?: object; schemas?: Record<string, object> };
+  return [...(schema ? [schema] : []), ...Object.values(schemas ?? {}), ...Object.values(rest).flatMap(schemasIn)];
+}
+
 describe('the document', () => {
   it('has the server’s routes, and no others', async () => {
     const source = await readFile(join(import.meta.dirname, '../../../api/server.ts'), 'utf8');
     const routes = [...source.matchAll(/app\.(get|post|head)\('([^']+)'/g)].map(([, method, path]) => `${method} ${path!.replaceAll(/:(\w+)/g, '{$1}')}`);
     expect(OPERATIONS.map(({ method, path }) => `${method} ${path}`).concat('get /openapi.json').sort()).toEqual(routes.sort());
     expect(new Set(OPERATIONS.map(({ id }) => id)).size).toBe(OPERATIONS.length);
+  });
+
+  it('is OpenAPI 3.1, by its schema, and all schemas in it are JSON Schema', async () => {
+    const validator = new Validator();
+    const plain = JSON.parse(JSON.stringify(document)) as Record<string, unknown>;
+    expect(await validator.validate(plain)).toEqual({ valid: true });
+    expect(validator.version).toBe('3.1');
+    expect((await new Validator().validate({ ...plain, info: {} })).valid).toBe(false);
+    const schemas = schemasIn(plain);
+    expect(schemas.length).toBeGreaterThan(100);
+    for (const schema of schemas) expect(ajv.validateSchema(schema) === true ? null : [schema, ajv.errors]).toBeNull();
+    expect(ajv.validateSchema({ type: 'objekt' })).toBe(false);
   });
 
   it('refers to nothing that is not in it', () => {

@@ -1,0 +1,163 @@
+// The live server under a public fuzzer that reads the OpenAPI document (Schemathesis): requests that the document allows and
+// requests that it does not, as many as fit into PAWL_FUZZ_SECONDS; no answer may be a server's error or one that the document
+// does not describe. Without Python, or without its package index, skipped, loudly (REQUIRE_SCHEMATHESIS=1).
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ulid } from 'ulid';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { OPERATIONS } from '../../../api/openapi.js';
+import { NoQuery } from '../../../api/requests.js';
+import { event, resultWith, row, startApi, type TestApi } from '../../support/api.js';
+import type { TestOwner } from '../../support/owner.js';
+import { findPython } from '../../support/python.js';
+import { startRedis } from '../../support/redis.js';
+import { makeTempDir } from '../../support/temp.js';
+
+const SECONDS = Number(process.env['PAWL_FUZZ_SECONDS'] ?? '60');
+const SEED = process.env['PAWL_FUZZ_SEED'] ?? '1';
+const BEAT_EVERY_MS = 500;
+/** Every operation has to have had so many; one that takes nothing is asked in so many ways only. */
+const REQUESTS_MIN = 20;
+const BARE_REQUESTS_MIN = 3;
+
+const python = await findPython('schemathesis');
+
+interface Population {
+  /** In the states that answers differ by. */
+  jobs: string[];
+  /** With weights, and checkpoints that have some. */
+  kept: string[];
+  checkpoints: string[];
+  /** It runs, and nothing is asked of it but to be preempted. */
+  preempted: string;
+  worker: string;
+}
+
+/** Some jobs, and a worker that says yes to everything. */
+async function populate(api: TestApi): Promise<Population> {
+  const worker = `wrk_${ulid().toLowerCase()}`;
+  const checkpoints: string[] = [];
+  const end = { kind: 'failed', reason: 'invalid_data', error: { code: 'invalid_data', message: 'no', param: null }, retryable: false } as const;
+  const weights = Buffer.from('weights');
+  const result = { kind: 'completed', result: resultWith(weights, 3) } as const;
+  const succeeded = async (): Promise<string> => {
+    const job = await api.submit();
+    const owner = await api.own(job, worker);
+    await owner.commit({ updates: 1, microBatches: 5, rows: [row(1)] });
+    const { retained } = await owner.commit({ updates: 3, microBatches: 15, weights, rows: [row(2), row(3)], epochs: [{ epoch: 1, updates: 3, loss: 0.5, lr: 0.1 }], events: [event(900)], end: result });
+    checkpoints.push(...retained.map(({ id }) => id));
+    return job;
+  };
+  const owners: TestOwner[] = [];
+  const running = async (): Promise<string> => {
+    const job = await api.submit();
+    const owner = await api.own(job, worker);
+    const { retained } = await owner.commit({ updates: 2, microBatches: 12, windowPosition: 2, rows: [row(1), row(2)] });
+    await owner.report([row(3)]);
+    checkpoints.push(...retained.map(({ id }) => id));
+    owners.push(owner);
+    return job;
+  };
+  const kept = [await succeeded(), await running()];
+  const jobs = [await succeeded(), await running(), await running(), await api.submit(), await api.submit()];
+  await (await api.own(jobs[3]!, worker)).end(end);
+  await api.app.inject({ method: 'POST', url: `/v1/jobs/${jobs[4]}/pause` });
+  const preempted = await running();
+  const beat = async (): Promise<void> => {
+    for (const owner of owners) await owner.beat('running', { updates: 2, loss: 0.1 });
+    await api.queue.workers.beat({ id: worker, engine: 'tensorflow', device: 'cpu', slots: 1, jobs: [preempted], draining: false, started_at: new Date().toISOString(), host: 'localhost', pid: 1, version: 'test' });
+  };
+  await beat();
+  const beats = setInterval(() => void beat().catch(() => undefined), BEAT_EVERY_MS);
+  const deaf = api.queue.control.listen(worker, { preempt: () => true, drain: () => undefined, nudge: () => undefined });
+  onTestFinished(() => {
+    clearInterval(beats);
+    deaf();
+  });
+  return { jobs, kept, checkpoints, preempted, worker };
+}
+
+/** What is asked of the fuzzer; https://schemathesis.readthedocs.io/en/stable/reference/configuration/ */
+function settings({ jobs, kept, checkpoints, preempted, worker }: Population): string {
+  const values = (...list: readonly string[]): string => `{ values = ${JSON.stringify(list)} }`;
+  const from = (dictionary: string): string => `{ dictionary = "${dictionary}", probability = 0.8 }`;
+  return `
+seed = ${SEED}
+max-time = ${SECONDS}
+continue-on-failure = true
+request-timeout = 20
+
+# Runs are alike: nothing is remembered.
+[cache]
+enabled = false
+[generation]
+database = "none"
+
+# Ids that are there, beside any others.
+[dictionaries]
+jobs = ${values(...jobs)}
+kept = ${values(...kept)}
+checkpoints = ${values(...checkpoints)}
+preempted = ${values(preempted)}
+workers = ${values(worker)}
+[[operations]]
+include-path-regex = "^/v1/jobs/[{]id[}](/(pause|resume|cancel|kill|retry|events|metrics|attempts))?$"
+parameters = { "path.id" = ${from('jobs')} }
+[[operations]]
+include-path-regex = "/weights$"
+parameters = { "path.id" = ${from('kept')}, "query.checkpoint" = ${from('checkpoints')} }
+[[operations]]
+include-path-regex = "/checkpoints"
+parameters = { "path.id" = ${from('kept')}, "path.checkpoint" = ${from('checkpoints')} }
+[[operations]]
+include-path-regex = "/preempt$"
+parameters = { "path.id" = ${from('preempted')} }
+[[operations]]
+include-path-regex = "/drain$"
+parameters = { "path.id" = ${from('workers')} }
+
+# An answer that does not end.
+[[operations]]
+include-operation-id = "streamEvents"
+enabled = false
+`;
+}
+
+describe.skipIf(python === null)('a fuzzer that knows the contract', () => {
+  it(`finds nothing in ${SECONDS} seconds`, { timeout: (SECONDS + 240) * 1_000 }, async () => {
+    const redis = await startRedis({ appendonly: false });
+    onTestFinished(() => redis.stop());
+    const folder = await makeTempDir('fuzzer');
+    onTestFinished(folder.remove);
+    const api = await startApi({ redisUrl: redis.url });
+    const address = await api.listen();
+    const config = join(folder.path, 'schemathesis.toml');
+    await writeFile(config, settings(await populate(api)));
+    const child = spawn(python!.python, ['-B', '-m', 'schemathesis.cli', '--no-color', '--config-file', config, 'run', `${address}/openapi.json`, '--checks', 'all', '--exclude-checks', 'positive_data_acceptance'], { cwd: folder.path, env: { ...process.env, ...python!.env, PYTHONUTF8: '1', SCHEMATHESIS_HOOKS: join(import.meta.dirname, 'contract_checks.py') }, stdio: ['ignore', 'pipe', 'pipe'] });
+    onTestFinished(() => void child.kill('SIGKILL'));
+    let said = '';
+    for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => (said += text));
+    const [code] = (await once(child, 'close')) as [number | null];
+    expect(code, said).toBe(0);
+    const seen = await requestsOf(api);
+    for (const { method, path, id, query, body } of OPERATIONS.filter((operation) => operation.id !== 'streamEvents')) {
+      const { all, good } = seen(method, path);
+      const isBare = query === NoQuery && body === undefined && !path.includes('{');
+      expect([id, all >= (isBare ? BARE_REQUESTS_MIN : REQUESTS_MIN) ? 'enough' : all, good > 0 ? 'some were fine' : good]).toEqual([id, 'enough', 'some were fine']);
+    }
+  });
+});
+
+/** How many requests each route has had, and how many of them were fine, by the server's own count. */
+async function requestsOf(api: TestApi): Promise<(method: string, path: string) => { all: number; good: number }> {
+  const { body } = await api.app.inject('/metrics');
+  const counts = new Map<string, { all: number; good: number }>();
+  for (const [, method, route, status, count] of body.matchAll(/^pawl_http_requests_total\{method="(\w+)",route="([^"]+)",status="(\d+)"\} (\d+)$/gm)) {
+    const key = `${method} ${route!.replaceAll(/:(\w+)/g, '{$1}')}`;
+    const { all, good } = counts.get(key) ?? { all: 0, good: 0 };
+    counts.set(key, { all: all + Number(count), good: good + (Number(status) < 300 ? Number(count) : 0) });
+  }
+  return (method, path) => counts.get(`${method.toUpperCase()} ${path}`) ?? { all: 0, good: 0 };
+}

@@ -1,0 +1,26 @@
+"""A check of the contract fuzzer in place of its positive_data_acceptance, which knows nothing but the document."""
+
+import json
+
+import schemathesis
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+
+# Whether the parts of a spec fit one another, the data and the jobs that are there.
+OF_SPECS = {"invalid_spec", "not_supported", "invalid_location", "invalid_data", "data_missing"}
+
+
+@schemathesis.check
+def valid_requests_are_accepted(ctx, response, case):
+    """Or refused for what no schema can say."""
+    if response.status_code in (400, 416) and is_beyond_schemas(response, case):
+        return None
+    return positive_data_acceptance(ctx, response, case)
+
+
+def is_beyond_schemas(response, case):
+    # Whether the job keeps an average, and how long the file is. Said first, because an answer to HEAD has no body.
+    if case.path.endswith("/weights"):
+        return response.status_code == 416 or (case.query or {}).get("weights") == "ema"
+    code = json.loads(response.content)["error"]["code"]
+    # Which cursors a page has given.
+    return code == "invalid_cursor" or (code in OF_SPECS and case.operation.label == "POST /v1/jobs")
