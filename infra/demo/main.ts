@@ -6,9 +6,10 @@ import { ACCUM_ITERS, BATCH_SIZE, recipe } from './recipe.js';
 import { bar, say, table } from './screen.js';
 import { startDemoSystem } from './system.js';
 
-/** Seconds that the training should take. */
-const TRAINING_SECONDS = 20;
-const CALIBRATION_EPOCHS = 5;
+/** Seconds that the training should take: long enough to be cut, again where a cut missed. */
+const TRAINING_SECONDS = 15;
+const CALIBRATION_EPOCHS = 20;
+const EPOCHS_MOST = 2_000;
 const TRIES = 20;
 
 /** Follows a job to its end, drawing its progress; `act` may disturb it meanwhile. */
@@ -38,9 +39,16 @@ async function startOf(client: Client, id: string, number: number): Promise<{ mi
   }
 }
 
+/** By the rows of the second half: compilers and caches are cold before. */
+async function secondsPerEpoch(client: Client, id: string): Promise<number> {
+  const { data: rows } = await client.updateRows(id, { limit: 10_000 });
+  const [from, to] = [rows[Math.floor(rows.length / 2)]!, rows.at(-1)!];
+  return ((to.wall_time - from.wall_time) / (to.update - from.update)) * (rows.length / CALIBRATION_EPOCHS);
+}
+
 type Cut = { kind: 'notice' | 'kill'; attempt: number; at: number; windowPosition: number };
 
-/** Cuts the job once, again if the cut missed the inside of a window; reports where it hit. */
+/** Cuts the job once and reports where; null if the attempt ended before, by itself. */
 async function cut(client: Client, id: string, kind: Cut['kind']): Promise<Cut | null> {
   const { attempts } = await client.job(id);
   const number = attempts.length;
@@ -50,6 +58,7 @@ async function cut(client: Client, id: string, kind: Cut['kind']): Promise<Cut |
   for (;;) {
     const ended = (await client.job(id)).attempts.find((attempt) => attempt.number === number);
     if (ended && ended.ended_at !== null) {
+      if (ended.end_reason !== `preempted_${kind}`) return null;
       const at = start.microBatches + (ended.executed_micro_batches ?? 0);
       return { kind, attempt: number, at, windowPosition: at % ACCUM_ITERS };
     }
@@ -65,9 +74,7 @@ async function main(): Promise<void> {
     const client = makeClient({ url: system.url });
     say(`Up at ${system.url}. Measuring this machine …`);
     const measured = await follow(client, (await client.submit(recipe('demo-measure', CALIBRATION_EPOCHS))).job.id, 'measure  ');
-    const seconds = (Date.parse(measured.finished_at!) - Date.parse(measured.started_at!)) / 1_000;
-    const trainSeconds = Math.max(0.2, (measured.attempts[0]?.timings.train_ms ?? seconds * 1_000) / 1_000);
-    const epochs = Math.max(10, Math.min(400, Math.round((TRAINING_SECONDS / trainSeconds) * CALIBRATION_EPOCHS)));
+    const epochs = Math.max(10, Math.min(EPOCHS_MOST, Math.round(TRAINING_SECONDS / (await secondsPerEpoch(client, measured.id)))));
 
     say(`Training the digits for ${epochs} epochs: micro-batches of ${BATCH_SIZE}, windows of ${ACCUM_ITERS}, a checkpoint every 3 micro-batches.`);
     const plain = await follow(client, (await client.submit(recipe('demo-undisturbed', epochs))).job.id, 'undisturbed');
