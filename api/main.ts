@@ -1,7 +1,7 @@
 // Entry of an API process: reads the environment, opens the store, connects the queue (Redis may be away), listens, handles signals.
 import type { AddressInfo } from 'node:net';
 import { systemClock } from '../lib/clock.js';
-import { type Config, readConfig, storeOptions } from '../lib/config.js';
+import { type Config, ownFolders, readConfig, storeOptions } from '../lib/config.js';
 import { AppError } from '../lib/errors.js';
 import { makeLog } from '../lib/log.js';
 import { connectQueue } from '../lib/queue/index.js';
@@ -28,7 +28,7 @@ async function main(): Promise<void> {
   await probeStore(store);
   const queue = connectQueue({ url: config.redisUrl ?? DEFAULT_REDIS, prefix: config.queuePrefix, log });
   // a server of data that does not answer keeps no caller waiting: a worker will look again
-  const places = await openDataPlaces({ roots: config.dataRoots, buckets: config.dataBuckets, store: config.store, s3: { ...options.s3, timeouts: STORE_TIMEOUTS }, patienceMs: 0 });
+  const places = await openDataPlaces({ roots: config.dataRoots, closed: ownFolders(config), buckets: config.dataBuckets, store: config.store, s3: { ...options.s3, timeouts: STORE_TIMEOUTS }, patienceMs: 0 });
   const app = buildServer({ store, queue, clock: systemClock, log, places, security, limits: { openJobs: config.maxOpenJobs, requestsPerMinute: config.rateLimit }, version: VERSION });
 
   let leaving = false;

@@ -143,6 +143,9 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, cw
   };
 }
 
+/** Folders that are Pawl's own, wherever the operator has put them: other people's checkpoints, copies of their data, the queue. */
+export const ownFolders = ({ store, dataDir }: Config): string[] => [...(store.startsWith('file:') ? [store.slice('file:'.length)] : []), ...['store', 'spool', 'redis'].map((name) => resolve(dataDir, name))];
+
 /** What opening the store needs of the environment besides its URL. */
 export function storeOptions({ s3 }: Config): { s3: { endpoint?: string; region: string; credentials?: { accessKeyId: string; secretAccessKey: string; sessionToken?: string } } } {
   const { endpoint, region, accessKeyId, secretAccessKey, sessionToken } = s3;

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { systemClock } from '../lib/clock.js';
-import { type Config, readConfig, storeOptions } from '../lib/config.js';
+import { type Config, ownFolders, readConfig, storeOptions } from '../lib/config.js';
 import type { JobRecord } from '../lib/contract/records.js';
 import { defaultDataMemoryBytes } from '../lib/data/memory.js';
 import { AppError } from '../lib/errors.js';
@@ -35,7 +35,7 @@ const DATA_PATIENCE_MS = 60_000;
 
 /** Jobs beside one another share what data may take. */
 async function dataMeans(config: Config, slots: number): Promise<DataMeans> {
-  const places = await openDataPlaces({ roots: config.dataRoots, buckets: config.dataBuckets, store: config.store, ...storeOptions(config), patienceMs: DATA_PATIENCE_MS });
+  const places = await openDataPlaces({ roots: config.dataRoots, closed: ownFolders(config), buckets: config.dataBuckets, store: config.store, ...storeOptions(config), patienceMs: DATA_PATIENCE_MS });
   return { places, memoryBytes: config.dataMemoryBytes ?? Math.floor(defaultDataMemoryBytes() / slots) };
 }
 

@@ -7,6 +7,18 @@ import { openNpz } from './npz.js';
 import type { ByteSource, DataDescription } from './source.js';
 import { describeSynthetic } from './synthetic.js';
 
+/** By its key in the source. */
+export function locationsOf(source: DataSourceSpec): [key: string, location: string][] {
+  switch (source.type) {
+    case 'npz':
+      return [['path', source.path]];
+    case 'idx':
+      return [['images', source.images], ['labels', source.labels]];
+    case 'builtin':
+      return [];
+  }
+}
+
 /** Opens what a location leads to; `param` is its field in the spec. */
 export type OpenSource = (location: string, param: string) => Promise<ByteSource>;
 

@@ -24,8 +24,9 @@ export interface SettledFile {
  * The real path of the file that a location names: a relative path, bare or with `file:`, under the first of the roots
  * that has it. AppError with `param`: `invalid_location` (absolute, `..`, another scheme, leads outside, no plain file),
  * `data_missing`.
+ * @param closed folders that hold no data even where they lie in a root
  */
-export async function resolveLocation(location: string, roots: readonly string[], param = 'location'): Promise<string> {
+export async function resolveLocation(location: string, roots: readonly string[], param = 'location', closed: readonly string[] = []): Promise<string> {
   const path = relativePathOf(location, param);
   for (const root of roots) {
     let realRoot: string;
@@ -45,10 +46,14 @@ export async function resolveLocation(location: string, roots: readonly string[]
     if (found === null) throw refused(location, 'is not a file', param);
     if (found === 'unsteady') throw refused(location, 'changes while it is looked at', param);
     await found.file.close();
-    const inside = relative(realRoot, found.realPath);
-    if (inside === '' || isAbsolute(inside) || inside.split(sep)[0] === '..') throw refused(location, 'leads outside of the data roots', param);
-    if (hasPrivateFolder(inside.split(sep))) throw refused(location, `leads into a ${PRIVATE_FOLDER} folder`, param);
-    return found.realPath;
+    const { realPath } = found;
+    if (!isInside(realPath, realRoot)) throw refused(location, 'leads outside of the data roots', param);
+    if (hasPrivateFolder(relative(realRoot, realPath).split(sep))) throw refused(location, `leads into a ${PRIVATE_FOLDER} folder`, param);
+    for (const folder of await realFolders(closed)) {
+      // a root within such a folder was opened on purpose
+      if (isInside(realPath, folder) && (folder === realRoot || isInside(folder, realRoot))) throw refused(location, 'leads into a folder of Pawl’s own', param);
+    }
+    return realPath;
   }
   throw new AppError('data_missing', `${JSON.stringify(location)} is under none of the ${roots.length} data roots`, { param });
 }
@@ -86,13 +91,26 @@ export async function openSettled(path: string): Promise<SettledFile> {
   throw notAsItWas(path);
 }
 
+function isInside(path: string, folder: string): boolean {
+  const inside = relative(folder, path);
+  return inside !== '' && !isAbsolute(inside) && inside.split(sep)[0] !== '..';
+}
+
+/** Of those that are there. */
+async function realFolders(folders: readonly string[]): Promise<string[]> {
+  const real = await Promise.all(folders.map((folder) => realpath(folder).catch(() => null)));
+  return real.filter((folder) => folder !== null);
+}
+
 export const notAsItWas = (path: string, param: string | null = null): AppError =>
   new AppError('data_changed', `${JSON.stringify(basename(path))} is not the file any more that it was`, param === null ? {} : { param });
 
-function relativePathOf(location: string, param: string): string {
+/** Without a look at any disk. AppError `invalid_location` with `param` for everything but a path that stays below where it begins. */
+export function relativePathOf(location: string, param: string): string {
   const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):/.exec(location)?.[1]?.toLowerCase();
   if (scheme !== undefined && scheme !== 'file') throw refused(location, `has the scheme ${scheme}:; only paths, bare or with file:, and s3: are read`, param);
   const path = scheme === 'file' ? location.slice('file:'.length) : location;
+  if (/\p{Surrogate}/u.test(path)) throw refused(location, 'is not well-formed Unicode', param); // it would be another name to the file system
   if (path.includes('\0') || path.includes('\\')) throw refused(location, 'has a NUL or a backslash', param);
   if (path.startsWith('/')) throw refused(location, 'is absolute; give a path relative to a data root', param);
   const segments = path.split('/').filter((segment) => segment !== '' && segment !== '.');

@@ -23,13 +23,29 @@ export function objectAt(location: string, buckets: DataBuckets | null, param: s
   const [, bucket, key] = /^[sS]3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])\/(.+)$/s.exec(location) ?? refuse('is not s3://bucket/key');
   const object = { bucket: bucket!, key: key! };
   if (buckets === null || !buckets.names.includes(object.bucket)) return refuse(`is in a bucket that holds no data for Pawl: PAWL_DATA_BUCKETS names ${buckets === null || buckets.names.length === 0 ? 'none' : buckets.names.join(', ')}`);
-  // servers that keep objects as files make paths of keys
-  if (object.key.split('/').some((segment) => segment === '' || segment === '.' || segment === '..')) refuse('has an empty segment, . or .. in its key');
-  if (/[\0-\x1f\x7f\\]/.test(object.key)) refuse('has a control character or a backslash in its key');
+  if (LONE_SURROGATE.test(object.key)) refuse('is not well-formed Unicode');
   if (Buffer.byteLength(object.key) > MAX_KEY_BYTES) refuse(`has a key of more than ${MAX_KEY_BYTES} bytes`);
   const { store } = buckets;
-  if (store !== null && store.bucket === object.bucket && object.key.startsWith(store.prefix)) refuse('lies in the store, which holds no data');
+  // the second is what a gateway makes of it that decodes once too often
+  for (const spelling of [object.key, decoded(object.key)]) {
+    // servers that keep objects as files make paths of keys
+    if (spelling.split('/').some((segment) => segment === '' || segment === '.' || segment === '..')) refuse('has an empty segment, . or .. in its key');
+    if (/[\0-\x1f\x7f\\]/.test(spelling)) refuse('has a control character or a backslash in its key');
+    // file systems may not tell cases apart
+    if (store !== null && store.bucket === object.bucket && `${spelling}/`.toLowerCase().startsWith(store.prefix.toLowerCase())) refuse('lies in the store, which holds no data');
+  }
   return object;
+}
+
+const LONE_SURROGATE = /\p{Surrogate}/u;
+
+/** The key with its percent signs understood; itself where they mean nothing. */
+function decoded(key: string): string {
+  try {
+    return decodeURIComponent(key);
+  } catch {
+    return key;
+  }
 }
 
 /** A file's name for a copy of it: the end of its key, as far as any file system takes it. */

@@ -3,8 +3,8 @@
 import type { DryRun } from '../contract/job.js';
 import type { IdempotencyRecord, JobRecord } from '../contract/records.js';
 import type { DataSourceSpec, JobSpec } from '../contract/spec.js';
-import { describeSource } from '../data/describe.js';
-import { openLocation, type DataPlaces } from '../data/places.js';
+import { describeSource, locationsOf } from '../data/describe.js';
+import { checkLocation, openLocation, type DataPlaces } from '../data/places.js';
 import type { DataDescription } from '../data/source.js';
 import { AppError, type ErrorCode, isAppError, type Problem } from '../errors.js';
 import { checkpointBytes, estimateMemory } from '../model/memory.js';
@@ -85,6 +85,10 @@ function refusal(problems: readonly Problem[]): AppError {
 
 /** Null if it is not here; what is here and wrong becomes a problem. */
 async function describe(source: DataSourceSpec, places: DataPlaces, param: string, problems: Problem[]): Promise<DataDescription | null> {
+  const wrong = problems.length;
+  // all of them, also where the first one's file is not here
+  for (const [key, location] of locationsOf(source)) await orProblem(`${param}.${key}`, problems, async () => checkLocation(location, places, `${param}.${key}`));
+  if (problems.length > wrong) return null;
   return orProblem(param, problems, () => describeSource(source, (location, field) => openLocation(places, location, field), param));
 }
 

@@ -23,6 +23,7 @@ export async function openStore(url: string, options: OpenStoreOptions = {}): Pr
 
 export interface OpenDataPlacesOptions extends OpenStoreOptions {
   roots: readonly string[];
+  closed: readonly string[];
   /** Names of buckets that may be read; their server is the store's. */
   buckets: readonly string[];
   /** The store's URL: what is its own is no data. */
@@ -32,11 +33,11 @@ export interface OpenDataPlacesOptions extends OpenStoreOptions {
 }
 
 /** Whoever opens closes the buckets' objects. */
-export async function openDataPlaces({ roots, buckets, store, s3, patienceMs }: OpenDataPlacesOptions): Promise<DataPlaces> {
-  if (buckets.length === 0) return { roots, buckets: null };
+export async function openDataPlaces({ roots, closed, buckets, store, s3, patienceMs }: OpenDataPlacesOptions): Promise<DataPlaces> {
+  if (buckets.length === 0) return { roots, closed, buckets: null };
   const { makeS3Objects } = await import('./s3-objects.js');
   const own = store.startsWith('file:') ? null : parseBucket(store);
-  return { roots, buckets: { names: buckets, store: own && { bucket: own.bucket, prefix: own.prefix === '' ? '' : `${own.prefix}/` }, objects: makeS3Objects({ ...s3, patienceMs }) } };
+  return { roots, closed, buckets: { names: buckets, store: own && { bucket: own.bucket, prefix: own.prefix === '' ? '' : `${own.prefix}/` }, objects: makeS3Objects({ ...s3, patienceMs }) } };
 }
 
 /** The prefix without slashes at its end. */

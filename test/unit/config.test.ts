@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { readConfig } from '../../lib/config.js';
+import { ownFolders, readConfig } from '../../lib/config.js';
 import { isAppError } from '../../lib/errors.js';
 
 describe('the environment', () => {
@@ -16,6 +16,12 @@ describe('the environment', () => {
       expect(error.details.map(({ param }) => param).sort()).toEqual(Object.keys(wrong).sort());
       expect(error.message).not.toContain('short');
     }
+  });
+  test('says which folders hold no data', () => {
+    const of = (env: Record<string, string>) => ownFolders(readConfig(env, '/home/me'));
+    expect(of({})).toEqual(['/home/me/.pawl/store', '/home/me/.pawl/store', '/home/me/.pawl/spool', '/home/me/.pawl/redis']);
+    expect(of({ PAWL_STORE: 'file:jobs', PAWL_DATA_DIR: '/data' })).toEqual(['/home/me/jobs', '/data/store', '/data/spool', '/data/redis']);
+    expect(of({ PAWL_STORE: 's3://bucket/jobs' })).toEqual(['/home/me/.pawl/store', '/home/me/.pawl/spool', '/home/me/.pawl/redis']);
   });
   test('takes memory in MiB', () => {
     expect(readConfig({ PAWL_DATA_MEMORY_MIB: '512' }, '/').dataMemoryBytes).toBe(512 * 1024 ** 2);

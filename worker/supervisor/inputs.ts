@@ -73,7 +73,7 @@ export interface Fetching {
  */
 export async function gatherInputs(spec: JobSpec, { places, memoryBytes }: DataMeans, fetching: Fetching | null, fromStart = true): Promise<AttemptInputs> {
   const fetch: FetchFile = async (location, param, members) => {
-    if (!isObjectLocation(location)) return { path: await resolveLocation(location, places.roots, param), fingerprint: null };
+    if (!isObjectLocation(location)) return { path: await resolveLocation(location, places.roots, param, places.closed), fingerprint: null };
     const object = objectAt(location, places.buckets, param);
     return fetching!.hold.fetch(object, param, members, fetching!.signal);
   };

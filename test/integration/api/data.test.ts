@@ -58,7 +58,7 @@ describe.skipIf(!available)('a spec with data in a bucket', () => {
   beforeAll(async () => {
     server = await startS3Server();
     datasets = await makeDatasets(server);
-    buckets = (await openDataPlaces({ roots: [], buckets: ['datasets', 'pawl'], store: 's3://pawl/jobs', s3: { endpoint: server.endpoint, credentials: { accessKeyId: server.accessKey, secretAccessKey: server.secretKey } }, patienceMs: 0 })).buckets!;
+    buckets = (await openDataPlaces({ roots: [], closed: [], buckets: ['datasets', 'pawl'], store: 's3://pawl/jobs', s3: { endpoint: server.endpoint, credentials: { accessKeyId: server.accessKey, secretAccessKey: server.secretKey } }, patienceMs: 0 })).buckets!;
     await datasets.put('images.gz', gzipSync(images));
     await datasets.put('labels', labels);
     await datasets.put('short', labels.subarray(0, -1));
@@ -101,7 +101,7 @@ describe.skipIf(!available)('a spec with data in a bucket', () => {
   test('is left to a worker where an object is not there, or its server is away', async () => {
     const api = await startApi({ buckets });
     expect(await ask(api, spec({ ...idx, labels: 's3://datasets/not-yet' }, { from: 's3://datasets/not-yet.safetensors' }))).toMatchObject({ status: 200, total: null });
-    const away = await openDataPlaces({ roots: [], buckets: ['datasets'], store: 'file:x', s3: { endpoint: 'http://127.0.0.1:9', credentials: { accessKeyId: 'a', secretAccessKey: 'b' } }, patienceMs: 0 });
+    const away = await openDataPlaces({ roots: [], closed: [], buckets: ['datasets'], store: 'file:x', s3: { endpoint: 'http://127.0.0.1:9', credentials: { accessKeyId: 'a', secretAccessKey: 'b' } }, patienceMs: 0 });
     expect(await ask(await startApi({ buckets: away.buckets! }), spec(idx))).toMatchObject({ status: 200, total: null });
     await away.buckets!.objects.close();
   });

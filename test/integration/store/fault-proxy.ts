@@ -34,6 +34,8 @@ export interface FaultProxy {
   endpoint: string;
   /** Of all requests since the last call: `GET`, `PUT`, ... */
   takeMethods(): string[];
+  /** The same requests' paths, as they were sent; to be taken before the methods are. */
+  paths(): string[];
   /** Spoils the next `times` requests of this method. */
   inject(method: string, fault: Fault, times?: number): Injected;
   stop(): Promise<void>;
@@ -57,6 +59,7 @@ export async function startFaultProxy(upstream: string): Promise<FaultProxy> {
   const target = new URL(upstream);
   const rules: Rule[] = [];
   let methods: string[] = [];
+  let paths: string[] = [];
   const server = createServer((incoming, outgoing) => {
     void handle(incoming, outgoing).catch(() => incoming.socket.destroy());
   });
@@ -65,6 +68,7 @@ export async function startFaultProxy(upstream: string): Promise<FaultProxy> {
     const body = await readAll(incoming);
     const method = incoming.method ?? '';
     methods.push(method);
+    paths.push(incoming.url ?? '');
     const rule = rules.find((one) => one.method === method && one.left > 0);
     if (rule !== undefined) {
       rule.left -= 1;
@@ -82,8 +86,10 @@ export async function startFaultProxy(upstream: string): Promise<FaultProxy> {
     takeMethods: () => {
       const taken = methods;
       methods = [];
+      paths = [];
       return taken;
     },
+    paths: () => paths,
     inject: (method, fault, times = 1) => {
       let strike: () => void = () => undefined;
       const struck = new Promise<void>((resolve) => (strike = resolve));

@@ -140,6 +140,21 @@ describe('resolveLocation', () => {
     expect((await refusal('both.npz', []))[0]).toBe('data_missing');
   });
 
+  it('leads into no folder that is closed, by whatever way; a root within one was opened on purpose', async () => {
+    const closed = [join(dir.path, 'root-link', 'sub'), join(first, 'not-made-yet')];
+    const tried = (location: string, within: readonly string[]) => resolveLocation(location, within, 'data.path', closed).then(() => 'read', (error: unknown) => (isAppError(error, 'invalid_location') ? [error.param, error.message] : error));
+    for (const location of ['sub/a b.npz', 'link-in', './sub//a b.npz']) expect(await tried(location, roots)).toEqual(['data.path', `${JSON.stringify(location)} leads into a folder of Pawl’s own`]);
+    expect(await tried('both.npz', roots)).toBe('read');
+    expect(await tried('a b.npz', [join(first, 'sub')])).toEqual(['data.path', '"a b.npz" leads into a folder of Pawl’s own']);
+    await mkdir(join(first, 'sub', 'opened'), { recursive: true });
+    await writeFile(join(first, 'sub', 'opened', 'set.npz'), '');
+    expect(await tried('set.npz', [join(first, 'sub', 'opened')])).toBe('read');
+  });
+
+  it('takes no text that is another one to the file system', async () => {
+    for (const location of ['\ud800', 'sub/\udc00.npz', 'file:x\ud800y']) expect(await refusal(location)).toEqual(['invalid_location', 'data.path', `${JSON.stringify(location)} is not well-formed Unicode`]);
+  });
+
   it('leaves no file open', async () => {
     const before = await openDescriptors();
     for (let i = 0; i < 60; i++) await Promise.all(['both.npz', 'link-out', 'pipe', 'link-private'].map((location) => refusal(location)));

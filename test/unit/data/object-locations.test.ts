@@ -34,6 +34,11 @@ describe('a location in a bucket', () => {
     ['s3://data/a/./b', 'has an empty segment, . or .. in its key'],
     ['s3://data//a', 'has an empty segment, . or .. in its key'],
     ['s3://data/a/', 'has an empty segment, . or .. in its key'],
+    ['s3://data/%2e%2e/other/a.npz', 'has an empty segment, . or .. in its key'],
+    ['s3://data/a%2F%2Fb', 'has an empty segment, . or .. in its key'],
+    ['s3://data/..%2Fother/a.npz', 'has an empty segment, . or .. in its key'],
+    ['s3://data/a%00b', 'has a control character or a backslash in its key'],
+    ['s3://data/\ud800', 'is not well-formed Unicode'],
     ['s3://data/a\0b', 'has a control character or a backslash in its key'],
     ['s3://data/a\nb', 'has a control character or a backslash in its key'],
     ['s3://data/a\\b', 'has a control character or a backslash in its key'],
@@ -49,6 +54,8 @@ describe('a location in a bucket', () => {
   it('is refused in the store, and only there', () => {
     const own = buckets({ bucket: 'data', prefix: 'jobs/' });
     expect(refusal('s3://data/jobs/job_1/HEAD', own)).toMatchObject({ code: 'invalid_location', message: expect.stringContaining('lies in the store') });
+    for (const spelling of ['jobs', 'JOBS/job_1/HEAD', '%6aobs/job_1/HEAD', 'jobs%2Fjob_1/HEAD', 'J%4Fbs/x']) expect(refusal(`s3://data/${spelling}`, own), spelling).toMatchObject({ code: 'invalid_location', message: expect.stringContaining('lies in the store') });
+    expect(refusal('s3://data/100%', own)).toEqual({ bucket: 'data', key: '100%' });
     expect(refusal('s3://data/jobs-of-others/a.npz', own)).toEqual({ bucket: 'data', key: 'jobs-of-others/a.npz' });
     expect(refusal('s3://more.data-2/jobs/a.npz', own)).toEqual({ bucket: 'more.data-2', key: 'jobs/a.npz' });
     expect(refusal('s3://data/anything', buckets({ bucket: 'data', prefix: '' }))).toMatchObject({ code: 'invalid_location' });
@@ -56,14 +63,14 @@ describe('a location in a bucket', () => {
 
   it('knows the store by its URL', async () => {
     const open = async (store: string) => {
-      const { buckets: opened } = await openDataPlaces({ roots: [], buckets: ['data'], store, s3: { region: 'us-east-1' }, patienceMs: 0 });
+      const { buckets: opened } = await openDataPlaces({ roots: [], closed: [], buckets: ['data'], store, s3: { region: 'us-east-1' }, patienceMs: 0 });
       await opened!.objects.close();
       return opened!.store;
     };
     expect(await open('s3://data/a/b/')).toEqual({ bucket: 'data', prefix: 'a/b/' });
     expect(await open('s3://data')).toEqual({ bucket: 'data', prefix: '' });
     expect(await open('file:/somewhere')).toBeNull();
-    expect(await openDataPlaces({ roots: ['/data'], buckets: [], store: 's3://data', patienceMs: 0 })).toEqual({ roots: ['/data'], buckets: null });
+    expect(await openDataPlaces({ roots: ['/data'], closed: ['/data/store'], buckets: [], store: 's3://data', patienceMs: 0 })).toEqual({ roots: ['/data'], closed: ['/data/store'], buckets: null });
   });
 
   it('has copies with a name that any file system takes', () => {
