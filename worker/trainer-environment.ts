@@ -10,7 +10,7 @@ export interface TrainerSetup {
   intraOpThreads: number;
   /** Operations that run side by side: one a lane. Bits do not depend on it. */
   interOpThreads: number;
-  /** The only GPU it sees, as CUDA_VISIBLE_DEVICES names it; null: whatever the worker sees. */
+  /** The only GPU it sees, as CUDA_VISIBLE_DEVICES names it; empty: none; null: whatever the worker sees. */
   gpu: string | null;
 }
 

@@ -80,8 +80,8 @@ export const CheckpointPolicy = Type.Object(
 export const Resources = Type.Object(
   {
     engine: Type.Optional(oneOf(['auto', 'tensorflow', 'wasm'], { default: 'auto', description: "what computes; `auto`: the worker's choice (PAWL_ENGINE, or TensorFlow where it is). A job stays on the engine of its first attempt" })),
-    gpu: Type.Optional(oneOf(['preferred', 'required', 'none'], { default: 'preferred', description: 'kept with the job; no worker goes by it yet' })),
-    min_memory_mib: Type.Optional(Type.Unsafe<number | null>({ anyOf: [{ type: 'integer', minimum: 1 }, { type: 'null' }], default: null, description: 'kept with the job; no worker goes by it yet' })),
+    gpu: Type.Optional(oneOf(['preferred', 'required', 'none'], { default: 'preferred', description: '`preferred`: a GPU where the worker has one; `required`: a worker without one puts the job back; `none`: the trainer sees no GPU' })),
+    min_memory_mib: Type.Optional(Type.Unsafe<number | null>({ anyOf: [{ type: 'integer', minimum: 1 }, { type: 'null' }], default: null, description: 'a worker with less memory for a job, in MiB, puts the job back' })),
   },
   { ...closed, default: {}, description: 'where it may run' },
 );

@@ -93,6 +93,8 @@ async function prepare(session: Session, hold: ObjectHold | null): Promise<Prepa
   const { deps, record, claim, spoolDir } = session;
   const interruption = watchForInterruption(session);
   try {
+    const { min_memory_mib: wantedMib } = record.spec.resources;
+    if (wantedMib !== null && wantedMib > deps.memoryMib) return { kind: 'over', ending: { kind: 'stopped', reason: 'engine_unavailable', message: `the job needs ${wantedMib} MiB of memory (resources.min_memory_mib), this worker has ${deps.memoryMib} MiB for a job` } };
     await mkdir(spoolDir, { recursive: true });
     const fromStart = claim.head().seq === 0;
     const gathered = await gatherInputs(record.spec, deps.data, hold && { hold, signal: interruption.signal }, fromStart);

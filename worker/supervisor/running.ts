@@ -316,8 +316,9 @@ function watch({ deps, record, claim, controls, startedMs }: Session, inbox: Inb
   };
 }
 
-/** Whether this trainer's numerics class is the job's, or a change of class that the job allows. */
+/** Whether this trainer has the GPU that the job asks for, and its numerics class is the job's, or a change of class that the job allows. */
 function classify(record: JobRecord, pins: Inputs | null, inputs: Pick<Inputs, 'data_sha256' | 'init_sha256' | 'train_samples'>, facts: EngineFacts): { kind: 'suited'; inputs: Inputs } | { kind: 'unsuited'; message: string } {
+  if (record.spec.resources.gpu === 'required' && !facts.device.startsWith('gpu')) return { kind: 'unsuited', message: `the job needs a GPU (resources.gpu), this worker has ${facts.device}` };
   const found = { ...inputs, numerics_class: facts.numericsClass, engine: facts.engine };
   if (!pins) return { kind: 'suited', inputs: { ...found, mixed: false } };
   if (pins.numerics_class === facts.numericsClass) return { kind: 'suited', inputs: pins };

@@ -32,6 +32,8 @@ export interface AttemptDeps {
   /** Processes that the kernel ended for want of memory so far; null if it does not say. */
   memoryKills(): number | null;
   trainerSetup(spec: JobSpec, numericsClass: string | null): TrainerSetup;
+  /** What one job may take of this machine's memory. */
+  memoryMib: number;
   /** This worker's id, `wrk_…`. */
   worker: string;
   data: DataMeans;

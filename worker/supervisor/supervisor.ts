@@ -9,6 +9,7 @@ import type { JobSpec } from '../../lib/contract/spec.js';
 import { makeLiveness } from '../../lib/jobs/liveness.js';
 import type { Log } from '../../lib/log.js';
 import type { JobQueue, Ticket, TicketOutcome } from '../../lib/queue/index.js';
+import { processMemoryBytes } from '../../lib/process-memory.js';
 import type { Store } from '../../lib/store/index.js';
 import type { EngineChoice, TrainerSetup } from '../trainer-environment.js';
 import { runAttempt } from './attempt.js';
@@ -78,6 +79,7 @@ export async function makeSupervisor(options: SupervisorOptions): Promise<Superv
   const cores = Math.max(1, Math.floor(availableParallelism() / slots));
   if (options.gpus.length > 0 && options.gpus.length !== slots) throw new Error(`${options.gpus.length} GPUs for ${slots} slots`);
   const freeGpus = [...options.gpus];
+  const memoryMib = Math.floor(processMemoryBytes() / slots / 2 ** 20);
   const feed = makeRedisFeed(queue, log);
   const liveness = makeLiveness(queue, log);
   const active = new Map<string, Active>();
@@ -96,7 +98,7 @@ export async function makeSupervisor(options: SupervisorOptions): Promise<Superv
     const trainerSetup = (spec: JobSpec, numericsClass: string | null): TrainerSetup => chooseTrainerSetup(spec, numericsClass, { cores, engine: options.engine, gpu });
     try {
       const outcome = await runAttempt(
-        { store, beginnings: store, clock, log, tickets: queue.tickets, feed, liveness, trainers, trainerSetup, memoryKills: () => countMemoryKills(), worker: id, data: options.data, copies, spoolRoot, beatEveryMs: BEAT_EVERY_MS, lookEveryMs: LOOK_EVERY_MS },
+        { store, beginnings: store, clock, log, tickets: queue.tickets, feed, liveness, trainers, trainerSetup, memoryKills: () => countMemoryKills(), memoryMib, worker: id, data: options.data, copies, spoolRoot, beatEveryMs: BEAT_EVERY_MS, lookEveryMs: LOOK_EVERY_MS },
         ticket,
         {
           notice: mine.notice,

@@ -7,6 +7,9 @@ import type { EngineChoice, TrainerSetup } from '../trainer-environment.js';
 /** Slices that a micro-batch is computed in; more than 1 only with `numerics: "fast"`. */
 export const partsOf = (numericsClass: string): number => Number(/\bbatch \d+ in (\d+) parts\b/.exec(numericsClass)?.[1] ?? '1');
 
+/** CUDA_VISIBLE_DEVICES of a trainer that is to see no GPU. */
+const NO_GPU = '';
+
 export interface WorkerMeans {
   /** What a job may use of this machine's cores. */
   cores: number;
@@ -28,6 +31,6 @@ export function chooseTrainerSetup({ training: { accum_iters, lanes }, resources
     engine: pinnedEngine ?? (resources.engine === 'auto' ? engine : resources.engine),
     intraOpThreads: pinnedThreads === undefined ? (accum_iters > 1 ? 1 : cores) : Number(pinnedThreads),
     interOpThreads: Math.min(accum_iters, lanes === 'auto' ? cores : lanes),
-    gpu,
+    gpu: resources.gpu === 'none' ? NO_GPU : gpu,
   };
 }

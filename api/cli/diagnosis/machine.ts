@@ -77,7 +77,7 @@ async function whyNotRead(root: string): Promise<string | null> {
 
 /** By an object that is not there: a server that says so lets its bucket be read. */
 const lookAtBuckets: Look = async ({ config }) => {
-  const { buckets } = await openDataPlaces({ roots: [], buckets: config.dataBuckets, store: config.store, s3: { ...storeOptions(config).s3, timeouts: { connectMs: BUCKET_MS, requestMs: BUCKET_MS, budgetMs: BUCKET_MS } }, patienceMs: 0 });
+  const { buckets } = await openDataPlaces({ roots: [], closed: [], buckets: config.dataBuckets, store: config.store, s3: { ...storeOptions(config).s3, timeouts: { connectMs: BUCKET_MS, requestMs: BUCKET_MS, budgetMs: BUCKET_MS } }, patienceMs: 0 });
   if (buckets === null) return [];
   try {
     return await Promise.all(config.dataBuckets.map(async (bucket) => {

@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest';
 import type { JobSpec } from '../../../lib/contract/spec.js';
 import { chooseTrainerSetup, partsOf } from '../../../worker/supervisor/trainer-setup.js';
+import { trainerEnvironment } from '../../../worker/trainer-environment.js';
 
 const CLASS = 'tensorflow graph; libtensorflow 2.20.0; intra-op 6; onednn 1';
 const choose = (training: object, numericsClass: string | null, engine = 'auto', worker = 'auto') =>
@@ -24,6 +25,12 @@ test.each([
   ['that of its first attempt, a wasm', 'auto', 'tensorflow', 'wasm; tfjs-backend-wasm 4.22.0', 'wasm'],
 ] as const)('the engine is %s', (_, job, worker, numericsClass, expected) => {
   expect(choose({ accum_iters: 1, lanes: 'auto' }, numericsClass, job, worker).engine).toBe(expected);
+});
+
+test('no GPU is seen by a job that is to have none', () => {
+  const setup = (gpu: 'none' | 'preferred') => chooseTrainerSetup({ training: { accum_iters: 1, lanes: 1 }, resources: { engine: 'auto', gpu } } as unknown as JobSpec, null, { cores: 2, engine: 'auto', gpu: '3' });
+  expect(trainerEnvironment(setup('none'))['CUDA_VISIBLE_DEVICES']).toBe('');
+  expect(trainerEnvironment(setup('preferred'))['CUDA_VISIBLE_DEVICES']).toBe('3');
 });
 
 test('how many slices a micro-batch is computed in is read from the numerics class', () => {
