@@ -14,9 +14,10 @@ export interface DemoSystem {
 
 const START_MS = 60_000;
 
-export async function startDemoSystem(): Promise<DemoSystem> {
+/** @param dataRoot where its data lies; null: it has none in files */
+export async function startDemoSystem(dataRoot: string | null): Promise<DemoSystem> {
   const folder = await mkdtemp(join(tmpdir(), 'pawl-demo-'));
-  const env: Record<string, string | undefined> = { ...process.env, PAWL_DATA_ROOTS: folder, PAWL_LOG_LEVEL: 'warn' };
+  const env: Record<string, string | undefined> = { ...process.env, PAWL_DATA_ROOTS: dataRoot ?? folder, PAWL_LOG_LEVEL: 'warn' };
   // The demo's Redis and store are its own, whatever is configured here.
   for (const name of ['REDIS_URL', 'PAWL_STORE', 'PAWL_API_TOKEN', 'PAWL_HOST']) delete env[name];
   const cli = join(import.meta.dirname, '../../api/cli/main.js');

@@ -1,0 +1,13 @@
+// The jobs of docs/examples: what the documentation shows has to be taken.
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { resolveSpec } from '../../../lib/jobs/spec/resolve.js';
+
+const folder = join(import.meta.dirname, '../../../docs/examples');
+const names = readdirSync(folder).filter((name) => name.endsWith('.json'));
+
+it.each(names)('%s is a job', (name) => {
+  expect(names.length).toBeGreaterThan(2);
+  expect(resolveSpec(JSON.parse(readFileSync(join(folder, name), 'utf8')))).toMatchObject({ spec: { spec_version: 1 } });
+});
