@@ -5,8 +5,6 @@ import type { Head } from '../../lib/contract/records.js';
 import { AppError, isAppError } from '../../lib/errors.js';
 import { asJobId } from '../../lib/jobs/access.js';
 import { admitSpec, dryRun, findRepeat } from '../../lib/jobs/admission.js';
-import type { JobSpec } from '../../lib/contract/spec.js';
-import { pinBeginning } from '../../lib/jobs/beginnings.js';
 import { retryJob, sayVerb, type Verb } from '../../lib/jobs/control.js';
 import { numberOf } from '../../lib/jobs/metrics.js';
 import { bodySha256, submitJob } from '../../lib/jobs/submit.js';
@@ -45,20 +43,13 @@ export function makeJobRoutes(deps: RouteDeps) {
     return accepted(id, reply);
   };
 
-  /** The spec of a job that may be submitted; what it begins with will stay. */
-  async function admitted(body: unknown): Promise<JobSpec> {
-    const { spec, beginning } = await admitSpec(body, deps.places, store);
-    if (beginning !== null) await pinBeginning(control, beginning);
-    return spec;
-  }
-
   return {
     submit: async (request: FastifyRequest<{ Querystring: { dry_run?: string } }>, reply: FastifyReply) => {
       if (request.query.dry_run === 'true') return dryRun(await admitSpec(request.body, deps.places, store));
       const key = idempotencyKeyOf(request);
       const sent = { principal: PRINCIPAL, key, bodySha256: bodySha256(request.body ?? null) };
       const repeat = key === null ? null : await findRepeat(store, { ...sent, key }, deps.clock.now());
-      const { record, replayed } = repeat ? { record: repeat, replayed: true } : await submitJob(control, { ...sent, id: deps.newJobId(), spec: await admitted(request.body) });
+      const { record, replayed } = repeat ? { record: repeat, replayed: true } : await submitJob(control, { ...sent, id: deps.newJobId(), ...(await admitSpec(request.body, deps.places, store)) });
       if (replayed) void reply.header('idempotent-replayed', 'true');
       else listing.note(record.id, 0);
       void reply.code(201).header('location', `/v1/jobs/${record.id}`);
