@@ -5,8 +5,6 @@ import type { Head } from '../../lib/contract/records.js';
 import { AppError, isAppError } from '../../lib/errors.js';
 import { asJobId } from '../../lib/jobs/access.js';
 import { admitSpec, dryRun, findRepeat } from '../../lib/jobs/admission.js';
-import type { JobSpec } from '../../lib/contract/spec.js';
-import { pinBeginning } from '../../lib/jobs/beginnings.js';
 import { retryJob, sayVerb, type Verb } from '../../lib/jobs/control.js';
 import { numberOf } from '../../lib/jobs/metrics.js';
 import { bodySha256, submitJob } from '../../lib/jobs/submit.js';
@@ -52,13 +50,6 @@ export function makeJobRoutes(deps: RouteDeps) {
     if (await listing.isFull(most)) throw new AppError('queue_full', `${most} jobs are not over yet, and no more are taken (PAWL_MAX_OPEN_JOBS)`, { retryAfterSeconds: FULL_RETRY_SECONDS });
   }
 
-  /** The spec of a job that may be submitted; what it begins with will stay. */
-  async function admitted(body: unknown): Promise<JobSpec> {
-    const { spec, beginning } = await admitSpec(body, deps.places, store);
-    if (beginning !== null) await pinBeginning(control, beginning);
-    return spec;
-  }
-
   /** A page of what is numbered within a job. */
   const numbered =
     <T extends { id: number }>(read: (id: string, after: number, limit: number) => Promise<T[]>) =>
@@ -77,7 +68,7 @@ export function makeJobRoutes(deps: RouteDeps) {
       const sent = { principal: PRINCIPAL, key, bodySha256: bodySha256(request.body ?? null) };
       const repeat = key === null ? null : await findRepeat(store, { ...sent, key }, deps.clock.now());
       if (!repeat) await assertRoom();
-      const { record, replayed } = repeat ? { record: repeat, replayed: true } : await submitJob(control, { ...sent, id: deps.newJobId(), spec: await admitted(request.body) });
+      const { record, replayed } = repeat ? { record: repeat, replayed: true } : await submitJob(control, { ...sent, id: deps.newJobId(), ...(await admitSpec(request.body, deps.places, store)) });
       if (replayed) void reply.header('idempotent-replayed', 'true');
       else listing.note(record.id, 0);
       void reply.code(201).header('location', `/v1/jobs/${record.id}`);

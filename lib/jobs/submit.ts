@@ -1,12 +1,14 @@
 // Taking a job in: idempotency key and open marker side by side, job.json (the acknowledgement), then its ticket, best effort.
+// What the job begins with is pinned once the key is its own, so that whoever is refused leaves no pin, and before its marker.
 // A repeat under the same key finishes what an interrupted submit left, under the id that was stored first. A marker without
 // a job is nobody's: it is written for an id that is known to nobody yet, whatever the key will say.
 import { createHash } from 'node:crypto';
 import type { IdempotencyRecord, JobRecord, OpenMarker } from '../contract/records.js';
 import type { JobSpec } from '../contract/spec.js';
 import { AppError } from '../errors.js';
+import { type Beginning, pinBeginning } from './beginnings.js';
 import { type HandoverDeps, issueTicket } from './handover.js';
-import { readHead } from './head.js';
+import { type HeadDeps, readHead } from './head.js';
 import { idempotencyKey, jobKey, openKey } from './names.js';
 import { fromJson, loadRecord, toJson } from './record.js';
 
@@ -17,6 +19,8 @@ export interface SubmitRequest {
   /** A fresh job id; a repeat under the same key gets the stored one instead. */
   id: string;
   spec: JobSpec;
+  /** Another job's checkpoint that it begins with; null without. */
+  beginning: Beginning | null;
   /** Who is asking: keys of one principal never meet another's. */
   principal: string;
   /** `Idempotency-Key`, null without. */
@@ -31,12 +35,13 @@ export function openMarker(record: JobRecord): OpenMarker {
 
 /**
  * @returns the acknowledged job, and whether it was there before
- * @throws AppError idempotency_key_reused (another body), idempotency_in_progress (the first request has not been acknowledged yet), store_unavailable
+ * @throws AppError idempotency_key_reused (another body), idempotency_in_progress (the first request has not been acknowledged yet), invalid_spec (what it begins with has gone), store_unavailable
  */
-export async function submitJob(deps: HandoverDeps, request: SubmitRequest): Promise<{ record: JobRecord; replayed: boolean }> {
+export async function submitJob(deps: HandoverDeps & HeadDeps, request: SubmitRequest): Promise<{ record: JobRecord; replayed: boolean }> {
   const now = deps.clock.now();
   const fresh: JobRecord = { id: request.id, created_at: now.toISOString(), spec: request.spec };
-  const [owner] = await both(settleKey(deps, request, fresh, now), mark(deps.store, fresh));
+  const { beginning } = request;
+  const [owner] = await both(settleKey(deps, request, fresh, now), beginning === null ? mark(deps.store, fresh) : Promise.resolve());
   const record: JobRecord = { ...fresh, id: owner.id, created_at: owner.created_at };
   const repeats = record.id !== fresh.id;
   if (repeats) {
@@ -44,8 +49,9 @@ export async function submitJob(deps: HandoverDeps, request: SubmitRequest): Pro
     if (owner.body_sha256 !== request.bodySha256) throw new AppError('idempotency_key_reused', 'this Idempotency-Key was used with another body', { param: 'Idempotency-Key' });
     const existing = await loadRecord(deps.store, record.id);
     if (existing) return { record: existing, replayed: true };
-    await mark(deps.store, record);
   }
+  if (beginning !== null) await pinBeginning(deps, beginning);
+  if (repeats || beginning !== null) await mark(deps.store, record);
   const { id } = record;
   const outcome = await deps.store.putIfAbsent(jobKey(id), toJson(record)).catch(async (error: unknown) => {
     // Unclear: read back, since an acknowledgement that happened must be said.

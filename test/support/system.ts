@@ -8,6 +8,7 @@ import { systemClock } from '../../lib/clock.js';
 import type { AttemptEnd, AttemptStart, Head, Manifest } from '../../lib/contract/records.js';
 import type { JobEvent, UpdateRow } from '../../lib/contract/rows.js';
 import type { JobSpecInput } from '../../lib/contract/spec.js';
+import type { Beginning } from '../../lib/jobs/beginnings.js';
 import { readSegments } from '../../lib/jobs/commit.js';
 import { readHead } from '../../lib/jobs/head.js';
 import { isTerminal } from '../../lib/jobs/lifecycle.js';
@@ -46,7 +47,8 @@ export interface TestSystem {
   startApi(): Promise<Proc & { url: string }>;
   /** A command of `pawl` as a process, for the API at `url`. */
   pawl(url: string, args: readonly string[], env?: Record<string, string>): Promise<{ code: number | string; out: string; err: string }>;
-  submit(spec: JobSpecInput): Promise<string>;
+  /** `beginning`: as an admission found it. */
+  submit(spec: JobSpecInput, beginning?: Beginning | null): Promise<string>;
   head(job: string): Promise<Head>;
   /** Polls HEAD until it satisfies; fails with the last one seen after `ms`. */
   until(job: string, what: string, satisfied: (head: Head) => boolean, ms?: number): Promise<Head>;
@@ -132,10 +134,10 @@ export async function startTestSystem({ store: kind = 'file', env: extra = {}, s
       new Promise((resolve) => {
         execFile(process.execPath, [join(dist, 'api/cli/main.js'), ...args], { env: { ...env, PAWL_URL: url, ...more }, cwd: temp.path }, (error, out, err) => resolve({ code: error === null ? 0 : (error.code ?? error.signal ?? ''), out, err }));
       }),
-    submit: async (input) => {
+    submit: async (input, beginning = null) => {
       const resolved = resolveSpec(input);
       if ('problems' in resolved) throw new Error(JSON.stringify(resolved.problems));
-      const { record } = await submitJob({ store, clock: systemClock, tickets: queue.tickets, log: { warn: () => undefined } }, { id: `job_${ulid().toLowerCase()}`, spec: resolved.spec, principal: 'test', key: null, bodySha256: '' });
+      const { record } = await submitJob({ store, clock: systemClock, tickets: queue.tickets, log: { warn: () => undefined } }, { id: `job_${ulid().toLowerCase()}`, spec: resolved.spec, beginning, principal: 'test', key: null, bodySha256: '' });
       watchers.set(record.id, watchJob(store, record.id));
       return record.id;
     },

@@ -4,8 +4,6 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { JobSpecInput } from '../../../lib/contract/spec.js';
 import { isAppError } from '../../../lib/errors.js';
 import { admitSpec } from '../../../lib/jobs/admission.js';
-import { pinBeginning } from '../../../lib/jobs/beginnings.js';
-import { systemClock } from '../../../lib/clock.js';
 import { type Proc, startTestSystem, type TestSystem, trainerOf } from '../../support/system.js';
 
 let system: TestSystem;
@@ -28,8 +26,7 @@ const spec = (training: JobSpecInput['training'], init: JobSpecInput['model']['i
 /** As the API takes a job in. */
 async function submit(input: JobSpecInput): Promise<string> {
   const { spec: admitted, beginning } = await admitSpec(input, { roots: [], buckets: null }, system.store);
-  if (beginning !== null) await pinBeginning({ store: system.store, clock: systemClock }, beginning);
-  return system.submit(admitted);
+  return system.submit(admitted, beginning);
 }
 async function finished(input: JobSpecInput) {
   const job = await submit(input);
