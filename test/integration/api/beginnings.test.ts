@@ -4,7 +4,8 @@ import { encodeSafetensors } from '../../../lib/checkpoints/safetensors.js';
 import { AppError } from '../../../lib/errors.js';
 import { readHead } from '../../../lib/jobs/head.js';
 import type { Store } from '../../../lib/store/index.js';
-import { SPEC, startApi, type TestApi, type TestOwner } from '../../support/api.js';
+import { SPEC, startApi, type TestApi } from '../../support/api.js';
+import type { TestOwner } from '../../support/owner.js';
 
 const f32 = (fill: number, ...shape: number[]) => ({ dtype: 'F32', shape, data: new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(fill) }) as const;
 const weights = (fill: number): Buffer => encodeSafetensors(new Map([['dense_1/kernel', f32(fill, 64, 10)], ['dense_1/bias', f32(fill, 10)]]));
