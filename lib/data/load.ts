@@ -5,9 +5,9 @@ import { beginLoading, factsOf, MAX_UNPACKED_BYTES, type FileSet } from './file-
 import type { Fingerprint } from './fingerprint.js';
 import { openIdx } from './idx.js';
 import { defaultDataMemoryBytes, placeArrays } from './memory.js';
-import { memberName, openNpz } from './npz.js';
+import { membersIn, openNpz } from './npz.js';
 import { openPinned, type OpenPin } from './pinned-file.js';
-import { filesOf, isStored, type DataFile, type Dataset, type OpenDataset, type PinnedFile, type ResolvedSource } from './source.js';
+import { filesOf, isStored, type DataFile, type Dataset, type OpenDataset, pinnedIn, type PinnedFile, type ResolvedSource } from './source.js';
 import { makeSynthetic } from './synthetic.js';
 import { makeUnpack, type Unpack } from './unpack.js';
 
@@ -78,7 +78,7 @@ function openFiles(sources: readonly ResolvedSource[]): { open: Map<string, Open
     async get(pinned) {
       const { path, identity } = pinned;
       const key = JSON.stringify([path, identity]);
-      const members = sources.flatMap((source) => (source.type === 'npz' && source.path === path ? [source.x, source.y].map(memberName) : []));
+      const members = sources.flatMap((source) => (source.type === 'npz' && source.path === path ? membersIn(source) : []));
       const hash = sources.flatMap(pinnedIn).some((other) => other.path === path && other.hash === true);
       const file = open.get(key) ?? (await openPinned({ ...pinned, hash }, members));
       open.set(key, file);
@@ -86,8 +86,6 @@ function openFiles(sources: readonly ResolvedSource[]): { open: Map<string, Open
     },
   };
 }
-
-const pinnedIn = (source: ResolvedSource): PinnedFile[] => (source.type === 'builtin' ? [] : source.type === 'npz' ? [source] : [source.images, source.labels]);
 
 async function openSet(source: Exclude<ResolvedSource, { type: 'builtin' }>, open: (file: PinnedFile) => Promise<OpenPin>): Promise<FileSet<OpenPin>> {
   if (source.type === 'npz') return openNpz(await open(source), source);

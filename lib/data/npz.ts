@@ -14,7 +14,10 @@ export interface NpzArrays {
 }
 
 /** What a zip calls an array. */
-export const memberName = (array: string): string => `${array}.npy`;
+const memberName = (array: string): string => `${array}.npy`;
+
+/** The members of a zip that a source names; none where it is no zip. */
+export const membersIn = (source: { type: string } | ({ type: 'npz' } & NpzArrays)): string[] => ('x' in source ? [source.x, source.y].map(memberName) : []);
 
 /** Whoever opened the file closes it. AppError `invalid_data` naming file and array, and what its reads reject with. */
 export async function openNpz<File extends ByteSource>(file: File, names: NpzArrays): Promise<FileSet<File>> {

@@ -107,3 +107,13 @@ export async function openPinned(pinned: PinnedFile, members: readonly string[])
     throw error;
   }
 }
+
+/** Its hash, if it is asked for; reads all of it. Errors of openPinned and fingerprint. */
+export async function hashPinned(pinned: PinnedFile, members: readonly string[]): Promise<Fingerprint | null> {
+  const file = await openPinned(pinned, members);
+  try {
+    return await file.fingerprint();
+  } finally {
+    await file.close();
+  }
+}

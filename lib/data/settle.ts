@@ -6,7 +6,7 @@ import { makeDataFile } from './data-file.js';
 import { describeSource } from './describe.js';
 import { fingerprintBuiltin, joinedSha256, type Fingerprint } from './fingerprint.js';
 import { openSettled } from './locations.js';
-import { memberName } from './npz.js';
+import { membersIn } from './npz.js';
 import { type Pin, pinFile } from './pinned-file.js';
 import type { DataDescription, ResolvedSource } from './source.js';
 
@@ -35,7 +35,7 @@ export interface SettledSource {
 export async function settleSource(source: DataSourceSpec, fetch: FetchFile, param = 'data'): Promise<SettledSource> {
   /** By field. */
   const pins = new Map<string, Pin>();
-  const members = source.type === 'npz' ? [source.x, source.y].map(memberName) : [];
+  const members = membersIn(source);
   const description = await describeSource(
     source,
     async (location, field) => {

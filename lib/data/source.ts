@@ -93,6 +93,9 @@ export interface PinnedFile {
   hash?: boolean;
 }
 
+/** The files of a settled source. */
+export const pinnedIn = (source: ResolvedSource): PinnedFile[] => (source.type === 'builtin' ? [] : source.type === 'npz' ? [source] : [source.images, source.labels]);
+
 /** A data source whose location is settled: what a supervisor hands to its trainer. */
 export type ResolvedSource =
   | { type: 'builtin'; name: 'digits' }

@@ -74,14 +74,14 @@ export async function pinBeginning(deps: HeadDeps, { init }: Beginning): Promise
 export type FetchedBeginning =
   | { include: 'weights'; file: string; sha256: string }
   /** The whole state, where the training goes on. */
-  | { include: 'state'; files: Partial<Record<StateRole, string>>; counters: StateCounters; sha256: string; /** Of the data that it is a state on. */ dataSha256: string };
+  | { include: 'state'; files: Partial<Record<StateRole, string>>; counters: StateCounters; sha256: string };
 
 /**
  * The files of a settled beginning, verified, in a folder of their own.
  * @param begun what the new job is
- * @throws AppError data_missing (the job is not in this store), invalid_data (its place is none of the new job's), checkpoint_corrupt, store_unavailable
+ * @throws AppError data_missing (the job is not in this store), invalid_data (its place, or its data, is not that of the new job), checkpoint_corrupt, store_unavailable
  */
-export async function fetchBeginning(store: Store, init: JobInit, begun: { spec: Pick<JobSpec, 'training'>; plan: ModelPlan; course: Course }, folder: string): Promise<FetchedBeginning> {
+export async function fetchBeginning(store: Store, init: JobInit, begun: { spec: Pick<JobSpec, 'training'>; plan: ModelPlan; dataSha256(): Promise<string>; course: Course }, folder: string): Promise<FetchedBeginning> {
   const { commit, manifest } = await settleBeginning(store, init).catch((error: unknown) => {
     throw error instanceof AppError && error.code === 'invalid_spec' ? new AppError('data_missing', error.message, { param: error.param ?? JOB, cause: error }) : error;
   });
@@ -90,13 +90,14 @@ export async function fetchBeginning(store: Store, init: JobInit, begun: { spec:
     const blob = exportedWeights(commit)!;
     return { include: 'weights', file: await fetchBlob(store, commit, blob, folder), sha256: blob.sha256 };
   }
+  if (manifest.data_sha256 !== (await begun.dataSha256())) throw new AppError('invalid_data', `the state of ${init.job} belongs to other data; only its weights can be begun with (include: "weights")`, { param: JOB });
   const counters = begunCounters(manifest);
   const [problem] = checkCursor(counters.cursor, begun.course);
   if (problem !== undefined) throw new AppError('invalid_data', `the place of ${commit.id} in its training is none of this one: ${problem.param} ${problem.message}`, { param: CHECKPOINT });
   const files: Partial<Record<StateRole, string>> = {};
   const wanted = stateFiles(expectedState(begun.plan, begun.spec.training, holdsWindow(counters.cursor)));
   for (const blob of commit.blobs) if (blob.role !== 'state' && wanted.has(blob.role)) files[blob.role] = await fetchBlob(store, commit, blob, folder);
-  return { include: 'state', files, counters, sha256: commit.manifest_sha256, dataSha256: manifest.data_sha256 };
+  return { include: 'state', files, counters, sha256: commit.manifest_sha256 };
 }
 
 /** Of the new job: what an earlier one watched, and how it ended, is not its own. */

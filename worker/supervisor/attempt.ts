@@ -13,7 +13,7 @@ import { closeAttempt, loadRecord, openAttempt } from '../../lib/jobs/record.js'
 import { type RestoreOutcome, restoreState } from '../../lib/jobs/restore.js';
 import { makeAttemptLog } from './attempt-log.js';
 import { endWithout, failure, vanished } from './ending.js';
-import { type AttemptInputs, beginWith, checkStateFiles, differenceOf, gatherInputs } from './inputs.js';
+import { type AttemptInputs, beginWith, causeOf, checkStateFiles, differenceOf, gatherInputs } from './inputs.js';
 import { watchForInterruption } from './interruption.js';
 import type { ObjectHold } from './object-cache.js';
 import { runTrainer } from './running.js';
@@ -102,7 +102,7 @@ async function prepare(session: Session, hold: ObjectHold | null): Promise<Prepa
     const pins = claim.head().inputs;
     // what is not known yet will be once a trainer has read it: running.ts
     const known = inputs.hashes([]);
-    const difference = known && differenceOf(known, inputs, pins, !fromStart);
+    const difference = known && differenceOf(known, pins, !fromStart);
     if (difference) throw difference;
     const restore = await restoreState(
       deps.store,
@@ -115,7 +115,9 @@ async function prepare(session: Session, hold: ObjectHold | null): Promise<Prepa
         check: (files, windowOpen) => checkStateFiles(record.spec, inputs.plan, files, windowOpen),
       },
       join(spoolDir, 'resume'),
-    );
+    ).catch(async (error: unknown) => {
+      throw isAppError(error) ? await causeOf(error, inputs, pins, !fromStart) : error;
+    });
     const final = restore.restored?.manifest.final;
     // It was complete, and paused before it could be said.
     return final ? { kind: 'over', ending: { kind: 'completed', result: final } } : { kind: 'ready', inputs, restore };

@@ -10,11 +10,12 @@ import { type Fingerprint, joinedSha256 } from '../../lib/data/fingerprint.js';
 import { openSettled, resolveLocation } from '../../lib/data/locations.js';
 import { isObjectLocation, objectAt } from '../../lib/data/object-locations.js';
 import { naming } from '../../lib/data/naming.js';
-import { type Pin, pinFile } from '../../lib/data/pinned-file.js';
+import { membersIn } from '../../lib/data/npz.js';
+import { hashPinned, type Pin, pinFile } from '../../lib/data/pinned-file.js';
 import type { DataPlaces } from '../../lib/data/places.js';
 import { type FetchFile, type LocalFile, settleSource } from '../../lib/data/settle.js';
-import type { PinnedFile } from '../../lib/data/source.js';
-import { AppError } from '../../lib/errors.js';
+import { pinnedIn, type PinnedFile } from '../../lib/data/source.js';
+import { AppError, type ErrorCode, isAppError } from '../../lib/errors.js';
 import { fetchBeginning } from '../../lib/jobs/beginnings.js';
 import { FIRST_WEIGHTS, firstWeightsProblems } from '../../lib/jobs/first-weights.js';
 import type { Store } from '../../lib/store/index.js';
@@ -48,10 +49,12 @@ export interface InputHashes {
 export interface AttemptInputs {
   data: TrainerData;
   initFile: PinnedFile | null;
-  /** The state of another job that this one goes on from, and the data that it belongs to; null without. */
-  initState: { counters: StateCounters; files: Partial<Record<StateRole, string>>; job: string; dataSha256: string } | null;
+  /** The state of another job that this one goes on from; null without. */
+  initState: { counters: StateCounters; files: Partial<Record<StateRole, string>> } | null;
   /** By what is known and what a trainer hashed while it read; null where that is not all of them. */
   hashes(hashed: readonly Fingerprint[]): InputHashes | null;
+  /** The same at once: what is not known is read, for this alone. Errors of hashPinned. */
+  readHashes(): Promise<InputHashes>;
   plan: ModelPlan;
   course: Course;
   totalUpdates: number;
@@ -83,14 +86,23 @@ export async function gatherInputs(spec: JobSpec, { places, memoryBytes }: DataM
   if ('problems' in checked) throw new AppError('invalid_data', `the spec does not fit the data: ${checked.problems.map((problem) => `${problem.param}: ${problem.message}`).join('; ')}`, { details: checked.problems });
   const { from } = spec.model.init !== null && 'from' in spec.model.init && fromStart ? spec.model.init : { from: null };
   const init = from === null ? null : await pinFirstWeights(await fetch(from, FIRST_WEIGHTS, []), checked.plan);
+  const sets = [train, ...(own ? [own] : [])];
+  const hashes = (hashed: readonly Fingerprint[]): InputHashes | null => {
+    const data = sets.map((set) => set.sha256(hashed));
+    const first = init && init.sha256(hashed);
+    return data.includes(null) || (init !== null && first === null) ? null : { data: joinedSha256(data as string[]), init: first };
+  };
   return {
     data: { train: train.resolved, validation: own?.resolved ?? null, memoryBytes },
     initFile: init?.file ?? null,
     initState: null,
-    hashes(hashed) {
-      const data = [train, ...(own ? [own] : [])].map((set) => set.sha256(hashed));
-      const first = init && init.sha256(hashed);
-      return data.includes(null) || (init !== null && first === null) ? null : { data: joinedSha256(data as string[]), init: first };
+    hashes,
+    async readHashes() {
+      const files = sets.flatMap(({ resolved }) => pinnedIn(resolved).map((file) => ({ file, members: membersIn(resolved) })));
+      if (init !== null) files.push({ file: init.file, members: [] });
+      const hashed: (Fingerprint | null)[] = [];
+      for (const { file, members } of files) hashed.push(await hashPinned(file, members));
+      return hashes(hashed.filter((each) => each !== null))!;
     },
     plan: checked.plan,
     course: courseOf(spec.training, checked.trainSamples),
@@ -117,27 +129,45 @@ async function pinFirstWeights({ path, fingerprint }: LocalFile, plan: ModelPlan
 export async function beginWith(inputs: AttemptInputs, spec: JobSpec, store: Store, folder: string): Promise<AttemptInputs> {
   const { init } = spec.model;
   if (init === null || 'from' in init) return inputs;
-  const begun = await fetchBeginning(store, init, { spec, ...inputs }, folder);
-  const hashes: AttemptInputs['hashes'] = (hashed) => {
-    const own = inputs.hashes(hashed);
-    return own && { ...own, init: begun.sha256 };
+  const { plan, course } = inputs;
+  const begun = await fetchBeginning(store, init, { spec, plan, course, dataSha256: async () => (inputs.hashes([]) ?? (await inputs.readHashes())).data }, folder);
+  const withInit = (own: InputHashes): InputHashes => ({ ...own, init: begun.sha256 });
+  const all: AttemptInputs = {
+    ...inputs,
+    hashes(hashed) {
+      const own = inputs.hashes(hashed);
+      return own && withInit(own);
+    },
+    readHashes: async () => withInit(await inputs.readHashes()),
   };
-  if (begun.include === 'weights') return { ...inputs, hashes, initFile: { path: await realpath(begun.file) } };
-  await checkStateFiles(spec, inputs.plan, begun.files, begun.counters);
-  return { ...inputs, hashes, initState: { ...begun, job: init.job } };
+  if (begun.include === 'weights') return { ...all, initFile: { path: await realpath(begun.file) } };
+  await checkStateFiles(spec, plan, begun.files, begun.counters);
+  return { ...all, initState: begun };
 }
 
 /**
- * What keeps these inputs from being the job's: AppError data_changed, or invalid_data where a state that it begins with belongs
- * to other data; null if nothing does.
- * @param pins what the job began with; null before its first micro-batch
+ * What keeps these inputs from being those that the job began with: AppError data_changed; null if nothing does.
+ * @param pins null before its first micro-batch
  * @param resumed whether it goes on from a checkpoint of its own
  */
-export function differenceOf({ data, init }: InputHashes, { initState }: AttemptInputs, pins: Inputs | null, resumed: boolean): AppError | null {
-  if (initState !== null && initState.dataSha256 !== data) return new AppError('invalid_data', `the state of ${initState.job} belongs to other data; only its weights can be begun with (include: "weights")`, { param: 'model.init.job' });
+export function differenceOf({ data, init }: InputHashes, pins: Inputs | null, resumed: boolean): AppError | null {
   if (pins === null) return null;
   if (pins.data_sha256 !== data) return new AppError('data_changed', `the data is not what the job began with (sha256 ${data.slice(0, 12)}…, was ${pins.data_sha256.slice(0, 12)}…)`, { param: 'data' });
   return resumed || pins.init_sha256 === init ? null : new AppError('data_changed', 'the first weights are not what the job began with', { param: 'model.init' });
+}
+
+/**
+ * Why an attempt really fails: where a checkpoint or the data is found wrong before anybody has compared the data, it may be
+ * other data that the checkpoint does not fit.
+ */
+export async function causeOf<Found extends { code: ErrorCode }>(found: Found, inputs: AttemptInputs, pins: Inputs | null, resumed: boolean): Promise<Found | AppError> {
+  const isUncompared = pins !== null && inputs.hashes([]) === null;
+  if (!isUncompared || (found.code !== 'checkpoint_corrupt' && found.code !== 'invalid_data')) return found;
+  try {
+    return differenceOf(await inputs.readHashes(), pins, resumed) ?? found;
+  } catch (error) {
+    return isAppError(error, 'data_changed') ? error : found;
+  }
 }
 
 /** Throws checkpoint_corrupt naming every tensor that is missing, extra, mis-shaped or in the wrong file. */

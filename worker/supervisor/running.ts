@@ -10,7 +10,7 @@ import type { EngineFacts, FromTrainer, Snapshot } from '../protocol.js';
 import { endWith, endWithout, failure } from './ending.js';
 import { makeFigures } from './figures.js';
 import { type Inbox, makeInbox } from './inbox.js';
-import { type AttemptInputs, differenceOf } from './inputs.js';
+import { type AttemptInputs, causeOf, differenceOf } from './inputs.js';
 import { makeSaver, resultOf } from './saver.js';
 import type { AttemptOutcome, Session } from './session.js';
 import type { TrainerExit } from './trainer-process.js';
@@ -179,7 +179,7 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
           controls.onFacts(message.facts.engine, message.facts.device);
           const hashes = inputs.hashes(message.hashed);
           if (hashes === null) throw new Error('the trainer did not hash what it read');
-          const difference = differenceOf(hashes, inputs, pins, restored !== null);
+          const difference = differenceOf(hashes, pins, restored !== null);
           if (difference !== null) {
             endBy(() => endWithout(session, saver, figures, failure(difference.code, difference.message, difference.param)));
             return;
@@ -224,7 +224,10 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
           return;
         case 'failed':
           figures.peakMemoryMib = message.peakMemoryMib;
-          endBy(() => endWithout(session, saver, figures, failure(message.code, message.message, message.param)));
+          endBy(async () => {
+            const { code, message: what, param } = session.facts === null ? await causeOf(message, inputs, pins, restored !== null) : message;
+            return endWithout(session, saver, figures, failure(code, what, param));
+          });
           return;
         case 'idle':
           figures.peakMemoryMib = message.peakMemoryMib;

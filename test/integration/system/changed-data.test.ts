@@ -10,12 +10,12 @@ import { type Proc, startTestSystem, type TestSystem, trainerOf, waitFor } from 
 import { bytesOf, npyOf, zipOf } from '../../unit/data/npz-files.js';
 
 const [SAMPLES, SIDE, CLASSES] = [600, 16, 3];
-const npz = (last: number, deflate = false) => {
-  const pixels = Uint8Array.from({ length: SAMPLES * SIDE * SIDE }, (_, index) => (index * 7919) % 251);
+const npz = (last: number, deflate = false, samples = SAMPLES, side = SIDE) => {
+  const pixels = Uint8Array.from({ length: samples * side * side }, (_, index) => (index * 7919) % 251);
   pixels[pixels.length - 1] = last;
   return zipOf([
-    { name: 'x.npy', data: npyOf({ descr: '|u1', shape: [SAMPLES, SIDE, SIDE], data: pixels }), deflate },
-    { name: 'y.npy', data: npyOf({ descr: '<i4', shape: [SAMPLES], data: bytesOf(Int32Array.from({ length: SAMPLES }, (_, index) => index % CLASSES)) }), deflate },
+    { name: 'x.npy', data: npyOf({ descr: '|u1', shape: [samples, side, side], data: pixels }), deflate },
+    { name: 'y.npy', data: npyOf({ descr: '<i4', shape: [samples], data: bytesOf(Int32Array.from({ length: samples }, (_, index) => index % CLASSES)) }), deflate },
   ]);
 };
 const weights = (first: number) => encodeSafetensors(new Map([['dense_1/kernel', { dtype: 'F32', shape: [SIDE * SIDE, CLASSES], data: new Float32Array(SIDE * SIDE * CLASSES).fill(first) }], ['dense_1/bias', { dtype: 'F32', shape: [CLASSES], data: new Float32Array(CLASSES) }]] as const));
@@ -66,6 +66,17 @@ describe('a job whose files change', () => {
     expect(head).toMatchObject({ state: 'failed', reason: 'data_changed', error: { code: 'data_changed', param: 'data' } });
     // it came to no micro-batch of the other data
     expect((await system.attempts(job)).at(-1)!.end).toMatchObject({ end_reason: 'data_changed', executed_micro_batches: 0 });
+  });
+
+  test.each([['of another number', npz(1, false, SAMPLES / 2)], ['of another size', npz(1, false, SAMPLES, SIDE / 2)]])('ends as data_changed, not as a damaged checkpoint, where the samples are %s', async (_what, other) => {
+    await put('set.npz', npz(1));
+    const job = await system.submit(spec('set.npz', { checkpoint: { every_micro_batches: 20 } }));
+    await system.until(job, 'has a checkpoint in its second half', (head) => head.retained.some(({ micro_batches: micro }) => (4 * micro) % SAMPLES > SAMPLES / 2));
+    worker.kill('SIGTERM');
+    await worker.exited;
+    await put('set.npz', other);
+    worker = await system.startWorker();
+    expect(await system.terminal(job)).toMatchObject({ state: 'failed', reason: 'data_changed', error: { code: 'data_changed', param: 'data' } });
   });
 
   test('ends as data_changed where first weights change before anything is saved', async () => {
