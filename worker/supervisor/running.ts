@@ -101,7 +101,7 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
       if (!stopping) {
         stopping = why;
         beating.phase('preempting');
-        log.info({ reason: why.reason, deadline_ms: deadlineMs }, 'stopping');
+        log.info({ reason: why.reason, deadline_ms: deadlineMs === null ? null : Math.round(deadlineMs) }, 'stopping');
       }
       if (deadlineMs !== null) after(deadlineMs, () => inbox.put({ type: 'deadline' }));
       // Before the first micro-batch there is nothing to save, and a trainer that is still loading does not listen.
