@@ -74,7 +74,7 @@ function checkToken({ headers, url }: FastifyRequest, digests: readonly Buffer[]
   if (!matches.includes(true)) throw new AppError('unauthorized', given === '' ? 'send Authorization: Bearer <token>' : 'this token is not known', { param: 'Authorization' });
 }
 
-const digestOf = (token: string): Buffer => createHash('sha256').update(token).digest();
+export const digestOf = (token: string): Buffer => createHash('sha256').update(token).digest();
 
 /** The name in a Host header, without port and brackets; null for anything else. */
 function hostnameOf(host: string): string | null {

@@ -49,6 +49,7 @@ export interface Config {
 const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost']);
 export const isLoopback = (host: string): boolean => LOOPBACK.has(host) || host.startsWith('127.');
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'];
+const HTTP_ADDRESS = /^https?:\/\/[^\s]+$/;
 const TOKEN_MIN_LENGTH = 32;
 const MAX_OPEN_JOBS = 100_000;
 /** https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html */
@@ -84,7 +85,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, cw
   const rateLimit = positive('PAWL_RATE_LIMIT');
   const host = text('PAWL_HOST') ?? '127.0.0.1';
   const url = text('PAWL_URL') ?? `http://127.0.0.1:${port}`;
-  if (!/^https?:\/\/[^\s]+$/.test(url)) bad('PAWL_URL', 'must be an http or https address');
+  if (!HTTP_ADDRESS.test(url)) bad('PAWL_URL', 'must be an http or https address');
   const engine = text('PAWL_ENGINE') ?? 'auto';
   if (engine !== 'auto' && engine !== 'tensorflow' && engine !== 'wasm') bad('PAWL_ENGINE', `must be auto, tensorflow or wasm, not ${JSON.stringify(engine)}`);
   const apiTokens = list(env['PAWL_API_TOKEN'], ',');
@@ -98,7 +99,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, cw
   if (notices !== 'auto' && !named.every(isNoticeName)) bad('PAWL_NOTICES', `must be auto, none, or some of ${NOTICE_NAMES.join(', ')} with commas between, not ${JSON.stringify(notices)}`);
   const address = (name: string, usual: string): string => {
     const given = text(name) ?? usual;
-    if (!/^https?:\/\/[^\s]+$/.test(given)) bad(name, 'must be an http address');
+    if (!HTTP_ADDRESS.test(given)) bad(name, 'must be an http address');
     return given.replace(/\/+$/, '');
   };
   // The first two are what Amazon's and Google's own libraries read.
@@ -111,7 +112,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, cw
   const logLevel = text('PAWL_LOG_LEVEL') ?? 'info';
   if (!LOG_LEVELS.includes(logLevel)) bad('PAWL_LOG_LEVEL', `must be one of ${LOG_LEVELS.join(', ')}`);
   const endpoint = text('S3_ENDPOINT');
-  if (endpoint !== null && !/^https?:\/\/[^\s]+$/.test(endpoint)) bad('S3_ENDPOINT', 'must be an http or https address');
+  if (endpoint !== null && !HTTP_ADDRESS.test(endpoint)) bad('S3_ENDPOINT', 'must be an http or https address');
 
   if (problems.length > 0) throw new AppError('invalid_request', `the environment cannot be used: ${problems.map((problem) => `${problem.param} ${problem.message}`).join('; ')}`, { details: problems });
   return {

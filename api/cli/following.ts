@@ -1,4 +1,5 @@
 // A job watched from outside: its events as they come, and its progress looked at in between, until it is over or nobody watches.
+import { pause } from '../../lib/clock.js';
 import type { Job } from '../../lib/contract/job.js';
 import type { Client } from '../client.js';
 import { ApiError } from '../client.js';
@@ -51,16 +52,4 @@ async function lookUntilOver(client: Client, id: string, watcher: JobWatcher, si
     }
     await pause(LOOK_MS, signal);
   }
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener('abort', done, { once: true });
-  });
 }

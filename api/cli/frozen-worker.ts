@@ -1,17 +1,11 @@
 // Freezing a worker of this machine, with the trainers that it forked, as a suspended machine would: SIGSTOP now, SIGCONT later.
 // Only of processes that are Pawl's workers; what was stopped is let go on whatever happens.
-import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import type { WorkerView } from '../../lib/contract/calls.js';
+import { childrenOf, readProc } from '../../lib/process-files.js';
 
-export interface Frozen {
-  /** Processes that stand still. */
-  pids: readonly number[];
-  thaw(): void;
-}
-
-/** @returns why it cannot be done, or what stands still now */
-export async function freezeWorker(worker: WorkerView): Promise<Frozen | string> {
+/** @returns why it cannot be done, or what lets it go on */
+export async function freezeWorker(worker: WorkerView): Promise<(() => void) | string> {
   if (process.platform !== 'linux') return 'processes can be frozen on Linux only';
   if (worker.host !== hostname()) return `its worker is on ${worker.host}, not on this machine`;
   const command = await readProc(worker.pid, 'cmdline');
@@ -30,13 +24,7 @@ export async function freezeWorker(worker: WorkerView): Promise<Frozen | string>
     thaw();
     return (error as Error).message;
   }
-  return { pids: [...stopped], thaw };
-}
-
-const readProc = async (pid: number, file: string): Promise<string> => readFile(`/proc/${pid}/${file}`, 'utf8').catch(() => '');
-
-async function childrenOf(pid: number): Promise<number[]> {
-  return (await readProc(pid, `task/${pid}/children`)).split(' ').map(Number).filter((child) => child > 0);
+  return thaw;
 }
 
 /** A stop takes effect a moment after its signal. */

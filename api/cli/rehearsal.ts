@@ -1,7 +1,7 @@
 // A rehearsal on a live job: notices, kills and freezes at random moments, each waited for until the job goes on, and what every
 // one of them cost. It asks of the API what any user may ask; freezing alone needs a worker of this machine.
-import { setTimeout as sleep } from 'node:timers/promises';
-import type { Attempt, Job } from '../../lib/contract/job.js';
+import { pause } from '../../lib/clock.js';
+import type { Job } from '../../lib/contract/job.js';
 import { keyOf, uniformAt } from '../../lib/training/random.js';
 import { ApiError, type Client } from '../client.js';
 import { freezeWorker } from './frozen-worker.js';
@@ -70,14 +70,13 @@ export async function rehearse(client: Client, id: string, { kinds, everyMs, for
     onStrike(strike);
   }
   job = await client.job(id);
-  const sum = (of: (attempt: Attempt) => number): number => job.attempts.reduce((total, attempt) => total + of(attempt), 0);
   return {
     job: id,
     seed,
     status: job.status,
     strikes,
     attempts: job.attempts.length,
-    executed_micro_batches: sum((attempt) => attempt.executed_micro_batches ?? 0),
+    executed_micro_batches: job.attempts.reduce((total, attempt) => total + (attempt.executed_micro_batches ?? 0), 0),
     wasted_micro_batches: job.waste.micro_batches,
     weights_sha256: job.result?.weights_sha256 ?? null,
   };
@@ -93,16 +92,16 @@ async function strikeOnce(client: Client, before: Job, kind: StrikeKind, signal:
       const frozen = worker ? await freezeWorker(worker) : 'its worker is gone';
       if (typeof frozen === 'string') return { ...strike, struck: false, message: frozen };
       // Until another worker has taken over, or as long as it takes to be given up.
-      await lookUntil(client, before.id, signal, (job) => hasMoved(job, attempt), FREEZE_MS).finally(frozen.thaw);
+      await lookUntil(client, before.id, signal, (job) => hasMoved(job, attempt), FREEZE_MS).finally(frozen);
     } else await client.preempt(before.id, kind === 'kill' ? 0 : GRACE_SECONDS);
   } catch (error) {
     if (!(error instanceof ApiError) || error.status !== 409) throw error;
     return { ...strike, struck: false, message: error.message };
   }
-  const after = await lookUntil(client, before.id, signal, (job) => job.is_terminal || (job.status === 'running' && (kind === 'freeze' || hasMoved(job, attempt)) && job.progress.micro_batches > before.progress.micro_batches));
+  const goesOn = (job: Job): boolean => job.is_terminal || (job.status === 'running' && (kind === 'freeze' || hasMoved(job, attempt)) && job.progress.micro_batches > before.progress.micro_batches);
+  const after = await lookUntil(client, before.id, signal, goesOn);
   const last = after.attempts.at(-1);
-  const recovered = after.is_terminal || after.status === 'running';
-  return { ...strike, recovered_ms: recovered ? Math.round(performance.now() - beganMs) : null, next_attempt: last && last.number > attempt ? last.number : null, resumed_from: last && last.number > attempt ? last.resumed_from : null };
+  return { ...strike, recovered_ms: goesOn(after) ? Math.round(performance.now() - beganMs) : null, next_attempt: last && last.number > attempt ? last.number : null, resumed_from: last && last.number > attempt ? last.resumed_from : null };
 }
 
 const hasMoved = (job: Job, attempt: number): boolean => (job.attempts.at(-1)?.number ?? 0) > attempt;
@@ -116,5 +115,3 @@ async function lookUntil(client: Client, id: string, signal: AbortSignal, enough
     await pause(LOOK_MS, signal);
   }
 }
-
-const pause = (ms: number, signal: AbortSignal): Promise<unknown> => sleep(Math.max(0, ms), undefined, { signal }).catch(() => undefined);

@@ -1,10 +1,11 @@
 // The system that the demo talks to: `pawl up` as a user would start it, on a free port, with a temporary data folder and a
 // Redis of its own; and the proof that nothing of it is left.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { childrenOf } from '../../lib/process-files.js';
 
 export interface DemoSystem {
   url: string;
@@ -99,6 +100,5 @@ function isAlive(pid: number): boolean {
 
 /** A process and all that it started, as Linux tells it. */
 async function descendantsOf(pid: number): Promise<number[]> {
-  const children = (await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => '')).split(' ').filter((part) => part !== '').map(Number);
-  return [pid, ...(await Promise.all(children.map(descendantsOf))).flat()];
+  return [pid, ...(await Promise.all((await childrenOf(pid)).map(descendantsOf))).flat()];
 }

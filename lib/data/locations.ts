@@ -105,12 +105,15 @@ async function realFolders(folders: readonly string[]): Promise<string[]> {
 export const notAsItWas = (path: string, param: string | null = null): AppError =>
   new AppError('data_changed', `${JSON.stringify(basename(path))} is not the file any more that it was`, param === null ? {} : { param });
 
+/** Half of a pair would be another name to a file system or a server. */
+export const isWellFormed = (text: string): boolean => !/\p{Surrogate}/u.test(text);
+
 /** Without a look at any disk. AppError `invalid_location` with `param` for everything but a path that stays below where it begins. */
 export function relativePathOf(location: string, param: string): string {
   const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):/.exec(location)?.[1]?.toLowerCase();
   if (scheme !== undefined && scheme !== 'file') throw refused(location, `has the scheme ${scheme}:; only paths, bare or with file:, and s3: are read`, param);
   const path = scheme === 'file' ? location.slice('file:'.length) : location;
-  if (/\p{Surrogate}/u.test(path)) throw refused(location, 'is not well-formed Unicode', param); // it would be another name to the file system
+  if (!isWellFormed(path)) throw refused(location, 'is not well-formed Unicode', param);
   if (path.includes('\0') || path.includes('\\')) throw refused(location, 'has a NUL or a backslash', param);
   if (path.startsWith('/')) throw refused(location, 'is absolute; give a path relative to a data root', param);
   const segments = path.split('/').filter((segment) => segment !== '' && segment !== '.');

@@ -1,5 +1,6 @@
 // Which objects may be data: those of the buckets that the operator named, and none of the store's own.
 import { AppError } from '../errors.js';
+import { isWellFormed } from './locations.js';
 import type { DataObjects, ObjectLocation } from './objects.js';
 
 /** Buckets in which data may lie. */
@@ -23,7 +24,7 @@ export function objectAt(location: string, buckets: DataBuckets | null, param: s
   const [, bucket, key] = /^[sS]3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])\/(.+)$/s.exec(location) ?? refuse('is not s3://bucket/key');
   const object = { bucket: bucket!, key: key! };
   if (buckets === null || !buckets.names.includes(object.bucket)) return refuse(`is in a bucket that holds no data for Pawl: PAWL_DATA_BUCKETS names ${buckets === null || buckets.names.length === 0 ? 'none' : buckets.names.join(', ')}`);
-  if (LONE_SURROGATE.test(object.key)) refuse('is not well-formed Unicode');
+  if (!isWellFormed(object.key)) refuse('is not well-formed Unicode');
   if (Buffer.byteLength(object.key) > MAX_KEY_BYTES) refuse(`has a key of more than ${MAX_KEY_BYTES} bytes`);
   const { store } = buckets;
   // the second is what a gateway makes of it that decodes once too often
@@ -36,8 +37,6 @@ export function objectAt(location: string, buckets: DataBuckets | null, param: s
   }
   return object;
 }
-
-const LONE_SURROGATE = /\p{Surrogate}/u;
 
 /** The key with its percent signs understood; itself where they mean nothing. */
 function decoded(key: string): string {

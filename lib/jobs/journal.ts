@@ -3,12 +3,12 @@
 import type { JobEvent } from '../contract/rows.js';
 import type { Head, JobRecord } from '../contract/records.js';
 import { decodeLines } from '../checkpoints/segments.js';
-import { isAppError } from '../errors.js';
 import type { Journal } from '../queue/index.js';
 import type { Store } from '../store/index.js';
 import { readSegment } from './commit.js';
 import type { Manifests } from './committed-progress.js';
 import { EVENT_ID_STRIDE } from './lifecycle.js';
+import { liveEntriesAfter } from './live-entries.js';
 
 export interface JournalDeps {
   store: Pick<Store, 'get'>;
@@ -33,7 +33,7 @@ export function isGap(before: number, id: number): boolean {
 
 /** Events after an id (-1: all), at most `limit`, in order. */
 export async function eventsAfter(deps: JournalDeps, record: JobRecord, head: Head, after: number, limit: number): Promise<JobEvent[]> {
-  const live = await readLive(deps.journal, record.id, after, limit);
+  const live = await liveEntriesAfter(deps.journal, record.id, after, limit);
   // A full page of live events ends where the next page begins: later ones from elsewhere have to wait.
   const horizon = live.length < limit ? Infinity : (live.at(-1)?.id ?? Infinity);
   const events = new Map<number, JobEvent>();
@@ -58,15 +58,6 @@ function isComplete(after: number, ids: readonly number[], newest: number): bool
     last = id;
   }
   return last >= newest;
-}
-
-async function readLive(journal: JournalDeps['journal'], job: string, after: number, limit: number): Promise<JobEvent[]> {
-  try {
-    return (await journal.read(job, { afterId: after < 0 ? null : after, limit })).entries;
-  } catch (error) {
-    if (isAppError(error, 'queue_unavailable')) return [];
-    throw error;
-  }
 }
 
 /** Whole segments, oldest first, until there are enough events. */

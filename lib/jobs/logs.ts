@@ -2,9 +2,9 @@
 // it ends, and the live lines in Redis, which have the rest. Nothing decides by it, so it is in no manifest.
 import type { LogLine } from '../contract/rows.js';
 import { decodeLines, encodeLines } from '../checkpoints/segments.js';
-import { isAppError } from '../errors.js';
 import type { Journal } from '../queue/index.js';
 import type { Store } from '../store/index.js';
+import { liveEntriesAfter } from './live-entries.js';
 import { logPageKey, logsPrefix, parseLogPageKey } from './names.js';
 
 /** Lines of one attempt have ids from fence × stride on, so that no two attempts' lines can have one id. */
@@ -24,7 +24,7 @@ export async function writeLogPage(store: Pick<Store, 'put'>, job: string, lines
 /** Lines after an id (-1: all), at most `limit`, in order. */
 export async function logLinesAfter({ store, logs }: LogDeps, job: string, after: number, limit: number): Promise<LogLine[]> {
   // Live lines first: one that is put into a page meanwhile is found in one of the two.
-  const live = await readLive(logs, job, after, limit);
+  const live = await liveEntriesAfter(logs, job, after, limit);
   const pages = await pagesAfter(store, job, after);
   const kept: LogLine[] = [];
   let read = 0;
@@ -47,13 +47,4 @@ async function pagesAfter(store: Pick<Store, 'keys'>, job: string, after: number
     if (range && range.last > after) pages.push({ key, first: range.first });
   }
   return pages.sort((a, b) => a.first - b.first);
-}
-
-async function readLive(logs: LogDeps['logs'], job: string, after: number, limit: number): Promise<LogLine[]> {
-  try {
-    return (await logs.read(job, { afterId: after < 0 ? null : after, limit })).entries;
-  } catch (error) {
-    if (isAppError(error, 'queue_unavailable')) return [];
-    throw error;
-  }
 }

@@ -1,7 +1,6 @@
 // A whole system of real processes for tests: Redis, a store (folder or S3 server), workers and a controller forked from
 // dist/. What a test kills is really killed; whatever is left at the end is ended, and a test can ask that nothing was.
 import { type ChildProcess, execFile, fork } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ulid } from 'ulid';
 import { systemClock } from '../../lib/clock.js';
@@ -15,6 +14,7 @@ import { isTerminal } from '../../lib/jobs/lifecycle.js';
 import { loadAttempts } from '../../lib/jobs/record.js';
 import { resolveSpec } from '../../lib/jobs/spec/resolve.js';
 import { submitJob } from '../../lib/jobs/submit.js';
+import { childrenOf } from '../../lib/process-files.js';
 import { connectQueue, type JobQueue } from '../../lib/queue/index.js';
 import type { Store } from '../../lib/store/index.js';
 import { openStore } from '../../lib/store/open.js';
@@ -62,11 +62,7 @@ export interface TestSystem {
   stop(): Promise<void>;
 }
 
-/** Linux: the children of a process. */
-export async function childrenOf(pid: number): Promise<number[]> {
-  const text = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => '');
-  return text.split(' ').filter((part) => part !== '').map(Number);
-}
+export { childrenOf };
 
 /** A worker's trainer; between two attempts there may be none yet. */
 export async function trainerOf(worker: Proc): Promise<number> {

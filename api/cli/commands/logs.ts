@@ -1,5 +1,5 @@
 // `pawl logs`: what workers and trainers said about a job, to the end or for as long as there is more to come.
-import { setTimeout as pause } from 'node:timers/promises';
+import { pause } from '../../../lib/clock.js';
 import type { LogLine } from '../../../lib/contract/rows.js';
 import { type AddCommands, command, usageError, withExamples } from '../context.js';
 import { logLine } from '../render.js';
@@ -32,7 +32,7 @@ export const addLogs: AddCommands = (program, context) => {
           last = page.data.at(-1)?.id ?? last;
         } while (page.has_more && !left.aborted);
         if (over) return;
-        await pause(LOOK_MS, undefined, { signal: left }).catch(() => undefined);
+        await pause(LOOK_MS, left);
       }
     });
   withExamples(logs, ['pawl logs JOB --follow', 'pawl logs JOB --json'], 'With --json a line of JSON for each.');

@@ -1,6 +1,6 @@
 // Which clouds' notices a worker listens to, and the listening: each source is asked again and again until the worker goes, its
 // failures are of no consequence, and what was announced is told once and not taken back.
-import { setTimeout as sleep } from 'node:timers/promises';
+import { pause } from '../../../lib/clock.js';
 import { messageOf } from '../../../lib/errors.js';
 import { makeAwsSource } from './aws.js';
 import { makeAzureSource } from './azure.js';
@@ -36,14 +36,13 @@ export function watchNotices(options: NoticesOptions, sources: readonly NoticeSo
   const { wanted, log, onAnnounced } = options;
   const over = new AbortController();
   const { signal } = over;
-  const pause = (ms: number): Promise<unknown> => sleep(ms, undefined, { signal }).catch(() => undefined);
 
   async function isThere(source: NoticeSource): Promise<boolean> {
     for (const timeoutMs of DETECT_MS) {
       if (signal.aborted) return false;
       const there = await source.detect(AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)])).catch(() => null);
       if (there !== null) return there;
-      await pause(DETECT_PAUSE_MS);
+      await pause(DETECT_PAUSE_MS, signal);
     }
     return false;
   }
@@ -65,7 +64,7 @@ export function watchNotices(options: NoticesOptions, sources: readonly NoticeSo
         pauseMs = Math.max(pauseMs, FAILED_PAUSE_MS);
       }
       looked();
-      await pause(pauseMs);
+      await pause(pauseMs, signal);
     }
   }
 
@@ -73,7 +72,7 @@ export function watchNotices(options: NoticesOptions, sources: readonly NoticeSo
   return {
     firstLook: async (ms) => {
       const late = new AbortController();
-      await Promise.race([first, sleep(ms, undefined, { signal: late.signal }).catch(() => undefined)]);
+      await Promise.race([first, pause(ms, late.signal)]);
       late.abort();
     },
     close: () => over.abort(),
