@@ -64,7 +64,7 @@ ${projects.filter((project) => rows.has(project)).map((project) => rows.get(proj
 
 - **protocol**: random interleavings of claims, commits, verbs, retries, retention and two controllers on a store whose writes may be delayed, lost after taking effect or answered late; and copies of the protocol with one rule taken out, each of which has to be caught.
 - **wasm**: the tests of the engine once more, on the engine wasm.
-- **resume**: five models on two engines, every other attempt with two lanes, cut at every micro-batch by notice and by SIGKILL, in every validation batch, at every pair of micro-batches, and at 40 random pairs and triples each, resumed in fresh processes: weights, slots, accumulator and statistics at every snapshot, rows and data order equal byte for byte.
+- **resume**: five models and six optimizers on two engines, every other attempt with two lanes, cut at every micro-batch by notice and by SIGKILL, in every validation batch, at every pair of micro-batches, and at 40 random pairs and triples each, resumed in fresh processes: weights, slots, accumulator and statistics at every snapshot, rows and data order equal byte for byte.
 - **chaos**: trainer, supervisor, Redis, S3 server and the whole system killed inside windows; zombies; damaged checkpoints; full disks; verbs raced against all of it.
 `;
 }

@@ -47,7 +47,7 @@ export interface ListingDeps {
 
 /** What other processes did shows after this long. */
 const REFRESH_MS = 1_000;
-/** A count of what is open may be this old where there is room: a submission must not wait for a list of everything. */
+/** After this long a count of what is open is made anew, beside the submission that asked: where there is room it need not wait. */
 const COUNT_MS = 10_000;
 /** Days of `closed/` that are listed again: whoever closes a job dates it by its own clock. */
 const CLOSED_DAYS_AGAIN = 2;
@@ -70,6 +70,8 @@ interface Index {
   entries: Map<string, Entry>;
   /** Newest first; replaced, never changed, so that a scan under way keeps its place. */
   ids: readonly string[];
+  /** Entries that are open. */
+  open: number;
 }
 /** Reads left for an answer. */
 interface Budget {
@@ -106,15 +108,22 @@ export function makeJobListing({ store, access, clock }: ListingDeps): JobListin
     }
     const entries = new Map<string, Entry>(closed);
     for (const [job, gen] of open) if (gen > (entries.get(job)?.gen ?? -1)) entries.set(job, { gen, day: null });
-    index = { entries, ids: newestFirst(entries.keys()), at };
+    index = { entries, ids: newestFirst(entries.keys()), open: countOpen(entries), at };
   }
 
+  const isOlder = (ageMs: number): boolean => !index || clock.monotonicMs() - index.at >= ageMs;
+  const refreshed = (): Promise<void> => (refreshing ??= refresh().finally(() => (refreshing = null)));
+
   async function current(youngerThanMs: number): Promise<Index> {
-    if (!index || clock.monotonicMs() - index.at >= youngerThanMs) {
-      refreshing ??= refresh().finally(() => (refreshing = null));
-      await refreshing;
-    }
-    return index ?? { entries: new Map(), ids: [] };
+    if (isOlder(youngerThanMs)) await refreshed();
+    return index ?? { entries: new Map(), ids: [], open: 0 };
+  }
+
+  /** What is known of open jobs, at once; only a process's first count is waited for. A failure shows where a list is waited for. */
+  async function openAboutNow(): Promise<number> {
+    if (!index) return (await current(COUNT_MS)).open;
+    if (isOlder(COUNT_MS)) refreshed().catch(() => undefined);
+    return index.open;
   }
 
   async function summary(job: string, { gen, day }: Entry, budget: Budget): Promise<JobListItem | null> {
@@ -180,18 +189,20 @@ export function makeJobListing({ store, access, clock }: ListingDeps): JobListin
       const hasMore = at < end;
       return { items, hasMore, lastId: hasMore ? (ids[at - 1] ?? null) : (items.at(-1)?.id ?? null) };
     },
-    isFull: async (openJobs) => countOpen(await current(COUNT_MS)) >= openJobs && countOpen(await current(REFRESH_MS)) >= openJobs,
+    isFull: async (openJobs) => (await openAboutNow()) >= openJobs && (await current(REFRESH_MS)).open >= openJobs,
     note: (job, gen) => {
       noted.set(job, { gen, at: clock.monotonicMs() });
-      if (!index || gen <= (index.entries.get(job)?.gen ?? -1)) return;
-      const isNew = !index.entries.has(job);
+      const before = index?.entries.get(job);
+      if (!index || gen <= (before?.gen ?? -1)) return;
+      const isNew = !before;
       index.entries.set(job, { gen, day: null });
+      if (before?.day !== null) index.open++;
       if (isNew) index.ids = job > (index.ids[0] ?? '') ? [job, ...index.ids] : newestFirst(index.entries.keys());
     },
   };
 }
 
-function countOpen({ entries }: Index): number {
+function countOpen(entries: Map<string, Entry>): number {
   let open = 0;
   for (const { day } of entries.values()) if (day === null) open++;
   return open;

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { type JobPage, makeJobListing } from '../../../lib/jobs/listing.js';
 import { makeJobAccess } from '../../../lib/jobs/access.js';
-import { systemClock } from '../../../lib/clock.js';
+import { type Clock, systemClock } from '../../../lib/clock.js';
 import { silentLog } from '../../../lib/log.js';
 import type { Store } from '../../../lib/store/index.js';
 import { SPEC, startApi, type TestApi } from '../../support/api.js';
@@ -99,11 +99,41 @@ describe('the list of jobs', () => {
     expect((await listing.list({ ...ALL, limit: 100 })).items).toHaveLength(100);
     expect(reads).toBe(again);
   });
+
+  it('counts what is open without a list where there is room, also after it was full, and also while the store stands still', async () => {
+    const api = await startApi();
+    const job = await api.submit();
+    let elapsed = 0;
+    let stuck: Promise<void> | null = null;
+    let lists = 0;
+    const slow: Pick<Store, 'get' | 'keys'> = {
+      get: (...args) => api.store.get(...args),
+      keys: async function* (...args) {
+        lists++;
+        await stuck;
+        yield* api.store.keys(...args);
+      },
+    };
+    const listing = anotherListing(api, slow, { now: () => new Date(), monotonicMs: () => elapsed });
+    expect([await listing.isFull(2), await listing.isFull(1), lists]).toEqual([false, true, 2]);
+    listing.note('job_01jzzzzzzzzzzzzzzzzzzzzzzz', 0);
+    listing.note('job_01jzzzzzzzzzzzzzzzzzzzzzzz', 0);
+    listing.note(job, 1);
+    expect([await listing.isFull(3), await listing.isFull(2), lists]).toEqual([false, true, 2]);
+    let release = (): void => undefined;
+    stuck = new Promise((resolve) => (release = resolve));
+    elapsed = 60_000;
+    expect([await listing.isFull(3), lists]).toEqual([false, 3]);
+    const full = listing.isFull(2);
+    release();
+    // What was noted never came into the store, so that the new list, which a full queue waits for, has room.
+    expect(await full).toBe(false);
+  });
 });
 
 const ALL = { statuses: null, name: null, tags: {}, createdAfter: null, after: null, limit: 20 };
 
-function anotherListing(api: TestApi, store: Pick<Store, 'get' | 'keys'> = api.store) {
+function anotherListing(api: TestApi, store: Pick<Store, 'get' | 'keys'> = api.store, clock: Pick<Clock, 'now' | 'monotonicMs'> = systemClock) {
   const access = makeJobAccess({ store: api.store, queue: api.queue, clock: systemClock, places: { roots: [], buckets: null }, log: silentLog });
-  return makeJobListing({ store, access, clock: systemClock });
+  return makeJobListing({ store, access, clock });
 }

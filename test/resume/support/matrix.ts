@@ -13,7 +13,7 @@ import { permutationOf } from '../../../lib/training/permutation.js';
 import { bitsAt, keyOf } from '../../../lib/training/random.js';
 import { runTraining, type Cut, type RunResult } from './run-training.js';
 import { bytesOf, smallNpz } from '../../unit/data/npz-files.js';
-import { SPEC_A, SPEC_B, SPEC_C, SPEC_D, SPEC_E } from './specs.js';
+import { SPEC_A, SPEC_B, SPEC_C, SPEC_D, SPEC_D_ADAMW, SPEC_E } from './specs.js';
 
 interface Case {
   name: string;
@@ -51,6 +51,7 @@ async function writePoisoned(dir: string): Promise<void> {
   await writeFile(join(dir, 'poisoned.npz'), smallNpz({ x: { descr: '<f4', shape: [40, 5, 5], data: bytesOf(x) }, y: { descr: '|u1', shape: [40], data: y } }));
 }
 export const MODEL_D: Case = { name: 'D: windows that are skipped', spec: SPEC_D, microBatches: 14, validationBatches: 0, few: [[notice(4)], [kill(7)], [notice(10)], [notice(1), kill(6), notice(12)]], writeData: writePoisoned, skippedWindows: 2, light: true };
+export const MODEL_D_ADAMW: Case = { ...MODEL_D, name: 'D: windows that are skipped, by adamw', spec: SPEC_D_ADAMW, few: [[notice(5)], [kill(8)], [notice(3), kill(9), notice(13)]] };
 
 export const MODEL_E: Case = { name: 'E: lamb, one cycle, frozen layers, squared errors', spec: SPEC_E, microBatches: 14, validationBatches: 0, few: [[notice(5)], [kill(9)], [notice(2), kill(4), notice(13)]], light: true };
 

@@ -63,8 +63,7 @@ export const SPEC_B: JobSpecInput = {
 
 /**
  * Two classes by a single output, residuals with normalization and dropout inside, a moving average of the weights, validation by
- * it, the best epoch's weights at the end, windows that are dropped at an epoch's end. (adamw is A's adam with the decay that
- * adagrad has here.)
+ * it, the best epoch's weights at the end, windows that are dropped at an epoch's end.
  */
 export const SPEC_C: JobSpecInput = {
   name: 'resume-c',
@@ -106,6 +105,13 @@ export const SPEC_D: JobSpecInput = {
   },
   training: { batch_size: 6, accum_iters: 3, epochs: 2, tail: 'carry', seed: 2, nonfinite: 'skip_window', optimizer: { type: 'rmsprop', lr: 0.01, momentum: 0.5 } },
   checkpoint: { every_micro_batches: 2 },
+};
+
+/** There is one optimizer more than there are models: the same training by adamw, its windows cut short at an epoch's end. */
+export const SPEC_D_ADAMW: JobSpecInput = {
+  ...SPEC_D,
+  name: 'resume-d-adamw',
+  training: { ...SPEC_D.training, tail: 'flush', optimizer: { type: 'adamw', lr: 0.01, weight_decay: 0.02 } },
 };
 
 /**
