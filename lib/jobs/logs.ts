@@ -25,18 +25,13 @@ export async function writeLogPage(store: Pick<Store, 'put'>, job: string, lines
 export async function logLinesAfter({ store, logs }: LogDeps, job: string, after: number, limit: number): Promise<LogLine[]> {
   // Live lines first: one that is put into a page meanwhile is found in one of the two.
   const live = await liveEntriesAfter(logs, job, after, limit);
-  const pages = await pagesAfter(store, job, after);
-  const kept: LogLine[] = [];
-  let read = 0;
-  for (const { key } of pages) {
-    if (kept.length >= limit) break;
-    read++;
+  const lines = new Map(live.map((line) => [line.id, line]));
+  for (const { key, first } of await pagesAfter(store, job, after)) {
+    // Pages can overlap: one that got no answer is written again with what was said since.
+    if ([...lines.keys()].filter((id) => id < first).length >= limit) break;
     const page = await store.get(key);
-    if (page) kept.push(...decodeLines<LogLine>(page.body).filter((line) => line.id > after));
+    for (const line of page ? decodeLines<LogLine>(page.body) : []) if (line.id > after) lines.set(line.id, line);
   }
-  // What either place did not show for want of room comes before whatever the other shows beyond.
-  const horizon = Math.min(live.length < limit ? Infinity : live.at(-1)!.id, read < pages.length ? pages[read]!.first - 1 : Infinity);
-  const lines = new Map([...live, ...kept].filter((line) => line.id <= horizon).map((line) => [line.id, line]));
   return [...lines.values()].sort((a, b) => a.id - b.id).slice(0, limit);
 }
 

@@ -52,6 +52,14 @@ it('shows lines once and in order, wherever they are, in pages of any size', asy
   for (const limit of [1, 7, 20, 100]) expect(await all(api, job, limit)).toEqual([...first.slice(0, 20), ...second]);
 });
 
+it('shows lines once where a page that got no answer was written again, longer', async () => {
+  const api = await startApi();
+  const job = await api.submit();
+  const said = lines(1, 12);
+  for (const [from, to] of [[0, 3], [0, 6], [0, 9], [9, 12]] as const) await writeLogPage(api.store, job, said.slice(from, to), patient());
+  for (const limit of [1, 3, 5, 100]) expect(await all(api, job, limit)).toEqual(said);
+});
+
 it('is read from the store without Redis, and refuses what is no line', async () => {
   const api = await startApi();
   const job = await api.submit();

@@ -57,6 +57,21 @@ describe('what an attempt says', () => {
     expect([tries, await kept()]).toEqual([2, live]);
   });
 
+  it('keeps what is said while a page is being written for the next one', async () => {
+    let during = (): void => undefined;
+    const { log, live, kept } = await makeLog(1, (store) => ({ put: (key, body, options) => (during(), store.put(key, body, options)) }));
+    during = () => {
+      during = () => undefined;
+      log.info({}, 'second');
+    };
+    log.info({}, 'first');
+    await log.keep();
+    expect(await kept()).toEqual(live.slice(0, 1));
+    await log.keep();
+    expect(await kept()).toEqual(live);
+    expect(live).toHaveLength(2);
+  });
+
   it('has an end, which it says', async () => {
     const { log, live } = await makeLog();
     for (let n = 0; n < LOG_ID_STRIDE + 10; n++) log.info({}, 'again');
