@@ -53,7 +53,7 @@ export function makeAttemptLog(log: SayLog, { store, feed, clock }: { store: Pic
     };
 
   async function keepWaiting(): Promise<void> {
-    const page = waiting;
+    const page = [...waiting];
     if (page.length === 0) return;
     try {
       await writeLogPage(store, stamp.job, page, AbortSignal.timeout(PATIENCE_MS));
