@@ -13,6 +13,8 @@ import type { StateCounters, StateRole } from '../lib/training/state.js';
 /** A state to continue from: one safetensors file a role, and its counters. Files were verified (hash) by the supervisor. */
 export interface ResumeState {
   counters: StateCounters;
+  /** It is the job's last commit: what does not change from it need not be handed over again. */
+  committed: boolean;
   files: Partial<Record<StateRole, string>>;
 }
 
@@ -41,8 +43,8 @@ export type ToTrainer =
   | { type: 'run'; attempt: string }
   /** Take a snapshot at the next micro-batch, besides the policy's own. */
   | { type: 'snapshot'; attempt: string }
-  /** Snapshot `number` is committed (or given up): the next background snapshot may start. */
-  | { type: 'snapshot_settled'; attempt: string; number: number }
+  /** Snapshot `number` is committed, or given up: the next background snapshot may start. */
+  | { type: 'snapshot_settled'; attempt: string; number: number; committed: boolean }
   /** Stop at the next micro-batch, with a last snapshot unless `discard`. `deadlineMs` is what is left, null for none. */
   | { type: 'stop'; attempt: string; deadlineMs: number | null; discard: boolean }
   /** The attempt is over: forget everything of it. Answered with `idle`. */
@@ -69,6 +71,8 @@ export interface Snapshot {
   number: number;
   counters: StateCounters;
   files: Partial<Record<StateRole, SnapshotFile>>;
+  /** Parts of the state without a file: they are those of the last snapshot that was settled as committed, or of the state resumed from. */
+  unchanged: StateRole[];
   /** keep_best's metric, if this is the state of one of the best epochs so far; else null. */
   best: number | null;
   /** Milliseconds from the boundary it was taken at until its files were written. */

@@ -39,6 +39,7 @@ export const Checkpoint = Type.Object(
     window_position: countOf('micro-batches in the open window; 0: none is open'),
     committed_at: Timestamp,
     bytes: countOf('of its files'),
+    bytes_written: countOf('of them, what it added to the checkpoints before it: inside a window only the gradients that it holds are new'),
     best: nullable(Type.Number(), { description: "keep_best's metric, where it is one of the best; else null" }),
     sha256: Type.String({ description: 'of its manifest, which has those of its files' }),
   },

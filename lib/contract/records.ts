@@ -42,6 +42,8 @@ export const RetainedCommit = Type.Object(
     window_position: Count,
     committed_at: Timestamp,
     bytes: Count,
+    /** Of them, what this commit wrote; the rest are blobs of commits before it. */
+    bytes_written: Count,
     /** keep_best's metric, where the epoch that had just ended was one of the best; else null. */
     best: nullable(Type.Number()),
     blobs: Type.Array(BlobRef),
@@ -159,6 +161,8 @@ export const Manifest = Type.Object(
     ),
     best: nullable(Type.Number()),
     blobs: Type.Array(BlobRef),
+    /** Bytes of those blobs that this commit wrote; the others are of commits before it. */
+    bytes_written: Count,
     rows: Type.Object({ update: Type.Array(Segment), epoch: Type.Array(Segment) }, closed),
     events: Type.Array(Segment),
     spec_sha256: Sha256,

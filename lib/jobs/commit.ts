@@ -17,10 +17,21 @@ import { retainedCommit, sha256Of } from './rebuild.js';
 
 /** Bytes hashed before other work of the process gets its turn. */
 const HASH_SLICE = 4 << 20;
+/** Segments of rows have names of their own by their content, which no commit shares. */
+const NOTHING: ReadonlySet<string> = new Set();
+
+/** The micro-batch that a state's window began with: weights and slots are the same as long as it is. */
+const windowOf = ({ micro_batches: microBatches, window_position: position }: { micro_batches: number; window_position: number }): number => microBatches - position;
+
+/** A file of the state; `read` is null where it is what the commit before has, of the same window. */
+export interface StateBlob {
+  role: BlobRef['role'];
+  read: (() => Promise<Buffer>) | null;
+}
 
 export interface CommitRequest {
   state: StateCounters;
-  blobs: readonly { role: BlobRef['role']; read: () => Promise<Buffer> }[];
+  blobs: readonly StateBlob[];
   updateRows: readonly UpdateRow[];
   epochRows: readonly EpochRow[];
   /** Besides those that HEAD carries. */
@@ -42,7 +53,7 @@ export interface Committer {
    * @returns HEAD after the swap, and the new checkpoint
    * @throws AppError fenced; store_full, store_unavailable (nothing changed; HEAD still names the commit before); the signal's reason
    */
-  commit(request: CommitRequest, signal?: AbortSignal): Promise<{ head: Head; manifest: Manifest; bytesWritten: number }>;
+  commit(request: CommitRequest, signal?: AbortSignal): Promise<{ head: Head; manifest: Manifest }>;
 }
 
 export interface CommitterDeps {
@@ -60,13 +71,13 @@ export async function sha256Slowly(body: Uint8Array): Promise<string> {
   return hash.digest('hex');
 }
 
-/** Commits for one claim, one at a time. `base` is the manifest it resumed from, if any. */
+/** Commits for one claim, one at a time. `base` is the manifest it resumed from, if any, every blob of which it has verified. */
 export function makeCommitter(deps: CommitterDeps, claim: Claim, base: Manifest | null): Committer {
   const { store, clock } = deps;
   let previous = base;
   let lastSeq = claim.head().seq;
-  /** Blobs this attempt wrote: only these may be taken as good without reading them back. */
-  const written = new Set<string>();
+  /** Blobs that this attempt wrote or read back and hashed: only these are good, whatever their names say. */
+  const good = new Set<string>(base?.blobs.map(({ key }) => key));
   /** A delete that got no answer may land later, so its key is never written again. */
   const deleted = new Set<string>();
 
@@ -83,23 +94,54 @@ export function makeCommitter(deps: CommitterDeps, claim: Claim, base: Manifest 
     }
   }
 
-  async function putBlob(role: BlobRef['role'], body: Buffer, signal?: AbortSignal): Promise<{ ref: BlobRef; fresh: boolean }> {
-    const sha256 = await sha256Slowly(body);
+  /** A name for these bytes that nothing retained has and no late delete can hit. */
+  function freshKey(sha256: string, taken: ReadonlySet<string>): string {
     let key = blobKey(claim.job, claim.fence, sha256);
-    for (let n = 1; deleted.has(key); n++) key = `${blobKey(claim.job, claim.fence, sha256)}.${n}`;
-    const ref: BlobRef = { role, key, bytes: body.length, sha256 };
-    const reachable = claim.head().retained.some((commit) => commit.blobs.some((blob) => blob.key === key));
-    if (written.has(key) && reachable) return { ref, fresh: false };
+    for (let n = 1; deleted.has(key) || taken.has(key); n++) key = `${blobKey(claim.job, claim.fence, sha256)}.${n}`;
+    return key;
+  }
+
+  async function putBlob(role: BlobRef['role'], body: Buffer, sha256: string, taken: ReadonlySet<string>, signal?: AbortSignal): Promise<BlobRef> {
+    const key = freshKey(sha256, taken);
     await persist(() => store.put(key, body, signal ? { signal } : {}), signal);
-    written.add(key);
-    return { ref, fresh: true };
+    good.add(key);
+    return { role, key, bytes: body.length, sha256 };
+  }
+
+  /** The blobs of a state: what is retained already is not written again, but for what the window before stands on too. */
+  async function putState(blobs: readonly StateBlob[], state: StateCounters, signal?: AbortSignal): Promise<{ refs: BlobRef[]; bytesWritten: number }> {
+    const { retained } = claim.head();
+    const taken = new Set(retained.flatMap((commit) => commit.blobs.map(({ key }) => key)));
+    // One bad blob may not be in the way of every retained commit, not even one that never changes.
+    const other = retained.findLast((commit) => windowOf(commit) !== windowOf(state.cursor));
+    const copies = retained.flatMap((commit) => commit.blobs).filter(({ key }) => good.has(key) && !other?.blobs.some((blob) => blob.key === key));
+    const refs: BlobRef[] = [];
+    let bytesWritten = 0;
+    for (const { role, read } of blobs) {
+      if (read === null) {
+        const ref = previous?.blobs.find((blob) => blob.role === role);
+        if (!ref || !taken.has(ref.key)) throw new AppError('internal_error', `${role}: there is no commit that has it`);
+        refs.push(ref);
+        continue;
+      }
+      const body = await read();
+      const sha256 = await sha256Slowly(body);
+      const copy = copies.find((blob) => blob.sha256 === sha256 && blob.bytes === body.length);
+      if (copy) {
+        refs.push({ ...copy, role });
+        continue;
+      }
+      refs.push(await putBlob(role, body, sha256, taken, signal));
+      bytesWritten += body.length;
+    }
+    return { refs, bytesWritten };
   }
 
   async function addSegment(segments: readonly Segment[], values: readonly unknown[], idOf: (value: never) => number, signal?: AbortSignal): Promise<Segment[]> {
     if (values.length === 0) return [...segments];
     const ids = values.map((value) => idOf(value as never));
     const body = encodeLines(values);
-    const { ref } = await putBlob('state', body, signal);
+    const ref = await putBlob('state', body, await sha256Slowly(body), NOTHING, signal);
     const added: Segment = { key: ref.key, bytes: ref.bytes, sha256: ref.sha256, first: ids[0]!, last: ids.at(-1)!, count: values.length, level: 0 };
     const all = [...segments, added];
     const merging = segmentsToMerge(all);
@@ -107,7 +149,7 @@ export function makeCommitter(deps: CommitterDeps, claim: Claim, base: Manifest 
     const bodies: Buffer[] = [];
     for (const segment of merging) bodies.push(segment === added ? body : await readSegment(store, segment, signal));
     const merged = Buffer.concat(bodies);
-    const { ref: mergedRef } = await putBlob('state', merged, signal);
+    const mergedRef = await putBlob('state', merged, await sha256Slowly(merged), NOTHING, signal);
     return [
       ...all.slice(0, all.length - merging.length),
       { key: mergedRef.key, bytes: mergedRef.bytes, sha256: mergedRef.sha256, first: merging[0]!.first, last: merging.at(-1)!.last, count: merging.reduce((n, s) => n + s.count, 0), level: mergedLevel(merging) },
@@ -116,14 +158,7 @@ export function makeCommitter(deps: CommitterDeps, claim: Claim, base: Manifest 
 
   return {
     commit: async (request, signal) => {
-      let bytesWritten = 0;
-      const blobs: BlobRef[] = [];
-      for (const blob of request.blobs) {
-        const body = await blob.read();
-        const { ref, fresh } = await putBlob(blob.role, body, signal);
-        blobs.push(ref);
-        if (fresh) bytesWritten += body.length;
-      }
+      const { refs: blobs, bytesWritten } = await putState(request.blobs, request.state, signal);
       const events = [...claim.head().events, ...request.events].sort((a, b) => a.id - b.id);
       const update = await addSegment(previous?.rows.update ?? [], request.updateRows, (row: UpdateRow) => row.update, signal);
       const epoch = await addSegment(previous?.rows.epoch ?? [], request.epochRows, (row: EpochRow) => row.epoch, signal);
@@ -144,6 +179,7 @@ export function makeCommitter(deps: CommitterDeps, claim: Claim, base: Manifest 
         state: request.state,
         best: request.best,
         blobs,
+        bytes_written: bytesWritten,
         rows: { update, epoch },
         events: eventSegments,
         spec_sha256: request.specSha256,
@@ -168,7 +204,7 @@ export function makeCommitter(deps: CommitterDeps, claim: Claim, base: Manifest 
       }, signal);
       previous = manifest;
       await dropGarbage(before, head);
-      return { head, manifest, bytesWritten };
+      return { head, manifest };
     },
   };
 
@@ -177,7 +213,7 @@ export function makeCommitter(deps: CommitterDeps, claim: Claim, base: Manifest 
     for (const blob of unreferencedBlobs(before, head.retained)) {
       if (head.quarantined.length > 0 && before.some((commit) => head.quarantined.includes(commit.manifest) && commit.blobs.some((b) => b.key === blob.key))) continue;
       deleted.add(blob.key);
-      written.delete(blob.key);
+      good.delete(blob.key);
       try {
         await store.delete(blob.key);
       } catch (error) {

@@ -49,6 +49,7 @@ export function retainedCommit(key: string, body: Uint8Array, manifest: Manifest
     committed_at: manifest.committed_at,
     best: manifest.best,
     bytes: manifest.blobs.reduce((sum, blob) => sum + blob.bytes, 0),
+    bytes_written: manifest.bytes_written,
     blobs: manifest.blobs,
   };
 }

@@ -14,7 +14,7 @@ export interface LiveFacts {
 const isTerminalStatus = (status: JobStatus): boolean => (TERMINAL_STATUSES as readonly JobStatus[]).includes(status);
 
 export function checkpointView(commit: RetainedCommit): Checkpoint {
-  return { id: commit.id, object: 'checkpoint', micro_batches: commit.micro_batches, updates: commit.updates, window_position: commit.window_position, committed_at: commit.committed_at, bytes: commit.bytes, best: commit.best, sha256: commit.manifest_sha256 };
+  return { id: commit.id, object: 'checkpoint', micro_batches: commit.micro_batches, updates: commit.updates, window_position: commit.window_position, committed_at: commit.committed_at, bytes: commit.bytes, bytes_written: commit.bytes_written, best: commit.best, sha256: commit.manifest_sha256 };
 }
 
 const NO_PROGRESS: Progress = { epoch: 0, position: 0, micro_batches: 0, window_position: 0, updates: 0, total_updates: null, samples: 0, loss: null, metrics: {}, samples_per_second: null, eta_seconds: null, percent: 0 };

@@ -324,6 +324,8 @@ export async function simulate(protocol: Protocol, seed: number): Promise<WorldR
           state: { cursor, window: sums, epoch: sums, monitor: startMonitor() },
           blobs: [
             { role: 'weights', read: () => Promise.resolve(Buffer.from(weightsOf(done))) },
+            // the same for ever, as those of an optimizer without any
+            { role: 'slots', read: () => Promise.resolve(Buffer.from('none')) },
             ...(done % 2 ? [{ role: 'window' as const, read: () => Promise.resolve(Buffer.from(`window ${done}`)) }] : []),
           ],
           updateRows: [], epochRows: [], events: [], inputs, specSha256: '0'.repeat(64), keepLast: 2, keepBest: null, best: null,

@@ -50,7 +50,7 @@ export interface AttemptInputs {
   data: TrainerData;
   initFile: PinnedFile | null;
   /** The state of another job that this one goes on from; null without. */
-  initState: { counters: StateCounters; files: Partial<Record<StateRole, string>> } | null;
+  initState: { counters: StateCounters; committed: false; files: Partial<Record<StateRole, string>> } | null;
   /** By what is known and what a trainer hashed while it read; null where that is not all of them. */
   hashes(hashed: readonly Fingerprint[]): InputHashes | null;
   /** The same at once: what is not known is read, for this alone. Errors of hashPinned. */
@@ -142,7 +142,7 @@ export async function beginWith(inputs: AttemptInputs, spec: JobSpec, store: Sto
   };
   if (begun.include === 'weights') return { ...all, initFile: { path: await realpath(begun.file) } };
   await checkStateFiles(spec, plan, begun.files, begun.counters);
-  return { ...all, initState: begun };
+  return { ...all, initState: { counters: begun.counters, committed: false, files: begun.files } };
 }
 
 /**

@@ -42,7 +42,7 @@ const FAILED_PAUSE_MS = 1_000;
 export async function runTrainer(session: Session, inputs: AttemptInputs, restore: RestoreOutcome): Promise<AttemptOutcome> {
   const { deps, record, claim, controls, log, stamp, beating } = session;
   const { restored } = restore;
-  const resume = restored ? { counters: restored.manifest.state, files: restored.files } : inputs.initState;
+  const resume = restored ? { counters: restored.manifest.state, committed: true, files: restored.files } : inputs.initState;
   const start = resume?.counters.cursor ?? null;
   session.resumedFrom = restored?.commit.id ?? null;
 
@@ -143,10 +143,10 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
       return newest ? quarantined(head, restore.corrupt.map((bad) => bad.manifest), newest.microBatches - (start?.micro_batches ?? 0)) : head;
     }
     /** The next background snapshot may be taken. */
-    function settle(number: number, pauseMs: number): void {
-      const say = (): void => trainer.send({ type: 'snapshot_settled', attempt: claim.attempt, number });
-      if (pauseMs === 0) say();
-      else after(pauseMs, say);
+    function settle(number: number, committed: boolean): void {
+      const say = (): void => trainer.send({ type: 'snapshot_settled', attempt: claim.attempt, number, committed });
+      if (committed) say();
+      else after(FAILED_PAUSE_MS, say);
     }
     function save(snapshot: Snapshot): void {
       saving = snapshot;
@@ -211,7 +211,7 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
         case 'snapshot_failed':
           log.error({ code: message.code }, `a snapshot could not be spooled, training goes on: ${message.message}`);
           saver.addEvent('checkpoint.failed', message.message, { code: message.code });
-          settle(message.number, FAILED_PAUSE_MS);
+          settle(message.number, false);
           return;
         case 'stopped': {
           const { snapshot } = message;
@@ -264,7 +264,7 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
             log.error({ err: happening.error }, 'a checkpoint was not committed, training goes on');
             saver.addEvent('checkpoint.failed', messageOf(happening.error), { code: isAppError(happening.error) ? happening.error.code : 'internal_error' });
           }
-          settle(happening.snapshot.number, happening.error === null ? 0 : FAILED_PAUSE_MS);
+          settle(happening.snapshot.number, happening.error === null);
           lookAtWant();
           break;
         case 'notice':

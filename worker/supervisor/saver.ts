@@ -5,7 +5,7 @@ import { ulid } from 'ulid';
 import type { Head, Inputs, JobResult } from '../../lib/contract/records.js';
 import type { KeepBestSpec } from '../../lib/contract/spec.js';
 import type { EpochRow, EventType, JobEvent, UpdateRow } from '../../lib/contract/rows.js';
-import type { Committer } from '../../lib/jobs/commit.js';
+import type { Committer, StateBlob } from '../../lib/jobs/commit.js';
 import { sha256Slowly } from '../../lib/jobs/commit.js';
 import type { Claim } from '../../lib/jobs/head.js';
 import { STATE_ROLES } from '../../lib/training/state.js';
@@ -73,12 +73,13 @@ export function makeSaver({ claim, committer, stamp, feed, now, inputs, specSha2
     save: async (snapshot, { final, ending, signal }) => {
       const { cursor } = snapshot.counters;
       const saved = { updates: updateRows.filter((row) => row.update <= cursor.updates), epochs: epochRows.filter((row) => row.epoch <= cursor.epoch), events: new Set(events) };
-      const { head, manifest, bytesWritten } = await committer.commit(
+      const { head, manifest } = await committer.commit(
         {
           state: snapshot.counters,
-          blobs: STATE_ROLES.flatMap((role) => {
+          blobs: STATE_ROLES.flatMap((role): StateBlob[] => {
             const file = snapshot.files[role];
-            return file ? [{ role, read: () => readFile(file.path) }] : [];
+            if (file) return [{ role, read: () => readFile(file.path) }];
+            return snapshot.unchanged.includes(role) ? [{ role, read: null }] : [];
           }),
           updateRows: saved.updates,
           epochRows: saved.epochs,
@@ -99,7 +100,7 @@ export function makeSaver({ claim, committer, stamp, feed, now, inputs, specSha2
       events = events.filter((event) => !saved.events.has(event));
       feed.committed(stamp.job, cursor.updates, cursor.epoch);
       if (ending) publish(head);
-      else addEvent('checkpoint.committed', `checkpoint at micro-batch ${cursor.micro_batches}`, { checkpoint: manifest.id, micro_batches: cursor.micro_batches, updates: cursor.updates, window_position: cursor.window_position, bytes: bytesWritten });
+      else addEvent('checkpoint.committed', `checkpoint at micro-batch ${cursor.micro_batches}`, { checkpoint: manifest.id, micro_batches: cursor.micro_batches, updates: cursor.updates, window_position: cursor.window_position, bytes: manifest.bytes_written });
       for (const file of Object.values(snapshot.files)) await rm(file.path, { force: true });
       return head;
     },

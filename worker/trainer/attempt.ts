@@ -5,7 +5,7 @@ import { expectedState } from '../../lib/model/slots.js';
 import type { EpochRow } from '../../lib/contract/rows.js';
 import { holdsWindow, stoppedBy, unusedMicroBatches } from '../../lib/training/cursor.js';
 import { keepsBest } from '../../lib/training/monitor.js';
-import type { StateCounters } from '../../lib/training/state.js';
+import { STATE_ROLES, type StateCounters } from '../../lib/training/state.js';
 import type { FromTrainer, ToTrainer, TrainingOutcome } from '../protocol.js';
 import type { Engine } from './engines/index.js';
 import { failureOf, peakMemoryMib } from './failures.js';
@@ -119,6 +119,7 @@ export function startAttempt({ start, engine, send, hooks }: AttemptOptions): At
       finalTensors: expectedState(plan, spec.training, false),
       view: (counters) => training.best.beside(program.snapshot(holdsWindow(counters.cursor))),
       start: training.start,
+      committedRoles: start.resume?.committed ? STATE_ROLES.filter((role) => start.resume?.files[role] !== undefined) : [],
       nowMs,
       onReady(snapshot) {
         flush();
@@ -136,12 +137,12 @@ export function startAttempt({ start, engine, send, hooks }: AttemptOptions): At
     if (stop === 'silent') return;
     flush();
     if (ending.kind === 'completed') {
-      const snapshot = await snapshots.last(counters);
+      const snapshot = await snapshots.last(counters, true);
       send({ type: 'done', attempt, snapshot, stateFile: await snapshots.stateFile(counters), outcome: outcomeOf(ending.epoch, counters, training) });
       return;
     }
     const nothingNew = JSON.stringify(counters) === JSON.stringify(training.start);
-    send({ type: 'stopped', attempt, snapshot: stop === 'discard' || nothingNew ? null : await snapshots.last(counters) });
+    send({ type: 'stopped', attempt, snapshot: stop === 'discard' || nothingNew ? null : await snapshots.last(counters, false) });
   }
 
   return {
@@ -155,7 +156,7 @@ export function startAttempt({ start, engine, send, hooks }: AttemptOptions): At
           snapshots?.request();
           break;
         case 'snapshot_settled':
-          snapshots?.settled(message.number);
+          snapshots?.settled(message.number, message.committed);
           break;
         case 'stop':
           if (stop !== 'silent') stop = message.discard ? 'discard' : (stop ?? 'snapshot');

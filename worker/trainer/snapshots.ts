@@ -1,11 +1,12 @@
 // Snapshots of one attempt: takes them where the policy or a message asks, lets them be written while training goes on, and
 // reports them one at a time. A background snapshot that cannot be written is reported and forgotten; the last one may not
-// fail. Those of the best epochs (keep_best) are never given up for a later one: they wait until they are reported.
+// fail. What a window does not change is spooled once: inside it a snapshot holds little more than the gradient. Those of the best epochs (keep_best) are never given up for a later one: they wait until they are reported.
 import { join } from 'node:path';
 import { makeSafetensorsWriter } from '../../lib/checkpoints/safetensors-writer.js';
 import type { CheckpointPolicySpec } from '../../lib/contract/spec.js';
 import type { ExpectedTensor } from '../../lib/model/slots.js';
-import type { StateCounters } from '../../lib/training/state.js';
+import { stateFiles } from '../../lib/model/state-files.js';
+import type { StateCounters, StateRole } from '../../lib/training/state.js';
 import type { Snapshot, SnapshotFile } from '../protocol.js';
 import type { StateSnapshot } from './engines/index.js';
 import { isSnapshotDue, type LastSnapshot } from './snapshot-policy.js';
@@ -18,13 +19,13 @@ export interface Snapshots {
   request(): void;
   /** The state at the next boundary is that of one of the best epochs, by this value. */
   best(value: number): void;
-  /** Snapshot `number` is committed or given up. */
-  settled(number: number): void;
+  /** Snapshot `number` is committed, or given up. */
+  settled(number: number, committed: boolean): void;
   /**
    * The last snapshot, taken here and written at once. An unfinished background one of an earlier state is given up; those of best
-   * epochs are reported first, one after another.
+   * epochs are reported first, one after another. `whole`: every part of it has a file.
    */
-  last(counters: StateCounters): Promise<Snapshot>;
+  last(counters: StateCounters, whole: boolean): Promise<Snapshot>;
   /** Weights, slots and averages in one file: the canonical final state. */
   stateFile(counters: StateCounters): Promise<SnapshotFile>;
   /** Gives up what is unfinished. */
@@ -40,6 +41,8 @@ export interface SnapshotsOptions {
   finalTensors: ReadonlyMap<string, ExpectedTensor>;
   view(counters: StateCounters): StateSnapshot;
   start: StateCounters;
+  /** Parts of the start that are committed. */
+  committedRoles: readonly StateRole[];
   nowMs(): number;
   /** A background snapshot is on the disk. */
   onReady(snapshot: Snapshot): void;
@@ -53,6 +56,7 @@ interface Writing {
   counters: StateCounters;
   /** Of a best epoch. */
   best: number | null;
+  unchanged: StateRole[];
   /** The snapshot, once its files are complete. */
   done: Promise<Snapshot>;
   abort: AbortController;
@@ -68,14 +72,18 @@ export function makeSnapshots(options: SnapshotsOptions): Snapshots {
   /** Taken and not reported yet, in their order: at most one that is of no best epoch, and none behind it. */
   let queue: Writing[] = [];
   /** Reported, written or not, and not settled yet. */
-  let unsettled: { number: number; takenAtMs: number } | null = null;
+  let unsettled: Writing | null = null;
+  /** The last state that is committed, and which parts it has. */
+  let committed: { counters: StateCounters; roles: readonly StateRole[] } = { counters: options.start, roles: options.committedRoles };
   /** What the last one took until it was settled; null before. */
   let saveMs: number | null = null;
   /** Wakes who waits for the next report. */
   let wake = (): void => undefined;
   const reported = (): Promise<void> => new Promise((resolve) => (wake = resolve));
 
-  function take(counters: StateCounters): Writing {
+  const rolesOf = (counters: StateCounters): StateRole[] => [...stateFiles(options.tensors(counters)).keys()];
+
+  function take(counters: StateCounters, whole = false): Writing {
     const number = ++taken;
     const takenAtMs = nowMs();
     const best = bestValue;
@@ -83,8 +91,9 @@ export function makeSnapshots(options: SnapshotsOptions): Snapshots {
     requested = false;
     bestValue = null;
     const abort = new AbortController();
-    const files = spoolSnapshot({ view: options.view(counters), tensors: options.tensors(counters), dir, number, signal: abort.signal });
-    return { number, takenAtMs, counters, best, abort, done: files.then((files: SnapshotFiles) => ({ number, counters, files, best, writeMs: nowMs() - takenAtMs })) };
+    const unchanged = whole ? [] : rolesOf(counters).filter((role) => committed.roles.includes(role) && isUnchanged(role, committed.counters, counters));
+    const files = spoolSnapshot({ view: options.view(counters), tensors: options.tensors(counters), dir, number, without: unchanged, signal: abort.signal });
+    return { number, takenAtMs, counters, best, unchanged, abort, done: files.then((files: SnapshotFiles) => ({ number, counters, files, unchanged, best, writeMs: nowMs() - takenAtMs })) };
   }
 
   /** Reports the first of the queue once it is written and nothing else is unsettled. */
@@ -129,22 +138,23 @@ export function makeSnapshots(options: SnapshotsOptions): Snapshots {
     best(value) {
       bestValue = value;
     },
-    settled(number) {
+    settled(number, isCommitted) {
       if (unsettled === null || number !== unsettled.number) return;
       saveMs = nowMs() - unsettled.takenAtMs;
+      if (isCommitted) committed = { counters: unsettled.counters, roles: rolesOf(unsettled.counters) };
       unsettled = null;
       reportNext();
     },
-    async last(counters) {
+    async last(counters, whole) {
       const same = queue.at(-1);
-      const isLast = same !== undefined && isSameState(same.counters, counters);
+      const isLast = same !== undefined && isSameState(same.counters, counters) && !(whole && same.unchanged.length > 0);
       if (isLast) queue.pop();
       const [kept, given] = [queue.filter(({ best }) => best !== null), queue.filter(({ best }) => best === null)];
       queue = kept;
       await giveUp(given);
       reportNext();
       while (queue.length > 0) await reported();
-      return isLast ? same.done : take(counters).done;
+      return isLast ? same.done : take(counters, whole).done;
     },
     async stateFile(counters) {
       const tensors = options.finalTensors;
@@ -169,6 +179,14 @@ export function makeSnapshots(options: SnapshotsOptions): Snapshots {
       await giveUp(left);
     },
   };
+}
+
+/** Weights, slots and averages change with updates, and when the best ones are put in their place; the best ones with a better epoch. */
+function isUnchanged(role: StateRole, before: StateCounters, now: StateCounters): boolean {
+  if (role === 'window') return false;
+  if (role === 'best') return before.monitor.best_epoch === now.monitor.best_epoch;
+  const windowOf = ({ cursor }: StateCounters): number => cursor.micro_batches - cursor.window_position;
+  return windowOf(before) === windowOf(now) && before.cursor.restored === now.cursor.restored;
 }
 
 /** No step lies between them: the cursor tells, because all else follows from it. */

@@ -23,16 +23,18 @@ export interface SpoolOptions {
   /** Files are `<dir>/<number>.<role>.safetensors`. */
   dir: string;
   number: number;
+  /** Roles that need no file. */
+  without: readonly StateRole[];
   /** Gives the snapshot up: rejects, and leaves no file. */
   signal: AbortSignal;
 }
 
 /** The files, complete. Rejects with what the file system said, without a file left. Frees the view in any case. */
-export async function spoolSnapshot({ view, tensors, dir, number, signal }: SpoolOptions): Promise<SnapshotFiles> {
+export async function spoolSnapshot({ view, tensors, dir, number, without, signal }: SpoolOptions): Promise<SnapshotFiles> {
   const files: SnapshotFiles = {};
   const writers = new Map<StateRole, SafetensorsWriter>();
   try {
-    const contents = stateFiles(tensors);
+    const contents = new Map([...stateFiles(tensors)].filter(([role]) => !without.includes(role)));
     for (const [role, entries] of contents) {
       const path = join(dir, `${number}.${role}.safetensors`);
       const writer = await makeSafetensorsWriter(path, entries);

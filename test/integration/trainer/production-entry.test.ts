@@ -44,7 +44,7 @@ async function start(attempt: string, resume: ResumeState | null = null, spec = 
   trainer.send({ type: 'start', attempt, spec: full, data: sourcesOf(full), initFile: null, resume, parts: 1, spoolDir });
   return spoolDir;
 }
-const resumeFrom = ({ counters, files }: Snapshot): ResumeState => ({ counters, files: Object.fromEntries(Object.entries(files).map(([role, { path }]) => [role, path])) });
+const resumeFrom = ({ counters, files }: Snapshot): ResumeState => ({ counters, committed: false, files: Object.fromEntries(Object.entries(files).map(([role, { path }]) => [role, path])) });
 
 describe('a trainer', () => {
   test('trains digits, stops on demand, goes on in the same process, and is clean after each', async () => {
@@ -55,7 +55,7 @@ describe('a trainer', () => {
     trainer.send({ type: 'run', attempt: 'one' });
     const first = await trainer.until('snapshot');
     expect(first.snapshot).toMatchObject({ number: 1, counters: { cursor: { updates: 10, window_position: 0 } } });
-    trainer.send({ type: 'snapshot_settled', attempt: 'one', number: 1 });
+    trainer.send({ type: 'snapshot_settled', attempt: 'one', number: 1, committed: false });
     // another attempt's messages are not for this one
     trainer.send({ type: 'stop', attempt: 'zero', deadlineMs: null, discard: false });
     await trainer.until('snapshot');
@@ -156,7 +156,7 @@ describe('a trainer', () => {
     trainer.send({ type: 'run', attempt: 'one' });
     const first = await trainer.until('snapshot_failed');
     expect(first).toMatchObject({ number: 1, code: 'store_full' });
-    trainer.send({ type: 'snapshot_settled', attempt: 'one', number: 1 });
+    trainer.send({ type: 'snapshot_settled', attempt: 'one', number: 1, committed: false });
     expect(await trainer.until('snapshot_failed')).toMatchObject({ number: 2 });
     trainer.send({ type: 'stop', attempt: 'one', deadlineMs: null, discard: false });
     let message = await trainer.next();
@@ -207,7 +207,7 @@ describe('an attempt that cannot begin', () => {
     // micro-batch 13 or later, and not a multiple of 5: with an open window
     let { snapshot } = await trainer.until('snapshot');
     while (snapshot.counters.cursor.window_position === 0) {
-      trainer.send({ type: 'snapshot_settled', attempt: 'one', number: snapshot.number });
+      trainer.send({ type: 'snapshot_settled', attempt: 'one', number: snapshot.number, committed: false });
       ({ snapshot } = await trainer.until('snapshot'));
     }
     trainer.send({ type: 'release', attempt: 'one' });

@@ -83,8 +83,14 @@ export async function runTraining({ spec: input, dir, cuts = [], dataRoot, initF
   const order = new Map<number, { epoch: number; sampleIds: number[] }>();
   const attempts: AttemptRecord[] = [];
   const states: RunResult['states'] = new Map();
-  const note = ({ counters, files }: Snapshot): void => void states.set(counters.cursor.micro_batches, Object.fromEntries(Object.entries(files).map(([role, file]) => [role, sha256Of(file.path)])));
   let resume = null as ResumeState | null;
+  /** Takes a snapshot as a commit would: what it has no file of is that of the one before. */
+  const keep = ({ counters, files, unchanged }: Snapshot): void => {
+    const before = resume?.files ?? {};
+    for (const role of unchanged) if (before[role] === undefined) throw new Error(`${role} is said to be unchanged, and nothing has it`);
+    resume = { counters, committed: true, files: { ...Object.fromEntries(unchanged.map((role) => [role, before[role]])), ...Object.fromEntries(Object.entries(files).map(([role, file]) => [role, file.path])) } };
+    states.set(counters.cursor.micro_batches, Object.fromEntries(Object.entries(resume.files).map(([role, path]) => [role, sha256Of(path)])));
+  };
 
   for (let number = 1; ; number++) {
     const cut: Cut | undefined = cuts[number - 1];
@@ -98,7 +104,7 @@ export async function runTraining({ spec: input, dir, cuts = [], dataRoot, initF
     const trainer = forkTrainer({ engine, interOpThreads: 1 + (number % 2), fault: { ...cut, ...(every === null ? {} : { snapshotEvery: everySnapshot && cut === undefined ? 1 : every }) } });
     try {
       trainer.send({ type: 'start', attempt, spec, data, initFile: resume === null && initFile !== undefined ? { path: initFile } : null, resume, parts: 1, spoolDir });
-      const end = await follow(trainer, attempt, record, (snapshot) => (resume = resumeOf(snapshot)));
+      const end = await follow(trainer, attempt, record);
       if (end !== null) {
         const weights = end.snapshot.files.weights;
         if (weights === undefined) throw new Error('the last snapshot has no weights');
@@ -112,7 +118,7 @@ export async function runTraining({ spec: input, dir, cuts = [], dataRoot, initF
   }
 
   /** Until the attempt ends; the end of the training if that is it. */
-  async function follow(trainer: ForkedTrainer, attempt: string, record: AttemptRecord, keep: (snapshot: Snapshot) => void) {
+  async function follow(trainer: ForkedTrainer, attempt: string, record: AttemptRecord) {
     for (;;) {
       const message = await trainer.next();
       switch (message.type) {
@@ -132,15 +138,11 @@ export async function runTraining({ spec: input, dir, cuts = [], dataRoot, initF
           break;
         case 'snapshot':
           keep(message.snapshot);
-          note(message.snapshot);
-          trainer.send({ type: 'snapshot_settled', attempt, number: message.snapshot.number });
+          trainer.send({ type: 'snapshot_settled', attempt, number: message.snapshot.number, committed: true });
           break;
         case 'stopped':
           record.ending = 'stopped';
-          if (message.snapshot !== null) {
-            keep(message.snapshot);
-            note(message.snapshot);
-          }
+          if (message.snapshot !== null) keep(message.snapshot);
           return null;
         case 'done':
           record.ending = 'done';
@@ -163,8 +165,4 @@ function tellAgain<T>(told: Map<number, T>, number: number, value: T): void {
   const before = told.get(number);
   if (before !== undefined && JSON.stringify(before) !== JSON.stringify(value)) throw new Error(`${number} was ${JSON.stringify(before)} and is now ${JSON.stringify(value)}`);
   told.set(number, value);
-}
-
-function resumeOf({ counters, files }: Snapshot): ResumeState {
-  return { counters, files: Object.fromEntries(Object.entries(files).map(([role, file]) => [role, file.path])) };
 }

@@ -5,7 +5,7 @@ import type { RetainedCommit } from '../../../lib/contract/records.js';
 
 /** Commit `seq` whose weights have version `base`. */
 const commit = (seq: number, base: number): RetainedCommit => ({
-  id: `ckpt_${seq}`, seq, manifest: `m${seq}`, manifest_sha256: '0'.repeat(64), micro_batches: seq, updates: base, window_position: 0, committed_at: '2026-01-01T00:00:00.000Z', bytes: 2, best: null,
+  id: `ckpt_${seq}`, seq, manifest: `m${seq}`, manifest_sha256: '0'.repeat(64), micro_batches: seq, updates: base, window_position: 0, committed_at: '2026-01-01T00:00:00.000Z', bytes: 2, bytes_written: 0, best: null,
   blobs: [
     { role: 'weights', key: `w${base}`, bytes: 1, sha256: '0'.repeat(64) },
     { role: 'window', key: `a${seq}`, bytes: 1, sha256: '0'.repeat(64) },

@@ -8,7 +8,7 @@ import type { CheckpointPolicySpec } from '../../../lib/contract/spec.js';
 import type { ExpectedTensor } from '../../../lib/model/slots.js';
 import { holdsWindow, startCursor } from '../../../lib/training/cursor.js';
 import { startMonitor } from '../../../lib/training/monitor.js';
-import type { HostTensor, StateCounters } from '../../../lib/training/state.js';
+import type { HostTensor, StateCounters, StateRole } from '../../../lib/training/state.js';
 import { emptySums } from '../../../lib/training/window.js';
 import type { Snapshot } from '../../../worker/protocol.js';
 import { makeSnapshots, type Snapshots } from '../../../worker/trainer/snapshots.js';
@@ -35,11 +35,11 @@ afterEach(async () => {
   await rm(dir, { recursive: true, force: true });
 });
 
-function make(policy: Partial<CheckpointPolicySpec>, { into = dir, slots = true } = {}): Snapshots {
+function make(policy: Partial<CheckpointPolicySpec>, { into = dir, slots = true, committedRoles = [] as StateRole[], tensors = ({ cursor }: StateCounters) => TENSORS(holdsWindow(cursor), slots) } = {}): Snapshots {
   return makeSnapshots({
     policy: { every_seconds: null, every_updates: null, every_micro_batches: null, keep_last: 2, keep_best: null, ...policy },
     dir: into,
-    tensors: ({ cursor }) => TENSORS(holdsWindow(cursor), slots),
+    tensors,
     finalTensors: TENSORS(false, slots),
     view({ cursor }) {
       const value = state;
@@ -55,6 +55,7 @@ function make(policy: Partial<CheckpointPolicySpec>, { into = dir, slots = true 
       };
     },
     start: at(0),
+    committedRoles,
     nowMs: () => clockMs,
     onReady(snapshot) {
       ready.push(snapshot);
@@ -99,10 +100,10 @@ describe('a background snapshot', () => {
     snapshots.boundary(at(2));
     await until(() => ready.length === 1);
     snapshots.boundary(at(3));
-    snapshots.settled(7);
+    snapshots.settled(7, false);
     snapshots.boundary(at(4));
     expect(views).toBe(0);
-    snapshots.settled(1);
+    snapshots.settled(1, false);
     snapshots.boundary(at(5));
     await until(() => ready.length === 2);
     expect(ready[1]).toMatchObject({ number: 2, counters: at(5) });
@@ -114,7 +115,7 @@ describe('a background snapshot', () => {
     snapshots.request();
     snapshots.boundary(at(2));
     await until(() => ready.length === 1);
-    snapshots.settled(1);
+    snapshots.settled(1, false);
     snapshots.boundary(at(3));
     expect(views).toBe(0);
     expect(ready[0]!.counters).toEqual(at(2));
@@ -128,10 +129,51 @@ describe('a background snapshot', () => {
     expect(failures[0]).toMatchObject({ code: 'ENOENT' });
     snapshots.boundary(at(2));
     expect(views, 'not again before it is settled').toBe(0);
-    snapshots.settled(1);
+    snapshots.settled(1, false);
     snapshots.boundary(at(2));
     await until(() => failures.length === 2);
-    await expect(snapshots.last(at(3))).rejects.toMatchObject({ code: 'ENOENT' });
+    await expect(snapshots.last(at(3), false)).rejects.toMatchObject({ code: 'ENOENT' });
+  });
+});
+
+describe('what a window does not change', () => {
+  const roles = (snapshot: Snapshot): [string[], string[]] => [Object.keys(snapshot.files), snapshot.unchanged];
+
+  test('is spooled once it is not committed, and left out once it is, as long as the window is the same', async () => {
+    const snapshots = make({ every_micro_batches: 1 });
+    snapshots.boundary(at(1));
+    await until(() => ready.length === 1);
+    expect(roles(ready[0]!)).toEqual([['weights', 'slots', 'window'], []]);
+    snapshots.settled(1, false);
+    snapshots.boundary(at(2));
+    await until(() => ready.length === 2);
+    expect(roles(ready[1]!), 'given up').toEqual([['weights', 'slots', 'window'], []]);
+    snapshots.settled(2, true);
+    expect(roles(await snapshots.last(at(2), false))).toEqual([['window'], ['weights', 'slots']]);
+    snapshots.boundary(at(4));
+    await until(() => ready.length === 3);
+    expect(roles(ready[2]!), 'the next window').toEqual([['weights', 'slots', 'window'], []]);
+    expect((await readdir(dir)).filter((name) => name.startsWith('3.'))).toEqual(['3.window.safetensors']);
+  });
+
+  test('is left out from the start where the state that training begins with is committed', async () => {
+    const begun = make({ every_micro_batches: 1 }, { committedRoles: ['weights', 'slots'] });
+    begun.boundary(at(2));
+    await until(() => ready.length === 1);
+    expect(roles(ready[0]!)).toEqual([['window'], ['weights', 'slots']]);
+    expect(roles(await begun.last(at(2), true)), 'the end of training needs all of it').toEqual([['weights', 'slots', 'window'], []]);
+  });
+
+  test('is not the best weights after a better epoch, nor the weights once the best are in their place', async () => {
+    const withBest = (counters: StateCounters) => new Map([...TENSORS(holdsWindow(counters.cursor)), ...(counters.monitor.best_epoch === null ? [] : [['best/layer/kernel', declared('best')] as const])]);
+    const snapshots = make({ every_micro_batches: 1 }, { tensors: withBest });
+    const epoch = (counters: StateCounters, best_epoch: number, restored = false): StateCounters => ({ ...counters, cursor: { ...counters.cursor, restored }, monitor: { ...counters.monitor, best_epoch } });
+    snapshots.boundary(epoch(at(4), 1));
+    await until(() => ready.length === 1);
+    snapshots.settled(1, true);
+    expect(roles(await snapshots.last(epoch(at(5), 1), false))).toEqual([['window'], ['weights', 'slots', 'best']]);
+    expect(roles(await snapshots.last(epoch(at(5), 2), false))).toEqual([['window', 'best'], ['weights', 'slots']]);
+    expect(roles(await snapshots.last(epoch(at(5), 1, true), false))).toEqual([['weights', 'slots', 'window'], ['best']]);
   });
 });
 
@@ -142,7 +184,7 @@ test('how often is left to what saving takes', async () => {
   await until(() => ready.length === 1);
   // committed after two seconds: the next one two minutes on
   clockMs = 7_000;
-  snapshots.settled(1);
+  snapshots.settled(1, false);
   clockMs = 124_000;
   snapshots.boundary(at(2));
   expect(views).toBe(0);
@@ -157,7 +199,7 @@ describe('the last snapshot', () => {
     state = 1;
     snapshots.boundary(at(1));
     state = 2;
-    const last = await snapshots.last(at(2));
+    const last = await snapshots.last(at(2), false);
     expect(last).toMatchObject({ number: 2, counters: at(2) });
     expect(await valuesIn(last.files.weights!.path)).toEqual({ 'layer/kernel': 2 });
     expect((await readdir(dir)).every((file) => file.startsWith('2.'))).toBe(true);
@@ -167,7 +209,7 @@ describe('the last snapshot', () => {
   test('is the unfinished one if that is of the same state', async () => {
     const snapshots = make({ every_micro_batches: 1 });
     snapshots.boundary(at(1));
-    expect(await snapshots.last(at(1))).toMatchObject({ number: 1 });
+    expect(await snapshots.last(at(1), false)).toMatchObject({ number: 1 });
     expect(ready).toEqual([]);
   });
 
@@ -175,7 +217,7 @@ describe('the last snapshot', () => {
     const snapshots = make({ every_micro_batches: 1 });
     snapshots.boundary(at(1));
     await until(() => ready.length === 1);
-    expect(await snapshots.last(at(2))).toMatchObject({ number: 2 });
+    expect(await snapshots.last(at(2), false)).toMatchObject({ number: 2 });
   });
 
   test('comes with the canonical state: weights and slots in one file', async () => {
@@ -201,14 +243,14 @@ describe('a snapshot of a best epoch', () => {
     snapshots.boundary(at(4));
     await until(() => ready.length === 1);
     expect(ready[0]).toMatchObject({ number: 1, best: null });
-    snapshots.settled(1);
+    snapshots.settled(1, false);
     await until(() => ready.length === 2);
     expect(ready[1]).toMatchObject({ number: 2, best: 0.5, counters: at(2) });
     expect(await valuesIn(ready[1]!.files.weights!.path)).toEqual({ 'layer/kernel': 2 });
-    snapshots.settled(2);
+    snapshots.settled(2, false);
     await until(() => ready.length === 3);
     expect(ready[2]).toMatchObject({ number: 3, best: 0.25, counters: at(4) });
-    snapshots.settled(3);
+    snapshots.settled(3, false);
     snapshots.boundary(at(5));
     await until(() => ready.length === 4);
     expect(ready[3]).toMatchObject({ number: 4, best: null });
@@ -220,12 +262,12 @@ describe('a snapshot of a best epoch', () => {
     await until(() => ready.length === 1);
     snapshots.best(0.5);
     snapshots.boundary(at(2));
-    const last = snapshots.last(at(3));
+    const last = snapshots.last(at(3), false);
     let over = false;
     void last.then(() => (over = true));
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect([over, ready.length]).toEqual([false, 1]);
-    snapshots.settled(1);
+    snapshots.settled(1, false);
     await until(() => ready.length === 2);
     expect(ready[1]).toMatchObject({ best: 0.5, counters: at(2) });
     expect(await last).toMatchObject({ number: 3, best: null, counters: at(3) });
@@ -235,10 +277,10 @@ describe('a snapshot of a best epoch', () => {
     const snapshots = make({ every_micro_batches: 1 });
     snapshots.best(0.5);
     snapshots.boundary(at(2));
-    expect(await snapshots.last(at(2))).toMatchObject({ number: 1, best: 0.5 });
+    expect(await snapshots.last(at(2), false)).toMatchObject({ number: 1, best: 0.5 });
     expect(ready).toEqual([]);
     snapshots.best(0.4);
-    expect(await snapshots.last(at(4))).toMatchObject({ number: 2, best: 0.4 });
+    expect(await snapshots.last(at(4), false)).toMatchObject({ number: 2, best: 0.4 });
   });
 });
 
