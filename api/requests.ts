@@ -42,7 +42,7 @@ export const MetricsQuery = Type.Object(
 );
 export const WeightsQuery = Type.Object({ checkpoint: Type.Optional(Type.String({ description: 'of this checkpoint instead of the result' })), weights: Type.Optional(Type.Unsafe<'raw' | 'ema'>({ type: 'string', enum: ['raw', 'ema'], description: 'the moving average, or the weights as they were trained; the average where the job keeps one' })) }, closed);
 export const NoQuery = Type.Object({}, closed);
-export const PreemptBody = Type.Object({ grace_seconds: Type.Optional(Type.Number({ minimum: 0, maximum: 86_400, description: 'what the notice leaves, 30 without it; 0 kills the trainer where it stands' })) }, closed);
+export const PreemptBody = Type.Object({ grace_seconds: Type.Optional(Type.Number({ minimum: 0, maximum: 86_400, description: 'what the notice leaves, 30 without it: training goes on as long as a last save fits; 0 kills the trainer where it stands' })) }, closed);
 export const EmptyBody = Type.Object({}, closed);
 
 export type PageQuery = Static<typeof PageQuery>;

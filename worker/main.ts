@@ -60,9 +60,10 @@ async function work(args: readonly string[]): Promise<void> {
   let leaving: Promise<void> | null = null;
   /** Events that are waiting until all is saved. */
   const acknowledgements = new Set<() => Promise<void>>();
-  const leave = (why: string, graceMs: number): void => {
+  // Whoever ends a process by signal waits for it; a cloud takes its machine when it said that it would, and not before.
+  const leave = (why: string, graceMs: number, trainOn = false): void => {
     log.info({ why, grace_ms: graceMs }, leaving ? 'leaving already' : 'leaving');
-    const saved = supervisor.shutdown({ reason: 'preempted_notice', message: `the worker was told to go: ${why}`, graceMs });
+    const saved = supervisor.shutdown({ reason: 'preempted_notice', message: `the worker was told to go: ${why}`, graceMs, trainOn });
     leaving ??= (async () => {
       await saved;
       notices.close();
@@ -87,7 +88,7 @@ async function work(args: readonly string[]): Promise<void> {
         return;
       }
       if (announced.acknowledge) acknowledgements.add(announced.acknowledge);
-      leave(announced.message, announced.atMs === null ? SOON_GRACE_MS : Math.max(0, announced.atMs - Date.now()));
+      leave(announced.message, announced.atMs === null ? SOON_GRACE_MS : Math.max(0, announced.atMs - Date.now()), announced.atMs !== null);
     },
   });
   process.on('SIGTERM', () => leave('SIGTERM', SIGNAL_GRACE_MS));

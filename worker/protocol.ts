@@ -98,9 +98,10 @@ export type FromTrainer =
   /**
    * Micro-batches [from, to) of the job were executed, since the last such message; sent at most every 100 ms and
    * always before stopped, done, failed and snapshot. Rows are those completed by these micro-batches, numbered from 1.
-   * `trainMs` is the time since the last such message, at first since `run`; `samplesPerSecond` that of the last second or so.
+   * `trainMs` is the time since the last such message, at first since `run`; `samplesPerSecond` that of the last second or so;
+   * `hearMs` the longest since the last such message that a stop would have had to wait to be heard.
    */
-  | { type: 'progress'; attempt: string; from: number; to: number; counters: StateCounters; updateRows: UpdateRow[]; epochRows: EpochRow[]; samplesPerSecond: number; trainMs: number }
+  | { type: 'progress'; attempt: string; from: number; to: number; counters: StateCounters; updateRows: UpdateRow[]; epochRows: EpochRow[]; samplesPerSecond: number; trainMs: number; hearMs: number }
   | { type: 'snapshot'; attempt: string; snapshot: Snapshot }
   /** A background snapshot could not be written (code store_full: the spool's disk is full). Training goes on; the next one starts when this one is settled. */
   | { type: 'snapshot_failed'; attempt: string; number: number; code: ErrorCode; message: string }

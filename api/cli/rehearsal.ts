@@ -46,8 +46,8 @@ export interface RehearsalOptions {
   onStrike(strike: Strike): void;
 }
 
-/** A notice's: it must be one that can be kept. */
-const GRACE_SECONDS = 30;
+/** A notice's: it must be one that can be kept, and training goes on for most of it. */
+const GRACE_SECONDS = 10;
 /** Longer than an owner may be silent and its ticket take to come back. */
 const FREEZE_MS = 12_000;
 const PATIENCE_MS = 120_000;

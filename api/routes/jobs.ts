@@ -98,10 +98,10 @@ export function makeJobRoutes(deps: RouteDeps) {
       const id = asJobId(request.params.id);
       const graceSeconds = request.body?.grace_seconds ?? DEFAULT_GRACE_SECONDS;
       const { status, head } = await access.status(id);
-      if (status !== 'preempting') {
-        const taken = (status === 'starting' || status === 'running') && (await askOwner(id, head, graceSeconds));
-        if (!taken) throw new AppError('invalid_state', `cannot preempt a job that is ${status}${status === 'starting' || status === 'running' ? ', but whose worker does not answer' : ''}`);
-      }
+      const isOwned = status === 'starting' || status === 'running' || status === 'preempting';
+      // Said again, it can only leave less time.
+      const taken = isOwned && (await askOwner(id, head, graceSeconds));
+      if (!taken && status !== 'preempting') throw new AppError('invalid_state', `cannot preempt a job that is ${status}${isOwned ? ', but whose worker does not answer' : ''}`);
       void reply.code(202);
       return access.job(id);
     },

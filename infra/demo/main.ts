@@ -46,6 +46,9 @@ async function secondsPerEpoch(client: Client, id: string): Promise<number> {
   return ((to.wall_time - from.wall_time) / (to.update - from.update)) * (rows.length / CALIBRATION_EPOCHS);
 }
 
+/** Too little to go on training: with more, an attempt uses what a last save does not need. */
+const NOTICE_SECONDS = 2;
+
 type Cut = { kind: 'notice' | 'kill'; attempt: number; at: number; windowPosition: number };
 
 /** Cuts the job once and reports where; null if the attempt ended before, by itself. */
@@ -54,7 +57,7 @@ async function cut(client: Client, id: string, kind: Cut['kind'], accumIters: nu
   const number = attempts.length;
   const start = await startOf(client, id, number);
   if (!start) return null;
-  await client.preempt(id, kind === 'notice' ? 30 : 0);
+  await client.preempt(id, kind === 'notice' ? NOTICE_SECONDS : 0);
   for (;;) {
     const ended = (await client.job(id)).attempts.find((attempt) => attempt.number === number);
     if (ended && ended.ended_at !== null) {

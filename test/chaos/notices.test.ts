@@ -42,7 +42,10 @@ test('AWS: a rebalance recommendation is a reason to save, an interruption to st
   await waitFor('a commit ahead of time', async () => (await committed(job)) > 0, 30_000);
   expect([worker.isAlive(), (await system.head(job)).owner?.number], 'training goes on').toEqual([true, 1]);
 
-  at = { 'spot/instance-action': JSON.stringify({ action: 'terminate', time: new Date(Date.now() + 120_000).toISOString() }) };
+  at = { 'spot/instance-action': JSON.stringify({ action: 'terminate', time: new Date(Date.now() + 12_000).toISOString() }) };
+  const ahead = await committed(job);
+  await waitFor('a commit as soon as it is known', async () => (await committed(job)) > ahead, 30_000);
+  expect((await system.head(job)).owner?.number, 'training goes on while there is time').toBe(1);
   await expectExit(worker);
   const [first] = await system.attempts(job);
   expect(first!.end).toMatchObject({ end_reason: 'preempted_notice', wasted_micro_batches: 0 });
@@ -77,7 +80,7 @@ test('Azure: the event is approved when all is saved, and not before', async () 
   const worker = await system.startWorker();
   job = await system.submit(spec);
   await system.until(job, 'is pinned', (head) => head.inputs !== null);
-  events = [{ EventId: 'evict', EventType: 'Preempt', Resources: ['vm-1'], EventStatus: 'Scheduled', NotBefore: new Date(Date.now() + 30_000).toUTCString() }];
+  events = [{ EventId: 'evict', EventType: 'Preempt', Resources: ['vm-1'], EventStatus: 'Scheduled', NotBefore: new Date(Date.now() + 5_000).toUTCString() }];
   await expectExit(worker);
   const [first] = await system.attempts(job);
   expect(first!.end).toMatchObject({ end_reason: 'preempted_notice', wasted_micro_batches: 0 });

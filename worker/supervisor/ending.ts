@@ -27,7 +27,6 @@ export async function endWith(session: Session, saver: Saver, figures: Figures, 
         ...(ending.kind === 'completed' ? { final: ending.result } : {}),
         signal: AbortSignal.timeout(STORE_PATIENCE_MS),
       });
-      figures.timings.save_ms += Math.round(deps.clock.monotonicMs() - from);
       return await conclude(session, figures, account, ending, head);
     } catch (error) {
       if (!isAppError(error, 'store_full')) throw error;

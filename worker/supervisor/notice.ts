@@ -9,6 +9,8 @@ export interface NoticeFacts {
   deadlineMs: number | null;
   /** No time at all: the trainer is killed where it stands. */
   immediate: boolean;
+  /** The machine goes at the deadline and not before: until then there is nothing better to do than to train. */
+  trainOn: boolean;
 }
 
 export interface Notice {
@@ -18,16 +20,17 @@ export interface Notice {
   onGiven(listener: () => void): () => void;
 }
 
+const earlier = (a: number | null, b: number | null): number | null => (a === null || b === null ? (a ?? b) : Math.min(a, b));
+
 export function makeNotice(): Notice {
   let current: NoticeFacts | null = null;
   const listeners = new Set<() => void>();
   return {
     facts: () => current,
     give: (facts) => {
-      const tighter = current !== null && facts.deadlineMs !== null && (current.deadlineMs === null || facts.deadlineMs < current.deadlineMs);
-      if (current === null) current = facts;
-      else if (tighter || facts.immediate) current = { ...current, deadlineMs: facts.deadlineMs, immediate: current.immediate || facts.immediate };
-      else return;
+      const before = current;
+      current = before === null ? facts : { ...before, deadlineMs: earlier(before.deadlineMs, facts.deadlineMs), immediate: before.immediate || facts.immediate, trainOn: before.trainOn && facts.trainOn };
+      if (before !== null && current.deadlineMs === before.deadlineMs && current.immediate === before.immediate && current.trainOn === before.trainOn) return;
       for (const listener of listeners) listener();
     },
     onGiven: (listener) => {

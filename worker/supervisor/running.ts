@@ -1,41 +1,30 @@
 // The trainer's life within an attempt: start, pin the inputs, run, commit its snapshots as they come, stop it for a notice
 // or a verb. One loop takes what happens, one thing at a time, and says how the attempt ends.
-import type { Head, Inputs, JobRecord } from '../../lib/contract/records.js';
+import type { Head, Inputs } from '../../lib/contract/records.js';
 import { isAppError, messageOf } from '../../lib/errors.js';
 import { collectGarbage } from '../../lib/jobs/closing.js';
 import { makeCommitter } from '../../lib/jobs/commit.js';
 import { type Ending, pinned, quarantined } from '../../lib/jobs/lifecycle.js';
 import type { RestoreOutcome } from '../../lib/jobs/restore.js';
-import type { EngineFacts, FromTrainer, Snapshot } from '../protocol.js';
+import type { FromTrainer, Snapshot } from '../protocol.js';
 import { endWith, endWithout, failure } from './ending.js';
 import { makeFigures } from './figures.js';
+import { type Happening, watchHappenings } from './happenings.js';
 import { type Inbox, makeInbox } from './inbox.js';
-import { type AttemptInputs, causeOf, differenceOf } from './inputs.js';
+import { type AttemptInputs, causeOf } from './inputs.js';
+import { planStop } from './pace.js';
+import { judgeReadiness } from './readiness.js';
 import { makeSaver, resultOf } from './saver.js';
 import type { AttemptOutcome, Session } from './session.js';
 import type { TrainerExit } from './trainer-process.js';
 import { partsOf } from './trainer-setup.js';
 
-type Happening =
-  | { type: 'trainer'; message: FromTrainer }
-  | { type: 'exit'; exit: TrainerExit }
-  | { type: 'notice' }
-  /** The machine may go: a good time to save. */
-  | { type: 'hint' }
-  /** HEAD may want something new. */
-  | { type: 'look' }
-  /** The inputs are in HEAD: the first micro-batch may run. */
-  | { type: 'pinned'; error: unknown }
-  /** HEAD was read, or could not be. */
-  | { type: 'looked'; error: unknown }
-  | { type: 'committed'; snapshot: Snapshot; error: unknown }
-  | { type: 'too_long' }
-  | { type: 'deadline' };
-
 type Stopped = Extract<Ending, { kind: 'stopped' }>;
 
 /** How long a trainer that has stopped may take to clear away its tensors. */
 const RELEASE_PATIENCE_MS = 5_000;
+/** Of no account when the moment to stop is looked for. */
+const WAKE_STEP_MS = 100;
 /** After a checkpoint that failed, say for want of space, the next one is not tried at once. */
 const FAILED_PAUSE_MS = 1_000;
 
@@ -49,7 +38,14 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
   let pins: Inputs | null = claim.head().inputs;
   const figures = makeFigures(inputs.course, start?.micro_batches ?? 0, session.startedMs, () => deps.clock.monotonicMs(), session.queueMs);
   const committer = makeCommitter({ store: deps.store, clock: deps.clock, log }, claim, restored?.manifest ?? null);
-  const saver = makeSaver({ claim, committer, stamp, feed: deps.feed, now: () => deps.clock.now(), inputs: () => pins!, specSha256: inputs.specSha256, keepLast: record.spec.checkpoint.keep_last, keepBest: record.spec.checkpoint.keep_best });
+  const saver = makeSaver({
+    claim, committer, stamp, feed: deps.feed, now: () => deps.clock.now(), inputs: () => pins!, specSha256: inputs.specSha256, keepLast: record.spec.checkpoint.keep_last, keepBest: record.spec.checkpoint.keep_best,
+    nowMs: () => deps.clock.monotonicMs(),
+    onSaved: (snapshot, tookMs) => {
+      figures.timings.save_ms += Math.round(tookMs);
+      deps.pace.saved(inputs.programKey, snapshot.writeMs + tookMs);
+    },
+  });
   deps.feed.rewind(stamp, { update: start?.updates ?? 0, epoch: start?.epoch ?? 0 });
   saver.publish(claim.head());
   for (const bad of restore.corrupt) {
@@ -61,7 +57,7 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
   const inbox: Inbox<Happening> = makeInbox();
   const trainer = deps.trainers.acquire(inputs.programKey, deps.trainerSetup(record.spec, pins?.numerics_class ?? null));
   trainer.listen({ attempt: claim.attempt, message: (message) => inbox.put({ type: 'trainer', message }), exit: (exit) => inbox.put({ type: 'exit', exit }), said: (line, remark) => log.trainerSaid(line, remark) });
-  const unwatch = watch(session, inbox);
+  const unwatch = watchHappenings(session, inbox);
   let clean = false;
   /** Timers of this attempt: none may outlive it and meet the trainer's next job. */
   const over = new AbortController();
@@ -92,6 +88,10 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
     let saving: Snapshot | null = null;
     /** HEAD is being read. */
     let looking = false;
+    /** A notice was heard and told. */
+    let noticed = false;
+    /** When the notice is looked at again. */
+    let wakeAtMs = Infinity;
     /** The trainer has nothing more to say: idle or gone. */
     let silent = false;
     /** How the attempt ends, once the trainer is silent and the background commit has settled. */
@@ -122,8 +122,28 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
         trainer.kill();
         return;
       }
-      if (!stopping) saver.addEvent('job.preempting', given.message, { reason: given.reason });
-      stop({ kind: 'stopped', reason: given.reason, message: given.message }, given.deadlineMs === null ? null : Math.max(0, given.deadlineMs - deps.clock.monotonicMs()), false);
+      const plan = planStop(given, deps.pace.of(inputs.programKey), deps.clock.monotonicMs());
+      if (!noticed && !stopping) {
+        noticed = true;
+        beating.phase('preempting');
+        saver.addEvent('job.preempting', given.message, { reason: given.reason, deadline_ms: plan.leftMs, train_on_ms: plan.trainOnMs, save_ms: plan.saveMs, shortfall_ms: plan.shortfallMs });
+        if (plan.shortfallMs > 0) log.warn({ save_ms: plan.saveMs, shortfall_ms: plan.shortfallMs }, 'the notice may be too short for a last save: what is not committed by then is computed again');
+        else if (plan.trainOnMs > 0) log.info({ train_on_ms: plan.trainOnMs }, 'training goes on as long as a last save fits');
+        // Whatever comes before its time then costs little.
+        if (running && plan.trainOnMs > 0) trainer.send({ type: 'snapshot', attempt: claim.attempt });
+      }
+      // Looked at again with whatever was measured meanwhile.
+      if (plan.trainOnMs > 0 && !stopping) wakeIn(plan.trainOnMs);
+      else stop({ kind: 'stopped', reason: given.reason, message: given.message }, plan.leftMs, false);
+    }
+    function wakeIn(ms: number): void {
+      const atMs = deps.clock.monotonicMs() + ms;
+      if (atMs > wakeAtMs - WAKE_STEP_MS) return;
+      wakeAtMs = atMs;
+      after(ms, () => {
+        wakeAtMs = Infinity;
+        inbox.put({ type: 'notice' });
+      });
     }
     function endBy(how: () => Promise<AttemptOutcome>): void {
       if (ending) return;
@@ -150,12 +170,8 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
     }
     function save(snapshot: Snapshot): void {
       saving = snapshot;
-      const from = deps.clock.monotonicMs();
       saver.save(snapshot, {}).then(
-        () => {
-          figures.timings.save_ms += Math.round(deps.clock.monotonicMs() - from);
-          inbox.put({ type: 'committed', snapshot, error: null });
-        },
+        () => inbox.put({ type: 'committed', snapshot, error: null }),
         (error: unknown) => inbox.put({ type: 'committed', snapshot, error }),
       );
     }
@@ -163,7 +179,8 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
     function begin(): void {
       running = true;
       trainer.send({ type: 'run', attempt: claim.attempt });
-      beating.phase('running');
+      if (noticed) trainer.send({ type: 'snapshot', attempt: claim.attempt });
+      else beating.phase('running');
       log.info({ micro_batch: start?.micro_batches ?? 0, checkpoint: session.resumedFrom }, start ? 'resumed' : 'training from the start');
       saver.addEvent('attempt.training', start ? `resumed at micro-batch ${start.micro_batches}` : 'training from the start', { checkpoint: session.resumedFrom, micro_batches: start?.micro_batches ?? 0, window_position: start?.window_position ?? 0, device: session.facts?.device ?? null, lanes: session.facts?.lanes ?? null });
       collectGarbage(deps.store, record.id, claim.head()).catch((error: unknown) => log.debug({ err: error }, 'garbage was not collected'));
@@ -179,21 +196,20 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
           controls.onFacts(message.facts.engine, message.facts.device);
           const hashes = inputs.hashes(message.hashed);
           if (hashes === null) throw new Error('the trainer did not hash what it read');
-          const difference = differenceOf(hashes, pins, restored !== null);
-          if (difference !== null) {
-            endBy(() => endWithout(session, saver, figures, failure(difference.code, difference.message, difference.param)));
+          const judged = judgeReadiness(record, inputs, pins, restored !== null, hashes, message.facts);
+          if (judged.kind === 'different') {
+            endBy(() => endWithout(session, saver, figures, judged.ending));
             return;
           }
-          const suited = classify(record, pins, { data_sha256: hashes.data, init_sha256: hashes.init, train_samples: inputs.course.samples }, message.facts);
-          if (suited.kind === 'unsuited') {
+          if (judged.kind === 'unsuited') {
             endBy(async () => {
-              await endWithout(session, saver, figures, { kind: 'stopped', reason: 'engine_unavailable', message: suited.message });
-              return suited;
+              await endWithout(session, saver, figures, { kind: 'stopped', reason: 'engine_unavailable', message: judged.message });
+              return judged;
             });
             return;
           }
-          pins = suited.inputs;
-          claim.write((head) => pinned(withoutCorrupt(head), suited.inputs, { from: session.resumedFrom, at: start?.micro_batches ?? 0 }), over.signal).then(
+          pins = judged.inputs;
+          claim.write((head) => pinned(withoutCorrupt(head), judged.inputs, { from: session.resumedFrom, at: start?.micro_batches ?? 0 }), over.signal).then(
             () => inbox.put({ type: 'pinned', error: null }),
             (error: unknown) => inbox.put({ type: 'pinned', error }),
           );
@@ -201,6 +217,8 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
         }
         case 'progress':
           figures.executed(message.from, message.to, message.trainMs);
+          deps.pace.heard(inputs.programKey, message.hearMs);
+          if (noticed && !stopping) lookAtNotice();
           saver.addRows(message.updateRows, message.epochRows);
           beating.progress(figures.progress(message.counters.cursor, message.updateRows, message.samplesPerSecond));
           for (const row of message.epochRows) saver.addEvent('epoch.completed', `epoch ${row.epoch}: loss ${row.loss?.toFixed(4) ?? 'not finite'}`, { ...row });
@@ -302,29 +320,4 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
       }
     }
   }
-}
-
-/** Brings notices, hints, nudges, the regular look at HEAD and the time limit to the inbox; returns a function that ends it. */
-function watch({ deps, record, claim, controls, startedMs }: Session, inbox: Inbox<Happening>): () => void {
-  const undo = [controls.notice.onGiven(() => inbox.put({ type: 'notice' })), controls.onNudge(() => inbox.put({ type: 'look' })), controls.onHint(() => inbox.put({ type: 'hint' }))];
-  const looking = setInterval(() => inbox.put({ type: 'look' }), deps.lookEveryMs);
-  const limit = record.spec.run.max_duration_seconds;
-  const left = limit === null ? null : (limit - claim.head().counters.attempt_seconds) * 1_000 - (deps.clock.monotonicMs() - startedMs);
-  // Longer than a timer can wait is no limit that this attempt will meet.
-  const limiting = left === null || left > 0x7fff_ffff ? undefined : setTimeout(() => inbox.put({ type: 'too_long' }), Math.max(0, left));
-  return () => {
-    for (const stop of undo) stop();
-    clearInterval(looking);
-    clearTimeout(limiting);
-  };
-}
-
-/** Whether this trainer has the GPU that the job asks for, and its numerics class is the job's, or a change of class that the job allows. */
-function classify(record: JobRecord, pins: Inputs | null, inputs: Pick<Inputs, 'data_sha256' | 'init_sha256' | 'train_samples'>, facts: EngineFacts): { kind: 'suited'; inputs: Inputs } | { kind: 'unsuited'; message: string } {
-  if (record.spec.resources.gpu === 'required' && !facts.device.startsWith('gpu')) return { kind: 'unsuited', message: `the job needs a GPU (resources.gpu), this worker has ${facts.device}` };
-  const found = { ...inputs, numerics_class: facts.numericsClass, engine: facts.engine };
-  if (!pins) return { kind: 'suited', inputs: { ...found, mixed: false } };
-  if (pins.numerics_class === facts.numericsClass) return { kind: 'suited', inputs: pins };
-  if (record.spec.training.allow_class_change || record.spec.training.numerics === 'fast') return { kind: 'suited', inputs: { ...found, init_sha256: pins.init_sha256, mixed: true } };
-  return { kind: 'unsuited', message: `the job began in numerics class ${pins.numerics_class}, this worker has ${facts.numericsClass}` };
 }

@@ -34,12 +34,15 @@ export interface SaverOptions {
   specSha256: string;
   keepLast: number;
   keepBest: KeepBestSpec | null;
+  nowMs(): number;
+  /** A snapshot is committed; so long it took since its files were written. */
+  onSaved(snapshot: Snapshot, tookMs: number): void;
 }
 
 /** Events that an end without a commit may add to HEAD. */
 const CARRIED_MAX = 40;
 
-export function makeSaver({ claim, committer, stamp, feed, now, inputs, specSha256, keepLast, keepBest }: SaverOptions): Saver {
+export function makeSaver({ claim, committer, stamp, feed, now, inputs, specSha256, keepLast, keepBest, nowMs, onSaved }: SaverOptions): Saver {
   let updateRows: UpdateRow[] = [];
   let epochRows: EpochRow[] = [];
   let events: JobEvent[] = [];
@@ -72,6 +75,7 @@ export function makeSaver({ claim, committer, stamp, feed, now, inputs, specSha2
     carry: (head) => ({ ...head, events: [...head.events, ...events.filter((event) => !head.events.some((held) => held.id === event.id))].slice(-CARRIED_MAX), counters: { ...head.counters, events: Math.max(head.counters.events, lastEvent) } }),
     save: async (snapshot, { final, ending, signal }) => {
       const { cursor } = snapshot.counters;
+      const fromMs = nowMs();
       const saved = { updates: updateRows.filter((row) => row.update <= cursor.updates), epochs: epochRows.filter((row) => row.epoch <= cursor.epoch), events: new Set(events) };
       const { head, manifest } = await committer.commit(
         {
@@ -95,6 +99,7 @@ export function makeSaver({ claim, committer, stamp, feed, now, inputs, specSha2
         },
         signal,
       );
+      onSaved(snapshot, nowMs() - fromMs);
       updateRows = updateRows.filter((row) => row.update > cursor.updates);
       epochRows = epochRows.filter((row) => row.epoch > cursor.epoch);
       events = events.filter((event) => !saved.events.has(event));

@@ -17,6 +17,7 @@ import type { DataMeans } from './inputs.js';
 import type { FeedStamp, LiveFeed } from './live-feed.js';
 import type { Notice } from './notice.js';
 import type { ObjectCache } from './object-cache.js';
+import type { Pace } from './pace.js';
 import type { TrainerPool } from './trainer-process.js';
 
 export interface AttemptDeps {
@@ -29,6 +30,7 @@ export interface AttemptDeps {
   feed: LiveFeed;
   liveness: Pick<Liveness, 'isLive' | 'account'>;
   trainers: TrainerPool;
+  pace: Pace;
   /** Processes that the kernel ended for want of memory so far; null if it does not say. */
   memoryKills(): number | null;
   trainerSetup(spec: JobSpec, numericsClass: string | null): TrainerSetup;

@@ -18,6 +18,7 @@ import { makeRedisFeed } from './live-feed.js';
 import { countMemoryKills } from './memory-kills.js';
 import { makeNotice, type Notice, type NoticeFacts } from './notice.js';
 import { makeObjectCache } from './object-cache.js';
+import { makePace } from './pace.js';
 import { makeTrainerPool } from './trainer-process.js';
 import { chooseTrainerSetup } from './trainer-setup.js';
 
@@ -49,10 +50,10 @@ export interface Supervisor {
   /** Every attempt commits soon, and goes on. */
   hint(): void;
   /**
-   * No more tickets; every attempt gets a notice and commits; resolves when all have ended or the grace is over. Said again, it only
-   * tightens the grace.
+   * No more tickets; every attempt gets a notice and commits, at once or, where it may train on, late enough; resolves when all have
+   * ended or the grace is over. Said again, it only tightens.
    */
-  shutdown(notice: { reason: NoticeFacts['reason']; message: string; graceMs: number }): Promise<void>;
+  shutdown(notice: Pick<NoticeFacts, 'reason' | 'message' | 'trainOn'> & { graceMs: number }): Promise<void>;
 }
 
 interface Active {
@@ -82,6 +83,7 @@ export async function makeSupervisor(options: SupervisorOptions): Promise<Superv
   const memoryMib = Math.floor(processMemoryBytes() / slots / 2 ** 20);
   const feed = makeRedisFeed(queue, log);
   const liveness = makeLiveness(queue, log);
+  const pace = makePace();
   const active = new Map<string, Active>();
   let facts: { engine: string; device: string } | null = null;
   let lastBusyMs = clock.monotonicMs();
@@ -98,7 +100,7 @@ export async function makeSupervisor(options: SupervisorOptions): Promise<Superv
     const trainerSetup = (spec: JobSpec, numericsClass: string | null): TrainerSetup => chooseTrainerSetup(spec, numericsClass, { cores, engine: options.engine, gpu });
     try {
       const outcome = await runAttempt(
-        { store, beginnings: store, clock, log, tickets: queue.tickets, feed, liveness, trainers, trainerSetup, memoryKills: () => countMemoryKills(), memoryMib, worker: id, data: options.data, copies, spoolRoot, beatEveryMs: BEAT_EVERY_MS, lookEveryMs: LOOK_EVERY_MS },
+        { store, beginnings: store, clock, log, tickets: queue.tickets, feed, liveness, trainers, pace, trainerSetup, memoryKills: () => countMemoryKills(), memoryMib, worker: id, data: options.data, copies, spoolRoot, beatEveryMs: BEAT_EVERY_MS, lookEveryMs: LOOK_EVERY_MS },
         ticket,
         {
           notice: mine.notice,
@@ -136,14 +138,14 @@ export async function makeSupervisor(options: SupervisorOptions): Promise<Superv
   const drain = (): void => {
     draining = true;
     consumer.pause();
-    for (const { notice } of active.values()) notice.give({ reason: 'preempted_notice', message: 'the worker is being drained', deadlineMs: null, immediate: false });
+    for (const { notice } of active.values()) notice.give({ reason: 'preempted_notice', message: 'the worker is being drained', deadlineMs: null, immediate: false, trainOn: false });
     beat();
   };
   const unlisten = queue.control.listen(id, {
     preempt: ({ job, graceSeconds }) => {
       const mine = active.get(job);
       if (!mine) return false;
-      mine.notice.give({ reason: 'preempted_notice', message: `preempted with ${graceSeconds} s of grace`, deadlineMs: clock.monotonicMs() + graceSeconds * 1_000, immediate: graceSeconds === 0 });
+      mine.notice.give({ reason: 'preempted_notice', message: `preempted with ${graceSeconds} s of grace`, deadlineMs: clock.monotonicMs() + graceSeconds * 1_000, immediate: graceSeconds === 0, trainOn: true });
       return true;
     },
     drain,
@@ -176,10 +178,10 @@ export async function makeSupervisor(options: SupervisorOptions): Promise<Superv
     hint: () => {
       for (const { hinted } of active.values()) for (const listener of hinted) listener();
     },
-    shutdown: ({ reason, message, graceMs }) => {
+    shutdown: ({ reason, message, graceMs, trainOn }) => {
       draining = true;
       consumer.pause();
-      for (const { notice } of active.values()) notice.give({ reason, message, deadlineMs: clock.monotonicMs() + graceMs, immediate: false });
+      for (const { notice } of active.values()) notice.give({ reason, message, deadlineMs: clock.monotonicMs() + graceMs, immediate: false, trainOn });
       beat();
       return (closing ??= close(graceMs));
     },

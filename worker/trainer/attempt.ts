@@ -92,7 +92,10 @@ export function startAttempt({ start, engine, send, hooks }: AttemptOptions): At
   function watchOf(progress: Progress, snapshots: Snapshots): Watch {
     return {
       nowMs,
-      stopAsked: () => stop !== null,
+      stopAsked() {
+        progress.listening();
+        return stop !== null;
+      },
       boundary(standing) {
         counters = standing;
         progress.tick(standing);

@@ -11,6 +11,8 @@ const SPEED_SPAN_MS = 1000;
 export interface Progress {
   /** A micro-batch of this many samples was executed. */
   executed(samples: number): void;
+  /** A stop would be heard now. */
+  listening(): void;
   updateRow(row: UpdateRow): void;
   epochRow(row: EpochRow): void;
   /** Sends what there is if the last message is old enough. `counters` are those of the boundary that training stands at. */
@@ -31,6 +33,8 @@ export function makeProgress({ attempt, send, nowMs, start }: ProgressOptions): 
   const speed = makeSpeed(nowMs());
   let from = start.cursor.micro_batches;
   let sentAtMs = nowMs();
+  let listenedAtMs = sentAtMs;
+  let hearMs = 0;
   let updateRows: UpdateRow[] = [];
   let epochRows: EpochRow[] = [];
 
@@ -38,14 +42,20 @@ export function makeProgress({ attempt, send, nowMs, start }: ProgressOptions): 
     const to = counters.cursor.micro_batches;
     if (to === from && updateRows.length === 0 && epochRows.length === 0) return;
     const now = nowMs();
-    send({ type: 'progress', attempt, from, to, counters, updateRows, epochRows, samplesPerSecond: speed.read(now), trainMs: now - sentAtMs });
+    send({ type: 'progress', attempt, from, to, counters, updateRows, epochRows, samplesPerSecond: speed.read(now), trainMs: now - sentAtMs, hearMs });
     from = to;
     sentAtMs = now;
+    hearMs = 0;
     updateRows = [];
     epochRows = [];
   }
   return {
     executed: speed.add,
+    listening() {
+      const now = nowMs();
+      hearMs = Math.max(hearMs, now - listenedAtMs);
+      listenedAtMs = now;
+    },
     updateRow: (row) => void updateRows.push(row),
     epochRow: (row) => void epochRows.push(row),
     tick(counters) {

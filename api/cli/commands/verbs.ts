@@ -17,7 +17,7 @@ export const addVerbs: AddCommands = (program, context) => {
     withExamples(command(program, `${verb} <id>`, description), examples).action(async (id: string, { json }: { json?: boolean }) => say(await context.client().verb(id, verb), json));
   }
   const preempt = command(program, 'preempt <id>', 'treat a running job as if its machine were taken away')
-    .option('--grace <seconds>', 'what the notice leaves; 0 kills the trainer where it stands (default: 30)')
+    .option('--grace <seconds>', 'what the notice leaves: training goes on as long as a last save fits; 0 kills the trainer where it stands (default: 30)')
     .action(async (id: string, { json, grace }: { json?: boolean; grace?: string }) => {
       if (grace !== undefined && !/^\d+(\.\d+)?$/.test(grace)) throw usageError('--grace', `takes seconds, got ${JSON.stringify(grace)}`);
       say(await context.client().preempt(id, grace === undefined ? undefined : Number(grace)), json);

@@ -12,6 +12,7 @@ import { makeFileStore } from '../../../lib/store/file.js';
 import type { Store } from '../../../lib/store/index.js';
 import { runAttempt } from '../../../worker/supervisor/attempt.js';
 import { makeSilentFeed } from '../../../worker/supervisor/live-feed.js';
+import { makePace } from '../../../worker/supervisor/pace.js';
 import { makeNotice, type Notice } from '../../../worker/supervisor/notice.js';
 import { makeObjectCache } from '../../../worker/supervisor/object-cache.js';
 import type { AttemptControls, AttemptDeps, AttemptOutcome } from '../../../worker/supervisor/session.js';
@@ -43,7 +44,7 @@ beforeEach(async () => {
   const spec = resolved({ data: { type: 'npz', path: 's3://data/set.npz' }, model: { layers: [{ type: 'flatten' }, { type: 'dense', units: 3 }] } });
   await submitJob(control(), { id: JOB, spec, beginning: null, principal: 'test', key: null, bodySha256: '' });
   const deps: AttemptDeps = {
-    ...control(), beginnings: store, feed: makeSilentFeed(), liveness: { isLive: () => Promise.resolve(false), account: () => Promise.resolve(NOTHING_DONE) }, trainers: { acquire: never, release: never, close: never }, memoryMib: Infinity, memoryKills: () => null, trainerSetup: never,
+    ...control(), beginnings: store, feed: makeSilentFeed(), liveness: { isLive: () => Promise.resolve(false), account: () => Promise.resolve(NOTHING_DONE) }, trainers: { acquire: never, release: never, close: never }, pace: makePace(), memoryMib: Infinity, memoryKills: () => null, trainerSetup: never,
     worker: 'wrk_test', data: { places: { roots: [], buckets: { names: ['data'], store: null, objects } }, memoryBytes: 2 ** 20 }, copies: makeObjectCache(join(spoolRoot, 'objects'), objects, silentLog), spoolRoot, beatEveryMs: 1_000, lookEveryMs: 3_600_000,
   };
   notice = makeNotice();
@@ -69,7 +70,7 @@ async function ended() {
 
 describe('an attempt that fetches its data', () => {
   it('gives its job back at a notice', async () => {
-    notice.give({ reason: 'preempted_notice', message: 'the machine goes', deadlineMs: null, immediate: false });
+    notice.give({ reason: 'preempted_notice', message: 'the machine goes', deadlineMs: null, immediate: false, trainOn: false });
     expect(await ended()).toMatchObject({ state: 'open', owner: null, reason: 'preempted_notice', counters: { preemptions: 1, failures: 0 } });
   });
 

@@ -48,3 +48,16 @@ test('speed is that of the last second', () => {
   pass(500, 1, 7);
   expect(sent.map(({ samplesPerSecond }) => samplesPerSecond)).toEqual([200, 400, 400, 2]);
 });
+
+test('the longest that a stop would have waited is said, and begins anew with each message', () => {
+  const { sent, clock, progress } = make();
+  const listenIn = (ms: number): void => {
+    clock.ms += ms;
+    progress.listening();
+  };
+  for (const ms of [20, 70, 10]) listenIn(ms);
+  progress.tick(at(4));
+  for (const ms of [40, 60]) listenIn(ms);
+  progress.tick(at(5));
+  expect(sent.map(({ hearMs }) => hearMs)).toEqual([70, 60]);
+});
