@@ -72,8 +72,10 @@ export async function makeSupervisor(options: SupervisorOptions): Promise<Superv
   const startedAt = clock.now().toISOString();
   const spoolRoot = join(options.spoolRoot, id);
   await sweepSpools(options.spoolRoot, clock.now());
-  await mkdir(spoolRoot, { recursive: true });
-  const trainers = makeTrainerPool({ entry: options.trainerEntry, log, env: options.env });
+  // A trainer that is killed leaves what it was writing: here it goes with the worker, or with its spool.
+  const temporary = join(spoolRoot, 'tmp');
+  await mkdir(temporary, { recursive: true });
+  const trainers = makeTrainerPool({ entry: options.trainerEntry, log, env: { ...options.env, TMPDIR: temporary } });
   const { buckets } = options.data.places;
   const copies = buckets && makeObjectCache(join(spoolRoot, 'objects'), buckets.objects, log);
   const cores = Math.max(1, Math.floor(availableParallelism() / slots));

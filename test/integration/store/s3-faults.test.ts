@@ -7,7 +7,7 @@ import { makeS3Store } from '../../../lib/store/s3.js';
 import type { S3Timeouts } from '../../../lib/store/s3-client.js';
 import { s3ServerAvailable, startS3Server, type S3Server } from '../../support/s3-server.js';
 import { codeOf, createdTag, keysOf, text } from './conformance.js';
-import { startFaultProxy, type Fault, type FaultProxy, type Injected } from './fault-proxy.js';
+import { startFaultProxy, type Fault, type FaultProxy, type Injected } from '../../support/fault-proxy.js';
 
 const BUDGET_MS = 1500;
 const QUICK: Partial<S3Timeouts> = { connectMs: 500, requestMs: 400, budgetMs: BUDGET_MS, minBytesPerSecond: 64 * 1024 * 1024 };
