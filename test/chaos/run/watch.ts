@@ -25,7 +25,9 @@ export async function watchJobs(run: Run, over: AbortSignal): Promise<void> {
   const forever = async (everyMs: number, what: () => Promise<void>): Promise<void> => {
     while (!ends.aborted) {
       await what().catch((error: unknown) => {
-        if (!isAway(error)) throw error;
+        // What a checker stumbles over, say a key that is none, is damage.
+        if (error instanceof TypeError || (isAppError(error) && !error.retryable)) run.violate('reachable', null, [String(error.stack)]);
+        else if (!isAway(error)) throw error;
       });
       await sleep(everyMs, ends);
     }

@@ -177,6 +177,29 @@ describe.skipIf(!(await s3ServerAvailable()))('the S3 store on a failing network
     });
   });
 
+  describe('when a body arrives damaged', () => {
+    const damage: Fault = { kind: 'damage', at: 0.4 };
+
+    it.each([1, 2])('%d times, reads it again: HEAD has no other hash', async (times) => {
+      await createdTag(direct, register, text('the truth'));
+      await direct.put(key, text('a record'));
+      inject('GET', damage, times);
+      expect((await store.get(register))?.body.toString()).toBe('the truth');
+      inject('GET', damage, times);
+      expect((await store.get(key))?.body.toString()).toBe('a record');
+    });
+
+    it('every time, refuses a register, and leaves an object to whoever knows its hash', async () => {
+      await createdTag(direct, register, text('the truth'));
+      await direct.put(key, text('a record'));
+      inject('GET', damage, 3);
+      expect(await codeOf(store.get(register))).toBe('checkpoint_corrupt');
+      inject('GET', damage, 3);
+      expect((await store.get(key))?.body.toString()).not.toBe('a record');
+      expect((await store.get(register))?.body.toString()).toBe('the truth');
+    });
+  });
+
   describe('when nothing is ever answered', () => {
     const verbs: Record<string, [string, () => Promise<unknown>]> = {
       put: ['PUT', () => store.put(key, text('x'))],

@@ -30,7 +30,7 @@ export function verbProblems({ verb, gen, seq }: Acknowledged, last: Head, head:
   if (head.seq > seq + COMMITS_AFTER_VERB) problems.push(`${head.seq - seq} commits after ${verb} was acknowledged`);
   if (verb === 'cancel' && isTerminal(head.state) && head.state !== 'cancelled') problems.push(`cancel was acknowledged, and the job ${head.state}`);
   if (verb === 'pause' && isTerminal(head.state) && head.state === 'succeeded') problems.push('pause was acknowledged, and the job succeeded');
-  if (last.state === 'paused' && last.owner === null && last.gen === gen && head.fence !== last.fence) problems.push('it was claimed while it was paused');
+  if (verb === 'pause' && last.state === 'paused' && last.owner === null && head.owner !== null) problems.push('it was claimed while it was paused');
   return problems;
 }
 
