@@ -5,9 +5,9 @@
 // its answer was lost or a gateway sent it twice. Not found: a 412 is a refusal; anything else is `store_unavailable`,
 // for the write may land yet, or have landed and been replaced.
 //
-// A short body carries its sha256 as metadata, and is read again where it arrives as another one: HEAD and the records have no
-// other hash, and what was damaged on the way must not be written back as the truth. Long bodies are blobs, whose readers know
-// their hashes.
+// A short body carries its sha256 as metadata, and is read again where it arrives as another one, or refused: HEAD and a job's
+// record have no other hash, and what was damaged on the way must not be trained by, or written back as the truth. Long bodies
+// are blobs, whose readers know their hashes.
 
 import { createHash, randomUUID } from 'node:crypto';
 import {
@@ -27,7 +27,6 @@ import {
   assertRange,
   couldStartKey,
   isKey,
-  isRegister,
   withoutQuotes,
 } from './keys.js';
 import type { CallOptions, GetOptions, ListOptions, ObjectInfo, Store, StoredObject } from './index.js';
@@ -172,10 +171,7 @@ export function makeS3Store(options: S3StoreOptions): Store {
             const body = toBuffer((await answer.Body?.transformToByteArray()) ?? new Uint8Array());
             const digest = answer.Metadata?.[DIGEST];
             if (digest === undefined || getOptions.range !== undefined || sha256Of(body) === digest) return { body, etag: tagOf(answer.ETag) };
-            if (reads < READS) continue;
-            // It lies there so. Whoever reads an object knows what it has to be; of a register nothing else would tell.
-            if (!isRegister(key)) return { body, etag: tagOf(answer.ETag) };
-            throw new AppError('checkpoint_corrupt', `${key} is not what was written`);
+            if (reads === READS) throw new AppError('checkpoint_corrupt', `${key} is not what was written`);
           }
         } catch (error) {
           if (isMissing(error)) return null;

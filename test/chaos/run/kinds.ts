@@ -23,6 +23,8 @@ export const KINDS = {
   'supervisor-freeze': { aim: 'worker', cards: 1, lasts: FREEZE },
   /** With its trainer: a suspended machine. */
   'worker-freeze': { aim: 'worker', cards: 2, lasts: FREEZE },
+  /** From Redis and from the store: it is taken for dead, and trains on. */
+  'worker-cut-off': { aim: 'worker', cards: 2, lasts: FREEZE, s3: true },
   'trainer-kill': { aim: 'worker', cards: 2, lasts: [0, 0] },
   /** Means nothing to a trainer: its supervisor decides. */
   'trainer-term': { aim: 'worker', cards: 1, lasts: [0, 0] },

@@ -124,7 +124,7 @@ export function wasHindered({ strikes }: Run, worker: number | null, from: numbe
     if (!strike.struck || strike.from > to || (strike.to ?? Infinity) + echo < from) return false;
     if (aim === 'store') return true;
     if (aim === 'store-gate') return worker === null || strike.target === PARTS.length || PARTS[strike.target] === `worker-${worker}`;
-    return strike.kind.endsWith('-freeze') && aim === 'worker' && (worker === null || strike.target === worker);
+    return (strike.kind.endsWith('-freeze') || strike.kind === 'worker-cut-off') && aim === 'worker' && (worker === null || strike.target === worker);
   });
 }
 

@@ -91,6 +91,10 @@ async function strikeWorker(run: Run, struck: Struck, part: Part): Promise<Misse
     expectRecovery(run, struck, worker, true);
     return freeze(run, struck, part, kind === 'worker-freeze' ? trainers : []);
   }
+  if (kind === 'worker-cut-off') {
+    expectRecovery(run, struck, worker, true);
+    return cutOff(run, struck, PARTS.indexOf(part.name));
+  }
   if (trainer === undefined) return 'it has no trainer';
   if (kind === 'trainer-kill') expectRecovery(run, struck, worker, false);
   if (!signalChild(trainer, kind === 'trainer-kill' ? 'SIGKILL' : kind === 'trainer-term' ? 'SIGTERM' : 'SIGSTOP')) return 'its trainer has gone';
@@ -98,6 +102,16 @@ async function strikeWorker(run: Run, struck: Struck, part: Part): Promise<Misse
   await sleep(lastsMs, run.signal);
   signalChild(trainer, 'SIGCONT');
   return null;
+}
+
+async function cutOff(run: Run, { lastsMs }: Struck, part: number): Promise<Missed> {
+  const toRedis = run.system.redisGates[part]!;
+  const met = toRedis.refuse();
+  const toStore = run.system.storeGates[part]!.inject('*', { kind: 'reset' }, Infinity);
+  await sleep(lastsMs, run.signal);
+  toRedis.accept();
+  toStore.remove();
+  return met + toStore.hits() > 0 ? null : 'it had no connection';
 }
 
 async function freeze(run: Run, struck: Struck, part: Part, children: readonly number[]): Promise<Missed> {

@@ -189,14 +189,21 @@ describe.skipIf(!(await s3ServerAvailable()))('the S3 store on a failing network
       expect((await store.get(key))?.body.toString()).toBe('a record');
     });
 
-    it('every time, refuses a register, and leaves an object to whoever knows its hash', async () => {
+    it('every time, refuses it', async () => {
       await createdTag(direct, register, text('the truth'));
       await direct.put(key, text('a record'));
-      inject('GET', damage, 3);
-      expect(await codeOf(store.get(register))).toBe('checkpoint_corrupt');
-      inject('GET', damage, 3);
-      expect((await store.get(key))?.body.toString()).not.toBe('a record');
+      for (const one of [register, key]) {
+        inject('GET', damage, 3);
+        expect(await codeOf(store.get(one))).toBe('checkpoint_corrupt');
+      }
       expect((await store.get(register))?.body.toString()).toBe('the truth');
+      expect((await store.get(key))?.body.toString()).toBe('a record');
+    });
+
+    it('and is long, is left to its reader, who knows its hash', async () => {
+      await direct.put(key, Buffer.alloc(1_100_000));
+      inject('GET', damage);
+      expect((await store.get(key))?.body.equals(Buffer.alloc(1_100_000))).toBe(false);
     });
   });
 
