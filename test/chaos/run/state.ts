@@ -8,6 +8,9 @@ import type { Recipe } from './recipes.js';
 import type { Planned } from './schedule.js';
 import type { ChaosSystem } from './system.js';
 
+/** What a strike met: null if it struck, else why it did not. */
+export type Missed = string | null;
+
 export interface Struck extends Planned {
   /** Milliseconds since 1970. */
   from: number;
