@@ -36,7 +36,7 @@ async function holdTo(run: Run, job: Tracked, verb: 'pause' | 'cancel'): Promise
   const head = await readHead({ store: run.system.store }, job.id).then((view) => view.head, () => null);
   if (!head || job.loose) return;
   if (head.want.verb !== verb && !isTerminal(head.state)) run.violate('ledger', job, [`${verb} was acknowledged, and HEAD wants ${head.want.verb}`]);
-  job.verb = { verb, gen: head.gen, seq: head.seq };
+  job.verb = { verb, gen: head.gen, seq: head.seq, keepsBest: job.recipe.spec.checkpoint?.keep_best !== undefined };
 }
 
 async function pauseAndResume(run: Run, job: Tracked, { lastsMs }: Struck): Promise<Missed> {

@@ -17,8 +17,8 @@ describe('a submission repeated under its key', () => {
 });
 
 describe('an acknowledged verb', () => {
-  const pause = { verb: 'pause', gen: 0, seq: 3 } as const;
-  const cancel = { verb: 'cancel', gen: 0, seq: 3 } as const;
+  const pause = { verb: 'pause', gen: 0, seq: 3, keepsBest: false } as const;
+  const cancel = { verb: 'cancel', gen: 0, seq: 3, keepsBest: false } as const;
   it('holds', () => {
     expect(verbProblems(pause, headAt(3, want('pause')), headAt(5, want('pause')))).toEqual([]);
     expect(verbProblems(pause, headAt(3, want('pause')), headAt(4, want('cancel'))), 'cancel absorbs pause').toEqual([]);
@@ -32,6 +32,7 @@ describe('an acknowledged verb', () => {
   });
   it('is caught when training goes on', () => {
     expect(verbProblems(pause, headAt(3, want('pause')), headAt(7, want('pause')))[0]).toContain('4 commits after pause');
+    expect(verbProblems({ ...pause, keepsBest: true }, headAt(3, want('pause')), headAt(7, want('pause'))), 'best epochs wait in line').toEqual([]);
     const paused = headAt(4, { ...want('pause'), state: 'paused', owner: null });
     expect(verbProblems(pause, paused, headAt(4, { ...want('pause'), version: 50, fence: 2, attempt: 'b2' }))[0]).toContain('claimed while it was paused');
   });

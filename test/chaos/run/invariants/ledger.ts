@@ -16,18 +16,20 @@ export interface Acknowledged {
   verb: 'pause' | 'cancel';
   gen: number;
   seq: number;
+  /** The ends of the best epochs are kept whatever is under way: any number of them may wait for a slow store, and be committed after training has stopped. */
+  keepsBest: boolean;
 }
 
 /** The commit that was under way, one whose snapshot was being taken, and the last one. */
 const COMMITS_AFTER_VERB = 3;
 
 /** While nobody has said otherwise. */
-export function verbProblems({ verb, gen, seq }: Acknowledged, last: Head, head: Head): string[] {
+export function verbProblems({ verb, gen, seq, keepsBest }: Acknowledged, last: Head, head: Head): string[] {
   if (head.gen !== gen) return [`${verb} of gen ${gen} was acknowledged, and gen ${head.gen} began unasked`];
   const problems: string[] = [];
   const absorbed = verb === 'pause' && (head.want.verb === 'cancel' || head.want.verb === 'kill');
   if (head.want.verb !== verb && !absorbed) problems.push(`${verb} was acknowledged, and HEAD wants ${head.want.verb}`);
-  if (head.seq > seq + COMMITS_AFTER_VERB) problems.push(`${head.seq - seq} commits after ${verb} was acknowledged`);
+  if (!keepsBest && head.seq > seq + COMMITS_AFTER_VERB) problems.push(`${head.seq - seq} commits after ${verb} was acknowledged`);
   if (verb === 'cancel' && isTerminal(head.state) && head.state !== 'cancelled') problems.push(`cancel was acknowledged, and the job ${head.state}`);
   if (verb === 'pause' && isTerminal(head.state) && head.state === 'succeeded') problems.push('pause was acknowledged, and the job succeeded');
   if (verb === 'pause' && last.state === 'paused' && last.owner === null && head.owner !== null) problems.push('it was claimed while it was paused');
