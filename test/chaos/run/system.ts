@@ -56,7 +56,7 @@ export async function startSystem(kind: StoreKind): Promise<ChaosSystem> {
   try {
     const redis = await startRedis();
     undo.push(() => redis.stop());
-    const s3 = kind === 's3' ? await startS3Server() : null;
+    const s3 = kind === 's3' ? await startS3Server({ dir: join(temp.path, 's3') }) : null;
     if (s3) undo.push(() => s3.stop());
     const storeUrl = s3 ? `s3://${s3.bucket}/chaos` : `file:${join(temp.path, 'store')}`;
     const credentials = s3 ? { accessKeyId: s3.accessKey, secretAccessKey: s3.secretKey } : undefined;
