@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const env = { PAWL_MATRIX: 'all', PAWL_PROTOCOL_RUNS: '200000', PAWL_MUTANT_SEEDS: '20000', REQUIRE_S3: '1', REQUIRE_TENSORFLOW: '1' };
+const env = { PAWL_MATRIX: 'all', PAWL_PROTOCOL_RUNS: '200000', PAWL_MUTANT_SEEDS: '20000', PAWL_CHAOS_MINUTES: '5', PAWL_CHAOS_SEEDS: '1,2,3', REQUIRE_S3: '1', REQUIRE_TENSORFLOW: '1' };
 /** In the order of how soon each would tell of a mistake. */
 const projects = ['unit', 'integration', 'wasm', 'chaos', 'protocol', 'resume'];
 const chosen = process.argv.slice(2).filter((name) => projects.includes(name));
@@ -65,6 +65,6 @@ ${projects.filter((project) => rows.has(project)).map((project) => rows.get(proj
 - **protocol**: random interleavings of claims, commits, verbs, retries, retention and two controllers on a store whose writes may be delayed, lost after taking effect or answered late; and copies of the protocol with one rule taken out, each of which has to be caught.
 - **wasm**: the tests of the engine once more, on the engine wasm.
 - **resume**: five models and six optimizers on two engines, every other attempt with two lanes, cut at every micro-batch by notice and by SIGKILL, in every validation batch, at every pair of micro-batches, and at 40 random pairs and triples each, resumed in fresh processes: weights, slots, accumulator and statistics at every snapshot, rows and data order equal byte for byte.
-- **chaos**: trainer, supervisor, Redis, S3 server and the whole system killed inside windows; zombies; damaged checkpoints; full disks; verbs raced against all of it.
+- **chaos**: trainer, supervisor, Redis, S3 server and the whole system killed inside windows; zombies; damaged checkpoints; full disks; verbs raced against all of it; and whole systems under a seed's schedule of strikes, watched from outside (docs/chaos.md).
 `;
 }

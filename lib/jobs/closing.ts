@@ -2,6 +2,7 @@
 // Idempotent; done by whoever ended the job, and again by the controller where that one died half-way.
 import type { JobListItem } from '../contract/job.js';
 import type { Head, JobRecord } from '../contract/records.js';
+import { isAppError } from '../errors.js';
 import type { Store } from '../store/index.js';
 import { begunCourse, makeManifests, progressAt } from './committed-progress.js';
 import { isTerminal } from './lifecycle.js';
@@ -34,8 +35,12 @@ export async function collectGarbage(store: Store, job: string, head: Head): Pro
   const needed = new Set<string>();
   for (const commit of head.retained) {
     for (const blob of commit.blobs) needed.add(blob.key);
-    // A manifest that cannot be read protects everything: nothing is deleted on a guess.
-    const manifest = await loadManifest(store, job, commit).catch(() => null);
+    // A manifest that is damaged protects everything: nothing is deleted on a guess.
+    const manifest = await loadManifest(store, job, commit).catch((error: unknown) => {
+      // A store that is away says nothing about it: whoever closes the job comes again, and the marker is still there.
+      if (!isAppError(error, 'checkpoint_corrupt')) throw error;
+      return null;
+    });
     if (!manifest) return 0;
     for (const segment of [...manifest.rows.update, ...manifest.rows.epoch, ...manifest.events]) needed.add(segment.key);
   }

@@ -229,11 +229,24 @@ function previousRef(head: Head, previous: Manifest | null): Manifest['prev'] {
   return commit ? { id: commit.id, manifest: commit.manifest, manifest_sha256: commit.manifest_sha256 } : null;
 }
 
+/** What arrives damaged may be whole where it lies, and a commit that is given up is lost: so it is read again before it counts as damaged. */
+const READS = 2;
+
+/** An object of known hash; null where nothing is there. `whole` is false where its bytes are others. @throws AppError store_unavailable */
+export async function readHashed(store: Pick<Store, 'get'>, key: string, sha256: string, signal?: AbortSignal): Promise<{ body: Buffer; whole: boolean } | null> {
+  for (let reads = 1; ; reads++) {
+    const stored = await store.get(key, signal ? { signal } : {});
+    if (!stored) return null;
+    const whole = (await sha256Slowly(stored.body)) === sha256;
+    if (whole || reads === READS) return { body: stored.body, whole };
+  }
+}
+
 /** A segment's lines, verified. @throws AppError checkpoint_corrupt */
 export async function readSegment(store: Pick<Store, 'get'>, segment: Segment, signal?: AbortSignal): Promise<Buffer> {
-  const stored = await store.get(segment.key, signal ? { signal } : {});
+  const stored = await readHashed(store, segment.key, segment.sha256, signal);
   if (!stored) throw new AppError('checkpoint_corrupt', `segment ${segment.key} is missing`);
-  if (stored.body.length !== segment.bytes || (await sha256Slowly(stored.body)) !== segment.sha256) throw new AppError('checkpoint_corrupt', `segment ${segment.key} is damaged`);
+  if (stored.body.length !== segment.bytes || !stored.whole) throw new AppError('checkpoint_corrupt', `segment ${segment.key} is damaged`);
   return stored.body;
 }
 

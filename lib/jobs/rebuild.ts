@@ -2,7 +2,7 @@
 // where work was done.
 import { Compile } from 'typebox/compile';
 import { Head, Manifest, type RetainedCommit } from '../contract/records.js';
-import { AppError } from '../errors.js';
+import { AppError, isAppError } from '../errors.js';
 import type { Store } from '../store/index.js';
 import { createHash } from 'node:crypto';
 import { emptyHead } from './lifecycle.js';
@@ -75,13 +75,14 @@ export async function rebuildHead(store: Pick<Store, 'list' | 'get'>, job: strin
     head.fence = Math.max(head.fence, Number(match[2]));
   }
   for (const key of keys.slice(-REBUILD_COMMITS)) {
-    const stored = await store.get(key);
-    if (!stored) continue;
     try {
+      const stored = await store.get(key);
+      if (!stored) continue;
       const manifest = parseManifest(key, stored.body);
       retained.push(retainedCommit(key, stored.body, manifest));
       newest = manifest;
-    } catch {
+    } catch (error) {
+      if (!isAppError(error, 'checkpoint_corrupt')) throw error;
       head.quarantined.push(key);
     }
   }

@@ -7,8 +7,8 @@ import { AppError, isAppError, messageOf } from '../errors.js';
 import type { Store } from '../store/index.js';
 import { holdsWindow } from '../training/cursor.js';
 import { STATE_ROLES, type StateRole } from '../training/state.js';
-import { readSegment, sha256Slowly } from './commit.js';
-import { parseManifest, sha256Of } from './rebuild.js';
+import { readHashed, readSegment } from './commit.js';
+import { parseManifest } from './rebuild.js';
 
 /** What the job says a state of it must be; `check` throws naming what is wrong with a file's names, shapes or types. */
 export interface StateExpectation {
@@ -35,9 +35,9 @@ export interface RestoreOutcome {
 
 /** Reads a retained commit's manifest and compares it with what HEAD says of it. @throws AppError checkpoint_corrupt */
 export async function loadManifest(store: Pick<Store, 'get'>, job: string, commit: RetainedCommit): Promise<Manifest> {
-  const stored = await store.get(commit.manifest);
+  const stored = await readHashed(store, commit.manifest, commit.manifest_sha256);
   if (!stored) throw new AppError('checkpoint_corrupt', `manifest ${commit.manifest} is missing`);
-  if (sha256Of(stored.body) !== commit.manifest_sha256) throw new AppError('checkpoint_corrupt', `manifest ${commit.manifest} is damaged`);
+  if (!stored.whole) throw new AppError('checkpoint_corrupt', `manifest ${commit.manifest} is damaged`);
   const manifest = parseManifest(commit.manifest, stored.body);
   if (manifest.job !== job || manifest.seq !== commit.seq) throw new AppError('checkpoint_corrupt', `manifest ${commit.manifest} belongs to ${manifest.job} seq ${manifest.seq}`);
   return manifest;
@@ -45,10 +45,10 @@ export async function loadManifest(store: Pick<Store, 'get'>, job: string, commi
 
 /** A blob of a commit as a file of a folder, verified; the file's path. @throws AppError checkpoint_corrupt */
 export async function fetchBlob(store: Pick<Store, 'get'>, commit: RetainedCommit, blob: BlobRef, folder: string): Promise<string> {
-  const stored = await store.get(blob.key);
+  const stored = await readHashed(store, blob.key, blob.sha256);
   if (!stored) throw new AppError('checkpoint_corrupt', `${commit.id}: ${blob.role} (${blob.key}) is missing`);
   if (stored.body.length !== blob.bytes) throw new AppError('checkpoint_corrupt', `${commit.id}: ${blob.role} has ${stored.body.length} bytes, not ${blob.bytes}`);
-  if ((await sha256Slowly(stored.body)) !== blob.sha256) throw new AppError('checkpoint_corrupt', `${commit.id}: ${blob.role} does not match its sha256`);
+  if (!stored.whole) throw new AppError('checkpoint_corrupt', `${commit.id}: ${blob.role} does not match its sha256`);
   const path = join(folder, `resume.${blob.role}.safetensors`);
   await writeFile(path, stored.body);
   return path;

@@ -10,7 +10,7 @@
 //
 // Errors. Outcomes that the caller must decide on are values (`created: false`, `swapped: false`, `null`).
 // Everything else is an AppError: `store_unavailable` (no answer, or an answer that leaves open whether a write took
-// effect: the caller reads back), `store_full` (ENOSPC, quota; the write did not take effect), `store_unsafe` (the probe
+// effect: the caller reads back), `checkpoint_corrupt` (it is not what was written), `store_full` (ENOSPC, quota; the write did not take effect), `store_unsafe` (the probe
 // failed, or it does not list in order, or has no links), `range_not_satisfiable`. A key or verb against these rules is a
 // mistake of the caller and a TypeError.
 

@@ -4,8 +4,12 @@
 // random token as metadata, and unless it plainly succeeds, one HEAD looks for the token. Found: the write won, though
 // its answer was lost or a gateway sent it twice. Not found: a 412 is a refusal; anything else is `store_unavailable`,
 // for the write may land yet, or have landed and been replaced.
+//
+// A short body carries its sha256 as metadata, and is read again where it arrives as another one, or refused: HEAD and a job's
+// record have no other hash, and what was damaged on the way must not be trained by, or written back as the truth. Long bodies
+// are blobs, whose readers know their hashes.
 
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import {
   DeleteObjectCommand,
   GetObjectCommand,
@@ -38,6 +42,9 @@ export interface S3StoreOptions extends S3ClientOptions {
 const ATTEMPTS = 3;
 const PAGE_KEYS = 1000;
 const TOKEN = 'pawl-write';
+const DIGEST = 'pawl-sha256';
+/** Of a body that arrives otherwise than it was written. */
+const READS = 3;
 /**
  * A server that refuses before it has read a long body closes the connection, and the 412 can be lost in the reset.
  * Above this size a HEAD goes first, so that a condition that plainly fails has a plain answer.
@@ -83,7 +90,7 @@ export function makeS3Store(options: S3StoreOptions): Store {
   async function putIf(key: string, body: Uint8Array, condition: Condition, budget: Budget): Promise<string | null> {
     if (body.byteLength > LONG_BODY_BYTES && !holds(condition, await look(key, budget))) return null;
     const token = randomUUID();
-    const input = { Bucket, Key: root + key, Body: toBuffer(body), Metadata: { [TOKEN]: token }, ...condition };
+    const input = { Bucket, Key: root + key, Body: toBuffer(body), Metadata: { [TOKEN]: token, ...digestOf(body) }, ...condition };
     try {
       return tagOf((await once.send(new PutObjectCommand(input), limits(budget, body.byteLength))).ETag);
     } catch (error) {
@@ -130,7 +137,7 @@ export function makeS3Store(options: S3StoreOptions): Store {
     async put(key, body, callOptions = {}) {
       assertPut(key);
       return call(`put ${key}`, body.byteLength, callOptions, async (budget) => {
-        const input = { Bucket, Key: root + key, Body: toBuffer(body) };
+        const input = { Bucket, Key: root + key, Body: toBuffer(body), Metadata: digestOf(body) };
         const answer = await retrying.send(new PutObjectCommand(input), limits(budget, body.byteLength));
         return { etag: tagOf(answer.ETag) };
       });
@@ -158,10 +165,14 @@ export function makeS3Store(options: S3StoreOptions): Store {
       const range = toRangeHeader(getOptions.range);
       return call(`get ${key}`, 0, getOptions, async (budget): Promise<StoredObject | null> => {
         try {
-          const answer = await retrying.send(new GetObjectCommand({ Bucket, Key: root + key, ...range }), limits(budget));
-          budget.extend(transferMs(answer.ContentLength ?? 0));
-          const bytes = await answer.Body?.transformToByteArray();
-          return { body: toBuffer(bytes ?? new Uint8Array()), etag: tagOf(answer.ETag) };
+          for (let reads = 1; ; reads++) {
+            const answer = await retrying.send(new GetObjectCommand({ Bucket, Key: root + key, ...range }), limits(budget));
+            budget.extend(transferMs(answer.ContentLength ?? 0));
+            const body = toBuffer((await answer.Body?.transformToByteArray()) ?? new Uint8Array());
+            const digest = answer.Metadata?.[DIGEST];
+            if (digest === undefined || getOptions.range !== undefined || sha256Of(body) === digest) return { body, etag: tagOf(answer.ETag) };
+            if (reads === READS) throw new AppError('checkpoint_corrupt', `${key} is not what was written`);
+          }
         } catch (error) {
           if (isMissing(error)) return null;
           throw error;
@@ -194,6 +205,9 @@ export function makeS3Store(options: S3StoreOptions): Store {
     },
   };
 }
+
+const sha256Of = (body: Uint8Array): string => createHash('sha256').update(body).digest('hex');
+const digestOf = (body: Uint8Array): Record<string, string> => (body.byteLength > LONG_BODY_BYTES ? {} : { [DIGEST]: sha256Of(body) });
 
 function parsePrefix(prefix: string): string {
   if (prefix === '') return '';

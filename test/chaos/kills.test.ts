@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { readProc } from '../../lib/process-files.js';
 import { childrenOf, isRunning, startTestSystem, type TestSystem, trainerOf, waitFor } from '../support/system.js';
 import { s3ServerAvailable } from '../support/s3-server.js';
 import { ACCUM_ITERS, cutPositions, expectSameBits, recipe, type Reference, undisturbed, untilEnded, untilTraining } from './recipe.js';
@@ -46,7 +47,9 @@ describe('a job survives', () => {
     for (let cuts = 1, inside = 0; inside < 1; cuts++) {
       expect(cuts, 'cuts that missed the inside of a window').toBeLessThan(12);
       await untilTraining(system, job, cuts * 40);
-      process.kill(await trainerOf(worker), 'SIGKILL');
+      const trainer = await trainerOf(worker);
+      expect(await readProc(trainer, 'environ'), 'what it leaves behind goes with its worker').toContain(`TMPDIR=${join(system.folder, 'data', 'spool')}`);
+      process.kill(trainer, 'SIGKILL');
       await untilEnded(system, job, cuts);
       inside = (await cutPositions(system, job)).filter((position) => position !== null && position % ACCUM_ITERS > 0).length;
     }

@@ -1,17 +1,11 @@
-// The job that chaos is made on, its undisturbed result, and the comparison with it.
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+// The job that chaos is made on, and the comparison with its undisturbed result.
 import { expect } from 'vitest';
-import type { Head, Manifest } from '../../lib/contract/records.js';
-import type { UpdateRow } from '../../lib/contract/rows.js';
+import type { Head } from '../../lib/contract/records.js';
 import type { JobSpecInput } from '../../lib/contract/spec.js';
-import { readSegments } from '../../lib/jobs/commit.js';
-import { resolveSpec } from '../../lib/jobs/spec/resolve.js';
-import { silentLog } from '../../lib/log.js';
-import { makeFileStore } from '../../lib/store/file.js';
-import { runDetached } from '../../worker/supervisor/detached.js';
-import { type TestSystem, TRAINER_ENTRY, waitFor } from '../support/system.js';
+import { type TestSystem, waitFor } from '../support/system.js';
+import { type Reference, undisturbed } from '../support/undisturbed.js';
+
+export { type Reference, undisturbed };
 
 export const ACCUM_ITERS = 5;
 
@@ -34,32 +28,6 @@ export function recipe(epochs = 12): JobSpecInput {
     training: { batch_size: 10, accum_iters: ACCUM_ITERS, epochs, optimizer: { type: 'adam', lr: 0.001, decay: 1e-5, amsgrad: true }, seed: 42 },
     checkpoint: { every_micro_batches: 3 },
   };
-}
-
-export interface Reference {
-  weights: string;
-  state: string;
-  rows: Omit<UpdateRow, 'wall_time'>[];
-  microBatches: number;
-}
-
-/** The same job without anything happening to it. */
-export async function undisturbed(spec: JobSpecInput, dataRoots: string[] = []): Promise<Reference> {
-  const folder = await mkdtemp(join(tmpdir(), 'pawl-undisturbed-'));
-  try {
-    const resolved = resolveSpec(spec);
-    if ('problems' in resolved) throw new Error(JSON.stringify(resolved.problems));
-    const record = { id: 'job_00000000000000000000000000', created_at: '2026-01-01T00:00:00.000Z', spec: { ...resolved.spec, checkpoint: { ...resolved.spec.checkpoint, every_seconds: 3600, every_micro_batches: null } } };
-    const head = await runDetached({ engine: 'auto', numericsClass: null, record, folder, data: { places: { roots: dataRoots, buckets: null }, memoryBytes: 2 ** 30 }, beginnings: null, trainerEntry: TRAINER_ENTRY, env: process.env, log: silentLog });
-    if (head.state !== 'succeeded') throw new Error(`undisturbed run: ${head.state} ${head.message}`);
-    const store = await makeFileStore({ root: join(folder, 'store') });
-    const manifest = JSON.parse((await store.get(head.manifest!))!.body.toString()) as Manifest;
-    const rows = await readSegments<UpdateRow>(store, manifest.rows.update);
-    await store.close();
-    return { weights: head.result!.weights_sha256, state: head.result!.state_sha256, rows: rows.map(({ wall_time: _wallTime, ...row }) => row), microBatches: manifest.state.cursor.micro_batches };
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
 }
 
 /** Same weights, same slots, same rows; each micro-batch once in the surviving chain. */

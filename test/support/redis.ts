@@ -23,6 +23,8 @@ export interface RedisServer {
   readonly pid: number;
   /** Ends the process in an orderly way and removes its folder. */
   stop(): Promise<void>;
+  /** SIGTERM; the folder stays. */
+  end(): Promise<void>;
   /** SIGKILL; the folder stays. */
   kill(): Promise<void>;
   /** Starts it again on the same port, ending it first if it runs; `empty` without what it held. */
@@ -63,6 +65,7 @@ export async function startRedis({ appendonly = true, dir, args = [] }: RedisSer
       await endProcess(child, 'SIGTERM');
       await temp?.remove();
     },
+    end: () => endProcess(child, 'SIGTERM'),
     kill: () => endProcess(child, 'SIGKILL'),
     async restart({ empty = false } = {}) {
       await endProcess(child, 'SIGTERM');

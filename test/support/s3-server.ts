@@ -46,12 +46,14 @@ export interface S3ServerOptions {
    * pair a body with the tag of the next one: such a server must be refused. Otherwise they are extended attributes.
    */
   sidecar?: boolean;
+  /** Instead of a temporary folder; it is not removed. */
+  dir?: string;
 }
 
-export async function startS3Server({ sidecar = false }: S3ServerOptions = {}): Promise<S3Server> {
+export async function startS3Server({ sidecar = false, dir }: S3ServerOptions = {}): Promise<S3Server> {
   const binary = await findServer();
   if (binary === null) throw new Error('versitygw was not found; call s3ServerAvailable() first');
-  const folder = await makeTempDir('s3');
+  const folder = dir === undefined ? await makeTempDir('s3') : { path: dir, remove: () => Promise.resolve() };
   const dataDir = join(folder.path, 'data');
   const bucket = 'pawl';
   await mkdir(join(dataDir, bucket), { recursive: true });

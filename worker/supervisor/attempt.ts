@@ -10,7 +10,7 @@ import { type Claim, claimJob } from '../../lib/jobs/head.js';
 import { type AttemptAccount, type Ending, isTerminal, NOTHING_DONE, type Ticket } from '../../lib/jobs/lifecycle.js';
 import { runLimits } from '../../lib/jobs/reconcile.js';
 import { closeAttempt, loadRecord, openAttempt } from '../../lib/jobs/record.js';
-import { type RestoreOutcome, restoreState } from '../../lib/jobs/restore.js';
+import { type RestoreOutcome, restoreState, type StateExpectation } from '../../lib/jobs/restore.js';
 import { makeAttemptLog } from './attempt-log.js';
 import { endWithout, failure, vanished } from './ending.js';
 import { type AttemptInputs, beginWith, causeOf, checkStateFiles, differenceOf, gatherInputs } from './inputs.js';
@@ -55,10 +55,11 @@ async function runClaimed(deps: AttemptDeps, record: JobRecord, claim: Claim, di
     deps, record, claim, controls, log, stamp, beating, limits: runLimits(record), spoolDir: join(deps.spoolRoot, claim.attempt), startedMs: clock.monotonicMs(), queueMs: waitedMs(record, claim.head(), clock.now()), facts: null, resumedFrom: null,
   };
   const hold = deps.copies?.hold() ?? null;
+  let abandoned = false;
   try {
     log.info({ attempt: claim.number, worker, displaced: displaced?.owner.number ?? null }, 'claimed');
-    await openAttempt(store, record.id, { number: claim.number, attempt: claim.attempt, worker, fence: claim.fence, started_at: clock.now().toISOString(), queue_ms: session.queueMs });
-    if (displaced) await closeAttempt(store, record.id, vanished(displaced.owner, displaced.account, clock.now(), worker));
+    await patiently(deps, null, () => openAttempt(store, record.id, { number: claim.number, attempt: claim.attempt, worker, fence: claim.fence, started_at: clock.now().toISOString(), queue_ms: session.queueMs }));
+    if (displaced) await patiently(deps, null, () => closeAttempt(store, record.id, vanished(displaced.owner, displaced.account, clock.now(), worker)));
     const prepared = await prepare(session, hold);
     return prepared.kind === 'ready' ? await runTrainer(session, prepared.inputs, prepared.restore) : await endWithout(session, null, null, prepared.ending);
   } catch (error) {
@@ -67,13 +68,33 @@ async function runClaimed(deps: AttemptDeps, record: JobRecord, claim: Claim, di
       return { kind: 'fenced' };
     }
     log.error({ err: error }, 'the attempt could not be ended in order; the next claimant goes on');
+    abandoned = true;
     return { kind: 'abandoned', message: messageOf(error) };
   } finally {
     beating.stop();
     hold?.release();
     await log.keep();
     await feed.end(stamp, isTerminal(claim.head().state));
+    // HEAD still names this attempt, which beats no more: whoever takes this ticket displaces it.
+    if (abandoned) await deps.tickets.issue({ job: record.id, gen: claim.gen, fence: claim.fence, priority: record.spec.run.priority, reissue: true }).catch((error: unknown) => log.debug({ err: error }, 'no ticket; the controller issues one'));
     await rm(session.spoolDir, { recursive: true, force: true });
+  }
+}
+
+/** How long a beginning waits for the store before it counts as a failure. */
+const STORE_PATIENCE_MS = 600_000;
+const STORE_PAUSE_MS = 2_000;
+
+/** A store that is away is no failure of the attempt: as with a commit, it is asked until it answers, or until the attempt is not to go on. */
+async function patiently<T>({ clock }: Pick<AttemptDeps, 'clock'>, signal: AbortSignal | null, what: () => Promise<T>): Promise<T> {
+  const until = clock.monotonicMs() + STORE_PATIENCE_MS;
+  for (let tries = 0; ; tries++) {
+    try {
+      return await what();
+    } catch (error) {
+      if (!isAppError(error, 'store_unavailable') || signal?.aborted === true || clock.monotonicMs() > until) throw error;
+      await clock.sleep(Math.min(STORE_PAUSE_MS, 100 * 2 ** tries), signal ?? undefined).catch(() => undefined);
+    }
   }
 }
 
@@ -98,24 +119,20 @@ async function prepare(session: Session, hold: ObjectHold | null): Promise<Prepa
     await mkdir(spoolDir, { recursive: true });
     const fromStart = claim.head().seq === 0;
     const gathered = await gatherInputs(record.spec, deps.data, hold && { hold, signal: interruption.signal }, fromStart);
-    const inputs = fromStart ? await beginWith(gathered, record.spec, deps.beginnings, join(spoolDir, 'begin')) : gathered;
+    const inputs = fromStart ? await patiently(deps, interruption.signal, () => beginWith(gathered, record.spec, deps.beginnings, join(spoolDir, 'begin'))) : gathered;
     const pins = claim.head().inputs;
     // what is not known yet will be once a trainer has read it: running.ts
     const known = inputs.hashes([]);
     const difference = known && differenceOf(known, pins, !fromStart);
     if (difference) throw difference;
-    const restore = await restoreState(
-      deps.store,
-      claim.head(),
-      {
-        job: record.id,
-        specSha256: inputs.specSha256,
-        dataSha256: pins?.data_sha256 ?? null,
-        accumIters: record.spec.training.accum_iters,
-        check: (files, windowOpen) => checkStateFiles(record.spec, inputs.plan, files, windowOpen),
-      },
-      join(spoolDir, 'resume'),
-    ).catch(async (error: unknown) => {
+    const expected: StateExpectation = {
+      job: record.id,
+      specSha256: inputs.specSha256,
+      dataSha256: pins?.data_sha256 ?? null,
+      accumIters: record.spec.training.accum_iters,
+      check: (files, windowOpen) => checkStateFiles(record.spec, inputs.plan, files, windowOpen),
+    };
+    const restore = await patiently(deps, interruption.signal, () => restoreState(deps.store, claim.head(), expected, join(spoolDir, 'resume'))).catch(async (error: unknown) => {
       throw isAppError(error) ? await causeOf(error, inputs, pins, !fromStart) : error;
     });
     const final = restore.restored?.manifest.final;

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { ulid } from 'ulid';
 import type { Clock } from '../../lib/clock.js';
 import type { JobSpec } from '../../lib/contract/spec.js';
+import { isAppError } from '../../lib/errors.js';
 import { makeLiveness } from '../../lib/jobs/liveness.js';
 import type { Log } from '../../lib/log.js';
 import type { JobQueue, Ticket, TicketOutcome } from '../../lib/queue/index.js';
@@ -64,6 +65,8 @@ interface Active {
 
 const BEAT_EVERY_MS = 2_000;
 const LOOK_EVERY_MS = 5_000;
+/** Before a ticket that met no store is taken again. */
+const STORE_AWAY_MS = 2_000;
 /** Spools of workers that said nothing for this long: they died, or have lost their jobs to others. */
 const STALE_SPOOL_MS = 600_000;
 
@@ -73,8 +76,10 @@ export async function makeSupervisor(options: SupervisorOptions): Promise<Superv
   const startedAt = clock.now().toISOString();
   const spoolRoot = join(options.spoolRoot, id);
   await sweepSpools(options.spoolRoot, clock.now());
-  await mkdir(spoolRoot, { recursive: true });
-  const trainers = makeTrainerPool({ entry: options.trainerEntry, log, env: options.env });
+  // A trainer that is killed leaves what it was writing: here it goes with the worker, or with its spool.
+  const temporary = join(spoolRoot, 'tmp');
+  await mkdir(temporary, { recursive: true });
+  const trainers = makeTrainerPool({ entry: options.trainerEntry, log, env: { ...options.env, TMPDIR: temporary } });
   const { buckets } = options.data.places;
   const copies = buckets && makeObjectCache(join(spoolRoot, 'objects'), buckets.objects, log);
   const cores = Math.max(1, Math.floor(availableParallelism() / slots));
@@ -116,6 +121,11 @@ export async function makeSupervisor(options: SupervisorOptions): Promise<Superv
         },
       );
       log.debug({ job: ticket.job, outcome: outcome.kind }, 'ticket done');
+    } catch (error) {
+      if (!isAppError(error, 'store_unavailable')) throw error;
+      // Nothing was claimed. Dropped, the ticket would be missed until a controller next looks at every open job.
+      log.warn({ job: ticket.job, error: error.message }, 'not claimed: the store is away');
+      return { postponeMs: STORE_AWAY_MS };
     } finally {
       active.delete(ticket.job);
       // first in line again: its trainer may be warm

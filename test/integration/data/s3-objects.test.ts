@@ -8,7 +8,7 @@ import type { Store } from '../../../lib/store/index.js';
 import { makeS3Objects } from '../../../lib/store/s3-objects.js';
 import { makeDatasets } from '../../support/datasets.js';
 import { s3ServerAvailable, startS3Server, type S3Server } from '../../support/s3-server.js';
-import { startFaultProxy, type FaultProxy } from '../store/fault-proxy.js';
+import { startFaultProxy, type FaultProxy } from '../../support/fault-proxy.js';
 
 const available = await s3ServerAvailable();
 const noise = Buffer.from(Uint8Array.from({ length: 3_000_000 }, (_, i) => Math.imul(i, 0x9e3779b1) >>> 24));

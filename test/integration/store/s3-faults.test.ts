@@ -7,7 +7,7 @@ import { makeS3Store } from '../../../lib/store/s3.js';
 import type { S3Timeouts } from '../../../lib/store/s3-client.js';
 import { s3ServerAvailable, startS3Server, type S3Server } from '../../support/s3-server.js';
 import { codeOf, createdTag, keysOf, text } from './conformance.js';
-import { startFaultProxy, type Fault, type FaultProxy, type Injected } from './fault-proxy.js';
+import { startFaultProxy, type Fault, type FaultProxy, type Injected } from '../../support/fault-proxy.js';
 
 const BUDGET_MS = 1500;
 const QUICK: Partial<S3Timeouts> = { connectMs: 500, requestMs: 400, budgetMs: BUDGET_MS, minBytesPerSecond: 64 * 1024 * 1024 };
@@ -174,6 +174,36 @@ describe.skipIf(!(await s3ServerAvailable()))('the S3 store on a failing network
       inject('GET', { kind: 'half-answer', then });
       expect(await codeOf(store.get(key))).toBe('store_unavailable');
       expect((await store.get(key))?.body.length).toBe(300_000);
+    });
+  });
+
+  describe('when a body arrives damaged', () => {
+    const damage: Fault = { kind: 'damage', at: 0.4 };
+
+    it.each([1, 2])('%d times, reads it again: HEAD has no other hash', async (times) => {
+      await createdTag(direct, register, text('the truth'));
+      await direct.put(key, text('a record'));
+      inject('GET', damage, times);
+      expect((await store.get(register))?.body.toString()).toBe('the truth');
+      inject('GET', damage, times);
+      expect((await store.get(key))?.body.toString()).toBe('a record');
+    });
+
+    it('every time, refuses it', async () => {
+      await createdTag(direct, register, text('the truth'));
+      await direct.put(key, text('a record'));
+      for (const one of [register, key]) {
+        inject('GET', damage, 3);
+        expect(await codeOf(store.get(one))).toBe('checkpoint_corrupt');
+      }
+      expect((await store.get(register))?.body.toString()).toBe('the truth');
+      expect((await store.get(key))?.body.toString()).toBe('a record');
+    });
+
+    it('and is long, is left to its reader, who knows its hash', async () => {
+      await direct.put(key, Buffer.alloc(1_100_000));
+      inject('GET', damage);
+      expect((await store.get(key))?.body.equals(Buffer.alloc(1_100_000))).toBe(false);
     });
   });
 

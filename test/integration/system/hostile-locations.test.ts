@@ -13,7 +13,7 @@ import { startApi } from '../../support/api.js';
 import { makeDatasets } from '../../support/datasets.js';
 import { s3ServerAvailable } from '../../support/s3-server.js';
 import { startTestSystem, type TestSystem } from '../../support/system.js';
-import { type FaultProxy, startFaultProxy } from '../store/fault-proxy.js';
+import { type FaultProxy, startFaultProxy } from '../../support/fault-proxy.js';
 
 const available = await s3ServerAvailable();
 const PATIENCE_MS = 3_000;

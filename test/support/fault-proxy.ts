@@ -20,7 +20,11 @@ export type Fault =
   /** Half of the answer's body arrives, then the connection is reset, closed, or silent. */
   | { kind: 'half-answer'; then: 'reset' | 'close' | 'silence' }
   /** The request reaches the server only when `until` resolves. */
-  | { kind: 'hold'; until: Promise<unknown> };
+  | { kind: 'hold'; until: Promise<unknown> }
+  /** The request reaches the server so much later. */
+  | { kind: 'delay'; ms: number }
+  /** One bit of the answer's body is another; `at` says which, from 0 to 1. An answer without a body stays as it is. */
+  | { kind: 'damage'; at: number };
 
 export interface Injected {
   /** How often the fault struck. */
@@ -36,13 +40,14 @@ export interface FaultProxy {
   takeMethods(): string[];
   /** The same requests' paths, as they were sent; to be taken before the methods are. */
   paths(): string[];
-  /** Spoils the next `times` requests of this method. */
-  inject(method: string, fault: Fault, times?: number): Injected;
+  /** Spoils the next `times` requests of this method (`*`: of any), of those whose path fits if one is given. */
+  inject(method: string, fault: Fault, times?: number, path?: RegExp): Injected;
   stop(): Promise<void>;
 }
 
 interface Rule {
   method: string;
+  path: RegExp | null;
   fault: Fault;
   left: number;
   hits: number;
@@ -69,7 +74,7 @@ export async function startFaultProxy(upstream: string): Promise<FaultProxy> {
     const method = incoming.method ?? '';
     methods.push(method);
     paths.push(incoming.url ?? '');
-    const rule = rules.find((one) => one.method === method && one.left > 0);
+    const rule = rules.find((one) => (one.method === method || one.method === '*') && one.left > 0 && one.path?.test(incoming.url ?? '') !== false);
     if (rule !== undefined) {
       rule.left -= 1;
       rule.hits += 1;
@@ -90,10 +95,10 @@ export async function startFaultProxy(upstream: string): Promise<FaultProxy> {
       return taken;
     },
     paths: () => paths,
-    inject: (method, fault, times = 1) => {
+    inject: (method, fault, times = 1, path) => {
       let strike: () => void = () => undefined;
       const struck = new Promise<void>((resolve) => (strike = resolve));
-      const rule = { method, fault, left: times, hits: 0, strike };
+      const rule = { method, path: path ?? null, fault, left: times, hits: 0, strike };
       rules.push(rule);
       return { hits: () => rule.hits, struck, remove: () => void (rule.left = 0) };
     },
@@ -146,6 +151,15 @@ async function apply(
     case 'hold':
       await fault.until;
       return send(outgoing, await forward());
+    case 'delay':
+      await new Promise((resolve) => setTimeout(resolve, fault.ms));
+      return send(outgoing, await forward());
+    case 'damage': {
+      const answer = await forward();
+      const bit = Math.floor(fault.at * answer.body.length * 8);
+      if (answer.body.length > 0) answer.body[bit >> 3]! ^= 1 << (bit & 7);
+      return send(outgoing, answer);
+    }
   }
 }
 
