@@ -11,7 +11,7 @@ const blobName = (text: string, fence = 1): string => `jobs/job_x/data/${padded(
 /** @param base commits of one window share it */
 export function commitAt(seq: number, { base = `w${seq}`, microBatches = seq * 3, fence = 1, attempt = 'a1' }: { base?: string; microBatches?: number; fence?: number; attempt?: string } = {}): RetainedCommit {
   return {
-    id: `ckpt_${seq}`, seq, manifest: manifestName(seq, fence, attempt), manifest_sha256: `${seq}`, micro_batches: microBatches, updates: Math.floor(microBatches / 5), window_position: microBatches % 5, committed_at: '2026-01-01T00:00:00.000Z', bytes: 1, best: null,
+    id: `ckpt_${seq}`, seq, manifest: manifestName(seq, fence, attempt), manifest_sha256: `${seq}`, micro_batches: microBatches, updates: Math.floor(microBatches / 5), window_position: microBatches % 5, committed_at: '2026-01-01T00:00:00.000Z', bytes: 1, bytes_written: 1, best: null,
     blobs: [{ role: 'weights', key: blobName(base, fence), bytes: 1, sha256: base }, { role: 'window', key: blobName(`a${seq}`, fence), bytes: 1, sha256: `a${seq}` }],
   };
 }
@@ -28,6 +28,6 @@ export function manifestAt(seq: number, { microBatches = seq * 3, prev = seq - 1
   return {
     manifest_version: 1, id: `ckpt_${seq}`, job: 'job_x', gen: 0, seq, fence: 1, attempt: 'a1', prev: prev > 0 ? { id: `ckpt_${prev}`, manifest: manifestName(prev), manifest_sha256: `${prev}` } : null, committed_at: '2026-01-01T00:00:00.000Z',
     state: { cursor: { ...startCursor(), micro_batches: microBatches, updates: Math.floor(microBatches / 5) }, window: sums, epoch: sums, monitor: startMonitor() },
-    best: null, blobs: commitAt(seq).blobs, rows: { update: [], epoch: [] }, events: [], spec_sha256: 's', data_sha256: 'd', numerics_class: 'test', final: null, ...more,
+    best: null, blobs: commitAt(seq).blobs, bytes_written: 1, rows: { update: [], epoch: [] }, events: [], spec_sha256: 's', data_sha256: 'd', numerics_class: 'test', final: null, ...more,
   };
 }
