@@ -19,6 +19,7 @@ import { VERSION } from '../lib/version.js';
 import { runDetached } from './supervisor/detached.js';
 import { chooseDevices } from './supervisor/devices.js';
 import type { DataMeans } from './supervisor/inputs.js';
+import type { NoticeFacts } from './supervisor/notice.js';
 import { watchNotices } from './supervisor/notices/index.js';
 import { makeSupervisor } from './supervisor/supervisor.js';
 
@@ -60,9 +61,9 @@ async function work(args: readonly string[]): Promise<void> {
   let leaving: Promise<void> | null = null;
   /** Events that are waiting until all is saved. */
   const acknowledgements = new Set<() => Promise<void>>();
-  const leave = (why: string, graceMs: number): void => {
+  const leave = (why: string, graceMs: number, reason: NoticeFacts['reason'] = 'server_shutdown'): void => {
     log.info({ why, grace_ms: graceMs }, leaving ? 'leaving already' : 'leaving');
-    const saved = supervisor.shutdown({ reason: 'preempted_notice', message: `the worker was told to go: ${why}`, graceMs });
+    const saved = supervisor.shutdown({ reason, message: `the worker was told to go: ${why}`, graceMs });
     leaving ??= (async () => {
       await saved;
       notices.close();
@@ -87,7 +88,7 @@ async function work(args: readonly string[]): Promise<void> {
         return;
       }
       if (announced.acknowledge) acknowledgements.add(announced.acknowledge);
-      leave(announced.message, announced.atMs === null ? SOON_GRACE_MS : Math.max(0, announced.atMs - Date.now()));
+      leave(announced.message, announced.atMs === null ? SOON_GRACE_MS : Math.max(0, announced.atMs - Date.now()), 'preempted_notice');
     },
   });
   process.on('SIGTERM', () => leave('SIGTERM', SIGNAL_GRACE_MS));

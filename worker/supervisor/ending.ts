@@ -2,7 +2,7 @@
 import type { AttemptEnd, Head, Owner, StatusReason } from '../../lib/contract/records.js';
 import { type ErrorCode, isAppError } from '../../lib/errors.js';
 import { handOver } from '../../lib/jobs/handover.js';
-import { type AttemptAccount, attemptEnded, type Ending, isTerminal, NOTHING_DONE } from '../../lib/jobs/lifecycle.js';
+import { type AttemptAccount, attemptEnded, chargeOf, type Ending, isTerminal, NOTHING_DONE } from '../../lib/jobs/lifecycle.js';
 import { closeAttempt } from '../../lib/jobs/record.js';
 import type { Snapshot } from '../protocol.js';
 import type { Figures } from './figures.js';
@@ -70,7 +70,7 @@ async function conclude(session: Session, figures: Figures | null, account: Atte
   await deps.feed.end(session.stamp, isTerminal(head.state));
   // Another worker should take it; this one would only find out the same again.
   const unsuited = ending.kind === 'stopped' && ending.reason === 'engine_unavailable';
-  await handOver(deps, record, head, { afterFailure: ending.kind === 'failed', ...(unsuited ? { delayMs: UNSUITED_DELAY_MS } : {}) }).catch((error: unknown) => log.warn({ err: error }, 'not handed over; the controller will'));
+  await handOver(deps, record, head, { afterFailure: chargeOf(ending) === 'failures', ...(unsuited ? { delayMs: UNSUITED_DELAY_MS } : {}) }).catch((error: unknown) => log.warn({ err: error }, 'not handed over; the controller will'));
   return { kind: 'ended', head, executed: account.executedMicroBatches, wasted: account.wastedMicroBatches };
 }
 

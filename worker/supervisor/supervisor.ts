@@ -136,7 +136,7 @@ export async function makeSupervisor(options: SupervisorOptions): Promise<Superv
   const drain = (): void => {
     draining = true;
     consumer.pause();
-    for (const { notice } of active.values()) notice.give({ reason: 'preempted_notice', message: 'the worker is being drained', deadlineMs: null, immediate: false });
+    for (const { notice } of active.values()) notice.give({ reason: 'server_shutdown', message: 'the worker is being drained', deadlineMs: null, immediate: false });
     beat();
   };
   const unlisten = queue.control.listen(id, {
