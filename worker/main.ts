@@ -96,7 +96,7 @@ async function work(args: readonly string[]): Promise<void> {
   // A parent that vanished cannot say goodbye; its worker commits and goes.
   process.on('disconnect', () => leave('the parent is gone', SIGNAL_GRACE_MS));
   setInterval(() => {
-    if (supervisor.draining() && supervisor.idleMs() > 0) leave('drained', SIGNAL_GRACE_MS);
+    if (supervisor.drained()) leave('drained', SIGNAL_GRACE_MS);
     else if (exitWhenIdleMs !== null && supervisor.idleMs() > exitWhenIdleMs) leave('idle', SIGNAL_GRACE_MS);
   }, 500);
   // On a machine that goes, nothing is begun.

@@ -3,7 +3,7 @@
 import type { Head, JobRecord, Owner } from '../contract/records.js';
 import type { Store } from '../store/index.js';
 import { readHead, claimJob, type HeadDeps } from './head.js';
-import { type HandoverDeps, handOver, issueTicket } from './handover.js';
+import { type HandoverDeps, handOver, issueTicket, withdrawTicket } from './handover.js';
 import { closeJob } from './closing.js';
 import { type AttemptAccount, decideClaim, type RunLimits } from './lifecycle.js';
 import { openKey } from './names.js';
@@ -50,6 +50,7 @@ export async function reconcileJob(deps: ReconcileDeps, job: string, gen: number
     case 'stale':
       return head.owner ? 'owned' : 'paused';
     case 'finish':
+      await withdrawTicket(deps, job, head);
       return finish(deps, record);
     case 'claim':
       await ticketFor(deps, record, head);

@@ -55,6 +55,7 @@ async function runClaimed(deps: AttemptDeps, record: JobRecord, claim: Claim, di
     deps, record, claim, controls, log, stamp, beating, limits: runLimits(record), spoolDir: join(deps.spoolRoot, claim.attempt), startedMs: clock.monotonicMs(), queueMs: waitedMs(record, claim.head(), clock.now()), facts: null, resumedFrom: null,
   };
   const hold = deps.copies?.hold() ?? null;
+  let abandoned = false;
   try {
     log.info({ attempt: claim.number, worker, displaced: displaced?.owner.number ?? null }, 'claimed');
     await openAttempt(store, record.id, { number: claim.number, attempt: claim.attempt, worker, fence: claim.fence, started_at: clock.now().toISOString(), queue_ms: session.queueMs });
@@ -67,12 +68,14 @@ async function runClaimed(deps: AttemptDeps, record: JobRecord, claim: Claim, di
       return { kind: 'fenced' };
     }
     log.error({ err: error }, 'the attempt could not be ended in order; the next claimant goes on');
+    abandoned = true;
     return { kind: 'abandoned', message: messageOf(error) };
   } finally {
     beating.stop();
     hold?.release();
     await log.keep();
-    await feed.end(stamp, isTerminal(claim.head().state));
+    // HEAD names an owner that is no more: it falls silent like one that has died, which a controller notices.
+    if (!abandoned) await feed.end(stamp, isTerminal(claim.head().state));
     await rm(session.spoolDir, { recursive: true, force: true });
   }
 }

@@ -29,7 +29,7 @@ let notice: Notice;
 let nudge: () => void;
 let spoolRoot: string;
 let running: Promise<AttemptOutcome>;
-const control = () => ({ store, clock: systemClock, tickets: { issue: () => Promise.resolve() }, log: silentLog });
+const control = () => ({ store, clock: systemClock, tickets: { issue: () => Promise.resolve(), withdraw: () => Promise.resolve() }, log: silentLog });
 
 beforeEach(async () => {
   const dir = await makeTempDir('interruption');
