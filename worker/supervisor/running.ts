@@ -213,6 +213,10 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
           saver.addEvent('checkpoint.failed', message.message, { code: message.code });
           settle(message.number, false);
           return;
+        case 'waiting':
+          log.warn({}, waitingFor(message.unsavedMs));
+          saver.addEvent('checkpoint.failed', waitingFor(message.unsavedMs), { code: 'store_unavailable' });
+          return;
         case 'stopped': {
           const { snapshot } = message;
           const why: Stopped = stopping ?? { kind: 'stopped', reason: 'internal_error', message: 'the trainer stopped unasked' };
@@ -303,6 +307,8 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
     }
   }
 }
+
+const waitingFor = (unsavedMs: number): string => `no checkpoint could be committed for ${unsavedMs / 1_000} s (PAWL_UNSAVED_SECONDS): training waits until one is`;
 
 /** Brings notices, hints, nudges, the regular look at HEAD and the time limit to the inbox; returns a function that ends it. */
 function watch({ deps, record, claim, controls, startedMs }: Session, inbox: Inbox<Happening>): () => void {

@@ -19,6 +19,7 @@ import { makeRedisFeed } from './live-feed.js';
 import { countMemoryKills } from './memory-kills.js';
 import { makeNotice, type Notice, type NoticeFacts } from './notice.js';
 import { makeObjectCache } from './object-cache.js';
+import { watchStore } from './store-watch.js';
 import { makeTrainerPool } from './trainer-process.js';
 import { chooseTrainerSetup } from './trainer-setup.js';
 import { makeYielding } from './yielding.js';
@@ -72,7 +73,8 @@ const LOOK_EVERY_MS = 5_000;
 const STALE_SPOOL_MS = 600_000;
 
 export async function makeSupervisor(options: SupervisorOptions): Promise<Supervisor> {
-  const { store, queue, clock, log, slots } = options;
+  const { queue, clock, log, slots } = options;
+  const { store, isHeld } = watchStore(options.store, clock);
   const id = `wrk_${ulid().toLowerCase()}`;
   const startedAt = clock.now().toISOString();
   const spoolRoot = join(options.spoolRoot, id);
@@ -109,7 +111,7 @@ export async function makeSupervisor(options: SupervisorOptions): Promise<Superv
       gpu = freeGpus.shift() ?? null;
       beat();
       const outcome = await runAttempt(
-        { store, beginnings: store, clock, log, tickets: queue.tickets, feed, liveness, trainers, trainerSetup, memoryKills: () => countMemoryKills(), memoryMib, worker: id, data: options.data, copies, spoolRoot, beatEveryMs: BEAT_EVERY_MS, lookEveryMs: LOOK_EVERY_MS },
+        { store, beginnings: store, clock, log, tickets: queue.tickets, feed, liveness, trainers, trainerSetup, memoryKills: () => countMemoryKills(), memoryMib, worker: id, data: options.data, copies, spoolRoot, beatEveryMs: BEAT_EVERY_MS, isHeld, lookEveryMs: LOOK_EVERY_MS },
         ticket,
         {
           notice: mine.notice,

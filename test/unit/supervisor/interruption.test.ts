@@ -44,7 +44,7 @@ beforeEach(async () => {
   await submitJob(control(), { id: JOB, spec, beginning: null, principal: 'test', key: null, bodySha256: '' });
   const deps: AttemptDeps = {
     ...control(), beginnings: store, feed: makeSilentFeed(), liveness: { isLive: () => Promise.resolve(false), account: () => Promise.resolve(NOTHING_DONE) }, trainers: { acquire: never, release: never, close: never }, memoryMib: Infinity, memoryKills: () => null, trainerSetup: never,
-    worker: 'wrk_test', data: { places: { roots: [], buckets: { names: ['data'], store: null, objects } }, memoryBytes: 2 ** 20 }, copies: makeObjectCache(join(spoolRoot, 'objects'), objects, silentLog), spoolRoot, beatEveryMs: 1_000, lookEveryMs: 3_600_000,
+    worker: 'wrk_test', data: { places: { roots: [], buckets: { names: ['data'], store: null, objects } }, memoryBytes: 2 ** 20 }, copies: makeObjectCache(join(spoolRoot, 'objects'), objects, silentLog), spoolRoot, beatEveryMs: 1_000, isHeld: () => true, lookEveryMs: 3_600_000,
   };
   notice = makeNotice();
   const controls: AttemptControls = {
