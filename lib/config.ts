@@ -83,6 +83,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, cw
   };
   const maxOpenJobs = positive('PAWL_MAX_OPEN_JOBS') ?? MAX_OPEN_JOBS;
   const rateLimit = positive('PAWL_RATE_LIMIT');
+  positive('PAWL_UNSAVED_SECONDS'); // read by trainers
   const host = text('PAWL_HOST') ?? '127.0.0.1';
   const url = text('PAWL_URL') ?? `http://127.0.0.1:${port}`;
   if (!HTTP_ADDRESS.test(url)) bad('PAWL_URL', 'must be an http or https address');

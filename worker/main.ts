@@ -19,6 +19,7 @@ import { VERSION } from '../lib/version.js';
 import { runDetached } from './supervisor/detached.js';
 import { chooseDevices } from './supervisor/devices.js';
 import type { DataMeans } from './supervisor/inputs.js';
+import type { NoticeFacts } from './supervisor/notice.js';
 import { watchNotices } from './supervisor/notices/index.js';
 import { makeSupervisor } from './supervisor/supervisor.js';
 
@@ -61,9 +62,9 @@ async function work(args: readonly string[]): Promise<void> {
   /** Events that are waiting until all is saved. */
   const acknowledgements = new Set<() => Promise<void>>();
   // Whoever ends a process by signal waits for it; a cloud takes its machine when it said that it would, and not before.
-  const leave = (why: string, graceMs: number, trainOn = false): void => {
+  const leave = (why: string, graceMs: number, { reason = 'server_shutdown', trainOn = false }: Partial<Pick<NoticeFacts, 'reason' | 'trainOn'>> = {}): void => {
     log.info({ why, grace_ms: graceMs }, leaving ? 'leaving already' : 'leaving');
-    const saved = supervisor.shutdown({ reason: 'preempted_notice', message: `the worker was told to go: ${why}`, graceMs, trainOn });
+    const saved = supervisor.shutdown({ reason, message: `the worker was told to go: ${why}`, graceMs, trainOn });
     leaving ??= (async () => {
       await saved;
       notices.close();
@@ -88,7 +89,7 @@ async function work(args: readonly string[]): Promise<void> {
         return;
       }
       if (announced.acknowledge) acknowledgements.add(announced.acknowledge);
-      leave(announced.message, announced.atMs === null ? SOON_GRACE_MS : Math.max(0, announced.atMs - Date.now()), announced.atMs !== null);
+      leave(announced.message, announced.atMs === null ? SOON_GRACE_MS : Math.max(0, announced.atMs - Date.now()), { reason: 'preempted_notice', trainOn: announced.atMs !== null });
     },
   });
   process.on('SIGTERM', () => leave('SIGTERM', SIGNAL_GRACE_MS));
@@ -96,7 +97,7 @@ async function work(args: readonly string[]): Promise<void> {
   // A parent that vanished cannot say goodbye; its worker commits and goes.
   process.on('disconnect', () => leave('the parent is gone', SIGNAL_GRACE_MS));
   setInterval(() => {
-    if (supervisor.draining() && supervisor.idleMs() > 0) leave('drained', SIGNAL_GRACE_MS);
+    if (supervisor.drained()) leave('drained', SIGNAL_GRACE_MS);
     else if (exitWhenIdleMs !== null && supervisor.idleMs() > exitWhenIdleMs) leave('idle', SIGNAL_GRACE_MS);
   }, 500);
   // On a machine that goes, nothing is begun.

@@ -2,7 +2,7 @@
 // it gets paths and answers with paths. Every message carries the attempt it belongs to; others are dropped.
 //
 //   supervisor → trainer   start → (ready) → run → snapshot* / stop → … → release
-//   trainer → supervisor   ready · progress* · snapshot* · snapshot_failed* · stopped | done | failed · idle
+//   trainer → supervisor   ready · progress* · snapshot* · snapshot_failed* · waiting* · stopped | done | failed · idle
 import type { ErrorCode } from '../lib/errors.js';
 import type { JobSpec } from '../lib/contract/spec.js';
 import type { EpochRow, UpdateRow } from '../lib/contract/rows.js';
@@ -105,6 +105,8 @@ export type FromTrainer =
   | { type: 'snapshot'; attempt: string; snapshot: Snapshot }
   /** A background snapshot could not be written (code store_full: the spool's disk is full). Training goes on; the next one starts when this one is settled. */
   | { type: 'snapshot_failed'; attempt: string; number: number; code: ErrorCode; message: string }
+  /** Nothing was committed for so long that training stands still until something is. */
+  | { type: 'waiting'; attempt: string; unsavedMs: number }
   /** After `stop`. Null if the snapshot was to be discarded, or if the state is still the one that the attempt started from. */
   | { type: 'stopped'; attempt: string; snapshot: Snapshot | null }
   /** Training ended; the last snapshot is the final state (window_position 0). `stateFile` is the canonical final state: weights and slots in one safetensors file. */

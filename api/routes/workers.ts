@@ -2,9 +2,12 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { QueueView, WorkerView } from '../../lib/contract/calls.js';
 import { AppError } from '../../lib/errors.js';
-import type { ListedWorker } from '../../lib/queue/index.js';
+import { type ListedWorker, workersFor } from '../../lib/queue/index.js';
 import type { RouteDeps } from '../deps.js';
 import { listOf } from '../lists.js';
+
+/** A worker that is started for a job takes about as long to be there. */
+const DUE_SOON_MS = 60_000;
 
 export function makeWorkerRoutes({ queue }: RouteDeps) {
   return {
@@ -22,8 +25,8 @@ export function makeWorkerRoutes({ queue }: RouteDeps) {
     },
 
     queue: async (): Promise<QueueView> => {
-      const [{ waiting, delayed, active }, oldestMs] = await Promise.all([queue.tickets.depth(), queue.tickets.oldestWaitMs()]);
-      return { object: 'queue', depth: waiting, delayed, active, oldest_wait_seconds: oldestMs === null ? null : oldestMs / 1_000, desired_workers: waiting + active };
+      const [{ waiting, delayed, active }, due, oldestMs, workers] = await Promise.all([queue.tickets.depth(), queue.tickets.dueWithin(DUE_SOON_MS), queue.tickets.oldestWaitMs(), queue.workers.list()]);
+      return { object: 'queue', depth: waiting, delayed, active, oldest_wait_seconds: oldestMs === null ? null : oldestMs / 1_000, desired_workers: workersFor(waiting + due + active, workers) };
     },
   };
 }

@@ -28,7 +28,7 @@ export const Queue = Type.Object(
     delayed: countOf('jobs whose time has not come: start_after, or the pause after a failure'),
     active: Count,
     oldest_wait_seconds: nullable(Type.Number({ minimum: 0 })),
-    desired_workers: countOf('workers that everything waiting and running would keep busy'),
+    desired_workers: countOf('workers that all jobs that run, wait, or are due within a minute would keep busy, each worker with as many as the live ones take; paused jobs and later ones do not count'),
   },
   closed,
 );

@@ -79,8 +79,12 @@ export const Counters = Type.Object(
   {
     /** Claims since the last commit: a claim adds one, a commit clears it, an orderly end takes its own back. */
     kills_since_commit: Count,
+    /** Attempts that failed, crashes of the trainer among them: more than `run.max_failures` end the job. */
     failures: Count,
+    /** Attempts that a notice or a kill took away: more than `run.max_preemptions` end the job. */
     preemptions: Count,
+    /** Attempts whose worker vanished, was shut down or drained: no job ends by them, unless none of its attempts commits. */
+    restarts: Count,
     /** Attempts ever; never cleared, so attempt numbers go on after a retry. */
     attempts: Count,
     /** The last event id used. Each claim lets it jump. */

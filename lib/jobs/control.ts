@@ -1,8 +1,8 @@
 // The verbs of the API: each is a swap of `want` (or of gen, for retry) in HEAD before its acknowledgement. What follows
 // (nudging the owner, the ticket, finishing what nobody owns) is best effort; the controller sees to the rest.
-import type { Head, StatusReason } from '../contract/records.js';
+import type { Head, JobRecord, StatusReason } from '../contract/records.js';
 import { closeJob } from './closing.js';
-import { type HandoverDeps, issueTicket } from './handover.js';
+import { type HandoverDeps, issueTicket, withdrawTicket } from './handover.js';
 import { editHead, type HeadDeps, readHead } from './head.js';
 import { isTerminal, NOTHING_DONE } from './lifecycle.js';
 import { afterVerb, retried } from './verbs.js';
@@ -25,7 +25,15 @@ export async function sayVerb(deps: ControlDeps, job: string, verb: Verb, cause:
   const record = await requireRecord(deps.store, job);
   const head = await editHead(deps, job, (current) => afterVerb(current, verb, cause));
   if (verb === 'resume') await issueTicket(deps, record, head, { reissue: head.started_at !== null });
+  else if (head.owner === null) await withdraw(deps, record, head);
   return head;
+}
+
+/** Nobody need come for a job that no longer wants a worker; unless it was told to go on meanwhile, and found this ticket there. */
+async function withdraw(deps: ControlDeps, record: JobRecord, head: Head): Promise<void> {
+  await withdrawTicket(deps, record.id, head);
+  const now = await readHead(deps, record.id).catch(() => null);
+  if (now) await issueTicket(deps, record, now.head, { reissue: now.head.started_at !== null });
 }
 
 /**

@@ -11,6 +11,8 @@ import { isTerminal, type Ticket } from './lifecycle.js';
 export interface TicketIssuer {
   /** Idempotent: a ticket whose id exists is left alone. @throws AppError queue_unavailable */
   issue(ticket: Ticket & { priority: number; reissue: boolean; delayMs?: number }): Promise<unknown>;
+  /** Takes a ticket back that nobody has in hand. @throws AppError queue_unavailable */
+  withdraw(ticket: Ticket): Promise<unknown>;
 }
 
 export interface HandoverDeps {
@@ -51,6 +53,15 @@ export async function issueTicket(deps: HandoverDeps, record: JobRecord, head: H
     if (!isAppError(error, 'queue_unavailable')) throw error;
     deps.log.warn({ job: record.id, error: error.message }, 'no ticket: Redis is away, the reconciler will issue it');
     return false;
+  }
+}
+
+/** Takes back the ticket of a HEAD that nobody owns and that wants no worker any more: none need be started to drop it. */
+export async function withdrawTicket(deps: HandoverDeps, job: string, head: Head): Promise<void> {
+  try {
+    await deps.tickets.withdraw({ job, gen: head.gen, fence: head.fence });
+  } catch (error) {
+    if (!isAppError(error, 'queue_unavailable')) deps.log.warn({ job, err: error }, 'a ticket was not withdrawn; whoever takes it drops it');
   }
 }
 

@@ -54,6 +54,16 @@ export async function readHead(deps: Pick<HeadDeps, 'store'>, job: string, signa
   return { head: (await rebuildHead(deps.store, job)) ?? emptyHead(), etag: null };
 }
 
+/**
+ * HEAD as far as its object says; where there is none, what a job has that was never claimed. For tickets, which are hints: whether
+ * it had commits is found out by whoever claims it.
+ * @throws AppError store_unavailable; checkpoint_corrupt if HEAD is unreadable
+ */
+export async function glanceAtHead(deps: Pick<HeadDeps, 'store'>, job: string): Promise<Head> {
+  const stored = await deps.store.get(headKey(job));
+  return stored ? parseHead(job, stored.body) : emptyHead();
+}
+
 type Swapped = { kind: 'done'; view: HeadView } | { kind: 'conflict' } | { kind: 'unclear'; error: AppError };
 
 async function swap(deps: HeadDeps, job: string, next: Head, etag: string | null): Promise<Swapped> {
@@ -163,7 +173,9 @@ export async function claimJob(deps: HeadDeps, request: ClaimRequest): Promise<C
     if (head.attempt === attempt) return head.owner ? { kind: 'claimed', claim: makeClaim(deps, request.job, attempt, view), displaced } : { kind: 'finished', head, displaced };
     const live = head.owner !== null && (await request.isLive(head.owner));
     const now = deps.clock.now();
-    const decision: ClaimDecision = decideClaim(head, request.ticket, live, request.limits, now);
+    // A HEAD that is made anew from its commits is younger than any ticket can know.
+    const ticket = view.etag === null ? null : request.ticket;
+    const decision: ClaimDecision = decideClaim(head, ticket, live, request.limits, now);
     if (decision.kind === 'terminal' || decision.kind === 'stale' || decision.kind === 'held') return { kind: decision.kind, head };
     if (decision.kind === 'claim' && request.finishOnly) return { kind: 'wanted', head };
     displaced = head.owner;

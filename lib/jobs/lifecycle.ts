@@ -29,7 +29,7 @@ export const EVENT_ID_STRIDE = 1_000_000;
 const HEAD_EVENTS_MAX = 64;
 
 const NO_COUNTERS: Counters = {
-  kills_since_commit: 0, failures: 0, preemptions: 0, attempts: 0, events: 0, attempt_seconds: 0, executed_micro_batches: 0, wasted_micro_batches: 0, wasted_seconds: 0,
+  kills_since_commit: 0, failures: 0, preemptions: 0, restarts: 0, attempts: 0, events: 0, attempt_seconds: 0, executed_micro_batches: 0, wasted_micro_batches: 0, wasted_seconds: 0,
 };
 
 /** What a job without a HEAD object has: fence 0, open, wanted. */
@@ -129,7 +129,7 @@ export function withEvents(head: Head, now: Date, ...events: { type: EventType; 
 /** The end of an owner that vanished, as far as it is known. */
 function closeDeadOwner(head: Head, claimant: Claimant): Head {
   if (!head.owner) return head;
-  const ended = { ...head, counters: withAccount({ ...head.counters, preemptions: head.counters.preemptions + 1 }, claimant.displaced) };
+  const ended = { ...head, counters: withAccount({ ...head.counters, restarts: head.counters.restarts + 1 }, claimant.displaced) };
   return withEvents(ended, claimant.now, { type: 'attempt.ended', attempt: head.owner.number, message: `attempt ${head.owner.number} vanished`, data: { end_reason: 'lease_lost' } });
 }
 
@@ -215,6 +215,29 @@ export type Ending =
   | { kind: 'completed'; result: JobResult }
   | { kind: 'failed'; reason: StatusReason; error: JobFailure; retryable: boolean };
 
+/** Which of three counts an attempt's end adds to; only the first two can use a job up. */
+export type Charge = 'failures' | 'preemptions' | 'restarts';
+
+/**
+ * What the job did by itself is a failure (`run.max_failures`), what was taken from it by a notice or a kill a preemption
+ * (`run.max_preemptions`). That its worker was shut down or drained is a restart, as is an owner that vanished (`claimed`): the
+ * job can do nothing about it, and only the crash loop bounds it. Null: it went as it should, or as somebody wanted.
+ */
+export function chargeOf(ending: Ending): Charge | null {
+  switch (ending.kind) {
+    case 'completed':
+      return null;
+    case 'failed':
+      return 'failures';
+    case 'killed':
+      if (ending.reason === 'server_shutdown') return 'restarts';
+      return ending.reason === 'trainer_crashed' ? 'failures' : 'preemptions';
+    case 'stopped':
+      if (ending.reason === 'server_shutdown') return 'restarts';
+      return ending.reason === 'preempted_notice' ? 'preemptions' : null;
+  }
+}
+
 function ended(head: Head, state: HeadState, reason: StatusReason | null, message: string | null, error: JobFailure | null, result: JobResult | null, now: Date, attempt: number | null): Head {
   const terminal = isTerminal(state);
   const next: Head = { ...head, owner: null, state, reason, message, error, result, finished_at: terminal ? now.toISOString() : null };
@@ -239,9 +262,9 @@ export function attemptEnded(head: Head, ending: Ending, account: AttemptAccount
   const number = head.owner?.number ?? head.counters.attempts;
   let counters = withAccount(head.counters, account);
   if (ending.kind !== 'killed') counters = { ...counters, kills_since_commit: Math.max(0, counters.kills_since_commit - 1) };
-  if (ending.kind === 'failed') counters = { ...counters, failures: counters.failures + 1 };
-  const preempted = ending.kind === 'killed' || (ending.kind === 'stopped' && ending.reason === 'preempted_notice');
-  if (preempted) counters = { ...counters, preemptions: counters.preemptions + 1 };
+  const charge = chargeOf(ending);
+  if (charge !== null) counters = { ...counters, [charge]: counters[charge] + 1 };
+  const exhausted = charge === 'failures' && counters.failures > limits.maxFailures;
   const endReason = ending.kind === 'completed' ? 'completed' : ending.reason;
   const base = withEvents({ ...head, counters }, now, { type: 'attempt.ended', attempt: number, message: `attempt ${number} ended: ${endReason}`, data: { end_reason: endReason } });
 
@@ -258,15 +281,14 @@ export function attemptEnded(head: Head, ending: Ending, account: AttemptAccount
   switch (ending.kind) {
     case 'completed':
       return ended(base, 'succeeded', null, null, null, ending.result, now, number);
-    case 'failed': {
-      const exhausted = counters.failures > limits.maxFailures;
+    case 'failed':
       if (ending.retryable && !exhausted) return ended(base, 'open', ending.reason, ending.error.message, null, null, now, number);
       return ended(base, 'failed', ending.retryable ? 'max_failures' : ending.reason, ending.error.message, ending.error, null, now, number);
-    }
     case 'killed':
     case 'stopped': {
+      if (exhausted) return ended(base, 'failed', 'max_failures', ending.message, { code: ending.reason, message: ending.message, param: null }, null, now, number);
       if (ending.reason === 'max_duration') return ended(base, 'failed', 'max_duration', ending.message, { code: 'max_duration', message: ending.message, param: 'run.max_duration_seconds' }, null, now, number);
-      if (preempted && limits.maxPreemptions !== null && counters.preemptions > limits.maxPreemptions) {
+      if (charge === 'preemptions' && limits.maxPreemptions !== null && counters.preemptions > limits.maxPreemptions) {
         const message = `preempted ${counters.preemptions} times, more than run.max_preemptions allows (${limits.maxPreemptions})`;
         return ended(base, 'failed', 'max_preemptions', message, { code: 'max_preemptions', message, param: 'run.max_preemptions' }, null, now, number);
       }

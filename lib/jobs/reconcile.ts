@@ -2,8 +2,8 @@
 // run it at once; claiming decides, and tickets are idempotent.
 import type { Head, JobRecord, Owner } from '../contract/records.js';
 import type { Store } from '../store/index.js';
-import { readHead, claimJob, type HeadDeps } from './head.js';
-import { type HandoverDeps, handOver, issueTicket } from './handover.js';
+import { claimJob, glanceAtHead, type HeadDeps, readHead } from './head.js';
+import { type HandoverDeps, handOver, issueTicket, withdrawTicket } from './handover.js';
 import { closeJob } from './closing.js';
 import { type AttemptAccount, decideClaim, type RunLimits } from './lifecycle.js';
 import { openKey } from './names.js';
@@ -30,9 +30,9 @@ export function runLimits(record: JobRecord): RunLimits {
  * @throws AppError store_unavailable
  */
 export async function reconcileJob(deps: ReconcileDeps, job: string, gen: number): Promise<ReconcileOutcome> {
-  const record = await loadRecord(deps.store, job);
+  // Without a HEAD nothing says which gen it is, unless there was no other.
+  const [record, head] = await Promise.all([loadRecord(deps.store, job), gen === 0 ? glanceAtHead(deps, job) : readHead(deps, job).then((view) => view.head)]);
   if (!record) return 'unacknowledged';
-  const { head } = await readHead(deps, job);
   if (gen < head.gen) {
     // A retry closed this gen first; only its marker was left behind.
     await deps.store.delete(openKey(job, gen));
@@ -50,6 +50,7 @@ export async function reconcileJob(deps: ReconcileDeps, job: string, gen: number
     case 'stale':
       return head.owner ? 'owned' : 'paused';
     case 'finish':
+      await withdrawTicket(deps, job, head);
       return finish(deps, record);
     case 'claim':
       await ticketFor(deps, record, head);

@@ -52,7 +52,7 @@ export function retried(head: Head, fromGen: number, now: Date): Head | null {
     error: null,
     result: null,
     finished_at: null,
-    counters: { ...jumpEvents(head).counters, kills_since_commit: 0, failures: 0, preemptions: 0, attempt_seconds: 0 },
+    counters: { ...jumpEvents(head).counters, kills_since_commit: 0, failures: 0, preemptions: 0, restarts: 0, attempt_seconds: 0 },
   };
   return withEvents(next, now, { type: 'job.retried', attempt: null, message: `retry ${next.gen}` });
 }

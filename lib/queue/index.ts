@@ -81,4 +81,4 @@ export type { Journal } from './journal.js';
 export type { Rows, RowSeries, SeriesName } from './rows.js';
 export { DEFAULT_TIMING, type QueueLog, type QueueOptions, type QueueTiming } from './settings.js';
 export type { Ticket } from './ticket.js';
-export type { ListedWorker } from './workers.js';
+export { hasFreeSlot, type ListedWorker, workersFor } from './workers.js';

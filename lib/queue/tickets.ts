@@ -47,6 +47,8 @@ export interface Tickets {
   /** The next tickets in the order they will be taken. */
   next(limit: number): Promise<TicketInfo[]>;
   depth(): Promise<Depth>;
+  /** Of the delayed, those whose time will have come by then. */
+  dueWithin(ms: number): Promise<number>;
   /** Age of the oldest ticket that could be taken, by its issuer's clock; null if none waits. */
   oldestWaitMs(): Promise<number | null>;
   close(): Promise<void>;
@@ -54,6 +56,9 @@ export interface Tickets {
 
 /** Tickets added in one round trip. */
 const CHUNK = 500;
+
+/** BullMQ's score of a delayed ticket is its time × 2^12 + a counter. */
+const DELAYED_SCORES_PER_MS = 4_096;
 
 /**
  * The oldest waiting ticket without reading them all: FIFO holds within a priority, so it is the first of one of at most
@@ -144,6 +149,7 @@ export function makeTickets(connection: FastConnection, settings: QueueSettings)
         const counts = await tickets.getJobCounts('wait', 'prioritized', 'delayed', 'active');
         return { waiting: (counts['wait'] ?? 0) + (counts['prioritized'] ?? 0), delayed: counts['delayed'] ?? 0, active: counts['active'] ?? 0 };
       }),
+    dueWithin: (ms) => call('count tickets that are due', (tickets, redis) => redis.zcount(tickets.toKey('delayed'), 0, (Date.now() + ms + 1) * DELAYED_SCORES_PER_MS - 1)),
     oldestWaitMs: () =>
       call('look at the oldest ticket', async (tickets, redis) => {
         const made = await runScript(redis, OLDEST, [tickets.toKey('prioritized'), tickets.toKey('wait')], [tickets.toKey('')]);

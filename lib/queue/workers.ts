@@ -32,6 +32,19 @@ export interface Workers {
   list(): Promise<ListedWorker[]>;
 }
 
+/** A worker beats every two seconds; one that missed two beats may have gone. */
+const FRESH_MS = 5_000;
+
+/** Whether another worker than this one is there to take a ticket now. */
+export const hasFreeSlot = (workers: readonly ListedWorker[], but: string): boolean =>
+  workers.some(({ id, draining, silentMs, jobs, slots }) => id !== but && !draining && silentMs < FRESH_MS && jobs.length < slots);
+
+/** How many workers so many jobs keep busy, if each takes as many as the live ones do; one each where none lives. */
+export function workersFor(jobs: number, workers: readonly ListedWorker[]): number {
+  const slots = workers.reduce((sum, worker) => sum + worker.slots, 0);
+  return Math.ceil(jobs / (slots === 0 ? 1 : slots / workers.length));
+}
+
 /** Lua: Redis' milliseconds. */
 const NOW_LUA = `
 local time = redis.call('TIME')

@@ -3,10 +3,11 @@
 // For a local file system: on network mounts, links and listings may be stale and the protocol's argument fails.
 
 import { randomUUID } from 'node:crypto';
-import { link, rename, rm, unlink } from 'node:fs/promises';
+import { link, rename, rm, stat, unlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import { AppError } from '../errors.js';
 import { withBudget } from './budget.js';
-import { errnoOf, infoOf, isAbsent, makeDisk, readBytesOf, removeOlder, toStoreError, type FileInfo } from './file-disk.js';
+import { errnoOf, infoOf, isAbsent, makeDisk, readBytesOf, removeOlder, toStoreError, unlessErrno, type FileInfo } from './file-disk.js';
 import { listKeys } from './file-list.js';
 import { registerAt, type Register } from './file-register.js';
 import {
@@ -46,6 +47,20 @@ export async function makeFileStore(options: FileStoreOptions): Promise<Store> {
   });
   const pathOf = (key: string): string => join(root, key);
   const registerOf = (key: string): Register => registerAt(dirname(pathOf(key)), disk);
+
+  /**
+   * Before anything is said to be absent, or made anew: without the folder that every store has, this is none. It was renamed, or its
+   * disk is not mounted, and it may come back with all that is in it.
+   */
+  async function assertThere(): Promise<void> {
+    const found = await stat(temps).catch(unlessErrno('ENOENT', 'ENOTDIR'));
+    if (!found?.isDirectory()) throw new AppError('store_unavailable', `${root} is not there, or is no store`);
+  }
+
+  async function foundOrAbsent<T>(found: T | null): Promise<T | null> {
+    if (found === null) await assertThere();
+    return found;
+  }
 
   /** One verb, ended by its signal, its failure as the store's own error. */
   async function call<T>(what: string, { signal }: CallOptions, run: () => Promise<T>): Promise<T> {
@@ -130,6 +145,7 @@ export async function makeFileStore(options: FileStoreOptions): Promise<Store> {
       assertPutIfAbsent(key, body);
       return call(`putIfAbsent ${key}`, callOptions, async () => {
         disk.assertTrusted();
+        await assertThere();
         const folder = dirname(pathOf(key));
         if (isRegister(key)) await disk.makeFolder(folder);
         const etag = isRegister(key)
@@ -145,7 +161,7 @@ export async function makeFileStore(options: FileStoreOptions): Promise<Store> {
       assertCompareAndSwap(key, body);
       return call(`compareAndSwap ${key}`, callOptions, async () => {
         const register = registerOf(key);
-        const current = await register.current();
+        const current = await foundOrAbsent(await register.current());
         if (current === null || current.deleted || current.etag !== withoutQuotes(etag)) return { swapped: false };
         const version = await register.advance(current, body, callOptions.signal);
         return version === null ? { swapped: false } : { swapped: true, etag: version.etag };
@@ -156,19 +172,19 @@ export async function makeFileStore(options: FileStoreOptions): Promise<Store> {
       assertKey(key);
       if (getOptions.range !== undefined) assertRange(getOptions.range);
       return call(`get ${key}`, getOptions, async () => {
-        if (!isRegister(key)) return readObject(pathOf(key), getOptions.range);
+        if (!isRegister(key)) return foundOrAbsent(await readObject(pathOf(key), getOptions.range));
         const found = await registerOf(key).read(async (version) => {
           if (version.deleted) return { object: null };
           const object = await readObject(version.path, getOptions.range);
           return object === null ? null : { object: { ...object, etag: version.etag } };
         });
-        return found?.object ?? null;
+        return (await foundOrAbsent(found))?.object ?? null;
       });
     },
 
     async head(key, callOptions = {}) {
       assertKey(key);
-      return call(`head ${key}`, callOptions, () => look(key));
+      return call(`head ${key}`, callOptions, async () => foundOrAbsent(await look(key)));
     },
 
     async *list(prefix, { after = '', limit = Infinity, signal }: ListOptions = {}) {
@@ -179,7 +195,7 @@ export async function makeFileStore(options: FileStoreOptions): Promise<Store> {
           const next = await take(keys, Math.min(left, LIST_BATCH));
           return { ended: next.length === 0, found: await Promise.all(next.map(look)) };
         });
-        if (batch.ended) return;
+        if (batch.ended) return call(`list ${prefix}`, {}, assertThere);
         for (const info of batch.found) {
           if (info === null) continue;
           yield info;
@@ -193,7 +209,7 @@ export async function makeFileStore(options: FileStoreOptions): Promise<Store> {
       const keys = listKeys(root, prefix, after);
       for (let left = limit; left > 0; ) {
         const batch = await call(`list ${prefix}`, signal === undefined ? {} : { signal }, () => take(keys, Math.min(left, KEYS_BATCH)));
-        if (batch.length === 0) return;
+        if (batch.length === 0) return call(`list ${prefix}`, {}, assertThere);
         for (const key of batch) {
           // A deleted register still has its files.
           if (isRegister(key) && (await call(`list ${prefix}`, {}, () => look(key))) === null) continue;
@@ -211,7 +227,8 @@ export async function makeFileStore(options: FileStoreOptions): Promise<Store> {
         try {
           await unlink(pathOf(key));
         } catch (error) {
-          if (isAbsent(error) || errnoOf(error) === 'EISDIR') return;
+          if (isAbsent(error)) return assertThere();
+          if (errnoOf(error) === 'EISDIR') return;
           throw error;
         }
         // Emptied folders stay: removing one races with a writer that has just made sure of it.

@@ -247,6 +247,11 @@ export async function simulate(protocol: Protocol, seed: number): Promise<WorldR
       if (!tickets.has(id)) tickets.set(id, { job: ticket.job, gen: ticket.gen, fence: ticket.fence, active: false });
       return Promise.resolve();
     },
+    withdraw: (ticket: LifecycleModule.Ticket) => {
+      const id = protocol.ticket.ticketId(ticket);
+      if (tickets.get(id)?.active === false) tickets.delete(id);
+      return Promise.resolve();
+    },
   };
 
   // ── actors ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -7,7 +7,7 @@ describe('the environment', () => {
     expect(readConfig({}, '/home/me')).toMatchObject({ redisUrl: null, store: 'file:/home/me/.pawl/store', dataDir: '/home/me/.pawl', dataRoots: ['/home/me'], dataMemoryBytes: null, port: 8787, host: '127.0.0.1', url: 'http://127.0.0.1:8787', apiTokens: [] });
   });
   test('reports every problem at once, by name', () => {
-    const wrong = { REDIS_URL: 'localhost:6379', PAWL_STORE: 'ftp://x', PAWL_PORT: '99999', PAWL_API_TOKEN: 'short', PAWL_ENGINE: 'caffe', PAWL_DATA_MEMORY_MIB: '1.5', PAWL_DATA_BUCKETS: 'good,s3://bad', PAWL_LOG_LEVEL: 'loud' };
+    const wrong = { REDIS_URL: 'localhost:6379', PAWL_STORE: 'ftp://x', PAWL_PORT: '99999', PAWL_API_TOKEN: 'short', PAWL_ENGINE: 'caffe', PAWL_DATA_MEMORY_MIB: '1.5', PAWL_UNSAVED_SECONDS: '0', PAWL_DATA_BUCKETS: 'good,s3://bad', PAWL_LOG_LEVEL: 'loud' };
     try {
       readConfig(wrong, '/');
       expect.fail('accepted');

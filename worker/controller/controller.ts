@@ -25,13 +25,15 @@ export interface ControllerTiming {
   sweepMs: number;
   /** The same while Redis is away: verbs on jobs without an owner are then only found by looking. */
   sweepAloneMs: number;
-  /** After Redis was found empty: two heartbeats, so that the living have spoken. */
+  /** Until a pass that failed, as while the store is away, is tried again. */
+  againMs: number;
+  /** After Redis was found empty, or was away: two heartbeats, so that the living have spoken. */
   settleMs: number;
 }
 
-const DEFAULT_TIMING: ControllerTiming = { tickMs: 1_000, sweepMs: 60_000, sweepAloneMs: 5_000, settleMs: 4_000 };
+const DEFAULT_TIMING: ControllerTiming = { tickMs: 1_000, sweepMs: 60_000, sweepAloneMs: 5_000, againMs: 5_000, settleMs: 4_000 };
 /** Jobs looked at side by side in a pass over all. */
-const CONCURRENCY = 16;
+const CONCURRENCY = 64;
 const DEAD_PER_TICK = 256;
 
 export interface Controller {
@@ -44,7 +46,7 @@ export interface Controller {
 }
 
 export function makeController({ name, store, queue, clock, log, timing }: ControllerOptions): Controller {
-  const { tickMs, sweepMs, sweepAloneMs, settleMs } = { ...DEFAULT_TIMING, ...timing };
+  const { tickMs, sweepMs, sweepAloneMs, againMs, settleMs } = { ...DEFAULT_TIMING, ...timing };
   const liveness = makeLiveness(queue, log);
   const deps: ReconcileDeps = { store, clock, log, tickets: queue.tickets, name, ...liveness };
   /** Jobs to look at in the next tick: nudged, or with an owner that nobody has heard of yet. */
@@ -52,6 +54,12 @@ export function makeController({ name, store, queue, clock, log, timing }: Contr
   const stop = new AbortController();
   let janitor: StallJanitor | null = null;
   let loops: Promise<unknown> = Promise.resolve();
+  /** Redis was away, or is; null: it was not, or all was looked at since. */
+  let absence: 'away' | 'back' | null = null;
+  const unwatch = queue.onState(({ status }) => {
+    if (status === 'away') absence = 'away';
+    else if (status === 'connected' && absence === 'away') absence = 'back';
+  });
 
   async function look(job: string, gen: number): Promise<ReconcileOutcome | null> {
     try {
@@ -106,6 +114,19 @@ export function makeController({ name, store, queue, clock, log, timing }: Contr
     return filled;
   }
 
+  /** A Redis that comes back may have forgotten what it had acknowledged, or be another one, and still not be empty. */
+  async function afterAbsence(): Promise<void> {
+    if (absence !== 'back') return;
+    absence = null;
+    try {
+      await clock.sleep(settleMs, stop.signal);
+      log.info({ counts: await sweep() }, 'Redis is back: every open job was looked at');
+    } catch (error) {
+      absence ??= 'back';
+      throw error;
+    }
+  }
+
   async function tick(): Promise<void> {
     for (const beat of await queue.heartbeats.dead(DEAD_PER_TICK)) {
       const outcome = await look(beat.job, beat.gen);
@@ -117,13 +138,15 @@ export function makeController({ name, store, queue, clock, log, timing }: Contr
 
   async function forever(everyMs: () => number, what: () => Promise<unknown>): Promise<void> {
     while (!stop.signal.aborted) {
+      let pauseMs = Infinity;
       try {
         await what();
       } catch (error) {
         if (stop.signal.aborted) return;
+        pauseMs = againMs;
         if (!isAppError(error, 'queue_unavailable')) log.warn({ err: error }, 'the controller goes on');
       }
-      await clock.sleep(everyMs(), stop.signal).catch(() => undefined);
+      await clock.sleep(Math.min(pauseMs, everyMs()), stop.signal).catch(() => undefined);
     }
   }
 
@@ -151,6 +174,7 @@ export function makeController({ name, store, queue, clock, log, timing }: Contr
       loops = Promise.all([
         forever(() => tickMs, tick),
         forever(() => tickMs, seed),
+        forever(() => tickMs, afterAbsence),
         forever(() => (queue.state().status === 'connected' ? sweepMs : sweepAloneMs), sweep),
       ]);
     },
@@ -167,6 +191,7 @@ export function makeController({ name, store, queue, clock, log, timing }: Contr
     close: async () => {
       stop.abort(new Error('closing'));
       unlisten();
+      unwatch();
       await loops;
       await janitor?.close();
     },

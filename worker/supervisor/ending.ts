@@ -2,7 +2,7 @@
 import type { AttemptEnd, Head, Owner, StatusReason } from '../../lib/contract/records.js';
 import { type ErrorCode, isAppError } from '../../lib/errors.js';
 import { handOver } from '../../lib/jobs/handover.js';
-import { type AttemptAccount, attemptEnded, type Ending, isTerminal, NOTHING_DONE } from '../../lib/jobs/lifecycle.js';
+import { type AttemptAccount, attemptEnded, chargeOf, type Ending, isTerminal, NOTHING_DONE } from '../../lib/jobs/lifecycle.js';
 import { closeAttempt } from '../../lib/jobs/record.js';
 import type { Snapshot } from '../protocol.js';
 import type { Figures } from './figures.js';
@@ -11,11 +11,9 @@ import type { AttemptOutcome, Session } from './session.js';
 
 /** How long a last commit may wait for space before the attempt ends as a failure that can be retried. */
 const FULL_STORE_PATIENCE_MS = 30_000;
-/** How long an ending may wait for the store before the job is left to the next claimant. */
-const STORE_PATIENCE_MS = 600_000;
 const UNSUITED_DELAY_MS = 10_000;
 
-/** Ends the attempt with its last commit, in one swap. */
+/** Ends the attempt with its last commit, in one swap, however long the store takes: who else could have the job then takes it over (store-watch.ts). */
 export async function endWith(session: Session, saver: Saver, figures: Figures, snapshot: Snapshot, ending: Ending): Promise<AttemptOutcome> {
   const { deps, limits } = session;
   const from = deps.clock.monotonicMs();
@@ -25,12 +23,11 @@ export async function endWith(session: Session, saver: Saver, figures: Figures, 
       const head = await saver.save(snapshot, {
         ending: (current) => attemptEnded(current, ending, account, limits, deps.clock.now()),
         ...(ending.kind === 'completed' ? { final: ending.result } : {}),
-        signal: AbortSignal.timeout(STORE_PATIENCE_MS),
       });
       return await conclude(session, figures, account, ending, head);
     } catch (error) {
-      if (!isAppError(error, 'store_full')) throw error;
-      if (deps.clock.monotonicMs() - from > FULL_STORE_PATIENCE_MS) return endWithout(session, saver, figures, failure('store_full', error.message, null));
+      if (!isAppError(error, 'store_full') && !isAppError(error, 'store_unavailable')) throw error;
+      if (error.code === 'store_full' && deps.clock.monotonicMs() - from > FULL_STORE_PATIENCE_MS) return endWithout(session, saver, figures, failure('store_full', error.message, null));
       await deps.clock.sleep(500);
     }
   }
@@ -40,7 +37,7 @@ export async function endWith(session: Session, saver: Saver, figures: Figures, 
 export async function endWithout(session: Session, saver: Saver | null, figures: Figures | null, ending: Ending): Promise<AttemptOutcome> {
   const { deps, claim, limits } = session;
   const account = figures?.account() ?? { ...NOTHING_DONE, attemptSeconds: (deps.clock.monotonicMs() - session.startedMs) / 1_000 };
-  const head = await claim.write((current) => attemptEnded(saver ? saver.carry(current) : current, ending, account, limits, deps.clock.now()), AbortSignal.timeout(STORE_PATIENCE_MS));
+  const head = await claim.write((current) => attemptEnded(saver ? saver.carry(current) : current, ending, account, limits, deps.clock.now()));
   saver?.publish(head);
   return conclude(session, figures, account, ending, head);
 }
@@ -69,7 +66,7 @@ async function conclude(session: Session, figures: Figures | null, account: Atte
   await deps.feed.end(session.stamp, isTerminal(head.state));
   // Another worker should take it; this one would only find out the same again.
   const unsuited = ending.kind === 'stopped' && ending.reason === 'engine_unavailable';
-  await handOver(deps, record, head, { afterFailure: ending.kind === 'failed', ...(unsuited ? { delayMs: UNSUITED_DELAY_MS } : {}) }).catch((error: unknown) => log.warn({ err: error }, 'not handed over; the controller will'));
+  await handOver(deps, record, head, { afterFailure: chargeOf(ending) === 'failures', ...(unsuited ? { delayMs: UNSUITED_DELAY_MS } : {}) }).catch((error: unknown) => log.warn({ err: error }, 'not handed over; the controller will'));
   return { kind: 'ended', head, executed: account.executedMicroBatches, wasted: account.wastedMicroBatches };
 }
 

@@ -156,7 +156,7 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
       const how = signal ?? `exit code ${code}`;
       const noticed = controls.notice.facts();
       if (signal === 'SIGKILL' && (deps.memoryKills() ?? 0) > (memoryKillsBefore ?? 0)) return failure('oom', 'the trainer was ended by the kernel for want of memory: a smaller batch_size, or fewer lanes, would need less', null);
-      return { kind: 'killed', reason: noticed || signal === 'SIGKILL' ? 'preempted_kill' : 'trainer_crashed', message: `the trainer died (${how})` };
+      return { kind: 'killed', reason: noticed?.reason === 'server_shutdown' ? 'server_shutdown' : noticed || signal === 'SIGKILL' ? 'preempted_kill' : 'trainer_crashed', message: `the trainer died (${how})` };
     }
     function withoutCorrupt(head: Head): Head {
       const [newest] = restore.corrupt;
@@ -230,6 +230,10 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
           log.error({ code: message.code }, `a snapshot could not be spooled, training goes on: ${message.message}`);
           saver.addEvent('checkpoint.failed', message.message, { code: message.code });
           settle(message.number, false);
+          return;
+        case 'waiting':
+          log.warn({}, waitingFor(message.unsavedMs));
+          saver.addEvent('checkpoint.failed', waitingFor(message.unsavedMs), { code: 'store_unavailable' });
           return;
         case 'stopped': {
           const { snapshot } = message;
@@ -321,3 +325,5 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
     }
   }
 }
+
+const waitingFor = (unsavedMs: number): string => `no checkpoint could be committed for ${unsavedMs / 1_000} s (PAWL_UNSAVED_SECONDS): training waits until one is`;

@@ -44,6 +44,8 @@ export interface AttemptDeps {
   /** Folder for spools, one an attempt. */
   spoolRoot: string;
   beatEveryMs: number;
+  /** Whether this worker still says of its jobs that their owner lives. */
+  isHeld(): boolean;
   /** How often HEAD is read for what is wanted, besides nudges. */
   lookEveryMs: number;
 }
@@ -95,10 +97,12 @@ export interface Beating {
   stop(): void;
 }
 
-export function keepBeating(deps: Pick<AttemptDeps, 'feed' | 'beatEveryMs'>, stamp: FeedStamp): Beating {
+export function keepBeating(deps: Pick<AttemptDeps, 'feed' | 'beatEveryMs' | 'isHeld'>, stamp: FeedStamp): Beating {
   let phase: OwnerPhase = 'starting';
   let progress: Progress | null = null;
-  const beat = (): void => deps.feed.beat(stamp, phase, progress);
+  const beat = (): void => {
+    if (deps.isHeld()) deps.feed.beat(stamp, phase, progress);
+  };
   const timer = setInterval(beat, deps.beatEveryMs);
   beat();
   return {

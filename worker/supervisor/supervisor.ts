@@ -4,7 +4,7 @@ import { mkdir, readdir, rm, stat, utimes } from 'node:fs/promises';
 import { availableParallelism, hostname } from 'node:os';
 import { join } from 'node:path';
 import { ulid } from 'ulid';
-import type { Clock } from '../../lib/clock.js';
+import { type Clock, pause } from '../../lib/clock.js';
 import type { JobSpec } from '../../lib/contract/spec.js';
 import { isAppError } from '../../lib/errors.js';
 import { makeLiveness } from '../../lib/jobs/liveness.js';
@@ -20,8 +20,10 @@ import { countMemoryKills } from './memory-kills.js';
 import { makeNotice, type Notice, type NoticeFacts } from './notice.js';
 import { makeObjectCache } from './object-cache.js';
 import { makePace } from './pace.js';
+import { watchStore } from './store-watch.js';
 import { makeTrainerPool } from './trainer-process.js';
 import { chooseTrainerSetup } from './trainer-setup.js';
+import { makeYielding } from './yielding.js';
 
 export interface SupervisorOptions {
   store: Store;
@@ -45,9 +47,10 @@ export interface SupervisorOptions {
 export interface Supervisor {
   readonly id: string;
   start(): void;
-  /** Milliseconds without a ticket in hand; 0 while there is one. */
+  /** Milliseconds without a ticket in hand, as long as one could have come; 0 while there is one, and while Redis is away. */
   idleMs(): number;
-  draining(): boolean;
+  /** It was told to drain, and nothing is left. */
+  drained(): boolean;
   /** Every attempt commits soon, and goes on. */
   hint(): void;
   /**
@@ -64,14 +67,15 @@ interface Active {
 }
 
 const BEAT_EVERY_MS = 2_000;
-const LOOK_EVERY_MS = 5_000;
-/** Before a ticket that met no store is taken again. */
+/** Between two tries of a slot to claim a job while the store is away. */
 const STORE_AWAY_MS = 2_000;
+const LOOK_EVERY_MS = 5_000;
 /** Spools of workers that said nothing for this long: they died, or have lost their jobs to others. */
 const STALE_SPOOL_MS = 600_000;
 
 export async function makeSupervisor(options: SupervisorOptions): Promise<Supervisor> {
-  const { store, queue, clock, log, slots } = options;
+  const { queue, clock, log, slots } = options;
+  const { store, isHeld } = watchStore(options.store, clock);
   const id = `wrk_${ulid().toLowerCase()}`;
   const startedAt = clock.now().toISOString();
   const spoolRoot = join(options.spoolRoot, id);
@@ -91,21 +95,27 @@ export async function makeSupervisor(options: SupervisorOptions): Promise<Superv
   const pace = makePace();
   const active = new Map<string, Active>();
   let facts: { engine: string; device: string } | null = null;
+  /** Or since when there may be tickets. */
   let lastBusyMs = clock.monotonicMs();
   let draining = false;
 
+  const yielding = makeYielding({ worker: id, list: queue.workers.list, clock });
   const consumer = queue.makeConsumer({ slots, handler: handle });
 
-  async function handle(ticket: Ticket): Promise<TicketOutcome> {
+  async function handle(ticket: Ticket, signal: AbortSignal): Promise<TicketOutcome> {
     // Two tickets of one job can meet here after a retry; the second finds a live owner at the latest in HEAD.
     if (active.has(ticket.job)) return { postponeMs: 1_000 };
     const mine: Active = { notice: makeNotice(), nudged: new Set(), hinted: new Set() };
     active.set(ticket.job, mine);
-    const gpu = freeGpus.shift() ?? null;
+    let gpu: string | null = null;
     const trainerSetup = (spec: JobSpec, numericsClass: string | null): TrainerSetup => chooseTrainerSetup(spec, numericsClass, { cores, engine: options.engine, gpu });
     try {
+      const putOffMs = await yielding.putOffMs(ticket);
+      if (putOffMs > 0) return { postponeMs: putOffMs };
+      gpu = freeGpus.shift() ?? null;
+      beat();
       const outcome = await runAttempt(
-        { store, beginnings: store, clock, log, tickets: queue.tickets, feed, liveness, trainers, pace, trainerSetup, memoryKills: () => countMemoryKills(), memoryMib, worker: id, data: options.data, copies, spoolRoot, beatEveryMs: BEAT_EVERY_MS, lookEveryMs: LOOK_EVERY_MS },
+        { store, beginnings: store, clock, log, tickets: queue.tickets, feed, liveness, trainers, pace, trainerSetup, memoryKills: () => countMemoryKills(), memoryMib, worker: id, data: options.data, copies, spoolRoot, beatEveryMs: BEAT_EVERY_MS, isHeld, lookEveryMs: LOOK_EVERY_MS },
         ticket,
         {
           notice: mine.notice,
@@ -120,12 +130,14 @@ export async function makeSupervisor(options: SupervisorOptions): Promise<Superv
           onFacts: (engine, device) => (facts = { engine, device }),
         },
       );
+      yielding.ended(ticket.job, outcome, mine.notice.facts() !== null);
       log.debug({ job: ticket.job, outcome: outcome.kind }, 'ticket done');
     } catch (error) {
       if (!isAppError(error, 'store_unavailable')) throw error;
-      // Nothing was claimed. Dropped, the ticket would be missed until a controller next looks at every open job.
-      log.warn({ job: ticket.job, error: error.message }, 'not claimed: the store is away');
-      return { postponeMs: STORE_AWAY_MS };
+      // Nothing was claimed, so nobody would issue this ticket again. Held for a while, so that not all of the line passes through here meanwhile.
+      log.warn({ job: ticket.job, error: error.message }, 'the store is away: the ticket goes back');
+      await pause(STORE_AWAY_MS, signal);
+      return { postponeMs: 0 };
     } finally {
       active.delete(ticket.job);
       // first in line again: its trainer may be warm
@@ -148,7 +160,7 @@ export async function makeSupervisor(options: SupervisorOptions): Promise<Superv
   const drain = (): void => {
     draining = true;
     consumer.pause();
-    for (const { notice } of active.values()) notice.give({ reason: 'preempted_notice', message: 'the worker is being drained', deadlineMs: null, immediate: false, trainOn: false });
+    for (const { notice } of active.values()) notice.give({ reason: 'server_shutdown', message: 'the worker is being drained', deadlineMs: null, immediate: false, trainOn: false });
     beat();
   };
   const unlisten = queue.control.listen(id, {
@@ -179,12 +191,16 @@ export async function makeSupervisor(options: SupervisorOptions): Promise<Superv
   return {
     id,
     start: () => {
+      lastBusyMs = clock.monotonicMs();
       beat();
       beating = setInterval(beat, BEAT_EVERY_MS);
       consumer.start();
     },
-    idleMs: () => (active.size > 0 ? 0 : clock.monotonicMs() - lastBusyMs),
-    draining: () => draining,
+    idleMs: () => {
+      const { status, since } = queue.state();
+      return active.size > 0 || status !== 'connected' ? 0 : Math.min(clock.monotonicMs() - lastBusyMs, clock.now().getTime() - since.getTime());
+    },
+    drained: () => draining && active.size === 0,
     hint: () => {
       for (const { hinted } of active.values()) for (const listener of hinted) listener();
     },

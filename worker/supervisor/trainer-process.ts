@@ -43,7 +43,7 @@ export interface TrainerPoolOptions {
   env: Readonly<Record<string, string | undefined>>;
 }
 
-const PASSED_ON = /^(PATH|HOME|LANG|LC_.*|TZ|TMPDIR|LD_LIBRARY_PATH|NODE_OPTIONS|CUDA_.*|ONEDNN_.*|PAWL_WASM_.*)$/;
+const PASSED_ON = /^(PATH|HOME|LANG|LC_.*|TZ|TMPDIR|LD_LIBRARY_PATH|NODE_OPTIONS|CUDA_.*|ONEDNN_.*|PAWL_WASM_.*|PAWL_UNSAVED_SECONDS)$/;
 
 /** TensorFlow's own remarks, which are of interest to nobody but its developers. */
 const REMARK = /^I\d{4} |^WARNING: All log messages before absl::InitializeLog|: I tensorflow\/|DEP0051/;

@@ -15,6 +15,7 @@ import { makeProgress, type Progress } from './progress.js';
 import { microBatchesUntilDue } from './snapshot-policy.js';
 import { figuresOf } from './rows.js';
 import { makeSnapshots, type Snapshots } from './snapshots.js';
+import { makeUnsaved } from './unsaved.js';
 
 type Start = Extract<ToTrainer, { type: 'start' }>;
 
@@ -42,17 +43,20 @@ export interface AttemptOptions {
   engine: Promise<Engine>;
   send(message: FromTrainer): void;
   hooks: Hooks;
+  /** How long training goes on while nothing can be committed. */
+  unsavedMs: number;
 }
 
 /** Milliseconds since 1970, never running backwards. */
 const nowMs = (): number => performance.timeOrigin + performance.now();
 
 /** Runs at once; never throws: whatever goes wrong is told as `failed`. */
-export function startAttempt({ start, engine, send, hooks }: AttemptOptions): Attempt {
+export function startAttempt({ start, engine, send, hooks, unsavedMs }: AttemptOptions): Attempt {
   const attempt = start.attempt;
   let stop: 'snapshot' | 'discard' | 'silent' | null = null;
   let progress: Progress | null = null;
   let snapshots: Snapshots | null = null;
+  const unsaved = makeUnsaved(unsavedMs, nowMs);
   /** Where training stands. */
   let counters: StateCounters | null = null;
   let go = (): void => undefined;
@@ -100,6 +104,7 @@ export function startAttempt({ start, engine, send, hooks }: AttemptOptions): At
         counters = standing;
         progress.tick(standing);
         snapshots.boundary(standing);
+        if (unsaved.isSpent()) return untilSaved(standing, snapshots);
         return hooks.atBoundary?.(standing.cursor.micro_batches);
       },
       room: (cursor) => Math.min(microBatchesUntilDue(start.spec.checkpoint, cursor), hooks.room?.(cursor.micro_batches) ?? Infinity),
@@ -111,6 +116,18 @@ export function startAttempt({ start, engine, send, hooks }: AttemptOptions): At
       epochRow: progress.epochRow,
       bestEpoch: snapshots.best,
     };
+  }
+
+  /** Stands still until something is committed, trying again where that failed. */
+  async function untilSaved(standing: StateCounters, snapshots: Snapshots): Promise<void> {
+    flush();
+    send({ type: 'waiting', attempt, unsavedMs });
+    while (unsaved.isSpent() && stop === null) {
+      await unsaved.changed();
+      if (!unsaved.isSpent() || stop !== null) return;
+      snapshots.request();
+      snapshots.boundary(standing);
+    }
   }
 
   function snapshotsOf({ training, plan }: Prepared): Snapshots {
@@ -125,10 +142,12 @@ export function startAttempt({ start, engine, send, hooks }: AttemptOptions): At
       committedRoles: start.resume?.committed ? STATE_ROLES.filter((role) => start.resume?.files[role] !== undefined) : [],
       nowMs,
       onReady(snapshot) {
+        unsaved.reported();
         flush();
         send({ type: 'snapshot', attempt, snapshot });
       },
       onFailed(number, error) {
+        unsaved.reported();
         const { code, message } = failureOf(error);
         send({ type: 'snapshot_failed', attempt, number, code, message });
       },
@@ -160,16 +179,19 @@ export function startAttempt({ start, engine, send, hooks }: AttemptOptions): At
           break;
         case 'snapshot_settled':
           snapshots?.settled(message.number, message.committed);
+          unsaved.settled(message.committed);
           break;
         case 'stop':
           if (stop !== 'silent') stop = message.discard ? 'discard' : (stop ?? 'snapshot');
           go();
+          unsaved.wake();
           break;
       }
     },
     abandon() {
       stop = 'silent';
       go();
+      unsaved.wake();
     },
   };
 }

@@ -14,6 +14,8 @@ export interface ServeOptions {
   /** May still be loading; an attempt that cannot have its engine fails with the reason. */
   engine: Promise<Engine>;
   hooks?: Hooks;
+  /** How long training goes on while nothing can be committed; by default without a limit. */
+  unsavedMs?: number;
 }
 
 export interface Trainer {
@@ -21,7 +23,7 @@ export interface Trainer {
   crashed(error: unknown): FromTrainer | null;
 }
 
-export function serve(port: Port, { engine, hooks = {} }: ServeOptions): Trainer {
+export function serve(port: Port, { engine, hooks = {}, unsavedMs = Infinity }: ServeOptions): Trainer {
   let current: { id: string; attempt: Attempt } | null = null;
   const baseline = engine.then((loaded) => loaded.liveTensors());
   // the reason is told to whoever asks for an attempt
@@ -40,7 +42,7 @@ export function serve(port: Port, { engine, hooks = {} }: ServeOptions): Trainer
   port.onMessage((message) => {
     if (message.type === 'start') {
       if (current !== null) return port.send(failed(message.attempt, new Error(`the trainer still serves the attempt ${current.id}`)));
-      current = { id: message.attempt, attempt: startAttempt({ start: message, engine, send: port.send, hooks }) };
+      current = { id: message.attempt, attempt: startAttempt({ start: message, engine, send: port.send, hooks, unsavedMs }) };
       return;
     }
     if (current === null || message.attempt !== current.id) return;

@@ -8,7 +8,8 @@ import { lanes } from './lanes.js';
 import { memory } from './memory.js';
 import { processMemory } from './process-memory.js';
 import { readers } from './readers.js';
+import { recover } from './recover.js';
 import { submit } from './submit.js';
 import { warm } from './warm.js';
 
-export const BENCHMARKS: readonly Benchmark[] = [...frameworkBenchmarks, jobOverhead, commits, memory, lanes, engines, submit, warm, processMemory, readers];
+export const BENCHMARKS: readonly Benchmark[] = [...frameworkBenchmarks, jobOverhead, commits, memory, lanes, engines, submit, warm, processMemory, readers, recover];

@@ -148,6 +148,13 @@ describe('the line', () => {
     expect(waitedMs).toBeLessThan(2_000);
   });
 
+  it('knows how many delayed tickets will be due by a time', async () => {
+    const queue = testQueue(redis.url);
+    for (const delayMs of [100, 50_000, 70_000]) await queue.tickets.issue({ ...ticket(jobId()), priority: 0, delayMs });
+    await queue.tickets.issue({ ...ticket(jobId()), priority: 0 });
+    expect([await queue.tickets.dueWithin(0), await queue.tickets.dueWithin(60_000), await queue.tickets.dueWithin(80_000)]).toEqual([0, 2, 3]);
+  });
+
   it('knows its depth and the age of its oldest ticket, also behind many others', async () => {
     const queue = testQueue(redis.url);
     expect(await queue.tickets.oldestWaitMs()).toBeNull();

@@ -153,6 +153,7 @@ export async function runTraining({ spec: input, dir, cuts = [], dataRoot, initF
         case 'failed':
         case 'snapshot_failed':
           throw new Error(`${message.code}: ${message.message}`);
+        case 'waiting':
         case 'idle':
           break;
       }

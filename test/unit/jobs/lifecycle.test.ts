@@ -19,7 +19,7 @@ describe('claiming', () => {
     expect(head.events[0]!.id).toBe(EVENT_ID_STRIDE + 1);
     const second = claimed(head, { ...claimant, attempt: 'a2' });
     expect(second.events.map(({ id }) => id)).toEqual([EVENT_ID_STRIDE + 1, 2 * EVENT_ID_STRIDE + 1, 2 * EVENT_ID_STRIDE + 2]);
-    expect(second.counters).toMatchObject({ attempts: 2, kills_since_commit: 2, preemptions: 1 });
+    expect(second.counters).toMatchObject({ attempts: 2, kills_since_commit: 2, preemptions: 0, restarts: 1 });
   });
 
   test.each<[string, Partial<Head>, boolean, string]>([
@@ -88,6 +88,36 @@ describe('an attempt’s end', () => {
   });
 });
 
+describe('three counts of ended attempts', () => {
+  const strict = { ...limits, maxFailures: 0, maxPreemptions: 0 };
+  const killed = (reason: 'preempted_kill' | 'trainer_crashed' | 'server_shutdown'): Ending => ({ kind: 'killed', reason, message: reason });
+  const stopped = (reason: 'preempted_notice' | 'server_shutdown' | 'engine_unavailable'): Ending => ({ kind: 'stopped', reason, message: reason });
+  test.each<[string, Ending, [failures: number, preemptions: number, restarts: number], HeadState, string]>([
+    ['a notice', stopped('preempted_notice'), [0, 1, 0], 'failed', 'max_preemptions'],
+    ['a kill', killed('preempted_kill'), [0, 1, 0], 'failed', 'max_preemptions'],
+    ['a crash', killed('trainer_crashed'), [1, 0, 0], 'failed', 'max_failures'],
+    ['a shutdown', stopped('server_shutdown'), [0, 0, 1], 'open', 'server_shutdown'],
+    ['a shutdown that ran out of time', killed('server_shutdown'), [0, 0, 1], 'open', 'server_shutdown'],
+    ['another kind of worker', stopped('engine_unavailable'), [0, 0, 0], 'open', 'engine_unavailable'],
+  ])('%s is one of its own kind', (_name, ending, [failures, preemptions, restarts], state, reason) => {
+    expect(attemptEnded(owned(), ending, NOTHING_DONE, strict, now)).toMatchObject({ state, reason, counters: { failures, preemptions, restarts } });
+  });
+
+  test('a worker that vanishes, as often as it may, uses up neither limit', () => {
+    let head = owned();
+    for (let n = 1; n <= 20; n++) head = claimed({ ...head, counters: { ...head.counters, kills_since_commit: 0 } }, claimant);
+    expect(head.counters).toMatchObject({ failures: 0, preemptions: 0, restarts: 20 });
+    expect(decideClaim(head, null, false, strict, now).kind).toBe('claim');
+  });
+
+  test('crashes are retried as often as failures, and say what it was in the end', () => {
+    let head = owned();
+    for (let n = 1; n <= 3; n++) head = claimed(attemptEnded(head, killed('trainer_crashed'), NOTHING_DONE, limits, now), claimant);
+    expect(head.state).toBe('open');
+    expect(attemptEnded(head, killed('trainer_crashed'), NOTHING_DONE, limits, now)).toMatchObject({ state: 'failed', reason: 'max_failures', error: { code: 'trainer_crashed' } });
+  });
+});
+
 describe('verbs', () => {
   const verbs = ['pause', 'resume', 'cancel', 'kill'] as const;
   /** What each verb makes of each want; null: nothing to do; 409: refused. */
@@ -113,9 +143,9 @@ describe('verbs', () => {
     expect(verbs.map((verb) => say({ ...emptyHead(), state: 'cancelled', want: want('cancel') }, verb))).toEqual([409, 409, null, null]);
   });
   test('retry starts the next gen with clean counters, and only once', () => {
-    const failed: Head = { ...owned(), owner: null, state: 'failed', counters: { ...owned().counters, failures: 4, preemptions: 2 } };
+    const failed: Head = { ...owned(), owner: null, state: 'failed', counters: { ...owned().counters, failures: 4, preemptions: 2, restarts: 3 } };
     const again = retried(failed, 0, now)!;
-    expect(again).toMatchObject({ gen: 1, state: 'open', want: { verb: 'run' }, error: null, counters: { failures: 0, preemptions: 0, kills_since_commit: 0, attempts: 1 } });
+    expect(again).toMatchObject({ gen: 1, state: 'open', want: { verb: 'run' }, error: null, counters: { failures: 0, preemptions: 0, restarts: 0, kills_since_commit: 0, attempts: 1 } });
     expect(retried(again, 0, now)).toBeNull();
     expect(() => retried({ ...failed, state: 'succeeded' }, 0, now)).toThrow(/cannot retry/);
   });

@@ -1,6 +1,6 @@
 // What the file driver makes of a disk that fails and of a folder that others have been in.
 
-import { mkdir, open, readdir, rm, symlink, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { makeFileStore } from '../../../lib/store/file.js';
@@ -190,6 +190,30 @@ describe('the folder of a file store', () => {
     await store.put('a/b/object', text('x'));
     await store.putIfAbsent('a/c/HEAD', text('x'));
     expect(await keysOf(store, '')).toEqual(['a/b/object', 'a/c/HEAD']);
+  });
+
+  it('that is renamed, or whose disk is not mounted, is a store that is away and not an empty one, until it is back', async () => {
+    await store.put('a/object', text('x'));
+    const created = await store.putIfAbsent('a/HEAD', text('1'));
+    const etag = created.created ? created.etag : '';
+    const away = `${folder.path}.away`;
+    for (const isEmptyFolderThere of [false, true]) {
+      await rename(folder.path, away);
+      if (isEmptyFolderThere) await mkdir(folder.path);
+      const calls = [
+        () => store.get('a/object'), () => store.get('a/HEAD'), () => store.get('b/HEAD'), () => store.head('a/object'), () => store.head('a/HEAD'), () => keysOf(store, ''), () => keysOf(store, 'a/'),
+        () => store.put('a/object', text('y')), () => store.put('c/object', text('y')), () => store.putIfAbsent('c/object', text('y')), () => store.putIfAbsent('a/HEAD', text('2')), () => store.putIfAbsent('c/HEAD', text('2')), () => store.compareAndSwap('a/HEAD', text('2'), etag), () => store.delete('a/object'), () => store.delete('c/object'),
+        async () => {
+          for await (const key of store.keys('a/')) expect.fail(key);
+        },
+      ];
+      for (const [index, call] of calls.entries()) expect([index, await codeOf(call())]).toEqual([index, 'store_unavailable']);
+      await rm(folder.path, { recursive: true, force: true });
+      await rename(away, folder.path);
+      expect(await keysOf(store, '')).toEqual(['a/HEAD', 'a/object']);
+    }
+    expect(await store.compareAndSwap('a/HEAD', text('2'), etag)).toMatchObject({ swapped: true });
+    await store.put('c/object', text('z'));
   });
 
   it('is made with its parents where it is missing', async () => {

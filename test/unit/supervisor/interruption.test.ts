@@ -30,7 +30,7 @@ let notice: Notice;
 let nudge: () => void;
 let spoolRoot: string;
 let running: Promise<AttemptOutcome>;
-const control = () => ({ store, clock: systemClock, tickets: { issue: () => Promise.resolve() }, log: silentLog });
+const control = () => ({ store, clock: systemClock, tickets: { issue: () => Promise.resolve(), withdraw: () => Promise.resolve() }, log: silentLog });
 
 beforeEach(async () => {
   const dir = await makeTempDir('interruption');
@@ -45,7 +45,7 @@ beforeEach(async () => {
   await submitJob(control(), { id: JOB, spec, beginning: null, principal: 'test', key: null, bodySha256: '' });
   const deps: AttemptDeps = {
     ...control(), beginnings: store, feed: makeSilentFeed(), liveness: { isLive: () => Promise.resolve(false), account: () => Promise.resolve(NOTHING_DONE) }, trainers: { acquire: never, release: never, close: never }, pace: makePace(), memoryMib: Infinity, memoryKills: () => null, trainerSetup: never,
-    worker: 'wrk_test', data: { places: { roots: [], buckets: { names: ['data'], store: null, objects } }, memoryBytes: 2 ** 20 }, copies: makeObjectCache(join(spoolRoot, 'objects'), objects, silentLog), spoolRoot, beatEveryMs: 1_000, lookEveryMs: 3_600_000,
+    worker: 'wrk_test', data: { places: { roots: [], buckets: { names: ['data'], store: null, objects } }, memoryBytes: 2 ** 20 }, copies: makeObjectCache(join(spoolRoot, 'objects'), objects, silentLog), spoolRoot, beatEveryMs: 1_000, isHeld: () => true, lookEveryMs: 3_600_000,
   };
   notice = makeNotice();
   const controls: AttemptControls = {
