@@ -8,9 +8,10 @@ import { makeClient } from '../../api/client.js';
 import { childrenOf, type Proc, startTestSystem, type TestSystem, waitFor } from '../support/system.js';
 import { type FaultProxy, type Fault, startFaultProxy } from '../support/fault-proxy.js';
 import { s3ServerAvailable } from '../support/s3-server.js';
-import { expectSameBits, recipe, type Reference, undisturbed, untilTraining } from './recipe.js';
+import { expectSameBits, recipe, type Reference, undisturbed, untilEnded, untilTraining } from './recipe.js';
 
-const long = { ...recipe(40), checkpoint: { every_seconds: 1 } };
+/** Longer than any of the outages that it trains through, on a fast machine too. */
+const long = { ...recipe(140), checkpoint: { every_seconds: 1 } };
 const short = recipe(2);
 const withS3 = await s3ServerAvailable();
 let references: { long: Reference; short: Reference };
@@ -190,12 +191,13 @@ describe.skipIf(!withS3)('the S3 server', () => {
     let away = outage(proxy, { kind: 'black-hole' });
     const before = await executed(job);
     await waitFor('training goes on', async () => (await executed(job)) > before + 20);
-    expect(await system.queue.control.requestPreempt(job, null, { graceSeconds: 120 })).toBe(true);
+    expect(await system.queue.control.requestPreempt(job, null, { graceSeconds: 4 })).toBe(true);
     await waitFor('it is stopping', async () => (await system.queue.heartbeats.read(job))?.phase === 'preempting');
     await sleep(12_000);
     expect([(await system.head(job)).owner?.number, away.hits() > 0], 'nothing is written').toEqual([1, true]);
     away.over();
     await system.until(job, 'is handed over', ({ counters }) => counters.preemptions === 1, 60_000);
+    await untilEnded(system, job, 1);
     expect((await system.attempts(job))[0]!.end).toMatchObject({ end_reason: 'preempted_notice', wasted_micro_batches: 0 });
 
     await untilTraining(system, job, (await committed(job)) + 20);
