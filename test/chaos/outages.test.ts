@@ -205,6 +205,8 @@ describe.skipIf(!withS3)('the S3 server', () => {
     away = outage(proxy, { kind: 'black-hole' });
     const [saved, owner] = [await committed(job), await ownerOf(job, [first, second])];
     await waitFor('it trains on what is not committed', async () => (await executed(job)) > saved + 60);
+    // A commit that was on its way when the server fell silent is of a second ago at most.
+    await sleep(3_000);
     owner.kill('SIGKILL');
     await owner.exited;
     await sleep(10_000);
