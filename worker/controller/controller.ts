@@ -130,8 +130,9 @@ export function makeController({ name, store, queue, clock, log, timing }: Contr
   async function tick(): Promise<void> {
     for (const beat of await queue.heartbeats.dead(DEAD_PER_TICK)) {
       const outcome = await look(beat.job, beat.gen);
-      // Somebody else owns it now, or nobody needs to: this owner's silence is no news any more.
-      if (outcome !== null && outcome !== 'ticketed') await queue.heartbeats.end(beat.job, beat.attempt);
+      // Nobody needs to own it: this owner's silence is no news any more. One that was heard again meanwhile, or whose silence did not
+      // count after all, because nobody had listened, goes on beating.
+      if (outcome !== null && outcome !== 'ticketed' && outcome !== 'owned') await queue.heartbeats.end(beat.job, beat.attempt);
     }
     for (const [job, gen] of [...attention]) await look(job, gen);
   }
