@@ -209,11 +209,13 @@ describe('the verbs', () => {
     expect([answer.statusCode, answer.json().id]).toEqual([202, job]);
     expect(heard).toMatchObject([{ job, attempt: owner.claim.attempt, graceSeconds: 7 }]);
     await owner.beat('preempting');
-    expect((await say(api, job, 'preempt')).json().status).toBe('preempting');
+    // Less time is news to who trains on until the deadline.
+    expect((await say(api, job, 'preempt', { grace_seconds: 1 })).json().status).toBe('preempting');
+    expect(heard).toMatchObject([{ graceSeconds: 7 }, { job, attempt: owner.claim.attempt, graceSeconds: 1 }]);
     await say(api, job, 'pause');
     await owner.beat('running');
     expect((await say(api, job, 'preempt')).json().error.message).toBe('cannot preempt a job that is pausing');
-    expect(heard).toHaveLength(1);
+    expect(heard).toHaveLength(2);
     stop();
   });
 });
