@@ -1,22 +1,21 @@
 // One commit: blobs, then the manifest, then the swap of HEAD, then the garbage of what retention dropped.
 // The protocol is told in head.ts; this file does its steps for a claim and knows nothing of training.
-import { createHash } from 'node:crypto';
 import type { Clock } from '../clock.js';
 import { encodeLines, decodeLines, mergedLevel, segmentsToMerge } from '../checkpoints/segments.js';
 import { unreferencedBlobs } from '../checkpoints/retention.js';
 import type { BlobRef, Head, Inputs, JobResult, Manifest, Segment } from '../contract/records.js';
 import type { EpochRow, JobEvent, UpdateRow } from '../contract/rows.js';
-import { AppError, isAppError } from '../errors.js';
+import { AppError } from '../errors.js';
+import { sha256Of, sha256Slowly } from '../sha256.js';
 import type { Store } from '../store/index.js';
+import { untilAnswered } from '../store/patience.js';
 import type { KeepBestSpec } from '../contract/spec.js';
 import type { StateCounters } from '../training/state.js';
 import type { Claim } from './head.js';
 import { committed } from './lifecycle.js';
 import { blobKey, manifestKey } from './names.js';
-import { retainedCommit, sha256Of } from './rebuild.js';
+import { retainedCommit } from './rebuild.js';
 
-/** Bytes hashed before other work of the process gets its turn. */
-const HASH_SLICE = 4 << 20;
 /** Segments of rows have names of their own by their content, which no commit shares. */
 const NOTHING: ReadonlySet<string> = new Set();
 
@@ -51,24 +50,15 @@ export interface CommitRequest {
 export interface Committer {
   /**
    * @returns HEAD after the swap, and the new checkpoint
-   * @throws AppError fenced; store_full, store_unavailable (nothing changed; HEAD still names the commit before); the signal's reason
+   * @throws AppError fenced; store_full, store_unavailable (nothing changed; HEAD still names the commit before)
    */
-  commit(request: CommitRequest, signal?: AbortSignal): Promise<{ head: Head; manifest: Manifest }>;
+  commit(request: CommitRequest): Promise<{ head: Head; manifest: Manifest }>;
 }
 
 export interface CommitterDeps {
   store: Store;
   clock: Pick<Clock, 'now' | 'sleep'>;
   log: { warn(fields: object, message: string): void };
-}
-
-export async function sha256Slowly(body: Uint8Array): Promise<string> {
-  const hash = createHash('sha256');
-  for (let at = 0; at < body.length; at += HASH_SLICE) {
-    hash.update(body.subarray(at, at + HASH_SLICE));
-    if (at + HASH_SLICE < body.length) await new Promise((resolve) => setImmediate(resolve));
-  }
-  return hash.digest('hex');
 }
 
 /** Commits for one claim, one at a time. `base` is the manifest it resumed from, if any, every blob of which it has verified. */
@@ -81,19 +71,6 @@ export function makeCommitter(deps: CommitterDeps, claim: Claim, base: Manifest 
   /** A delete that got no answer may land later, so its key is never written again. */
   const deleted = new Set<string>();
 
-  async function persist(what: () => Promise<unknown>, signal?: AbortSignal): Promise<void> {
-    for (let tries = 0; ; tries++) {
-      signal?.throwIfAborted();
-      try {
-        await what();
-        return;
-      } catch (error) {
-        if (!isAppError(error, 'store_unavailable')) throw error;
-        await clock.sleep(Math.min(2_000, 50 * 2 ** Math.min(tries, 7)), signal);
-      }
-    }
-  }
-
   /** A name for these bytes that nothing retained has and no late delete can hit. */
   function freshKey(sha256: string, taken: ReadonlySet<string>): string {
     let key = blobKey(claim.job, claim.fence, sha256);
@@ -101,15 +78,15 @@ export function makeCommitter(deps: CommitterDeps, claim: Claim, base: Manifest 
     return key;
   }
 
-  async function putBlob(role: BlobRef['role'], body: Buffer, sha256: string, taken: ReadonlySet<string>, signal?: AbortSignal): Promise<BlobRef> {
+  async function putBlob(role: BlobRef['role'], body: Buffer, sha256: string, taken: ReadonlySet<string>): Promise<BlobRef> {
     const key = freshKey(sha256, taken);
-    await persist(() => store.put(key, body, signal ? { signal } : {}), signal);
+    await untilAnswered(clock, () => store.put(key, body));
     good.add(key);
     return { role, key, bytes: body.length, sha256 };
   }
 
   /** The blobs of a state: what is retained already is not written again, but for what the window before stands on too. */
-  async function putState(blobs: readonly StateBlob[], state: StateCounters, signal?: AbortSignal): Promise<{ refs: BlobRef[]; bytesWritten: number }> {
+  async function putState(blobs: readonly StateBlob[], state: StateCounters): Promise<{ refs: BlobRef[]; bytesWritten: number }> {
     const { retained } = claim.head();
     const taken = new Set(retained.flatMap((commit) => commit.blobs.map(({ key }) => key)));
     // One bad blob may not be in the way of every retained commit, not even one that never changes.
@@ -131,25 +108,25 @@ export function makeCommitter(deps: CommitterDeps, claim: Claim, base: Manifest 
         refs.push({ ...copy, role });
         continue;
       }
-      refs.push(await putBlob(role, body, sha256, taken, signal));
+      refs.push(await putBlob(role, body, sha256, taken));
       bytesWritten += body.length;
     }
     return { refs, bytesWritten };
   }
 
-  async function addSegment(segments: readonly Segment[], values: readonly unknown[], idOf: (value: never) => number, signal?: AbortSignal): Promise<Segment[]> {
+  async function addSegment(segments: readonly Segment[], values: readonly unknown[], idOf: (value: never) => number): Promise<Segment[]> {
     if (values.length === 0) return [...segments];
     const ids = values.map((value) => idOf(value as never));
     const body = encodeLines(values);
-    const ref = await putBlob('state', body, await sha256Slowly(body), NOTHING, signal);
+    const ref = await putBlob('state', body, await sha256Slowly(body), NOTHING);
     const added: Segment = { key: ref.key, bytes: ref.bytes, sha256: ref.sha256, first: ids[0]!, last: ids.at(-1)!, count: values.length, level: 0 };
     const all = [...segments, added];
     const merging = segmentsToMerge(all);
     if (merging.length === 0) return all;
     const bodies: Buffer[] = [];
-    for (const segment of merging) bodies.push(segment === added ? body : await readSegment(store, segment, signal));
+    for (const segment of merging) bodies.push(segment === added ? body : await readSegment(store, segment));
     const merged = Buffer.concat(bodies);
-    const mergedRef = await putBlob('state', merged, await sha256Slowly(merged), NOTHING, signal);
+    const mergedRef = await putBlob('state', merged, await sha256Slowly(merged), NOTHING);
     return [
       ...all.slice(0, all.length - merging.length),
       { key: mergedRef.key, bytes: mergedRef.bytes, sha256: mergedRef.sha256, first: merging[0]!.first, last: merging.at(-1)!.last, count: merging.reduce((n, s) => n + s.count, 0), level: mergedLevel(merging) },
@@ -157,12 +134,12 @@ export function makeCommitter(deps: CommitterDeps, claim: Claim, base: Manifest 
   }
 
   return {
-    commit: async (request, signal) => {
-      const { refs: blobs, bytesWritten } = await putState(request.blobs, request.state, signal);
+    commit: async (request) => {
+      const { refs: blobs, bytesWritten } = await putState(request.blobs, request.state);
       const events = [...claim.head().events, ...request.events].sort((a, b) => a.id - b.id);
-      const update = await addSegment(previous?.rows.update ?? [], request.updateRows, (row: UpdateRow) => row.update, signal);
-      const epoch = await addSegment(previous?.rows.epoch ?? [], request.epochRows, (row: EpochRow) => row.epoch, signal);
-      const eventSegments = await addSegment(previous?.events ?? [], events, (event: JobEvent) => event.id, signal);
+      const update = await addSegment(previous?.rows.update ?? [], request.updateRows, (row: UpdateRow) => row.update);
+      const epoch = await addSegment(previous?.rows.epoch ?? [], request.epochRows, (row: EpochRow) => row.epoch);
+      const eventSegments = await addSegment(previous?.events ?? [], events, (event: JobEvent) => event.id);
 
       const seq = Math.max(claim.head().seq, lastSeq) + 1;
       lastSeq = seq;
@@ -189,19 +166,19 @@ export function makeCommitter(deps: CommitterDeps, claim: Claim, base: Manifest 
       };
       const body = Buffer.from(`${JSON.stringify(manifest)}\n`);
       const key = manifestKey(claim.job, seq, claim.fence, claim.attempt);
-      await persist(async () => {
-        const outcome = await store.putIfAbsent(key, body, signal ? { signal } : {});
+      await untilAnswered(clock, async () => {
+        const outcome = await store.putIfAbsent(key, body);
         if (outcome.created) return;
         const there = await store.get(key);
         if (!there || sha256Of(there.body) !== sha256Of(body)) throw new AppError('internal_error', `${key} exists with other bytes`);
-      }, signal);
+      });
 
       let before = claim.head().retained;
       const head = await claim.write((current) => {
         before = current.retained;
         const after = committed(current, { commit: retainedCommit(key, body, manifest), keepLast: request.keepLast, keepBest: request.keepBest, lastEvent: events.at(-1)?.id ?? 0 });
         return request.ending ? request.ending(after) : after;
-      }, signal);
+      });
       previous = manifest;
       await dropGarbage(before, head);
       return { head, manifest };
@@ -233,9 +210,9 @@ function previousRef(head: Head, previous: Manifest | null): Manifest['prev'] {
 const READS = 2;
 
 /** An object of known hash; null where nothing is there. `whole` is false where its bytes are others. @throws AppError store_unavailable */
-export async function readHashed(store: Pick<Store, 'get'>, key: string, sha256: string, signal?: AbortSignal): Promise<{ body: Buffer; whole: boolean } | null> {
+export async function readHashed(store: Pick<Store, 'get'>, key: string, sha256: string): Promise<{ body: Buffer; whole: boolean } | null> {
   for (let reads = 1; ; reads++) {
-    const stored = await store.get(key, signal ? { signal } : {});
+    const stored = await store.get(key);
     if (!stored) return null;
     const whole = (await sha256Slowly(stored.body)) === sha256;
     if (whole || reads === READS) return { body: stored.body, whole };
@@ -243,8 +220,8 @@ export async function readHashed(store: Pick<Store, 'get'>, key: string, sha256:
 }
 
 /** A segment's lines, verified. @throws AppError checkpoint_corrupt */
-export async function readSegment(store: Pick<Store, 'get'>, segment: Segment, signal?: AbortSignal): Promise<Buffer> {
-  const stored = await readHashed(store, segment.key, segment.sha256, signal);
+export async function readSegment(store: Pick<Store, 'get'>, segment: Segment): Promise<Buffer> {
+  const stored = await readHashed(store, segment.key, segment.sha256);
   if (!stored) throw new AppError('checkpoint_corrupt', `segment ${segment.key} is missing`);
   if (stored.body.length !== segment.bytes || !stored.whole) throw new AppError('checkpoint_corrupt', `segment ${segment.key} is damaged`);
   return stored.body;

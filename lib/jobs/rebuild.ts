@@ -3,8 +3,8 @@
 import { Compile } from 'typebox/compile';
 import { Head, Manifest, type RetainedCommit } from '../contract/records.js';
 import { AppError, isAppError } from '../errors.js';
+import { sha256Of } from '../sha256.js';
 import type { Store } from '../store/index.js';
-import { createHash } from 'node:crypto';
 import { emptyHead } from './lifecycle.js';
 import { commitsPrefix } from './names.js';
 
@@ -32,8 +32,6 @@ export function parseManifest(key: string, body: Uint8Array): Manifest {
   if (manifestSchema.Check(value)) return value;
   throw new AppError('checkpoint_corrupt', `manifest ${key} is malformed: ${manifestSchema.Errors(value)[0]?.message ?? 'unknown'}`);
 }
-
-export const sha256Of = (body: Uint8Array): string => createHash('sha256').update(body).digest('hex');
 
 /** What HEAD says of a commit. */
 export function retainedCommit(key: string, body: Uint8Array, manifest: Manifest): RetainedCommit {

@@ -1,4 +1,4 @@
-// A bounded map that forgets what was used longest ago: for things of the store that never change once written.
+// A bounded map that forgets what was used longest ago: for what can be read, or measured, again.
 
 export interface Recent<T> {
   get(key: string): T | undefined;

@@ -9,7 +9,7 @@
 // record have no other hash, and what was damaged on the way must not be trained by, or written back as the truth. Long bodies
 // are blobs, whose readers know their hashes.
 
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import {
   DeleteObjectCommand,
   GetObjectCommand,
@@ -18,6 +18,7 @@ import {
   PutObjectCommand,
 } from '@aws-sdk/client-s3';
 import { AppError } from '../errors.js';
+import { sha256Of } from '../sha256.js';
 import { withBudget, type Budget } from './budget.js';
 import {
   assertCompareAndSwap,
@@ -206,7 +207,6 @@ export function makeS3Store(options: S3StoreOptions): Store {
   };
 }
 
-const sha256Of = (body: Uint8Array): string => createHash('sha256').update(body).digest('hex');
 const digestOf = (body: Uint8Array): Record<string, string> => (body.byteLength > LONG_BODY_BYTES ? {} : { [DIGEST]: sha256Of(body) });
 
 function parsePrefix(prefix: string): string {

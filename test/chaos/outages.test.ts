@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { makeClient } from '../../api/client.js';
-import { childrenOf, type Proc, startTestSystem, type TestSystem, waitFor } from '../support/system.js';
-import { type FaultProxy, type Fault, startFaultProxy } from '../support/fault-proxy.js';
+import { childrenOf, type Proc, startBehindFaultProxy, startTestSystem, type TestSystem, waitFor } from '../support/system.js';
+import type { Fault, FaultProxy } from '../support/fault-proxy.js';
 import { s3ServerAvailable } from '../support/s3-server.js';
 import { expectSameBits, recipe, type Reference, undisturbed, untilEnded, untilTraining } from './recipe.js';
 
@@ -125,11 +125,10 @@ function outage(proxy: FaultProxy, fault: Fault): { hits(): number; over(): void
 }
 
 async function startBehindProxy(env: Record<string, string> = {}): Promise<FaultProxy> {
-  system = await startTestSystem({ store: 's3', env });
-  const proxy = await startFaultProxy(system.s3!.endpoint);
-  onTestFinished(() => proxy.stop());
-  system.env['S3_ENDPOINT'] = proxy.endpoint;
-  return proxy;
+  const behind = await startBehindFaultProxy(env);
+  system = behind.system;
+  onTestFinished(() => behind.proxy.stop());
+  return behind.proxy;
 }
 
 /** What the API says while the store is away: that it is, and when to come again; never that there is no such job. */
@@ -144,6 +143,15 @@ async function expectUnavailable(url: string, job: string): Promise<void> {
 }
 
 /** What every outage of the store must leave: a job that trained on with its owner, and one whose ticket came meanwhile. */
+/** A job that trains, and another one that an idle worker has to take in so many seconds, when the store is away. */
+async function trainingAndDue(dueInSeconds: number): Promise<{ job: string; next: string }> {
+  await system.startWorker();
+  const job = await system.submit(long);
+  await untilTraining(system, job, 20);
+  await system.startWorker();
+  return { job, next: await system.submit({ ...short, run: { start_after: inSeconds(dueInSeconds) } }) };
+}
+
 async function expectUnharmed(job: string, next: string, backAt: number): Promise<void> {
   await system.until(next, 'is taken', ({ fence }) => fence > 0, 20_000);
   expect(performance.now() - backAt).toBeLessThan(20_000);
@@ -158,11 +166,7 @@ describe.skipIf(!withS3)('the S3 server', () => {
     const proxy = await startBehindProxy({ PAWL_UNSAVED_SECONDS: '6' });
     await system.startController();
     const { url } = await system.startApi();
-    await system.startWorker();
-    const job = await system.submit(long);
-    await untilTraining(system, job, 20);
-    await system.startWorker(); // an idle one
-    const next = await system.submit({ ...short, run: { start_after: inSeconds(8) } });
+    const { job, next } = await trainingAndDue(8);
     const away = outage(proxy, { kind: 'answer', status: 503, code: 'ServiceUnavailable' });
     const goneAt = performance.now();
     await expectUnavailable(url, job);
@@ -230,11 +234,7 @@ test('the folder of the store gone for 30 s, as when its disk is not mounted: no
   system = await startTestSystem();
   await system.startController();
   const { url } = await system.startApi();
-  await system.startWorker();
-  const job = await system.submit(long);
-  await untilTraining(system, job, 20);
-  await system.startWorker(); // an idle one
-  const next = await system.submit({ ...short, run: { start_after: inSeconds(5) } });
+  const { job, next } = await trainingAndDue(5);
   const folder = join(system.folder, 'store');
   await rename(folder, `${folder}.away`);
   const goneAt = performance.now();

@@ -13,7 +13,8 @@ let system: TestSystem;
 afterEach(() => system.stop());
 
 test('notices, kills and freezes strike, are reported, and change no bit', async () => {
-  const spec = recipe(20);
+  // Training goes on for most of a notice, and it has to outlast that.
+  const spec = recipe(120);
   const reference = await undisturbed(spec);
   system = await startTestSystem();
   await system.startController();
@@ -30,6 +31,8 @@ test('notices, kills and freezes strike, are reported, and change no bit', async
   const struck = report.strikes.filter((strike) => strike.struck);
   expect(new Set(struck.map(({ kind }) => kind)), JSON.stringify(report.strikes)).toEqual(new Set(['notice', 'kill', 'freeze']));
   expect(struck.filter(({ recovered_ms: ms }) => ms === null)).toEqual([]);
+  // A notice or a kill that was struck has ended its attempt, and the job went on in the next one.
+  for (const { kind, attempt, next_attempt: next, resumed_from: from } of struck) if (kind !== 'freeze') expect([kind, next, from]).toEqual([kind, attempt + 1, expect.stringMatching(/^ckpt_/) as string]);
   // A frozen worker loses its job to the other one; notices and kills end an attempt too.
   expect(report.attempts).toBeGreaterThanOrEqual(1 + struck.filter(({ next_attempt: next }) => next !== null).length);
   expect(struck.find(({ kind, next_attempt: next }) => kind === 'freeze' && next !== null), 'a takeover').toBeDefined();

@@ -1,8 +1,8 @@
 // A store that is away at the wrong moment: it is waited for, and neither a ticket nor an attempt is lost over it.
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.js';
+import type { FaultProxy } from '../support/fault-proxy.js';
 import { s3ServerAvailable } from '../support/s3-server.js';
-import { startTestSystem, type TestSystem, trainerOf, waitFor } from '../support/system.js';
+import { startBehindFaultProxy, type TestSystem, trainerOf, waitFor } from '../support/system.js';
 import { expectSameBits, recipe, type Reference, undisturbed, untilTraining } from './recipe.js';
 
 const spec = recipe(4);
@@ -12,9 +12,7 @@ let proxy: FaultProxy;
 
 /** The workers' way to the store is through the proxy. There is no controller: nobody but them issues a ticket. */
 async function start(): Promise<void> {
-  system = await startTestSystem({ store: 's3' });
-  proxy = await startFaultProxy(system.s3!.endpoint);
-  system.env['S3_ENDPOINT'] = proxy.endpoint;
+  ({ system, proxy } = await startBehindFaultProxy());
 }
 
 describe.skipIf(!(await s3ServerAvailable()))('while the store is away', () => {

@@ -18,6 +18,7 @@ import { childrenOf } from '../../lib/process-files.js';
 import { connectQueue, type JobQueue } from '../../lib/queue/index.js';
 import type { Store } from '../../lib/store/index.js';
 import { openStore } from '../../lib/store/open.js';
+import { type FaultProxy, startFaultProxy } from './fault-proxy.js';
 import { type RedisServer, startRedis } from './redis.js';
 import { type S3Server, startS3Server } from './s3-server.js';
 import { makeTempDir } from './temp.js';
@@ -177,4 +178,12 @@ export async function startTestSystem({ store: kind = 'file', env: extra = {}, s
     },
   };
   return system;
+}
+
+/** On an S3 server, which every process that is started from now on reaches through a proxy; the caller stops that too. */
+export async function startBehindFaultProxy(env: Record<string, string> = {}): Promise<{ system: TestSystem; proxy: FaultProxy }> {
+  const system = await startTestSystem({ store: 's3', env });
+  const proxy = await startFaultProxy(system.s3!.endpoint);
+  system.env['S3_ENDPOINT'] = proxy.endpoint;
+  return { system, proxy };
 }

@@ -11,6 +11,7 @@ import { type AttemptAccount, type Ending, isTerminal, NOTHING_DONE, type Ticket
 import { runLimits } from '../../lib/jobs/reconcile.js';
 import { closeAttempt, loadRecord, openAttempt } from '../../lib/jobs/record.js';
 import { type RestoreOutcome, restoreState, type StateExpectation } from '../../lib/jobs/restore.js';
+import { untilAnswered } from '../../lib/store/patience.js';
 import { makeAttemptLog } from './attempt-log.js';
 import { endWithout, failure, vanished } from './ending.js';
 import { type AttemptInputs, beginWith, causeOf, checkStateFiles, differenceOf, gatherInputs } from './inputs.js';
@@ -83,19 +84,11 @@ async function runClaimed(deps: AttemptDeps, record: JobRecord, claim: Claim, di
 
 /** How long a beginning waits for the store before it counts as a failure. */
 const STORE_PATIENCE_MS = 600_000;
-const STORE_PAUSE_MS = 2_000;
 
 /** A store that is away is no failure of the attempt: as with a commit, it is asked until it answers, or until the attempt is not to go on. */
 async function patiently<T>({ clock }: Pick<AttemptDeps, 'clock'>, signal: AbortSignal | null, what: () => Promise<T>): Promise<T> {
   const until = clock.monotonicMs() + STORE_PATIENCE_MS;
-  for (let tries = 0; ; tries++) {
-    try {
-      return await what();
-    } catch (error) {
-      if (!isAppError(error, 'store_unavailable') || signal?.aborted === true || clock.monotonicMs() > until) throw error;
-      await clock.sleep(Math.min(STORE_PAUSE_MS, 100 * 2 ** tries), signal ?? undefined).catch(() => undefined);
-    }
-  }
+  return untilAnswered(clock, what, { ...(signal ? { signal } : {}), isOver: () => clock.monotonicMs() > until });
 }
 
 /** Since the job was submitted, might start, or was last put back in the line. */

@@ -1,5 +1,6 @@
 // How long stopping and saving take on this worker, by what it has measured of each program, and so until when training may go on
 // after a notice. A worker's own knowledge: it outlives attempts, and nothing depends on its being there.
+import { makeRecent } from '../../lib/jobs/recent.js';
 import type { NoticeFacts } from './notice.js';
 
 /** What is known of one program; milliseconds that 99 of 100 times were not exceeded. */
@@ -26,13 +27,16 @@ const PROGRAMS_MAX = 64;
 /** Between what a notice says and what happens, and for the end of an attempt after its commit. */
 const MARGIN_MS = 2_000;
 
+interface Samples {
+  hear: number[];
+  save: number[];
+}
+
 export function makePace(): Pace {
-  const programs = new Map<string, { hear: number[]; save: number[] }>();
-  function samplesOf(program: string): { hear: number[]; save: number[] } {
+  const programs = makeRecent<Samples>(PROGRAMS_MAX);
+  function samplesOf(program: string): Samples {
     const known = programs.get(program) ?? { hear: [], save: [] };
-    programs.delete(program);
     programs.set(program, known);
-    for (const [oldest] of programs) if (programs.size > PROGRAMS_MAX) programs.delete(oldest);
     return known;
   }
   const add = (samples: number[], ms: number): void => {

@@ -154,9 +154,9 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
     function died({ code, signal }: TrainerExit): Ending {
       if (stopping && !running) return stopping;
       const how = signal ?? `exit code ${code}`;
-      const noticed = controls.notice.facts();
+      const given = controls.notice.facts();
       if (signal === 'SIGKILL' && (deps.memoryKills() ?? 0) > (memoryKillsBefore ?? 0)) return failure('oom', 'the trainer was ended by the kernel for want of memory: a smaller batch_size, or fewer lanes, would need less', null);
-      return { kind: 'killed', reason: noticed?.reason === 'server_shutdown' ? 'server_shutdown' : noticed || signal === 'SIGKILL' ? 'preempted_kill' : 'trainer_crashed', message: `the trainer died (${how})` };
+      return { kind: 'killed', reason: given?.reason === 'server_shutdown' ? 'server_shutdown' : given || signal === 'SIGKILL' ? 'preempted_kill' : 'trainer_crashed', message: `the trainer died (${how})` };
     }
     function withoutCorrupt(head: Head): Head {
       const [newest] = restore.corrupt;

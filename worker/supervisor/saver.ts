@@ -6,7 +6,7 @@ import type { Head, Inputs, JobResult } from '../../lib/contract/records.js';
 import type { KeepBestSpec } from '../../lib/contract/spec.js';
 import type { EpochRow, EventType, JobEvent, UpdateRow } from '../../lib/contract/rows.js';
 import type { Committer, StateBlob } from '../../lib/jobs/commit.js';
-import { sha256Slowly } from '../../lib/jobs/commit.js';
+import { sha256Slowly } from '../../lib/sha256.js';
 import type { Claim } from '../../lib/jobs/head.js';
 import { STATE_ROLES } from '../../lib/training/state.js';
 import type { Snapshot, SnapshotFile, TrainingOutcome } from '../protocol.js';
@@ -20,8 +20,8 @@ export interface Saver {
   publish(head: Head): void;
   /** Puts events that no commit has covered yet into HEAD itself, for an end without a commit. */
   carry(head: Head): Head;
-  /** @throws AppError fenced, store_full, store_unavailable; the signal's reason */
-  save(snapshot: Snapshot, options: { final?: JobResult; ending?: (head: Head) => Head; signal?: AbortSignal }): Promise<Head>;
+  /** @throws AppError fenced, store_full, store_unavailable */
+  save(snapshot: Snapshot, options: { final?: JobResult; ending?: (head: Head) => Head }): Promise<Head>;
 }
 
 export interface SaverOptions {
@@ -73,7 +73,7 @@ export function makeSaver({ claim, committer, stamp, feed, now, inputs, specSha2
     addEvent,
     publish,
     carry: (head) => ({ ...head, events: [...head.events, ...events.filter((event) => !head.events.some((held) => held.id === event.id))].slice(-CARRIED_MAX), counters: { ...head.counters, events: Math.max(head.counters.events, lastEvent) } }),
-    save: async (snapshot, { final, ending, signal }) => {
+    save: async (snapshot, { final, ending }) => {
       const { cursor } = snapshot.counters;
       const fromMs = nowMs();
       const saved = { updates: updateRows.filter((row) => row.update <= cursor.updates), epochs: epochRows.filter((row) => row.epoch <= cursor.epoch), events: new Set(events) };
@@ -97,7 +97,6 @@ export function makeSaver({ claim, committer, stamp, feed, now, inputs, specSha2
           checkpointId: `ckpt_${ulid().toLowerCase()}`,
           ...(ending ? { ending } : {}),
         },
-        signal,
       );
       onSaved(snapshot, nowMs() - fromMs);
       updateRows = updateRows.filter((row) => row.update > cursor.updates);
