@@ -1,7 +1,7 @@
 // The S3 driver: the seam's verbs as S3 requests with explicit limits on time.
 //
 // A conditional write is sent once, never retried: after a retry, 412 could mean "your own first try won". It carries a
-// random token as metadata, and unless it plainly succeeds, one HEAD looks for the token. Found: the write won, though
+// random token as metadata, and unless it plainly succeeds, a HEAD looks for the token. Found: the write won, though
 // its answer was lost or a gateway sent it twice. Not found: a 412 is a refusal; anything else is `store_unavailable`,
 // for the write may land yet, or have landed and been replaced.
 //
@@ -99,9 +99,14 @@ export function makeS3Store(options: S3StoreOptions): Store {
       const refused = isConditionFailed(error);
       if (!refused && (isRefusal(error) || budget.signal.aborted)) throw error;
       const found = await look(key, budget);
-      if (found?.token === token) return found.info.etag;
-      if (refused) return null;
-      throw error;
+      if (found?.token !== token) {
+        if (refused) return null;
+        throw error;
+      }
+      // A server may read the token before the tag. Only a tag that the token still goes with afterwards is surely its own.
+      const again = await look(key, budget);
+      if (again?.token === token && again.info.etag === found.info.etag) return found.info.etag;
+      throw new AppError('store_unavailable', `${key} was written, and replaced since`);
     }
   }
 

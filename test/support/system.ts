@@ -113,8 +113,12 @@ export async function startTestSystem({ store: kind = 'file', env: extra = {}, s
     const proc: Proc = { pid: child.pid!, kill: (signal) => void child.kill(signal), exited, isAlive: () => child.exitCode === null && child.signalCode === null };
     procs.push(proc);
     const said = await new Promise<{ url?: string }>((resolve, reject) => {
-      child.on('message', (message: { type?: string; url?: string }) => message.type === 'ready' && resolve(message));
-      child.once('exit', (code, signal) => reject(new Error(`${entry} ended before it was ready (${signal ?? code})`)));
+      let complaint = '';
+      child.on('message', (message: { type?: string; url?: string; message?: string }) => {
+        if (message.type === 'ready') resolve(message);
+        if (message.type === 'failed') complaint = message.message ?? '';
+      });
+      child.once('exit', (code, signal) => reject(new Error(`${entry} ended before it was ready (${signal ?? code}): ${complaint}`)));
     });
     return { ...proc, said };
   }

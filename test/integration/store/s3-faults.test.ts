@@ -78,7 +78,7 @@ describe.skipIf(!(await s3ServerAvailable()))('the S3 store on a failing network
       inject('PUT', fault);
       const outcome = await store.putIfAbsent(key, text('mine'));
       expect(outcome).toEqual({ created: true, etag: (await direct.head(key))?.etag });
-      expect(proxy.takeMethods()).toEqual(['PUT', 'HEAD']);
+      expect(proxy.takeMethods()).toEqual(['PUT', 'HEAD', 'HEAD']);
     });
 
     it.each(losses)('%s, finds by its token that the swap had won, without sending it twice', async (_, fault) => {
@@ -87,7 +87,7 @@ describe.skipIf(!(await s3ServerAvailable()))('the S3 store on a failing network
       const outcome = await store.compareAndSwap(register, text('2'), first);
       expect(outcome).toEqual({ swapped: true, etag: (await direct.head(register))?.etag });
       expect(outcome).not.toEqual({ swapped: true, etag: first });
-      expect(proxy.takeMethods()).toEqual(['PUT', 'HEAD']);
+      expect(proxy.takeMethods()).toEqual(['PUT', 'HEAD', 'HEAD']);
     });
 
     it('and the look for the token too, it is store_unavailable, though the write took effect', async () => {
@@ -101,6 +101,20 @@ describe.skipIf(!(await s3ServerAvailable()))('the S3 store on a failing network
     it('and another swap comes in between, it is store_unavailable and never a false refusal', async () => {
       const first = await createdTag(direct, register, text('1'));
       inject('PUT', { kind: 'lose-answer' });
+      let release: () => void = () => undefined;
+      const look = inject('HEAD', { kind: 'hold', until: new Promise<void>((resolve) => (release = resolve)) });
+      const outcome = codeOf(store.compareAndSwap(register, text('2'), first));
+      await look.struck;
+      const second = await direct.head(register);
+      expect((await direct.compareAndSwap(register, text('3'), second?.etag ?? '')).swapped).toBe(true);
+      release();
+      expect(await outcome).toBe('store_unavailable');
+    });
+
+    it('and another swap comes in while it is looked for, it is store_unavailable and never the tag of that one', async () => {
+      const first = await createdTag(direct, register, text('1'));
+      inject('PUT', { kind: 'lose-answer' });
+      inject('HEAD', { kind: 'delay', ms: 1 });
       let release: () => void = () => undefined;
       const look = inject('HEAD', { kind: 'hold', until: new Promise<void>((resolve) => (release = resolve)) });
       const outcome = codeOf(store.compareAndSwap(register, text('2'), first));

@@ -94,7 +94,7 @@ describe.skipIf(!available)('the S3 store on its server', () => {
   });
 });
 
-describe.skipIf(!available)('a real server whose reads can pair a body with the tag of another version', () => {
+describe.skipIf(!available)('a real server whose reads can pair a body with the tag of a later version', () => {
   it('is refused by the probe', async () => {
     const server = await startS3Server({ sidecar: true });
     onTestFinished(server.stop);
@@ -103,6 +103,6 @@ describe.skipIf(!available)('a real server whose reads can pair a body with the 
     // It happens only when a read meets a write, in nearly every probe; once is enough.
     let refusal: unknown = null;
     for (let i = 0; i < 10 && refusal === null; i++) refusal = await probeStore(store).then(() => null, (error: unknown) => error);
-    expect(refusal).toMatchObject({ code: 'store_unsafe', message: expect.stringContaining('tag of another') as string });
+    expect(refusal).toMatchObject({ code: 'store_unsafe', message: expect.stringContaining('tag of a later one') as string });
   });
 });

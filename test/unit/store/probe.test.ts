@@ -81,7 +81,7 @@ const lies: Record<string, { lie: () => Partial<Store>; reason: RegExp }> = {
         return object === null ? null : { body: object.body, etag: (await store.head(key))?.etag ?? '' };
       },
     }),
-    reason: /tag of another/,
+    reason: /tag of a later one/,
   },
   'forgets what was written': { lie: () => ({ get: async () => null }), reason: /is not there/ },
   'does not list': {
@@ -117,6 +117,23 @@ describe('the probe', () => {
     };
     await probeStore(shaky);
     expect(calls).toBe(2);
+  });
+
+  it('passes a store whose reads can pair a body with an older tag: a swap by it is refused', async () => {
+    let mixed = 0;
+    const old: Store = {
+      ...store,
+      get: async (key) => {
+        const info = await store.head(key);
+        await new Promise((resolve) => setTimeout(resolve, 1));
+        const object = await store.get(key);
+        if (object === null || info === null) return object;
+        if (info.etag !== object.etag) mixed += 1;
+        return { body: object.body, etag: info.etag };
+      },
+    };
+    await probeStore(old);
+    expect(mixed).toBeGreaterThan(0);
   });
 
   it('passes on the failure of a store that does not answer', async () => {
