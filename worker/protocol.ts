@@ -36,6 +36,8 @@ export type ToTrainer =
       resume: ResumeState | null;
       /** Slices that a micro-batch is computed in by the job's numerics class; 1 before its first attempt. */
       parts: number;
+      /** How long a worker of this job may be expected to last: for checkpoints as often as "auto" takes them. */
+      lifetimeMs: number;
       /** An existing empty folder for this attempt's snapshots; data that has to be unpacked takes its disk's space. */
       spoolDir: string;
     }
@@ -94,7 +96,7 @@ export interface TrainingOutcome {
 
 export type FromTrainer =
   /** `hashed`: of the files that were to be hashed while they were read. */
-  | { type: 'ready'; attempt: string; facts: EngineFacts; hashed: Fingerprint[]; loadMs: number; warmupMs: number; totalUpdates: number }
+  | { type: 'ready'; attempt: string; facts: EngineFacts; hashed: Fingerprint[]; warmupMs: number; totalUpdates: number }
   /**
    * Micro-batches [from, to) of the job were executed, since the last such message; sent at most every 100 ms and
    * always before stopped, done, failed and snapshot. Rows are those completed by these micro-batches, numbered from 1.

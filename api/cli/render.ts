@@ -90,7 +90,7 @@ export const resultFigures = ({ metrics, validation }: NonNullable<Job['result']
 export const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
 
 export function jobDetails(job: Job): string {
-  const { progress, checkpoint, result, error, waste } = job;
+  const { progress, checkpoint, result, error, waste, work } = job;
   const lines: [string, string | null][] = [
     ['id', job.id],
     ['name', job.name],
@@ -100,7 +100,9 @@ export function jobDetails(job: Job): string {
     ['finished', job.finished_at],
     ['progress', `${percent(progress)} · ${facts(progress, 0).join(' · ')}`],
     ['checkpoint', checkpoint && `${checkpoint.id} at micro-batch ${checkpoint.micro_batches} (update ${checkpoint.updates}), ${bytes(checkpoint.bytes)}`],
+    ['work', `${work.executed.micro_batches} micro-batches computed, ${work.kept.micro_batches} kept`],
     ['waste', `${waste.micro_batches} micro-batches, ${duration(waste.seconds)}`],
+    ['saving', work.save_seconds === null || work.best_checkpoint_seconds === null ? null : `${work.save_seconds.toFixed(2)} s a checkpoint; best every ${duration(work.best_checkpoint_seconds)}, by ${work.losses} lost attempt${work.losses === 1 ? '' : 's'}`],
     ['attempts', job.attempts.length === 0 ? null : String(job.attempts.length)],
     ['result', result && resultFigures(result).join(' · ')],
     ['weights', result && `sha256 ${result.weights_sha256}`],

@@ -47,6 +47,8 @@ export const Checkpoint = Type.Object(
 );
 export type Checkpoint = Static<typeof Checkpoint>;
 
+const Seconds = Type.Number({ minimum: 0 });
+
 export const Attempt = Type.Object(
   {
     id: Type.String(),
@@ -61,16 +63,41 @@ export const Attempt = Type.Object(
     end_reason: nullable(Type.String()),
     resumed_from: nullable(Type.String(), { description: 'the checkpoint; null: from the beginning' }),
     executed_micro_batches: nullable(Count),
-    wasted_micro_batches: nullable(Count, { description: 'executed and not kept' }),
+    kept_micro_batches: nullable(Count, { description: 'of them, those that are in a checkpoint' }),
+    wasted_micro_batches: nullable(Count, { description: 'executed and not kept; of a worker that vanished at least so many' }),
+    executed_seconds: nullable(Seconds, { description: 'of training, without loading, waiting and saving' }),
+    kept_seconds: nullable(Seconds),
+    wasted_seconds: nullable(Seconds),
     peak_memory_mib: Float,
     numerics_class: nullable(Type.String(), { description: 'engine, versions, device and whatever else the bits depend on' }),
-    timings: Type.Object({ queue_ms: nullable(Count), load_ms: nullable(Count), warmup_ms: nullable(Count), train_ms: nullable(Count), save_ms: nullable(Count) }, closed),
+    timings: Type.Object(
+      {
+        detect_ms: nullable(Count, { description: 'from the last sign of life of the attempt before it, where that one vanished, until the job was put in the line again' }),
+        queue_ms: nullable(Count, { description: 'in the line' }),
+        load_ms: nullable(Count, { description: 'data, checkpoint and program' }),
+        warmup_ms: nullable(Count),
+        train_ms: nullable(Count),
+        save_ms: nullable(Count),
+      },
+      closed,
+    ),
   },
   closed,
 );
 export type Attempt = Static<typeof Attempt>;
 
-const Waste = Type.Object({ micro_batches: Count, seconds: Type.Number({ minimum: 0 }) }, { ...closed, description: 'executed and not kept, over all attempts' });
+const amount = (description: string) => Type.Object({ micro_batches: Count, seconds: Seconds }, { ...closed, description });
+const Waste = amount('executed and not kept, over all attempts');
+const Work = Type.Object(
+  {
+    executed: amount('by attempts that ended, and by the present one up to its last checkpoint'),
+    kept: amount('what the last checkpoint holds of it'),
+    losses: countOf('attempts that ended without a last checkpoint, and unasked'),
+    save_seconds: nullable(Seconds, { description: 'mean time from a snapshot to its checkpoint' }),
+    best_checkpoint_seconds: nullable(Seconds, { description: 'the interval between checkpoints that would lose least, by the measured save time and losses (Young); what `every_seconds: "auto"` goes by' }),
+  },
+  { ...closed, description: 'what was computed, and how often to save it' },
+);
 
 const listed = {
   id: idOf('job'),
@@ -84,6 +111,7 @@ const listed = {
   finished_at: nullable(Timestamp),
   progress: Progress,
   waste: Waste,
+  work: Work,
   checkpoint: nullable(Checkpoint),
   result: nullable(JobResult),
   error: nullable(JobFailure),

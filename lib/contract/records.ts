@@ -24,7 +24,7 @@ export const Want = Type.Object({ verb: oneOf(WANT_VERBS), seq: Count, cause: Re
 export type Want = Static<typeof Want>;
 
 /** Whoever may write HEAD. Null once released. */
-export const Owner = Type.Object({ attempt: Type.String(), number: Count, worker: Type.String(), started_at: Timestamp, resumed_from: nullable(Type.String()), /** Micro-batches of the state it began with. */ resumed_at: Count }, closed);
+export const Owner = Type.Object({ attempt: Type.String(), number: Count, worker: Type.String(), started_at: Timestamp, resumed_from: nullable(Type.String()), /** Micro-batches of the state it began with. */ resumed_at: Count, /** Of training, up to its last commit. */ train_seconds: Type.Number({ minimum: 0 }) }, closed);
 export type Owner = Static<typeof Owner>;
 
 export const BlobRef = Type.Object({ role: oneOf(['weights', 'slots', 'ema', 'best', 'window', 'state']), key: Type.String(), bytes: Count, sha256: Sha256 }, closed);
@@ -87,12 +87,19 @@ export const Counters = Type.Object(
     restarts: Count,
     /** Attempts ever; never cleared, so attempt numbers go on after a retry. */
     attempts: Count,
+    /** Attempts that ended without a last commit, and unasked. */
+    losses: Count,
     /** The last event id used. Each claim lets it jump. */
     events: Count,
     attempt_seconds: Type.Number({ minimum: 0 }),
+    /** Of ended attempts. */
     executed_micro_batches: Count,
+    executed_seconds: Type.Number({ minimum: 0 }),
     wasted_micro_batches: Count,
     wasted_seconds: Type.Number({ minimum: 0 }),
+    commits: Count,
+    /** From snapshots to their commits. */
+    save_seconds: Type.Number({ minimum: 0 }),
   },
   closed,
 );
@@ -200,9 +207,9 @@ export interface IdempotencyRecord {
   created_at: string;
 }
 
-const Timings = Type.Object({ queue_ms: Count, load_ms: Count, warmup_ms: Count, train_ms: Count, save_ms: Count }, closed);
+const Timings = Type.Object({ detect_ms: Count, queue_ms: Count, load_ms: Count, warmup_ms: Count, train_ms: Count, save_ms: Count }, closed);
 /** attempts/<n>.json: written by the claimant before it starts. */
-export const AttemptStart = Type.Object({ number: Count, attempt: Type.String(), worker: Type.String(), fence: Count, started_at: Timestamp, queue_ms: Count }, closed);
+export const AttemptStart = Type.Object({ number: Count, attempt: Type.String(), worker: Type.String(), fence: Count, started_at: Timestamp, detect_ms: Count, queue_ms: Count }, closed);
 export type AttemptStart = Static<typeof AttemptStart>;
 /** attempts/<n>.end.json: written once, by the attempt itself or else by the next claimant. */
 export const AttemptEnd = Type.Object(
@@ -216,7 +223,9 @@ export const AttemptEnd = Type.Object(
     device: nullable(Type.String()),
     resumed_from: nullable(Type.String()),
     executed_micro_batches: Count,
+    executed_seconds: Type.Number({ minimum: 0 }),
     wasted_micro_batches: Count,
+    wasted_seconds: Type.Number({ minimum: 0 }),
     peak_memory_mib: nullable(Type.Number()),
     numerics_class: nullable(Type.String()),
     timings: Timings,

@@ -42,6 +42,10 @@ export interface CommitRequest {
   /** keep_best's metric, if this is the state of one of the best epochs. */
   best: number | null;
   final: JobResult | null;
+  /** What the attempt trained until then. */
+  trainSeconds: number;
+  /** Since the snapshot was taken; asked when HEAD is about to be swapped. */
+  saveSeconds: () => number;
   checkpointId: string;
   /** Applied in the same swap, after the commit: the attempt's end, if this is its last. */
   ending?: (head: Head) => Head;
@@ -176,7 +180,7 @@ export function makeCommitter(deps: CommitterDeps, claim: Claim, base: Manifest 
       let before = claim.head().retained;
       const head = await claim.write((current) => {
         before = current.retained;
-        const after = committed(current, { commit: retainedCommit(key, body, manifest), keepLast: request.keepLast, keepBest: request.keepBest, lastEvent: events.at(-1)?.id ?? 0 });
+        const after = committed(current, { commit: retainedCommit(key, body, manifest), keepLast: request.keepLast, keepBest: request.keepBest, lastEvent: events.at(-1)?.id ?? 0, trainSeconds: request.trainSeconds, saveSeconds: request.saveSeconds() });
         return request.ending ? request.ending(after) : after;
       });
       previous = manifest;

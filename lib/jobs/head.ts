@@ -144,9 +144,15 @@ export interface ClaimRequest {
   finishOnly?: boolean;
 }
 
+/** An owner that vanished, and what is known of its work. */
+export interface Vanished {
+  owner: Owner;
+  account: AttemptAccount;
+}
+
 export type ClaimOutcome =
-  | { kind: 'claimed'; claim: Claim; displaced: Owner | null }
-  | { kind: 'finished'; head: Head; displaced: Owner | null }
+  | { kind: 'claimed'; claim: Claim; displaced: Vanished | null }
+  | { kind: 'finished'; head: Head; displaced: Vanished | null }
   | { kind: 'terminal' | 'held' | 'stale' | 'wanted'; head: Head };
 
 /**
@@ -157,7 +163,7 @@ export type ClaimOutcome =
 export async function claimJob(deps: HeadDeps, request: ClaimRequest): Promise<ClaimOutcome> {
   const attempt = randomId();
   let last: AppError | null = null;
-  let displaced: Owner | null = null;
+  let displaced: Vanished | null = null;
   for (let tries = 0; tries < SWAP_TRIES; tries++) {
     if (tries > 0) await deps.clock.sleep(backoffMs(tries));
     let view: HeadView;
@@ -178,8 +184,8 @@ export async function claimJob(deps: HeadDeps, request: ClaimRequest): Promise<C
     const decision: ClaimDecision = decideClaim(head, ticket, live, request.limits, now);
     if (decision.kind === 'terminal' || decision.kind === 'stale' || decision.kind === 'held') return { kind: decision.kind, head };
     if (decision.kind === 'claim' && request.finishOnly) return { kind: 'wanted', head };
-    displaced = head.owner;
-    const claimant = { attempt, worker: request.worker, now, displaced: head.owner ? await request.account(head.owner, head) : NOTHING_DONE };
+    displaced = head.owner && { owner: head.owner, account: await request.account(head.owner, head) };
+    const claimant = { attempt, worker: request.worker, now, displaced: displaced?.account ?? NOTHING_DONE };
     const edited = decision.kind === 'claim' ? claimed(head, claimant) : finishedUnowned(head, decision, claimant);
     const outcome = await swap(deps, request.job, { ...edited, version: head.version + 1, write: randomId() }, view.etag);
     if (outcome.kind === 'done') {

@@ -29,7 +29,7 @@ export const EVENT_ID_STRIDE = 1_000_000;
 const HEAD_EVENTS_MAX = 64;
 
 const NO_COUNTERS: Counters = {
-  kills_since_commit: 0, failures: 0, preemptions: 0, restarts: 0, attempts: 0, events: 0, attempt_seconds: 0, executed_micro_batches: 0, wasted_micro_batches: 0, wasted_seconds: 0,
+  kills_since_commit: 0, failures: 0, preemptions: 0, restarts: 0, attempts: 0, losses: 0, events: 0, attempt_seconds: 0, executed_micro_batches: 0, executed_seconds: 0, wasted_micro_batches: 0, wasted_seconds: 0, commits: 0, save_seconds: 0,
 };
 
 /** What a job without a HEAD object has: fence 0, open, wanted. */
@@ -103,17 +103,22 @@ export interface Claimant {
 /** What an attempt adds to the counters when it ends. */
 export interface AttemptAccount {
   executedMicroBatches: number;
+  /** Of training: without waiting, loading and saving. */
+  executedSeconds: number;
   wastedMicroBatches: number;
   wastedSeconds: number;
   attemptSeconds: number;
+  /** Of an owner that vanished, since its last sign of life; null of one that ended by itself, or of which nothing is known. */
+  silentMs: number | null;
 }
-export const NOTHING_DONE: AttemptAccount = { executedMicroBatches: 0, wastedMicroBatches: 0, wastedSeconds: 0, attemptSeconds: 0 };
+export const NOTHING_DONE: AttemptAccount = { executedMicroBatches: 0, executedSeconds: 0, wastedMicroBatches: 0, wastedSeconds: 0, attemptSeconds: 0, silentMs: null };
 
 function withAccount(counters: Counters, account: AttemptAccount): Counters {
   return {
     ...counters,
     attempt_seconds: counters.attempt_seconds + account.attemptSeconds,
     executed_micro_batches: counters.executed_micro_batches + account.executedMicroBatches,
+    executed_seconds: counters.executed_seconds + account.executedSeconds,
     wasted_micro_batches: counters.wasted_micro_batches + account.wastedMicroBatches,
     wasted_seconds: counters.wasted_seconds + account.wastedSeconds,
   };
@@ -129,7 +134,9 @@ export function withEvents(head: Head, now: Date, ...events: { type: EventType; 
 /** The end of an owner that vanished, as far as it is known. */
 function closeDeadOwner(head: Head, claimant: Claimant): Head {
   if (!head.owner) return head;
-  const ended = { ...head, counters: withAccount({ ...head.counters, restarts: head.counters.restarts + 1 }, claimant.displaced) };
+  const { displaced } = claimant;
+  const attemptSeconds = Math.max(0, claimant.now.getTime() - Date.parse(head.owner.started_at) - (displaced.silentMs ?? 0)) / 1_000;
+  const ended = { ...head, counters: withAccount({ ...head.counters, restarts: head.counters.restarts + 1, losses: head.counters.losses + 1 }, { ...displaced, attemptSeconds }) };
   return withEvents(ended, claimant.now, { type: 'attempt.ended', attempt: head.owner.number, message: `attempt ${head.owner.number} vanished`, data: { end_reason: 'lease_lost' } });
 }
 
@@ -145,7 +152,7 @@ export function claimed(head: Head, claimant: Claimant): Head {
       ...closed,
       fence: head.fence + 1,
       attempt: claimant.attempt,
-      owner: { attempt: claimant.attempt, number, worker: claimant.worker, started_at: at, resumed_from: head.retained.at(-1)?.id ?? null, resumed_at: head.retained.at(-1)?.micro_batches ?? 0 },
+      owner: { attempt: claimant.attempt, number, worker: claimant.worker, started_at: at, resumed_from: head.retained.at(-1)?.id ?? null, resumed_at: head.retained.at(-1)?.micro_batches ?? 0, train_seconds: 0 },
       state: 'open',
       reason: head.owner ? 'lease_lost' : head.reason,
       message: head.owner ? `attempt ${head.owner.number} vanished` : head.message,
@@ -178,6 +185,10 @@ export interface CommitFacts {
   keepBest: KeepBestSpec | null;
   /** The last event id in the commit's segment. */
   lastEvent: number;
+  /** What the attempt trained until then. */
+  trainSeconds: number;
+  /** From the snapshot to this swap. */
+  saveSeconds: number;
 }
 
 /** HEAD after a commit: manifest, retention and counters in one swap. Dropped commits leave `retained` before a blob is deleted. */
@@ -189,7 +200,8 @@ export function committed(head: Head, facts: CommitFacts): Head {
     manifest_sha256: facts.commit.manifest_sha256,
     retained: chooseRetained([...head.retained.filter((commit) => commit.seq < facts.commit.seq), facts.commit], facts.keepLast, head.pins, facts.keepBest),
     events: head.events.filter((event) => event.id > facts.lastEvent),
-    counters: { ...head.counters, kills_since_commit: 0, events: Math.max(head.counters.events, facts.lastEvent) },
+    owner: head.owner && { ...head.owner, train_seconds: facts.trainSeconds },
+    counters: { ...head.counters, kills_since_commit: 0, events: Math.max(head.counters.events, facts.lastEvent), commits: head.counters.commits + 1, save_seconds: head.counters.save_seconds + facts.saveSeconds },
   };
 }
 
@@ -214,6 +226,9 @@ export type Ending =
   | { kind: 'killed'; reason: StatusReason; message: string }
   | { kind: 'completed'; result: JobResult }
   | { kind: 'failed'; reason: StatusReason; error: JobFailure; retryable: boolean };
+
+/** It ended without a last commit, and unasked: what a shorter interval between commits would have saved. */
+const isLoss = (ending: Ending): boolean => ending.kind === 'killed' || (ending.kind === 'failed' && ending.retryable);
 
 /** Which of three counts an attempt's end adds to; only the first two can use a job up. */
 export type Charge = 'failures' | 'preemptions' | 'restarts';
@@ -261,6 +276,7 @@ function ended(head: Head, state: HeadState, reason: StatusReason | null, messag
 export function attemptEnded(head: Head, ending: Ending, account: AttemptAccount, limits: RunLimits, now: Date): Head {
   const number = head.owner?.number ?? head.counters.attempts;
   let counters = withAccount(head.counters, account);
+  if (isLoss(ending)) counters = { ...counters, losses: counters.losses + 1 };
   if (ending.kind !== 'killed') counters = { ...counters, kills_since_commit: Math.max(0, counters.kills_since_commit - 1) };
   const charge = chargeOf(ending);
   if (charge !== null) counters = { ...counters, [charge]: counters[charge] + 1 };

@@ -31,11 +31,13 @@ export function makeLiveness(queue: JobQueue, log: Log): Liveness {
     account: async (job, owner, head) => {
       const kept = Math.max(0, (head.retained.at(-1)?.micro_batches ?? 0) - owner.resumed_at);
       const beat = await orAway(() => queue.heartbeats.read(job), null);
-      if (beat?.attempt !== owner.attempt || !beat.progress) return { ...NOTHING_DONE, executedMicroBatches: kept };
+      const keptSeconds = owner.train_seconds;
+      const silentMs = beat?.attempt === owner.attempt ? beat.silentMs : null;
+      if (beat?.attempt !== owner.attempt || !beat.progress) return { ...NOTHING_DONE, executedMicroBatches: kept, executedSeconds: keptSeconds, silentMs };
       const { micro_batches, samples, samples_per_second: rate } = beat.progress;
       const wasted = Math.max(0, micro_batches - owner.resumed_at - kept);
       const wastedSeconds = rate && micro_batches > 0 ? (wasted * samples) / micro_batches / rate : 0;
-      return { executedMicroBatches: kept + wasted, wastedMicroBatches: wasted, wastedSeconds, attemptSeconds: 0 };
+      return { executedMicroBatches: kept + wasted, executedSeconds: keptSeconds + wastedSeconds, wastedMicroBatches: wasted, wastedSeconds, attemptSeconds: 0, silentMs };
     },
     isHeard: (job) => orAway(async () => (await queue.heartbeats.read(job))?.alive === true, false),
     heard: (jobs) =>

@@ -7,7 +7,7 @@ import { type HandoverDeps, handOver, issueTicket, withdrawTicket } from './hand
 import { closeJob } from './closing.js';
 import { type AttemptAccount, decideClaim, type RunLimits } from './lifecycle.js';
 import { openKey } from './names.js';
-import { loadRecord } from './record.js';
+import { closeVanished, loadRecord } from './record.js';
 
 export interface ReconcileDeps extends HandoverDeps {
   store: Store;
@@ -75,6 +75,9 @@ async function finish(deps: ReconcileDeps, record: JobRecord): Promise<Reconcile
   });
   switch (outcome.kind) {
     case 'finished':
+      if (outcome.displaced) await closeVanished(deps.store, record.id, outcome.displaced, deps.clock.now(), deps.name);
+      await handOver(deps, record, outcome.head);
+      return 'finished';
     case 'terminal':
       await handOver(deps, record, outcome.head);
       return 'finished';

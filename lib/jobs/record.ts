@@ -2,6 +2,7 @@
 import type { AttemptEnd, AttemptStart, JobRecord } from '../contract/records.js';
 import { AppError } from '../errors.js';
 import type { Store } from '../store/index.js';
+import type { Vanished } from './head.js';
 import { attemptEndKey, attemptKey, attemptsPrefix, jobKey } from './names.js';
 
 export const toJson = (value: unknown): Buffer => Buffer.from(`${JSON.stringify(value)}\n`);
@@ -28,6 +29,27 @@ export async function openAttempt(store: Store, job: string, start: AttemptStart
 /** Closes an attempt; the first to do so wins, so a thawed zombie cannot rewrite what its successor wrote. */
 export async function closeAttempt(store: Store, job: string, end: AttemptEnd): Promise<void> {
   await store.putIfAbsent(attemptEndKey(job, end.number), toJson(end));
+}
+
+/** Closes an attempt whose worker vanished, as whoever takes its place knows of it. */
+export async function closeVanished(store: Store, job: string, { owner, account }: Vanished, now: Date, closedBy: string): Promise<void> {
+  await closeAttempt(store, job, {
+    number: owner.number,
+    attempt: owner.attempt,
+    closed_by: closedBy,
+    ended_at: now.toISOString(),
+    end_reason: 'lease_lost',
+    engine: null,
+    device: null,
+    resumed_from: owner.resumed_from,
+    executed_micro_batches: account.executedMicroBatches,
+    executed_seconds: account.executedSeconds,
+    wasted_micro_batches: account.wastedMicroBatches,
+    wasted_seconds: account.wastedSeconds,
+    peak_memory_mib: null,
+    numerics_class: null,
+    timings: { detect_ms: 0, queue_ms: 0, load_ms: 0, warmup_ms: 0, train_ms: Math.round(account.executedSeconds * 1_000), save_ms: 0 },
+  });
 }
 
 /** All attempts of a job, oldest first; `end` is null while one runs (or until its successor closes it). */

@@ -2,6 +2,7 @@
 import type { Attempt, Checkpoint, Job, JobListItem, Progress } from '../contract/job.js';
 import type { AttemptEnd, AttemptStart, Head, JobRecord, RetainedCommit } from '../contract/records.js';
 import { TERMINAL_STATUSES, type JobStatus } from '../contract/job.js';
+import { bestCheckpointMs, expectedLifetimeMs } from '../training/checkpoint-interval.js';
 import { type OwnerSigns, statusOf } from './status.js';
 
 /** What Redis knows of a job beyond HEAD. */
@@ -36,6 +37,20 @@ function committedProgress(head: Head, record: JobRecord): Progress {
   };
 }
 
+/** What was computed, kept or not, as far as HEAD knows it. */
+function workOf({ counters, owner, retained }: Head): Job['work'] {
+  const done = retained.at(-1)?.micro_batches ?? 0;
+  const executed = { micro_batches: counters.executed_micro_batches + (owner ? Math.max(0, done - owner.resumed_at) : 0), seconds: counters.executed_seconds + (owner?.train_seconds ?? 0) };
+  const saveSeconds = counters.commits === 0 ? null : counters.save_seconds / counters.commits;
+  return {
+    executed,
+    kept: { micro_batches: done, seconds: Math.max(0, executed.seconds - counters.wasted_seconds) },
+    losses: counters.losses,
+    save_seconds: saveSeconds,
+    best_checkpoint_seconds: saveSeconds === null ? null : bestCheckpointMs(saveSeconds * 1_000, expectedLifetimeMs(counters)) / 1_000,
+  };
+}
+
 /** A job as lists show it. */
 export function jobListItem(record: JobRecord, head: Head, live: LiveFacts, now: Date): JobListItem {
   const status = statusOf(head, live.signs, record.spec.run.start_after, now);
@@ -57,6 +72,7 @@ export function jobListItem(record: JobRecord, head: Head, live: LiveFacts, now:
     finished_at: head.finished_at,
     progress,
     waste: { micro_batches: head.counters.wasted_micro_batches, seconds: head.counters.wasted_seconds },
+    work: workOf(head),
     checkpoint: latest ? checkpointView(latest) : null,
     result: head.result,
     error: head.error,
@@ -86,9 +102,13 @@ export function attemptView(start: AttemptStart, end: AttemptEnd | null): Attemp
     end_reason: end?.end_reason ?? null,
     resumed_from: end?.resumed_from ?? null,
     executed_micro_batches: end?.executed_micro_batches ?? null,
+    kept_micro_batches: end && end.executed_micro_batches - end.wasted_micro_batches,
     wasted_micro_batches: end?.wasted_micro_batches ?? null,
+    executed_seconds: end?.executed_seconds ?? null,
+    kept_seconds: end && Math.max(0, end.executed_seconds - end.wasted_seconds),
+    wasted_seconds: end?.wasted_seconds ?? null,
     peak_memory_mib: end?.peak_memory_mib ?? null,
     numerics_class: end?.numerics_class ?? null,
-    timings: end ? end.timings : { queue_ms: start.queue_ms, load_ms: null, warmup_ms: null, train_ms: null, save_ms: null },
+    timings: end ? end.timings : { detect_ms: start.detect_ms, queue_ms: start.queue_ms, load_ms: null, warmup_ms: null, train_ms: null, save_ms: null },
   };
 }

@@ -5,7 +5,7 @@ import { AppError } from '../errors.js';
 import type { FastConnection } from './connection.js';
 import { makeFetcher, type Fetcher } from './fetcher.js';
 import type { QueueSettings } from './settings.js';
-import { parseTicketData, reissuedPriority, type Ticket, type TicketData } from './ticket.js';
+import { parseTicketData, reissuedPriority, type TakenTicket, type Ticket, type TicketData } from './ticket.js';
 import type { Tickets } from './tickets.js';
 
 /** `postpone`: nobody claimed; the same ticket comes back, to any worker, after the delay. */
@@ -18,7 +18,7 @@ export interface ConsumerOptions {
    * Does whatever the ticket leads to and leaves HEAD released or terminal. An exception is logged and the ticket is over all
    * the same. The signal is aborted when the consumer closes.
    */
-  handler(ticket: Ticket, signal: AbortSignal): Promise<TicketOutcome>;
+  handler(ticket: TakenTicket, signal: AbortSignal): Promise<TicketOutcome>;
   /** With tickets waiting and a slot free, a fetcher that takes none for so long is replaced. */
   wedgedAfterMs?: number;
 }
@@ -35,7 +35,7 @@ export interface TicketConsumer {
 }
 
 interface InHand {
-  ticket: Ticket;
+  ticket: TakenTicket;
   abort: AbortController;
   fetcher: Fetcher;
 }
@@ -76,7 +76,7 @@ export function makeTicketConsumer(connection: FastConnection, tickets: Tickets,
     // It stalled: BullMQ put it ahead of everything. Back it goes, to its own place.
     if (job.stalledCounter > (data.stalls ?? 0)) {
       log.warn({ ticket: id, stalls: job.stalledCounter }, 'a stalled ticket is issued again');
-      return putBack(from, job, token, { ...data, stalls: job.stalledCounter }, 0);
+      return putBack(from, job, token, { ...data, stalls: job.stalledCounter, since: Date.now() }, 0);
     }
     // Fetched by a read that was already under way; or the same ticket twice in one process, after a lost lock.
     if (paused || closing) return putBack(from, job, token, data, 0);
@@ -84,7 +84,7 @@ export function makeTicketConsumer(connection: FastConnection, tickets: Tickets,
 
     const abort = new AbortController();
     const { job: name, gen, fence } = data;
-    const ticket: Ticket = { job: name, gen, fence };
+    const ticket: TakenTicket = { job: name, gen, fence, sinceMs: data.since ?? job.timestamp + (job.opts.delay ?? 0) };
     inHand.set(id, { ticket, abort, fetcher: from });
     const handled = handle(ticket, abort.signal).finally(() => {
       inHand.delete(id);
@@ -95,7 +95,7 @@ export function makeTicketConsumer(connection: FastConnection, tickets: Tickets,
     if (outcome) return putBack(from, job, token, data, outcome.postponeMs);
   }
 
-  async function handle(ticket: Ticket, signal: AbortSignal): Promise<TicketOutcome> {
+  async function handle(ticket: TakenTicket, signal: AbortSignal): Promise<TicketOutcome> {
     try {
       return await handler(ticket, signal);
     } catch (error) {
@@ -178,7 +178,7 @@ export function makeTicketConsumer(connection: FastConnection, tickets: Tickets,
       paused = false;
       current?.resume();
     },
-    running: () => [...inHand.values()].map(({ ticket }) => ticket),
+    running: () => [...inHand.values()].map(({ ticket: { job, gen, fence } }) => ({ job, gen, fence })),
     close: ({ waitMs }) => (closing ??= end(waitMs)),
   };
 }

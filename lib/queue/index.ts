@@ -14,6 +14,7 @@ import { resetQueue } from './reset.js';
 import { makeRows, type Rows } from './rows.js';
 import { makeSeed, type Seed } from './seed.js';
 import { resolveQueueSettings, type QueueOptions, type QueueTiming } from './settings.js';
+import { makeTallyBook, type TallyBook } from './tallies.js';
 import { makeTickets, type Tickets } from './tickets.js';
 import { makeWorkers, type Workers } from './workers.js';
 
@@ -28,6 +29,7 @@ export interface JobQueue<C = unknown> {
   cache: JobCache<C>;
   control: ControlChannel;
   seed: Seed;
+  tallies: TallyBook;
   readonly timing: QueueTiming;
   state(): QueueState;
   onState(listener: (state: QueueState) => void): () => void;
@@ -57,6 +59,7 @@ export function connectQueue<C = unknown>(options: QueueOptions): JobQueue<C> {
     cache: makeJobCache<C>(connection, settings),
     control,
     seed: makeSeed(connection, settings),
+    tallies: makeTallyBook(connection, settings),
     timing: settings.timing,
     state: connection.state,
     onState: connection.onState,
@@ -80,5 +83,6 @@ export type { StallJanitor } from './janitor.js';
 export type { Journal } from './journal.js';
 export type { Rows, RowSeries, SeriesName } from './rows.js';
 export { DEFAULT_TIMING, type QueueLog, type QueueOptions, type QueueTiming } from './settings.js';
-export type { Ticket } from './ticket.js';
+export { TALLIES, type Tallies } from './tallies.js';
+export type { TakenTicket, Ticket } from './ticket.js';
 export { hasFreeSlot, type ListedWorker, workersFor } from './workers.js';

@@ -26,6 +26,8 @@ export const queueKeys = (prefix: string) => ({
   rowsStamp: (job: string) => `${prefix}:rows:${job}:stamp`,
   /** Hash: a stamped value. */
   cache: (job: string) => `${prefix}:cache:${job}`,
+  /** Hash: sums by their names. */
+  tallies: `${prefix}:tallies`,
   /** String: set once the contents were rebuilt from the store. */
   seed: `${prefix}:seed`,
   seeding: (token: string) => `${prefix}:seeding:${token}`,

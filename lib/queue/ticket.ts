@@ -11,6 +11,14 @@ export interface Ticket {
 /** What BullMQ stores with a ticket. `stalls`: how many of its stalls have been put right. */
 export interface TicketData extends Ticket {
   stalls?: number;
+  /** When a stalled one was put back, by the clock of whoever did. */
+  since?: number;
+}
+
+/** A ticket in hand. */
+export interface TakenTicket extends Ticket {
+  /** When it could first be taken, by its issuer's clock. */
+  sinceMs: number;
 }
 
 /** Jobs say −100 to 100, high first. */
@@ -52,9 +60,9 @@ export function reissuedPriority(number: number): number {
 /** The data of a ticket taken from Redis; null if it is not ours. */
 export function parseTicketData(data: unknown): TicketData | null {
   if (typeof data !== 'object' || data === null) return null;
-  const { job, gen, fence, stalls } = data as Record<string, unknown>;
+  const { job, gen, fence, stalls, since } = data as Record<string, unknown>;
   if (typeof job !== 'string' || job === '' || !isCount(gen) || !isCount(fence)) return null;
-  return { job, gen, fence, ...(isCount(stalls) ? { stalls } : {}) };
+  return { job, gen, fence, ...(isCount(stalls) ? { stalls } : {}), ...(isCount(since) ? { since } : {}) };
 }
 
 function isCount(value: unknown): value is number {

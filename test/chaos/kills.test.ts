@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { makeClient } from '../../api/client.js';
 import { readProc } from '../../lib/process-files.js';
 import { childrenOf, isRunning, startTestSystem, type TestSystem, trainerOf, waitFor } from '../support/system.js';
 import { s3ServerAvailable } from '../support/s3-server.js';
@@ -63,6 +64,7 @@ describe('a job survives', () => {
   test('SIGKILL of its supervisor, and another worker goes on within 15 s', async () => {
     system = await startTestSystem();
     await system.startController();
+    const { url } = await system.startApi();
     const first = await system.startWorker();
     const job = await system.submit(spec);
     const before = await untilTraining(system, job, 40);
@@ -81,6 +83,22 @@ describe('a job survives', () => {
     await expectSameBits(system, job, head, reference);
     const attempts = await system.attempts(job);
     expect(attempts.map(({ end }) => end?.end_reason)).toEqual(['lease_lost', 'completed']);
+
+    // Where the time went: silence until somebody knew, the line, loading. A beat may have been 2 s old when the worker died.
+    const { timings } = attempts[1]!.end!;
+    expect(timings.detect_ms).toBeGreaterThan(5_000);
+    expect(timings.detect_ms + timings.queue_ms).toBeLessThan(recoveryMs + 2_500);
+    expect(timings.load_ms).toBeGreaterThan(0);
+    const { work, waste } = await makeClient({ url }).job(job);
+    expect(work).toMatchObject({ executed: { micro_batches: reference.microBatches + waste.micro_batches }, kept: { micro_batches: reference.microBatches }, losses: 1 });
+    expect(work.executed.seconds).toBeCloseTo(work.kept.seconds + waste.seconds, 6);
+    expect([work.save_seconds! > 0, work.best_checkpoint_seconds! >= 5]).toEqual([true, true]);
+    const figures = await (await fetch(`${url}/metrics`)).text();
+    const figure = (name: string): number => Number(new RegExp(`^${name} (.*)$`, 'm').exec(figures)?.[1]);
+    expect(['executed', 'kept', 'wasted'].map((what) => figure(`pawl_micro_batches_${what}_total`))).toEqual([work.executed.micro_batches, work.kept.micro_batches, waste.micro_batches]);
+    expect(figure('pawl_training_seconds_executed_total')).toBeCloseTo(work.executed.seconds, 3);
+    expect(figure('pawl_recovery_detect_seconds_total')).toBeCloseTo(timings.detect_ms / 1_000, 6);
+    expect([figure('pawl_recoveries_total'), figure('pawl_attempts_ended_total\\{end_reason="lease_lost"\\}'), figure('pawl_attempts_ended_total\\{end_reason="completed"\\}')]).toEqual([1, 1, 1]);
   });
 
   test('SIGKILL of Redis, restarted empty', async () => {

@@ -340,7 +340,7 @@ export async function simulate(protocol: Protocol, seed: number): Promise<WorldR
           ],
           updateRows: [], epochRows: [], events: [], inputs, specSha256: '0'.repeat(64), keepLast: 2, keepBest: null, best: null,
           final: completed ? (ending).result : null,
-          checkpointId: `ckpt_${++checkpoints}`,
+          trainSeconds: 0, saveSeconds: () => 0, checkpointId: `ckpt_${++checkpoints}`,
           ...(ending ? { ending: (h: Head) => protocol.lifecycle.attemptEnded(h, ending, protocol.lifecycle.NOTHING_DONE, limits, clock.now()) } : {}),
         });
         return after;

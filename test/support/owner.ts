@@ -38,14 +38,14 @@ export async function ownJob(store: Store, queue: JobQueue, job: string, worker:
   const outcome = await claimJob(deps, { job, worker, ticket: null, limits: runLimits(record), isLive: () => Promise.resolve(false), account: () => Promise.resolve(NOTHING_DONE) });
   if (outcome.kind !== 'claimed') throw new Error(`not claimed: ${outcome.kind}`);
   const { claim } = outcome;
-  await openAttempt(store, job, { number: claim.number, attempt: claim.attempt, worker, fence: claim.fence, started_at: systemClock.now().toISOString(), queue_ms: 5 });
+  await openAttempt(store, job, { number: claim.number, attempt: claim.attempt, worker, fence: claim.fence, started_at: systemClock.now().toISOString(), detect_ms: 0, queue_ms: 5 });
   await claim.write((head) => pinned(head, INPUTS, { from: null, at: 0 }));
   const committer = makeCommitter(deps, claim, null);
   const stamp = { job, attempt: claim.attempt, number: claim.number, worker, gen: claim.gen, fence: claim.fence };
   const conclude = async (head: Head, ending: Ending): Promise<Head> => {
     await closeAttempt(store, job, {
       number: claim.number, attempt: claim.attempt, closed_by: worker, ended_at: systemClock.now().toISOString(), end_reason: ending.kind === 'completed' ? 'completed' : ending.reason, engine: 'tensorflow', device: 'cpu',
-      resumed_from: null, executed_micro_batches: 10, wasted_micro_batches: 0, peak_memory_mib: 100, numerics_class: INPUTS.numerics_class, timings: { queue_ms: 5, load_ms: 1, warmup_ms: 1, train_ms: 1, save_ms: 1 },
+      resumed_from: null, executed_micro_batches: 10, executed_seconds: 1, wasted_micro_batches: 0, wasted_seconds: 0, peak_memory_mib: 100, numerics_class: INPUTS.numerics_class, timings: { detect_ms: 0, queue_ms: 5, load_ms: 1, warmup_ms: 1, train_ms: 1, save_ms: 1 },
     });
     await queue.heartbeats.end(job, claim.attempt).catch(() => undefined);
     await handOver(deps, record, head);
@@ -66,6 +66,8 @@ export async function ownJob(store: Store, queue: JobQueue, job: string, worker:
         specSha256: 'e'.repeat(64),
         keepLast: 2, keepBest: null, best: null,
         final: null,
+        trainSeconds: 1,
+        saveSeconds: () => 0.1,
         checkpointId: `ckpt_${ulid().toLowerCase()}`,
         ...(end ? { ending: (current: Head) => attemptEnded(current, end, NOTHING_DONE, runLimits(record), systemClock.now()) } : {}),
       });

@@ -3,6 +3,7 @@
 import { type ChildProcess, execFile, fork } from 'node:child_process';
 import { join } from 'node:path';
 import { ulid } from 'ulid';
+import { packageRoot } from '../../api/cli/package-root.js';
 import { systemClock } from '../../lib/clock.js';
 import type { AttemptEnd, AttemptStart, Head, Manifest } from '../../lib/contract/records.js';
 import type { JobEvent, UpdateRow } from '../../lib/contract/rows.js';
@@ -24,7 +25,7 @@ import { type S3Server, startS3Server } from './s3-server.js';
 import { makeTempDir } from './temp.js';
 import { type Watcher, watchJob } from './watcher.js';
 
-const dist = join(import.meta.dirname, '../../dist');
+const dist = join(packageRoot(), 'dist');
 export const TRAINER_ENTRY = join(dist, 'worker/trainer/main.js');
 
 export interface Proc {
@@ -100,7 +101,7 @@ export async function startTestSystem({ store: kind = 'file', env: extra = {}, s
   const queue = connectQueue({ url: redis.url, prefix });
   const env: Record<string, string> = {
     PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', PAWL_LOG_LEVEL: process.env['PAWL_TEST_LOG_LEVEL'] ?? 'error', REDIS_URL: redis.url, PAWL_QUEUE_PREFIX: prefix, PAWL_STORE: storeUrl, PAWL_DATA_DIR: join(temp.path, 'data'), PAWL_PORT: '0', PAWL_NOTICES: 'none',
-    PAWL_DATA_ROOTS: join(import.meta.dirname, '../fixtures'),
+    PAWL_DATA_ROOTS: join(packageRoot(), 'test/fixtures'),
     ...(s3 ? { S3_ENDPOINT: s3.endpoint, AWS_REGION: s3.region, AWS_ACCESS_KEY_ID: s3.accessKey, AWS_SECRET_ACCESS_KEY: s3.secretKey } : {}),
     ...extra,
   };

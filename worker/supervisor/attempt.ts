@@ -3,38 +3,41 @@
 // decides nothing that HEAD has not decided: what it knows otherwise is a hint.
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Head, JobRecord, Owner } from '../../lib/contract/records.js';
+import type { JobRecord } from '../../lib/contract/records.js';
 import { isAppError, messageOf } from '../../lib/errors.js';
 import { handOver } from '../../lib/jobs/handover.js';
-import { type Claim, claimJob } from '../../lib/jobs/head.js';
-import { type AttemptAccount, type Ending, isTerminal, NOTHING_DONE, type Ticket } from '../../lib/jobs/lifecycle.js';
+import { type Claim, claimJob, type Vanished } from '../../lib/jobs/head.js';
+import { type Ending, isTerminal } from '../../lib/jobs/lifecycle.js';
 import { runLimits } from '../../lib/jobs/reconcile.js';
-import { closeAttempt, loadRecord, openAttempt } from '../../lib/jobs/record.js';
+import { closeVanished, loadRecord, openAttempt } from '../../lib/jobs/record.js';
 import { type RestoreOutcome, restoreState, type StateExpectation } from '../../lib/jobs/restore.js';
+import type { TakenTicket } from '../../lib/queue/index.js';
 import { untilAnswered } from '../../lib/store/patience.js';
 import { makeAttemptLog } from './attempt-log.js';
-import { endWithout, failure, vanished } from './ending.js';
+import { endWithout, failure } from './ending.js';
 import { type AttemptInputs, beginWith, causeOf, checkStateFiles, differenceOf, gatherInputs } from './inputs.js';
 import { watchForInterruption } from './interruption.js';
 import type { ObjectHold } from './object-cache.js';
 import { runTrainer } from './running.js';
-import { type AttemptControls, type AttemptDeps, type AttemptOutcome, keepBeating, type Session } from './session.js';
+import { type AttemptControls, type AttemptDeps, type AttemptOutcome, keepBeating, type Session, type Waited } from './session.js';
 
 /** Carries a ticket's job as far as this worker can. Leaves HEAD released or terminal, unless another attempt took over. */
-export async function runAttempt(deps: AttemptDeps, ticket: Ticket, controls: AttemptControls): Promise<AttemptOutcome> {
+export async function runAttempt(deps: AttemptDeps, ticket: TakenTicket, controls: AttemptControls): Promise<AttemptOutcome> {
   const record = await loadRecord(deps.store, ticket.job);
   if (!record) return { kind: 'passed', why: 'no such job' };
-  let lost = NOTHING_DONE;
   const outcome = await claimJob(deps, {
     job: record.id,
     worker: deps.worker,
     ticket,
     limits: runLimits(record),
     isLive: (owner) => deps.liveness.isLive(record.id, owner),
-    account: async (owner, head) => (lost = await deps.liveness.account(record.id, owner, head)),
+    account: (owner, head) => deps.liveness.account(record.id, owner, head),
   });
   switch (outcome.kind) {
     case 'finished':
+      if (outcome.displaced) await closeVanished(deps.store, record.id, outcome.displaced, deps.clock.now(), deps.worker);
+      await handOver(deps, record, outcome.head);
+      return { kind: 'passed', why: outcome.kind };
     case 'terminal':
       await handOver(deps, record, outcome.head);
       return { kind: 'passed', why: outcome.kind };
@@ -43,24 +46,27 @@ export async function runAttempt(deps: AttemptDeps, ticket: Ticket, controls: At
     case 'wanted':
       return { kind: 'passed', why: outcome.kind };
     case 'claimed':
-      return runClaimed(deps, record, outcome.claim, outcome.displaced && { owner: outcome.displaced, account: lost }, controls);
+      return runClaimed(deps, record, outcome.claim, outcome.displaced, waitedOf(ticket, outcome.displaced, deps.clock.now()), controls);
   }
 }
 
-async function runClaimed(deps: AttemptDeps, record: JobRecord, claim: Claim, displaced: { owner: Owner; account: AttemptAccount } | null, controls: AttemptControls): Promise<AttemptOutcome> {
+async function runClaimed(deps: AttemptDeps, record: JobRecord, claim: Claim, displaced: Vanished | null, waited: Waited, controls: AttemptControls): Promise<AttemptOutcome> {
   const { clock, store, feed, worker } = deps;
   const stamp = { job: record.id, attempt: claim.attempt, number: claim.number, worker, gen: claim.gen, fence: claim.fence };
   const log = makeAttemptLog(deps.log.child({ job: record.id, attempt: claim.number, fence: claim.fence }), deps, stamp);
   const beating = keepBeating(deps, stamp);
   const session: Session = {
-    deps, record, claim, controls, log, stamp, beating, limits: runLimits(record), spoolDir: join(deps.spoolRoot, claim.attempt), startedMs: clock.monotonicMs(), queueMs: waitedMs(record, claim.head(), clock.now()), facts: null, resumedFrom: null,
+    deps, record, claim, controls, log, stamp, beating, limits: runLimits(record), spoolDir: join(deps.spoolRoot, claim.attempt), startedMs: clock.monotonicMs(), waited, facts: null, resumedFrom: null,
   };
   const hold = deps.copies?.hold() ?? null;
   let abandoned = false;
   try {
     log.info({ attempt: claim.number, worker, displaced: displaced?.owner.number ?? null }, 'claimed');
-    await patiently(deps, null, () => openAttempt(store, record.id, { number: claim.number, attempt: claim.attempt, worker, fence: claim.fence, started_at: clock.now().toISOString(), queue_ms: session.queueMs }));
-    if (displaced) await patiently(deps, null, () => closeAttempt(store, record.id, vanished(displaced.owner, displaced.account, clock.now(), worker)));
+    await patiently(deps, null, () => openAttempt(store, record.id, { number: claim.number, attempt: claim.attempt, worker, fence: claim.fence, started_at: clock.now().toISOString(), detect_ms: waited.detectMs, queue_ms: waited.queueMs }));
+    if (displaced) {
+      feed.tally({ executed_micro_batches: displaced.account.wastedMicroBatches, executed_seconds: displaced.account.wastedSeconds, wasted_micro_batches: displaced.account.wastedMicroBatches, wasted_seconds: displaced.account.wastedSeconds, 'attempts_ended:lease_lost': 1 });
+      await patiently(deps, null, () => closeVanished(store, record.id, displaced, clock.now(), worker));
+    }
     const prepared = await prepare(session, hold);
     return prepared.kind === 'ready' ? await runTrainer(session, prepared.inputs, prepared.restore) : await endWithout(session, null, null, prepared.ending);
   } catch (error) {
@@ -91,11 +97,10 @@ async function patiently<T>({ clock }: Pick<AttemptDeps, 'clock'>, signal: Abort
   return untilAnswered(clock, what, { ...(signal ? { signal } : {}), isOver: () => clock.monotonicMs() > until });
 }
 
-/** Since the job was submitted, might start, or was last put back in the line. */
-function waitedMs(record: JobRecord, head: Head, now: Date): number {
-  const queued = head.events.findLast((event) => event.type === 'job.queued' || event.type === 'job.retried')?.at;
-  const since = queued ?? record.spec.run.start_after ?? record.created_at;
-  return Math.max(0, now.getTime() - Date.parse(since));
+function waitedOf({ sinceMs }: TakenTicket, displaced: Vanished | null, now: Date): Waited {
+  const silentMs = displaced?.account.silentMs ?? null;
+  const queueMs = Math.max(0, Math.min(now.getTime() - sinceMs, silentMs ?? Infinity));
+  return { queueMs: Math.round(queueMs), detectMs: Math.round(Math.max(0, (silentMs ?? 0) - queueMs)) };
 }
 
 const isFullDisk = (error: unknown): boolean => ['ENOSPC', 'EDQUOT', 'EFBIG'].includes((error as NodeJS.ErrnoException).code ?? '');

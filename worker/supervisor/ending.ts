@@ -1,5 +1,5 @@
 // How an attempt ends: with a last commit or without one, always by one swap of HEAD, then its record, then the next ticket.
-import type { AttemptEnd, Head, Owner, StatusReason } from '../../lib/contract/records.js';
+import type { AttemptEnd, Head, StatusReason } from '../../lib/contract/records.js';
 import { type ErrorCode, isAppError } from '../../lib/errors.js';
 import { handOver } from '../../lib/jobs/handover.js';
 import { type AttemptAccount, attemptEnded, chargeOf, type Ending, isTerminal, NOTHING_DONE } from '../../lib/jobs/lifecycle.js';
@@ -57,36 +57,20 @@ async function conclude(session: Session, figures: Figures | null, account: Atte
     device: facts?.device ?? null,
     resumed_from: session.resumedFrom,
     executed_micro_batches: account.executedMicroBatches,
+    executed_seconds: account.executedSeconds,
     wasted_micro_batches: account.wastedMicroBatches,
+    wasted_seconds: account.wastedSeconds,
     peak_memory_mib: figures?.peakMemoryMib ?? null,
     numerics_class: facts?.numericsClass ?? null,
-    timings: figures?.timings ?? { queue_ms: session.queueMs, load_ms: 0, warmup_ms: 0, train_ms: 0, save_ms: 0 },
+    timings: figures?.timings ?? { detect_ms: session.waited.detectMs, queue_ms: session.waited.queueMs, load_ms: 0, warmup_ms: 0, train_ms: 0, save_ms: 0 },
   };
+  deps.feed.tally({ ...figures?.untold(account), [`attempts_ended:${reason}`]: 1 });
   await closeAttempt(deps.store, record.id, end).catch((error: unknown) => log.warn({ err: error }, 'the attempt’s record was not closed'));
   await deps.feed.end(session.stamp, isTerminal(head.state));
   // Another worker should take it; this one would only find out the same again.
   const unsuited = ending.kind === 'stopped' && ending.reason === 'engine_unavailable';
   await handOver(deps, record, head, { afterFailure: chargeOf(ending) === 'failures', ...(unsuited ? { delayMs: UNSUITED_DELAY_MS } : {}) }).catch((error: unknown) => log.warn({ err: error }, 'not handed over; the controller will'));
   return { kind: 'ended', head, executed: account.executedMicroBatches, wasted: account.wastedMicroBatches };
-}
-
-/** The record of an attempt whose worker vanished, written by its successor. */
-export function vanished(owner: Owner, account: AttemptAccount, now: Date, closedBy: string): AttemptEnd {
-  return {
-    number: owner.number,
-    attempt: owner.attempt,
-    closed_by: closedBy,
-    ended_at: now.toISOString(),
-    end_reason: 'lease_lost',
-    engine: null,
-    device: null,
-    resumed_from: owner.resumed_from,
-    executed_micro_batches: account.executedMicroBatches,
-    wasted_micro_batches: account.wastedMicroBatches,
-    peak_memory_mib: null,
-    numerics_class: null,
-    timings: { queue_ms: 0, load_ms: 0, warmup_ms: 0, train_ms: 0, save_ms: 0 },
-  };
 }
 
 /** A failure as an ending. What cannot get better by trying again is not tried again. */

@@ -3,9 +3,11 @@ import type { Progress } from '../../lib/contract/job.js';
 import type { AttemptEnd } from '../../lib/contract/records.js';
 import type { UpdateRow } from '../../lib/contract/rows.js';
 import type { AttemptAccount } from '../../lib/jobs/lifecycle.js';
+import type { Tallies } from '../../lib/queue/index.js';
 import { type Course, totalMicroBatches } from '../../lib/training/course.js';
 import { progressOf } from '../../lib/training/cursor.js';
 import type { Cursor } from '../../lib/training/state.js';
+import type { Waited } from './session.js';
 
 export interface Figures {
   timings: AttemptEnd['timings'];
@@ -16,17 +18,23 @@ export interface Figures {
   kept(microBatches: number): void;
   /** `keptTo`: if everything up to there will have been committed. */
   account(keptTo?: number): AttemptAccount;
+  /** Seconds of training up to that micro-batch, as far as it was executed here. */
+  trainSeconds(upTo: number): number;
+  /** What of this account nobody was told yet, by the names of the fleet's sums. */
+  untold(account?: AttemptAccount): Tallies;
   progress(cursor: Cursor, rows: readonly UpdateRow[], samplesPerSecond: number): Progress;
 }
 
 /** @param start micro-batches of the state that the attempt resumed from */
-export function makeFigures(course: Course, start: number, startedMs: number, nowMs: () => number, queueMs: number): Figures {
+export function makeFigures(course: Course, start: number, startedMs: number, nowMs: () => number, waited: Waited): Figures {
   let executed = 0;
   let committed = start;
   let trainMs = 0;
   let last: UpdateRow | null = null;
+  const told = { executed: 0, executedSeconds: 0, kept: 0, keptSeconds: 0, wasted: 0, wastedSeconds: 0 };
+  const secondsOf = (microBatches: number): number => (executed === 0 ? 0 : (microBatches * trainMs) / executed / 1_000);
   const figures: Figures = {
-    timings: { queue_ms: queueMs, load_ms: 0, warmup_ms: 0, train_ms: 0, save_ms: 0 },
+    timings: { detect_ms: waited.detectMs, queue_ms: waited.queueMs, load_ms: 0, warmup_ms: 0, train_ms: 0, save_ms: 0 },
     peakMemoryMib: null,
     executed: (from, to, sinceLastMs) => {
       executed += to - from;
@@ -38,8 +46,24 @@ export function makeFigures(course: Course, start: number, startedMs: number, no
     },
     account: (keptTo = committed) => {
       const wasted = Math.max(0, executed - (Math.max(committed, keptTo) - start));
-      return { executedMicroBatches: executed, wastedMicroBatches: wasted, wastedSeconds: executed === 0 ? 0 : (wasted * trainMs) / executed / 1_000, attemptSeconds: (nowMs() - startedMs) / 1_000 };
+      return { executedMicroBatches: executed, executedSeconds: trainMs / 1_000, wastedMicroBatches: wasted, wastedSeconds: secondsOf(wasted), attemptSeconds: (nowMs() - startedMs) / 1_000, silentMs: null };
     },
+    untold: (account) => {
+      const { executedMicroBatches, executedSeconds, wastedMicroBatches, wastedSeconds } = account ?? figures.account();
+      // Of what is not kept yet nobody knows whether it will be; of a worker that vanishes, its successor tells the rest.
+      const over = account !== undefined;
+      const kept = executedMicroBatches - wastedMicroBatches;
+      const keptSeconds = Math.max(told.keptSeconds, executedSeconds - wastedSeconds);
+      const now = { executed: over ? executedMicroBatches : kept, executedSeconds: over ? executedSeconds : keptSeconds, kept, keptSeconds, wasted: over ? wastedMicroBatches : 0, wastedSeconds: over ? wastedSeconds : 0 };
+      const gains: Tallies = {
+        executed_micro_batches: now.executed - told.executed, executed_seconds: now.executedSeconds - told.executedSeconds,
+        kept_micro_batches: now.kept - told.kept, kept_seconds: now.keptSeconds - told.keptSeconds,
+        wasted_micro_batches: now.wasted - told.wasted, wasted_seconds: now.wastedSeconds - told.wastedSeconds,
+      };
+      Object.assign(told, now);
+      return gains;
+    },
+    trainSeconds: (upTo) => secondsOf(Math.min(executed, Math.max(0, upTo - start))),
     progress: (cursor, rows, samplesPerSecond) => {
       last = rows.at(-1) ?? last;
       const remaining = Math.max(0, totalMicroBatches(course) - cursor.micro_batches) * course.batchSize;

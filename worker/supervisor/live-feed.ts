@@ -5,7 +5,7 @@ import type { EpochRow, JobEvent, LogLine, UpdateRow } from '../../lib/contract/
 import { isAppError } from '../../lib/errors.js';
 import type { OwnerPhase } from '../../lib/jobs/status.js';
 import type { Log } from '../../lib/log.js';
-import type { JobQueue } from '../../lib/queue/index.js';
+import type { JobQueue, Tallies } from '../../lib/queue/index.js';
 
 export interface FeedStamp {
   job: string;
@@ -25,6 +25,8 @@ export interface LiveFeed {
   rewind(stamp: FeedStamp, to: { update: number; epoch: number }): void;
   /** Committed rows up to here are in the store. */
   committed(job: string, updates: number, epochs: number): void;
+  /** What the whole fleet's figures gain. */
+  tally(gains: Tallies): void;
   end(stamp: FeedStamp, terminal: boolean): Promise<void>;
 }
 
@@ -39,6 +41,7 @@ export function makeSilentFeed(): LiveFeed {
     rows: () => undefined,
     rewind: () => undefined,
     committed: () => undefined,
+    tally: () => undefined,
     end: () => Promise.resolve(),
   };
 }
@@ -63,6 +66,7 @@ export function makeRedisFeed(queue: JobQueue, log: Log): LiveFeed {
       shrug(queue.rows.trim(job, 'update', updates));
       shrug(queue.rows.trim(job, 'epoch', epochs));
     },
+    tally: (gains) => shrug(queue.tallies.add(gains)),
     end: async (stamp, terminal) => {
       await queue.heartbeats.end(stamp.job, stamp.attempt).catch(() => undefined);
       if (!terminal) return;

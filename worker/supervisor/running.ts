@@ -6,9 +6,11 @@ import { collectGarbage } from '../../lib/jobs/closing.js';
 import { makeCommitter } from '../../lib/jobs/commit.js';
 import { type Ending, pinned, quarantined } from '../../lib/jobs/lifecycle.js';
 import type { RestoreOutcome } from '../../lib/jobs/restore.js';
+import type { Tallies } from '../../lib/queue/index.js';
+import { expectedLifetimeMs } from '../../lib/training/checkpoint-interval.js';
 import type { FromTrainer, Snapshot } from '../protocol.js';
 import { endWith, endWithout, failure } from './ending.js';
-import { makeFigures } from './figures.js';
+import { type Figures, makeFigures } from './figures.js';
 import { type Happening, watchHappenings } from './happenings.js';
 import { type Inbox, makeInbox } from './inbox.js';
 import { type AttemptInputs, causeOf } from './inputs.js';
@@ -36,13 +38,15 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
   session.resumedFrom = restored?.commit.id ?? null;
 
   let pins: Inputs | null = claim.head().inputs;
-  const figures = makeFigures(inputs.course, start?.micro_batches ?? 0, session.startedMs, () => deps.clock.monotonicMs(), session.queueMs);
+  const figures = makeFigures(inputs.course, start?.micro_batches ?? 0, session.startedMs, () => deps.clock.monotonicMs(), session.waited);
   const committer = makeCommitter({ store: deps.store, clock: deps.clock, log }, claim, restored?.manifest ?? null);
   const saver = makeSaver({
     claim, committer, stamp, feed: deps.feed, now: () => deps.clock.now(), inputs: () => pins!, specSha256: inputs.specSha256, keepLast: record.spec.checkpoint.keep_last, keepBest: record.spec.checkpoint.keep_best,
     nowMs: () => deps.clock.monotonicMs(),
-    onSaved: (snapshot, tookMs) => {
+    trainSeconds: figures.trainSeconds,
+    onSaved: (snapshot, tookMs, bytes) => {
       figures.timings.save_ms += Math.round(tookMs);
+      deps.feed.tally({ commits: 1, commit_bytes: bytes, commit_seconds: (snapshot.writeMs + tookMs) / 1_000 });
       deps.pace.saved(inputs.programKey, snapshot.writeMs + tookMs);
     },
   });
@@ -71,6 +75,7 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
       initFile: restored ? null : inputs.initFile,
       resume,
       parts: partsOf(pins?.numerics_class ?? ''),
+      lifetimeMs: expectedLifetimeMs(claim.head().counters),
       spoolDir: session.spoolDir,
     });
     return await takeHappenings();
@@ -178,6 +183,7 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
 
     function begin(): void {
       running = true;
+      if (claim.number > 1) deps.feed.tally(recoveryOf(figures.timings));
       trainer.send({ type: 'run', attempt: claim.attempt });
       if (noticed) trainer.send({ type: 'snapshot', attempt: claim.attempt });
       else beating.phase('running');
@@ -189,8 +195,9 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
     function hear(message: FromTrainer): void {
       switch (message.type) {
         case 'ready': {
-          figures.timings.load_ms = Math.round(message.loadMs);
+          // What the trainer loads, and what it took to get there: inputs, checkpoint, perhaps a process.
           figures.timings.warmup_ms = Math.round(message.warmupMs);
+          figures.timings.load_ms = Math.max(0, Math.round(deps.clock.monotonicMs() - session.startedMs) - figures.timings.warmup_ms);
           session.facts = message.facts;
           log.info({ pid: trainer.pid, engine: message.facts.engine, device: message.facts.device, lanes: message.facts.lanes, load_ms: figures.timings.load_ms, warmup_ms: figures.timings.warmup_ms }, 'the trainer is ready');
           controls.onFacts(message.facts.engine, message.facts.device);
@@ -281,6 +288,7 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
           if (isAppError(happening.error, 'fenced')) throw happening.error;
           if (happening.error === null) {
             figures.kept(happening.snapshot.counters.cursor.micro_batches);
+            deps.feed.tally(figures.untold());
             void log.keep();
           } else {
             log.error({ err: happening.error }, 'a checkpoint was not committed, training goes on');
@@ -325,5 +333,7 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
     }
   }
 }
+
+const recoveryOf = ({ detect_ms, queue_ms, load_ms, warmup_ms }: Figures['timings']): Tallies => ({ recoveries: 1, detect_seconds: detect_ms / 1_000, queue_seconds: queue_ms / 1_000, load_seconds: load_ms / 1_000, warmup_seconds: warmup_ms / 1_000 });
 
 const waitingFor = (unsavedMs: number): string => `no checkpoint could be committed for ${unsavedMs / 1_000} s (PAWL_UNSAVED_SECONDS): training waits until one is`;

@@ -35,14 +35,16 @@ export interface SaverOptions {
   keepLast: number;
   keepBest: KeepBestSpec | null;
   nowMs(): number;
-  /** A snapshot is committed; so long it took since its files were written. */
-  onSaved(snapshot: Snapshot, tookMs: number): void;
+  /** Of this attempt, up to that micro-batch. */
+  trainSeconds(upTo: number): number;
+  /** A snapshot is committed; so long it took since its files were written, and so much was written. */
+  onSaved(snapshot: Snapshot, tookMs: number, bytes: number): void;
 }
 
 /** Events that an end without a commit may add to HEAD. */
 const CARRIED_MAX = 40;
 
-export function makeSaver({ claim, committer, stamp, feed, now, inputs, specSha256, keepLast, keepBest, nowMs, onSaved }: SaverOptions): Saver {
+export function makeSaver({ claim, committer, stamp, feed, now, inputs, specSha256, keepLast, keepBest, nowMs, trainSeconds, onSaved }: SaverOptions): Saver {
   let updateRows: UpdateRow[] = [];
   let epochRows: EpochRow[] = [];
   let events: JobEvent[] = [];
@@ -94,11 +96,13 @@ export function makeSaver({ claim, committer, stamp, feed, now, inputs, specSha2
           keepBest,
           best: snapshot.best,
           final: final ?? null,
+          trainSeconds: trainSeconds(cursor.micro_batches),
+          saveSeconds: () => (snapshot.writeMs + nowMs() - fromMs) / 1_000,
           checkpointId: `ckpt_${ulid().toLowerCase()}`,
           ...(ending ? { ending } : {}),
         },
       );
-      onSaved(snapshot, nowMs() - fromMs);
+      onSaved(snapshot, nowMs() - fromMs, manifest.bytes_written);
       updateRows = updateRows.filter((row) => row.update > cursor.updates);
       epochRows = epochRows.filter((row) => row.epoch > cursor.epoch);
       events = events.filter((event) => !saved.events.has(event));

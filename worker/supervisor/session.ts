@@ -71,6 +71,12 @@ export type AttemptOutcome =
   /** The store did not take the ending; the job is left to whoever claims it next. */
   | { kind: 'abandoned'; message: string };
 
+/** How long the job had no worker before this attempt: until somebody knew, and then in the line. */
+export interface Waited {
+  detectMs: number;
+  queueMs: number;
+}
+
 export interface Session {
   deps: AttemptDeps;
   record: JobRecord;
@@ -81,8 +87,7 @@ export interface Session {
   stamp: FeedStamp;
   spoolDir: string;
   startedMs: number;
-  /** How long the job had waited for a worker. */
-  queueMs: number;
+  waited: Waited;
   beating: Beating;
   /** Known once the trainer is ready. */
   facts: EngineFacts | null;

@@ -9,7 +9,7 @@ import type { JobSpec } from '../../lib/contract/spec.js';
 import { isAppError } from '../../lib/errors.js';
 import { makeLiveness } from '../../lib/jobs/liveness.js';
 import type { Log } from '../../lib/log.js';
-import type { JobQueue, Ticket, TicketOutcome } from '../../lib/queue/index.js';
+import type { JobQueue, TakenTicket, TicketOutcome } from '../../lib/queue/index.js';
 import { processMemoryBytes } from '../../lib/process-memory.js';
 import type { Store } from '../../lib/store/index.js';
 import type { EngineChoice, TrainerSetup } from '../trainer-environment.js';
@@ -102,7 +102,7 @@ export async function makeSupervisor(options: SupervisorOptions): Promise<Superv
   const yielding = makeYielding({ worker: id, list: queue.workers.list, clock });
   const consumer = queue.makeConsumer({ slots, handler: handle });
 
-  async function handle(ticket: Ticket, signal: AbortSignal): Promise<TicketOutcome> {
+  async function handle(ticket: TakenTicket, signal: AbortSignal): Promise<TicketOutcome> {
     // Two tickets of one job can meet here after a retry; the second finds a live owner at the latest in HEAD.
     if (active.has(ticket.job)) return { postponeMs: 1_000 };
     const mine: Active = { notice: makeNotice(), nudged: new Set(), hinted: new Set() };

@@ -66,10 +66,10 @@ export function startAttempt({ start, engine, send, hooks, unsavedMs }: AttemptO
     let prepared: Prepared | null = null;
     try {
       prepared = await prepare(start, await engine);
-      const { training, facts, hashed, loadMs, warmupMs, totalUpdates } = prepared;
+      const { training, facts, hashed, warmupMs, totalUpdates } = prepared;
       // compiling keeps messages waiting: a stop that came meanwhile is heard first
       await nextTurn();
-      if (stop === null) send({ type: 'ready', attempt, facts, hashed, loadMs, warmupMs, totalUpdates });
+      if (stop === null) send({ type: 'ready', attempt, facts, hashed, warmupMs, totalUpdates });
       await running;
       counters = training.start;
       progress = makeProgress({ attempt, send, nowMs, start: counters });
@@ -134,6 +134,7 @@ export function startAttempt({ start, engine, send, hooks, unsavedMs }: AttemptO
     const { spec, program } = training;
     return makeSnapshots({
       policy: spec.checkpoint,
+      lifetimeMs: start.lifetimeMs,
       dir: start.spoolDir,
       tensors: (counters) => expectedState(plan, spec.training, holdsWindow(counters.cursor), keepsBest(spec, counters)),
       finalTensors: expectedState(plan, spec.training, false),

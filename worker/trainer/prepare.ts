@@ -35,23 +35,21 @@ export interface Prepared {
   /** Of the files that were to be hashed. */
   hashed: Fingerprint[];
   totalUpdates: number;
-  loadMs: number;
   warmupMs: number;
 }
 
 export async function prepare(start: Start, engine: Engine): Promise<Prepared> {
   const { spec } = start;
-  const startedMs = performance.now();
   const data = await loadData(spec, start.data, start.spoolDir);
   try {
-    return await prepareOn(data, start, engine, performance.now() - startedMs);
+    return await prepareOn(data, start, engine);
   } catch (error) {
     await data.close();
     throw error;
   }
 }
 
-async function prepareOn(data: LoadedData, start: Start, engine: Engine, loadMs: number): Promise<Prepared> {
+async function prepareOn(data: LoadedData, start: Start, engine: Engine): Promise<Prepared> {
   const { spec } = start;
   const loadedMs = performance.now();
   const course = courseOf(spec.training, data.description.samples);
@@ -69,7 +67,6 @@ async function prepareOn(data: LoadedData, start: Start, engine: Engine, loadMs:
       facts: { engine: engine.name, device: engine.device, lanes: compiled.lanes, numericsClass: `${engine.numerics}; batch ${program.batchSize}${parts === 1 ? '' : ` in ${parts} parts`}; program ${program.key}` },
       hashed: [...data.hashed, ...hashed],
       totalUpdates: totalUpdates(course),
-      loadMs,
       warmupMs: performance.now() - loadedMs,
     };
   } catch (error) {

@@ -8,28 +8,17 @@ export interface LastSnapshot {
   takenAtMs: number;
 }
 
-/** How long a preemptible machine lasts, as far as the cadence "auto" is concerned. */
-const LIFETIME_MS = 3_600_000;
-const AUTO_LEAST_MS = 5_000;
-const AUTO_MOST_MS = 600_000;
-
-/**
- * The interval that loses least by saving and by dying together, √(2 · cost · lifetime): Young, "A first order approximation to the
- * optimum checkpoint interval", Communications of the ACM 17 (1974), https://doi.org/10.1145/361147.361115.
- * @param saveMs what the last snapshot took until it was committed; null before there was one
- */
-export const autoIntervalMs = (saveMs: number | null): number => Math.min(AUTO_MOST_MS, Math.max(AUTO_LEAST_MS, Math.sqrt(2 * (saveMs ?? 0) * LIFETIME_MS)));
-
 /**
  * Counts are on a fixed grid (every 5 updates: 5, 10, 15, …), whatever was resumed or delayed in between; one that was
  * delayed past several points of the grid is taken once.
+ * @param autoMs the interval of "auto"
  */
-export function isSnapshotDue(policy: CheckpointPolicySpec, last: LastSnapshot, cursor: Cursor, nowMs: number, saveMs: number | null = null): boolean {
+export function isSnapshotDue(policy: CheckpointPolicySpec, last: LastSnapshot, cursor: Cursor, nowMs: number, autoMs: number): boolean {
   const crossed = (every: number | null, before: number, now: number): boolean => every !== null && Math.floor(now / every) > Math.floor(before / every);
   if (cursor.micro_batches === last.cursor.micro_batches) return false;
   const { every_seconds: everySeconds } = policy;
   return (
-    (everySeconds !== null && nowMs - last.takenAtMs >= (everySeconds === 'auto' ? autoIntervalMs(saveMs) : everySeconds * 1000)) ||
+    (everySeconds !== null && nowMs - last.takenAtMs >= (everySeconds === 'auto' ? autoMs : everySeconds * 1000)) ||
     crossed(policy.every_updates, last.cursor.updates, cursor.updates) ||
     crossed(policy.every_micro_batches, last.cursor.micro_batches, cursor.micro_batches)
   );

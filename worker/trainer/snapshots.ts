@@ -9,6 +9,7 @@ import { stateFiles } from '../../lib/model/state-files.js';
 import type { StateCounters, StateRole } from '../../lib/training/state.js';
 import type { Snapshot, SnapshotFile } from '../protocol.js';
 import type { StateSnapshot } from './engines/index.js';
+import { bestCheckpointMs } from '../../lib/training/checkpoint-interval.js';
 import { isSnapshotDue, type LastSnapshot } from './snapshot-policy.js';
 import { spoolSnapshot, type SnapshotFiles } from './spool.js';
 
@@ -34,6 +35,8 @@ export interface Snapshots {
 
 export interface SnapshotsOptions {
   policy: CheckpointPolicySpec;
+  /** How long the worker may be expected to last. */
+  lifetimeMs: number;
   dir: string;
   /** What a state holds. */
   tensors(counters: StateCounters): ReadonlyMap<string, ExpectedTensor>;
@@ -128,7 +131,7 @@ export function makeSnapshots(options: SnapshotsOptions): Snapshots {
   return {
     boundary(counters) {
       const isFree = queue.length === 0 && unsettled === null;
-      if (bestValue === null && !(isFree && (requested || isSnapshotDue(policy, last, counters.cursor, nowMs(), saveMs)))) return;
+      if (bestValue === null && !(isFree && (requested || isSnapshotDue(policy, last, counters.cursor, nowMs(), bestCheckpointMs(saveMs, options.lifetimeMs))))) return;
       queue.push(take(counters));
       reportNext();
     },

@@ -57,9 +57,9 @@ export const addJobs: AddCommands = (program, context) => {
     }
     const rows = list.data.map((attempt) => [
       attempt.number, attempt.worker, attempt.engine, attempt.started_at.slice(0, 19), attempt.ended_at === null ? null : duration((Date.parse(attempt.ended_at) - Date.parse(attempt.started_at)) / 1_000), attempt.end_reason, attempt.resumed_from,
-      attempt.executed_micro_batches, attempt.wasted_micro_batches,
+      attempt.executed_micro_batches, attempt.wasted_micro_batches, ...(['detect_ms', 'queue_ms', 'load_ms', 'warmup_ms'] as const).map((part) => seconds(attempt.timings[part])),
     ]);
-    context.out(table(['#', 'WORKER', 'ENGINE', 'STARTED', 'TOOK', 'ENDED', 'RESUMED FROM', 'EXECUTED', 'WASTED'], rows));
+    context.out(table(['#', 'WORKER', 'ENGINE', 'STARTED', 'TOOK', 'ENDED', 'RESUMED FROM', 'EXECUTED', 'WASTED', 'DETECT', 'QUEUE', 'LOAD', 'WARM-UP'], rows));
     more(list);
   });
 
@@ -79,6 +79,8 @@ export const addJobs: AddCommands = (program, context) => {
   withExamples(attempts, ['pawl attempts JOB']);
   withExamples(checkpoints, ['pawl checkpoints JOB', 'pawl export JOB --checkpoint CHECKPOINT --out weights.safetensors']);
 };
+
+const seconds = (ms: number | null): string | null => (ms === null ? null : `${(ms / 1_000).toFixed(1)}s`);
 
 function tagOf(text: string): [string, string] {
   const equals = text.indexOf('=');

@@ -6,10 +6,11 @@ import { frameworkBenchmarks } from './frameworks.js';
 import { jobOverhead } from './job-overhead.js';
 import { lanes } from './lanes.js';
 import { memory } from './memory.js';
+import { preemption } from './preemption.js';
 import { processMemory } from './process-memory.js';
 import { readers } from './readers.js';
 import { recover } from './recover.js';
 import { submit } from './submit.js';
 import { warm } from './warm.js';
 
-export const BENCHMARKS: readonly Benchmark[] = [...frameworkBenchmarks, jobOverhead, commits, memory, lanes, engines, submit, warm, processMemory, readers, recover];
+export const BENCHMARKS: readonly Benchmark[] = [...frameworkBenchmarks, jobOverhead, commits, memory, lanes, engines, submit, warm, processMemory, readers, recover, preemption];

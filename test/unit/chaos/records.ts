@@ -19,7 +19,7 @@ export function commitAt(seq: number, { base = `w${seq}`, microBatches = seq * 3
 export function headAt(seq: number, more: Partial<Head> = {}): Head {
   const retained = more.retained ?? [seq - 1, seq].filter((each) => each > 0).map((each) => commitAt(each));
   return {
-    ...emptyHead(), version: 10 * seq + 1, fence: 1, seq, attempt: 'a1', owner: { attempt: 'a1', number: 1, worker: 'wrk_1', started_at: '2026-01-01T00:00:00.000Z', resumed_from: null, resumed_at: 0 }, manifest: retained.at(-1)?.manifest ?? null, retained, ...more,
+    ...emptyHead(), version: 10 * seq + 1, fence: 1, seq, attempt: 'a1', owner: { attempt: 'a1', number: 1, worker: 'wrk_1', started_at: '2026-01-01T00:00:00.000Z', resumed_from: null, resumed_at: 0, train_seconds: 0 }, manifest: retained.at(-1)?.manifest ?? null, retained, ...more,
   };
 }
 

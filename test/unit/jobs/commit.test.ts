@@ -51,7 +51,7 @@ function stateAt(microBatches: number, { slots = `slots ${Math.floor(microBatche
 }
 let checkpoints = 0;
 const commit = (committer: Committer, at: ReturnType<typeof stateAt>): Promise<{ head: Head; manifest: Manifest }> =>
-  committer.commit({ ...at, updateRows: [], epochRows: [], events: [], inputs: INPUTS, specSha256: 'e'.repeat(64), keepLast: 2, keepBest: null, best: null, final: null, checkpointId: `ckpt_${++checkpoints}` });
+  committer.commit({ ...at, updateRows: [], epochRows: [], events: [], inputs: INPUTS, specSha256: 'e'.repeat(64), keepLast: 2, keepBest: null, best: null, final: null, trainSeconds: 0, saveSeconds: () => 0, checkpointId: `ckpt_${++checkpoints}` });
 const deps = (store: Store) => ({ store, clock: systemClock, log: silentLog });
 const bytes = ({ manifest }: { manifest: Manifest }): [number, number] => [manifest.bytes_written, manifest.blobs.reduce((sum, blob) => sum + blob.bytes, 0)];
 const keyOf = ({ manifest }: { manifest: Manifest }, role: string): string | undefined => manifest.blobs.find((blob) => blob.role === role)?.key;

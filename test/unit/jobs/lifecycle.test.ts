@@ -19,7 +19,14 @@ describe('claiming', () => {
     expect(head.events[0]!.id).toBe(EVENT_ID_STRIDE + 1);
     const second = claimed(head, { ...claimant, attempt: 'a2' });
     expect(second.events.map(({ id }) => id)).toEqual([EVENT_ID_STRIDE + 1, 2 * EVENT_ID_STRIDE + 1, 2 * EVENT_ID_STRIDE + 2]);
-    expect(second.counters).toMatchObject({ attempts: 2, kills_since_commit: 2, preemptions: 0, restarts: 1 });
+    expect(second.counters).toMatchObject({ attempts: 2, kills_since_commit: 2, preemptions: 0, restarts: 1, losses: 1 });
+  });
+
+  test('counts what an owner that vanished trained, and how long it lived, up to its last sign of life', () => {
+    const first = claimed(emptyHead(), claimant);
+    const later = new Date(now.getTime() + 100_000);
+    const { counters } = claimed(first, { ...claimant, attempt: 'a2', now: later, displaced: { ...NOTHING_DONE, executedMicroBatches: 30, executedSeconds: 60, wastedMicroBatches: 5, wastedSeconds: 10, silentMs: 9_000 } });
+    expect(counters).toMatchObject({ attempt_seconds: 91, executed_micro_batches: 30, executed_seconds: 60, wasted_micro_batches: 5, wasted_seconds: 10, losses: 1 });
   });
 
   test.each<[string, Partial<Head>, boolean, string]>([
@@ -73,6 +80,7 @@ describe('an attempt’s end', () => {
   test('an orderly end takes its claim back from the crash-loop count, a kill does not', () => {
     expect(attemptEnded(owned(), notice, NOTHING_DONE, limits, now).counters.kills_since_commit).toBe(0);
     expect(attemptEnded(owned(), { kind: 'killed', reason: 'preempted_kill', message: '' }, NOTHING_DONE, limits, now).counters.kills_since_commit).toBe(1);
+    expect([notice, { kind: 'killed', reason: 'preempted_kill', message: '' } as const].map((ending) => attemptEnded(owned(), ending, NOTHING_DONE, limits, now).counters.losses)).toEqual([0, 1]);
   });
 
   test('failures are retried max_failures times, preemptions without limit unless there is one', () => {

@@ -57,7 +57,7 @@ beforeEach(async () => {
     },
     onFacts: () => undefined,
   };
-  running = runAttempt(deps, { job: JOB, gen: 0, fence: 0 }, controls);
+  running = runAttempt(deps, { job: JOB, gen: 0, fence: 0, sinceMs: 0 }, controls);
   await fetching;
 });
 

@@ -38,6 +38,7 @@ afterEach(async () => {
 function make(policy: Partial<CheckpointPolicySpec>, { into = dir, slots = true, committedRoles = [] as StateRole[], tensors = ({ cursor }: StateCounters) => TENSORS(holdsWindow(cursor), slots) } = {}): Snapshots {
   return makeSnapshots({
     policy: { every_seconds: null, every_updates: null, every_micro_batches: null, keep_last: 2, keep_best: null, ...policy },
+    lifetimeMs: 3_600_000,
     dir: into,
     tensors,
     finalTensors: TENSORS(false, slots),
