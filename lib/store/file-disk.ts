@@ -191,5 +191,5 @@ export function toStoreError(what: string, error: unknown): unknown {
   if (syscall === 'link' && NO_LINKS.has(errno)) {
     return new AppError('store_unsafe', `${what}: this file system has no hard links (${errno})`, { cause: error });
   }
-  return new AppError('store_unavailable', `${what}: ${errno}`, { cause: error });
+  return new AppError('store_unavailable', `${what}: ${errno === 'EROFS' ? 'the disk can only be read (EROFS)' : errno}`, { cause: error });
 }

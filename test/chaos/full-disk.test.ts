@@ -4,6 +4,7 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { makeClient } from '../../api/client.js';
 import { startTestSystem, type TestSystem, waitFor } from '../support/system.js';
 import { makeDatasets } from '../support/datasets.js';
 import { s3ServerAvailable } from '../support/s3-server.js';
@@ -12,6 +13,8 @@ import { idxOf } from '../unit/data/idx-files.js';
 import { expectSameBits, recipe, type Reference, undisturbed, untilTraining } from './recipe.js';
 
 const spec = recipe();
+/** Long enough to train through it. */
+const long = recipe(60);
 let reference: Reference;
 let system: TestSystem;
 let folder: TempDir;
@@ -42,6 +45,16 @@ async function smallDisk(sizeKib: number): Promise<string> {
   execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${sizeKib}k`, 'tmpfs', mounted]);
   return mounted;
 }
+/** False where a file is open for writing. */
+function remount(disk: string, how: 'ro' | 'rw'): boolean {
+  try {
+    execFileSync('mount', ['-o', `remount,${how}`, disk], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Takes every byte that is left. */
 function fill(disk: string): string {
   const filler = join(disk, 'filler');
@@ -91,6 +104,29 @@ describe.skipIf(!canMount)('on a full disk', () => {
     execFileSync('sh', ['-c', `rm -f ${join(disk, 'filler')}*`]);
     const head = await system.terminal(job);
     await expectSameBits(system, job, head, reference);
+  });
+
+  test('that can only be read: the API says so, training goes on, and when it can be written nothing is lost', async () => {
+    const disk = await smallDisk(16_384);
+    system = await startTestSystem({ storeUrl: `file:${join(disk, 'store')}` });
+    await system.startController();
+    await system.startWorker();
+    const client = makeClient({ url: (await system.startApi()).url, retryBudgetMs: 0 });
+    const job = await system.submit(long);
+    const before = await untilTraining(system, job, 30);
+    // Refused while a file is open for writing, as one is for much of the time.
+    await waitFor('the disk can only be read', () => Promise.resolve(remount(disk, 'ro')), 60_000);
+    await expect(client.submit(spec)).rejects.toMatchObject({ status: 503, code: 'store_unavailable' });
+    expect((await client.job(job)).status).toBe('running');
+    const standing = await system.head(job);
+    const done = (await system.queue.heartbeats.read(job))?.progress?.micro_batches ?? 0;
+    await waitFor('training goes on', async () => ((await system.queue.heartbeats.read(job))?.progress?.micro_batches ?? 0) > done + 20);
+    expect(await system.head(job), 'nothing was written').toEqual(standing);
+    expect(standing.retained.at(-1)!.micro_batches).toBeGreaterThanOrEqual(before.retained.at(-1)!.micro_batches);
+    expect(remount(disk, 'rw')).toBe(true);
+    const head = await system.terminal(job);
+    await expectSameBits(system, job, head, await undisturbed(long));
+    expect([head.counters.attempts, head.counters.failures]).toEqual([1, 0]);
   });
 
   test('a spool without space ends the job as store_full, its checkpoints untouched', async () => {
