@@ -6,18 +6,19 @@ import { slotOf } from './schedule.js';
 import { type Missed, type Run, sleep, type Struck, type Tracked } from './state.js';
 import { insist, say } from './verbs.js';
 
-const NOTICE_GRACE_SECONDS = 30;
+/** Too short to train on; and long enough. */
+const NOTICE_GRACE_SECONDS = [2, 30] as const;
 const CANCELLED_WITHIN_MS = 120_000;
 
 export async function strikeJob(run: Run, struck: Struck): Promise<Missed> {
-  const job = run.jobs.findLast(({ slot, over }) => slot === slotOf(struck) && !over);
-  if (!job) return 'the slot has no job';
+  const job = isNotice(struck) ? someOwned(run, struck) : run.jobs.findLast(({ slot, over }) => slot === slotOf(struck) && !over);
+  if (!job) return isNotice(struck) ? 'no job has an owner' : 'the slot has no job';
   struck.job = job.id;
   const { kind } = struck;
   if (kind === 'notice' || kind === 'notice-kill') {
     const { head } = job;
     if (head?.owner) job.recovering.push({ struck, fence: head.fence, seq: head.seq, sameFence: false });
-    const missed = await asked(() => run.system.client.preempt(job.id, kind === 'notice' ? NOTICE_GRACE_SECONDS : 0));
+    const missed = await asked(() => run.system.client.preempt(job.id, kind === 'notice' ? NOTICE_GRACE_SECONDS[Math.floor(struck.chance * 2)]! : 0));
     if (missed !== null) job.recovering = job.recovering.filter((one) => one.struck !== struck);
     return missed;
   }
@@ -29,6 +30,14 @@ export async function strikeJob(run: Run, struck: Struck): Promise<Missed> {
     job.verb = null;
     job.busy = false;
   }
+}
+
+const isNotice = ({ kind }: Struck): boolean => kind === 'notice' || kind === 'notice-kill';
+
+/** One of those that are being worked on: a notice to another one is no strike. */
+function someOwned(run: Run, { target }: Struck): Tracked | undefined {
+  const owned = run.jobs.filter(({ head, over }) => !over && head?.owner);
+  return owned[target % Math.max(1, owned.length)];
 }
 
 /** HEAD as it stands when a verb was acknowledged, from which on it has to hold. */
