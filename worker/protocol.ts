@@ -4,6 +4,7 @@
 //   supervisor → trainer   start → (ready) → run → snapshot* / stop → … → release
 //   trainer → supervisor   ready · progress* · snapshot* · snapshot_failed* · waiting* · stopped | done | failed · idle
 import type { ErrorCode } from '../lib/errors.js';
+import type { Rung } from '../lib/contract/records.js';
 import type { JobSpec } from '../lib/contract/spec.js';
 import type { EpochRow, UpdateRow } from '../lib/contract/rows.js';
 import type { Fingerprint } from '../lib/data/fingerprint.js';
@@ -38,6 +39,8 @@ export type ToTrainer =
       parts: number;
       /** How long a worker of this job may be expected to last: for checkpoints as often as "auto" takes them. */
       lifetimeMs: number;
+      /** Stop after that update, with its figures; null: go on. */
+      pauseAt: number | null;
       /** An existing empty folder for this attempt's snapshots; data that has to be unpacked takes its disk's space. */
       spoolDir: string;
     }
@@ -110,7 +113,8 @@ export type FromTrainer =
   /** Nothing was committed for so long that training stands still until something is. */
   | { type: 'waiting'; attempt: string; unsavedMs: number }
   /** After `stop`. Null if the snapshot was to be discarded, or if the state is still the one that the attempt started from. */
-  | { type: 'stopped'; attempt: string; snapshot: Snapshot | null }
+  /** `rung`: it stopped because it got to `pauseAt`. */
+  | { type: 'stopped'; attempt: string; snapshot: Snapshot | null; rung: Rung | null }
   /** Training ended; the last snapshot is the final state (window_position 0). `stateFile` is the canonical final state: weights and slots in one safetensors file. */
   | { type: 'done'; attempt: string; snapshot: Snapshot; stateFile: SnapshotFile; outcome: TrainingOutcome }
   /** `param`: the field of the spec that it is about, if it is about one. */

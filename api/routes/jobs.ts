@@ -68,7 +68,7 @@ export function makeJobRoutes(deps: RouteDeps) {
       const sent = { principal: PRINCIPAL, key, bodySha256: bodySha256(request.body ?? null) };
       const repeat = key === null ? null : await findRepeat(store, { ...sent, key }, deps.clock.now());
       if (!repeat) await assertRoom();
-      const { record, replayed } = repeat ? { record: repeat, replayed: true } : await submitJob(control, { ...sent, id: deps.newJobId(), ...(await admitSpec(request.body, deps.places, store)) });
+      const { record, replayed } = repeat ? { record: repeat, replayed: true } : await submitJob(control, { ...sent, id: deps.newJobId(), pauseAtUpdate: null, ...(await admitSpec(request.body, deps.places, store)) });
       if (replayed) void reply.header('idempotent-replayed', 'true');
       else listing.note(record.id, 0);
       void reply.code(201).header('location', `/v1/jobs/${record.id}`);

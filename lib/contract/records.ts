@@ -52,10 +52,14 @@ export const RetainedCommit = Type.Object(
 );
 export type RetainedCommit = Static<typeof RetainedCommit>;
 
+const Figures = Type.Unsafe<Record<string, number | null>>({ type: 'object', additionalProperties: { anyOf: [{ type: 'number' }, { type: 'null' }] } });
+/** Figures of a state that a sweep asked for: of training, over its epoch so far; and of a validation made for it. */
+export const Rung = Type.Object({ update: Count, metrics: Figures, validation: nullable(Figures) }, closed);
+export type Rung = Static<typeof Rung>;
+
 export const JobFailure = Type.Object({ code: Type.String(), message: Type.String(), param: nullable(Type.String()) }, closed);
 export type JobFailure = Static<typeof JobFailure>;
 
-const Figures = Type.Unsafe<Record<string, number | null>>({ type: 'object', additionalProperties: { anyOf: [{ type: 'number' }, { type: 'null' }] } });
 export const JobResult = Type.Object(
   {
     weights_sha256: Sha256,
@@ -122,6 +126,10 @@ export const Head = Type.Object(
     /** Random, new at each write of a claimant and untouched by others: whether an unanswered write took effect. */
     write: nullable(Type.String()),
     owner: nullable(Owner),
+    /** After which update it pauses by itself (null: none); null: as its record says. */
+    pause_at: nullable(Type.Object({ update: nullable(Count) }, closed)),
+    /** Where it did so. */
+    rungs: Type.Array(Rung),
     /** Why it is as it is: the last attempt's end, or the reason of a terminal state. */
     reason: nullable(Reason),
     message: nullable(Type.String()),
@@ -191,6 +199,8 @@ export interface JobRecord {
   id: string;
   created_at: string;
   spec: JobSpec;
+  /** After which update it pauses by itself, until HEAD says otherwise; null: it does not. */
+  pause_at_update: number | null;
 }
 /** open/<id>.<gen>: the job wants attention. */
 export interface OpenMarker {

@@ -5,7 +5,7 @@ import { closeJob } from './closing.js';
 import { type HandoverDeps, issueTicket, withdrawTicket } from './handover.js';
 import { editHead, type HeadDeps, readHead } from './head.js';
 import { isTerminal, NOTHING_DONE } from './lifecycle.js';
-import { afterVerb, retried } from './verbs.js';
+import { afterVerb, goesOnUntil, retried } from './verbs.js';
 import { openKey } from './names.js';
 import { reconcileJob } from './reconcile.js';
 import { requireRecord, toJson } from './record.js';
@@ -26,6 +26,17 @@ export async function sayVerb(deps: ControlDeps, job: string, verb: Verb, cause:
   const head = await editHead(deps, job, (current) => afterVerb(current, verb, cause));
   if (verb === 'resume') await issueTicket(deps, record, head, { reissue: head.started_at !== null });
   else if (head.owner === null) await withdraw(deps, record, head);
+  return head;
+}
+
+/**
+ * Lets a job go on that has paused by itself, up to another update (null: to its end). HEAD holds it when this returns.
+ * @throws AppError not_found, invalid_state, store_unavailable
+ */
+export async function goOnUntil(deps: ControlDeps, job: string, update: number | null): Promise<Head> {
+  const record = await requireRecord(deps.store, job);
+  const head = await editHead(deps, job, (current) => goesOnUntil(current, update));
+  await issueTicket(deps, record, head, { reissue: head.started_at !== null });
   return head;
 }
 

@@ -15,7 +15,7 @@
 //     └─────────────────────────────────────────────────────────────┘
 //
 // `status` is stored nowhere: statusOf() (status.ts) computes it from HEAD, the ticket and the owner's heartbeat.
-import type { Counters, Head, HeadState, Inputs, JobFailure, JobResult, RetainedCommit, StatusReason } from '../contract/records.js';
+import type { Counters, Head, HeadState, Inputs, JobFailure, JobResult, RetainedCommit, Rung, StatusReason } from '../contract/records.js';
 import { TERMINAL_STATES } from '../contract/records.js';
 import type { EventType, JobEvent } from '../contract/rows.js';
 import type { KeepBestSpec } from '../contract/spec.js';
@@ -35,7 +35,7 @@ const NO_COUNTERS: Counters = {
 /** What a job without a HEAD object has: fence 0, open, wanted. */
 export function emptyHead(): Head {
   return {
-    version: 0, gen: 0, fence: 0, seq: 0, state: 'open', want: { verb: 'run', seq: 0, cause: 'user' }, attempt: null, write: null, owner: null,
+    version: 0, gen: 0, fence: 0, seq: 0, state: 'open', want: { verb: 'run', seq: 0, cause: 'user' }, attempt: null, write: null, owner: null, pause_at: null, rungs: [],
     reason: null, message: null, manifest: null, manifest_sha256: null, retained: [], pins: [], quarantined: [], inputs: null,
     counters: { ...NO_COUNTERS }, events: [], started_at: null, finished_at: null, result: null, error: null,
   };
@@ -221,7 +221,7 @@ export function quarantined(head: Head, manifests: readonly string[], lostMicroB
 
 export type Ending =
   /** In order, at a micro-batch: by notice, verb or shutdown. */
-  | { kind: 'stopped'; reason: StatusReason; message: string }
+  | { kind: 'stopped'; reason: StatusReason; message: string; rung?: Rung }
   /** The trainer died; the supervisor is there to say so. */
   | { kind: 'killed'; reason: StatusReason; message: string }
   | { kind: 'completed'; result: JobResult }
@@ -282,7 +282,9 @@ export function attemptEnded(head: Head, ending: Ending, account: AttemptAccount
   if (charge !== null) counters = { ...counters, [charge]: counters[charge] + 1 };
   const exhausted = charge === 'failures' && counters.failures > limits.maxFailures;
   const endReason = ending.kind === 'completed' ? 'completed' : ending.reason;
-  const base = withEvents({ ...head, counters }, now, { type: 'attempt.ended', attempt: number, message: `attempt ${number} ended: ${endReason}`, data: { end_reason: endReason } });
+  const rung = ending.kind === 'stopped' ? ending.rung : undefined;
+  const rungs = rung ? [...head.rungs.filter(({ update }) => update !== rung.update), rung] : head.rungs;
+  const base = withEvents({ ...head, counters, rungs }, now, { type: 'attempt.ended', attempt: number, message: `attempt ${number} ended: ${endReason}`, data: { end_reason: endReason } });
 
   switch (head.want.verb) {
     case 'cancel':
@@ -302,6 +304,8 @@ export function attemptEnded(head: Head, ending: Ending, account: AttemptAccount
       return ended(base, 'failed', ending.retryable ? 'max_failures' : ending.reason, ending.error.message, ending.error, null, now, number);
     case 'killed':
     case 'stopped': {
+      // It has done what it was to do; whoever wants more of it says so.
+      if (rung) return ended({ ...base, want: { verb: 'pause', seq: head.want.seq + 1, cause: ending.reason } }, 'paused', ending.reason, ending.message, null, null, now, number);
       if (exhausted) return ended(base, 'failed', 'max_failures', ending.message, { code: ending.reason, message: ending.message, param: null }, null, now, number);
       if (ending.reason === 'max_duration') return ended(base, 'failed', 'max_duration', ending.message, { code: 'max_duration', message: ending.message, param: 'run.max_duration_seconds' }, null, now, number);
       if (charge === 'preemptions' && limits.maxPreemptions !== null && counters.preemptions > limits.maxPreemptions) {

@@ -19,6 +19,8 @@ export interface SubmitRequest {
   /** A fresh job id; a repeat under the same key gets the stored one instead. */
   id: string;
   spec: JobSpec;
+  /** After which update it pauses by itself; null: it does not. */
+  pauseAtUpdate: number | null;
   /** Another job's checkpoint that it begins with; null without. */
   beginning: Beginning | null;
   /** Who is asking: keys of one principal never meet another's. */
@@ -39,7 +41,7 @@ export function openMarker(record: JobRecord): OpenMarker {
  */
 export async function submitJob(deps: HandoverDeps & HeadDeps, request: SubmitRequest): Promise<{ record: JobRecord; replayed: boolean }> {
   const now = deps.clock.now();
-  const fresh: JobRecord = { id: request.id, created_at: now.toISOString(), spec: request.spec };
+  const fresh: JobRecord = { id: request.id, created_at: now.toISOString(), spec: request.spec, pause_at_update: request.pauseAtUpdate };
   const { beginning } = request;
   const [owner] = await both(settleKey(deps, request, fresh, now), beginning === null ? mark(deps.store, fresh) : Promise.resolve());
   const record: JobRecord = { ...fresh, id: owner.id, created_at: owner.created_at };

@@ -1,6 +1,6 @@
 // What the API's verbs make of HEAD, as pure functions: pause, resume, cancel and kill change what is wanted, retry begins
 // the next gen. control.ts does the writing.
-import type { Head, StatusReason, Want, WantVerb } from '../contract/records.js';
+import type { Head, JobRecord, StatusReason, Want, WantVerb } from '../contract/records.js';
 import { AppError } from '../errors.js';
 import { isTerminal, jumpEvents, withEvents } from './lifecycle.js';
 
@@ -38,6 +38,19 @@ export function afterVerb(head: Head, verb: 'pause' | 'resume' | 'cancel' | 'kil
       return wanted(head, 'kill', cause);
   }
 }
+
+/**
+ * HEAD of a job that is to go on and pause by itself after that update (null: not any more), or null where it already does.
+ * @throws AppError invalid_state
+ */
+export function goesOnUntil(head: Head, update: number | null): Head | null {
+  if (isTerminal(head.state) || head.want.verb === 'cancel' || head.want.verb === 'kill') refuse('continue', head);
+  if (head.want.verb === 'run' && head.pause_at?.update === update) return null;
+  return { ...wanted(head, 'run', head.want.cause), pause_at: { update } };
+}
+
+/** After which update a job pauses by itself; null: it does not. */
+export const pauseAtOf = (record: Pick<JobRecord, 'pause_at_update'>, head: Pick<Head, 'pause_at'>): number | null => (head.pause_at ? head.pause_at.update : record.pause_at_update);
 
 /** HEAD after a retry of generation `fromGen`, or null where that has happened. Attempt numbers, event ids and sums go on. */
 export function retried(head: Head, fromGen: number, now: Date): Head | null {

@@ -50,7 +50,7 @@ export interface TestSystem {
   /** A command of `pawl` as a process, for the API at `url`. */
   pawl(url: string, args: readonly string[], env?: Record<string, string>): Promise<{ code: number | string; out: string; err: string }>;
   /** `beginning`: as an admission found it. */
-  submit(spec: JobSpecInput, beginning?: Beginning | null): Promise<string>;
+  submit(spec: JobSpecInput, beginning?: Beginning | null, pauseAtUpdate?: number | null): Promise<string>;
   head(job: string): Promise<Head>;
   /** Polls HEAD until it satisfies; fails with the last one seen after `ms`. */
   until(job: string, what: string, satisfied: (head: Head) => boolean, ms?: number): Promise<Head>;
@@ -136,10 +136,10 @@ export async function startTestSystem({ store: kind = 'file', env: extra = {}, s
       new Promise((resolve) => {
         execFile(process.execPath, [join(dist, 'api/cli/main.js'), ...args], { env: { ...env, PAWL_URL: url, ...more }, cwd: temp.path }, (error, out, err) => resolve({ code: error === null ? 0 : (error.code ?? error.signal ?? ''), out, err }));
       }),
-    submit: async (input, beginning = null) => {
+    submit: async (input, beginning = null, pauseAtUpdate = null) => {
       const resolved = resolveSpec(input);
       if ('problems' in resolved) throw new Error(JSON.stringify(resolved.problems));
-      const { record } = await submitJob({ store, clock: systemClock, tickets: queue.tickets, log: { warn: () => undefined } }, { id: `job_${ulid().toLowerCase()}`, spec: resolved.spec, beginning, principal: 'test', key: null, bodySha256: '' });
+      const { record } = await submitJob({ store, clock: systemClock, tickets: queue.tickets, log: { warn: () => undefined } }, { id: `job_${ulid().toLowerCase()}`, spec: resolved.spec, pauseAtUpdate, beginning, principal: 'test', key: null, bodySha256: '' });
       watchers.set(record.id, watchJob(store, record.id));
       return record.id;
     },

@@ -6,6 +6,7 @@ import { collectGarbage } from '../../lib/jobs/closing.js';
 import { makeCommitter } from '../../lib/jobs/commit.js';
 import { type Ending, pinned, quarantined } from '../../lib/jobs/lifecycle.js';
 import type { RestoreOutcome } from '../../lib/jobs/restore.js';
+import { pauseAtOf } from '../../lib/jobs/verbs.js';
 import type { Tallies } from '../../lib/queue/index.js';
 import { expectedLifetimeMs } from '../../lib/training/checkpoint-interval.js';
 import type { FromTrainer, Snapshot } from '../protocol.js';
@@ -76,6 +77,7 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
       resume,
       parts: partsOf(pins?.numerics_class ?? ''),
       lifetimeMs: expectedLifetimeMs(claim.head().counters),
+      pauseAt: pauseAtOf(record, claim.head()),
       spoolDir: session.spoolDir,
     });
     return await takeHappenings();
@@ -244,7 +246,7 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
           return;
         case 'stopped': {
           const { snapshot } = message;
-          const why: Stopped = stopping ?? { kind: 'stopped', reason: 'internal_error', message: 'the trainer stopped unasked' };
+          const why: Stopped = message.rung ? { kind: 'stopped', reason: 'sweep_paused', message: `update ${message.rung.update} is reached`, rung: message.rung } : stopping ?? { kind: 'stopped', reason: 'internal_error', message: 'the trainer stopped unasked' };
           endBy(() => (snapshot && claim.head().want.verb !== 'kill' ? endWith(session, saver, figures, snapshot, why) : endWithout(session, saver, figures, why)));
           return;
         }

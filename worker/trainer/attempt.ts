@@ -165,7 +165,7 @@ export function startAttempt({ start, engine, send, hooks, unsavedMs }: AttemptO
       return;
     }
     const nothingNew = JSON.stringify(counters) === JSON.stringify(training.start);
-    send({ type: 'stopped', attempt, snapshot: stop === 'discard' || nothingNew ? null : await snapshots.last(counters, false) });
+    send({ type: 'stopped', attempt, snapshot: stop === 'discard' || nothingNew ? null : await snapshots.last(counters, false), rung: ending.rung });
   }
 
   return {

@@ -2,6 +2,7 @@
 // decided by the cursor (lib/training/cursor.ts), what it means by the engine (engines/); here it is only carried out.
 // Failures are exceptions, expected endings are values.
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Rung } from '../../lib/contract/records.js';
 import type { JobSpec } from '../../lib/contract/spec.js';
 import type { EpochRow, UpdateRow } from '../../lib/contract/rows.js';
 import { AppError } from '../../lib/errors.js';
@@ -14,7 +15,7 @@ import { addMicroBatch, emptySums, windowDivisor } from '../../lib/training/wind
 import type { Batches, TrainingBatch } from './batches.js';
 import type { BestWeights } from './best-weights.js';
 import type { Batch, BlockResult, CompiledProgram, UpdateScalars } from './engines/index.js';
-import { epochRow, updateRow } from './rows.js';
+import { epochRow, rungOf, updateRow } from './rows.js';
 
 /** So many windows in a row that are not finite are no accident. */
 const SKIPS_LIMIT = 10;
@@ -28,6 +29,8 @@ export interface Training {
   program: CompiledProgram;
   best: BestWeights;
   start: StateCounters;
+  /** Stop after that update; null: go on. */
+  pauseAt: number | null;
 }
 
 /** What the loop tells, and what it is told. */
@@ -49,13 +52,16 @@ export interface Watch {
 
 export type Ending =
   /** `epoch` is the last row written; null if the attempt started from a finished state. */
-  { kind: 'completed'; counters: StateCounters; epoch: EpochRow | null } | { kind: 'stopped'; counters: StateCounters };
+  { kind: 'completed'; counters: StateCounters; epoch: EpochRow | null } | { kind: 'stopped'; counters: StateCounters; rung: Rung | null };
 
-export async function train({ spec, course, batches, program, best, start }: Training, watch: Watch): Promise<Ending> {
+export async function train({ spec, course, batches, program, best, start, pauseAt }: Training, watch: Watch): Promise<Ending> {
   const { training, checkpoint } = spec;
   const learningRate = makeLearningRate(training, totalUpdates(course));
   let { cursor, window, epoch, monitor } = start;
   let lastEpoch: EpochRow | null = null;
+  /** Where blocks have to end; what comes after is planned by the whole course. */
+  const haltAt = pauseAt !== null && pauseAt < totalUpdates(course) ? pauseAt : null;
+  const stretch = haltAt === null ? course : { ...course, maxUpdates: haltAt };
   const counters = (): StateCounters => ({ cursor, window, epoch, monitor });
 
   /** Where the state may be kept: messages arrive and files are written here. True if it is time to stop. */
@@ -84,11 +90,16 @@ export async function train({ spec, course, batches, program, best, start }: Tra
   for (;;) {
     const step = planStep(cursor, course);
     if (step === 'finished') return { kind: 'completed', counters: counters(), epoch: lastEpoch };
-    if (isBoundary(cursor, course) && (await pause())) return { kind: 'stopped', counters: counters() };
+    if (isBoundary(cursor, course) && (await pause())) return { kind: 'stopped', counters: counters(), rung: null };
+    // Before the end of an epoch that ends here too: its sums are part of the figures, whatever the attempt began with.
+    if (haltAt !== null && cursor.updates >= haltAt && cursor.window_position === 0) {
+      const validation = await validate(batches.validation, program, pause);
+      return { kind: 'stopped', counters: counters(), rung: validation === 'stopped' ? null : rungOf(training, cursor, epoch, validation) };
+    }
 
     switch (step) {
       case 'micro_batch': {
-        const blocks = planBlocks(cursor, course, { block: program.blockLimit, windows: program.windowLimit, room: watch.room(cursor) });
+        const blocks = planBlocks(cursor, stretch, { block: program.blockLimit, windows: program.windowLimit, room: watch.room(cursor) });
         const gathered = await batches.training(blocks.flatMap(({ cursors }) => cursors));
         const parts = blocks.map((block) => ({ block, batches: gathered.splice(0, block.cursors.length) }));
         for (const [index, result] of run(parts, window).entries()) {
@@ -136,7 +147,7 @@ export async function train({ spec, course, batches, program, best, start }: Tra
       case 'end_epoch': {
         const validation = await validate(batches.validation, program, pause);
         // abandoned: the cursor still says that it is pending, so it starts again from its beginning
-        if (validation === 'stopped') return { kind: 'stopped', counters: counters() };
+        if (validation === 'stopped') return { kind: 'stopped', counters: counters(), rung: null };
         lastEpoch = epochRow(training, learningRate, cursor, epoch, validation);
         watch.epochRow(lastEpoch);
         const ended = isEpochOver(cursor, course);

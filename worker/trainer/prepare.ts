@@ -62,7 +62,7 @@ async function prepareOn(data: LoadedData, start: Start, engine: Engine): Promis
   try {
     const { counters, best, hashed } = await loadState(start, compiled, planned.plan, course);
     return {
-      training: { spec, course, batches: data.batches(planned.plan), program: compiled, best, start: counters },
+      training: { spec, course, batches: data.batches(planned.plan), program: compiled, best, start: counters, pauseAt: start.pauseAt },
       plan: planned.plan,
       facts: { engine: engine.name, device: engine.device, lanes: compiled.lanes, numericsClass: `${engine.numerics}; batch ${program.batchSize}${parts === 1 ? '' : ` in ${parts} parts`}; program ${program.key}` },
       hashed: [...data.hashed, ...hashed],

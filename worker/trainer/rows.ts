@@ -1,5 +1,6 @@
 // Rows of the two metric series, made of the sums in the state: the same numbers whether or not there was a death in between.
 import type { TrainingSpec } from '../../lib/contract/training.js';
+import type { Rung } from '../../lib/contract/records.js';
 import type { EpochRow, UpdateRow } from '../../lib/contract/rows.js';
 import type { LearningRate } from '../../lib/training/learning-rate.js';
 import type { Cursor, PartialSums } from '../../lib/training/state.js';
@@ -28,6 +29,12 @@ export function epochRow(training: TrainingSpec, learningRate: LearningRate, cur
   if (validation === null) return { ...row, lr };
   const { loss, accuracy, top_k_accuracy } = metricsOf(training, validation);
   return { ...row, val_loss: loss, ...(accuracy === undefined ? {} : { val_accuracy: accuracy }), ...(top_k_accuracy === undefined ? {} : { val_top_k_accuracy: top_k_accuracy }), lr };
+}
+
+/** The figures of a state at which a training pauses. */
+export function rungOf(training: TrainingSpec, { updates }: Cursor, epoch: PartialSums, validation: PartialSums | null): Rung {
+  const figures = (sums: PartialSums, prefix: string): Record<string, number | null> => Object.fromEntries(Object.entries(metricsOf(training, sums)).map(([name, value]) => [prefix + name, value ?? null]));
+  return { update: updates, metrics: figures(epoch, ''), validation: validation && figures(validation, 'val_') };
 }
 
 function metricsOf({ metrics, reduction }: TrainingSpec, sums: PartialSums): Pick<UpdateRow, 'loss' | 'accuracy' | 'top_k_accuracy'> {

@@ -40,7 +40,7 @@ function jobs(count: number): { record: JobRecord; head: Head }[] {
   if ('problems' in resolved) throw new Error(JSON.stringify(resolved.problems));
   const now = new Date();
   return Array.from({ length: count }, (_, index) => {
-    const record: JobRecord = { id: `job_${ulid().toLowerCase()}`, created_at: now.toISOString(), spec: resolved.spec };
+    const record: JobRecord = { id: `job_${ulid().toLowerCase()}`, created_at: now.toISOString(), spec: resolved.spec, pause_at_update: null };
     if (index % STARTED_EVERY > 0) return { record, head: emptyHead() };
     const owned = claimed(emptyHead(), { attempt: ulid(), worker: 'wrk_gone', now, displaced: NOTHING_DONE });
     return { record, head: attemptEnded(owned, { kind: 'stopped', reason: 'preempted_notice', message: 'notice' }, NOTHING_DONE, runLimits(record), now) };

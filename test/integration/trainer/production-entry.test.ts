@@ -41,7 +41,7 @@ async function start(attempt: string, resume: ResumeState | null = null, spec = 
   const spoolDir = join(dir, attempt);
   await mkdir(spoolDir);
   const full = resolved(spec);
-  trainer.send({ type: 'start', attempt, spec: full, data: sourcesOf(full), initFile: null, resume, parts: 1, lifetimeMs: 3_600_000, spoolDir });
+  trainer.send({ type: 'start', attempt, spec: full, data: sourcesOf(full), initFile: null, resume, parts: 1, lifetimeMs: 3_600_000, pauseAt: null, spoolDir });
   return spoolDir;
 }
 const resumeFrom = ({ counters, files }: Snapshot): ResumeState => ({ counters, committed: false, files: Object.fromEntries(Object.entries(files).map(([role, { path }]) => [role, path])) });
@@ -90,13 +90,13 @@ describe('a trainer', () => {
     await start('one');
     await trainer.until('ready');
     trainer.send({ type: 'stop', attempt: 'one', deadlineMs: null, discard: false });
-    expect(await trainer.next()).toEqual({ type: 'stopped', attempt: 'one', snapshot: null });
+    expect(await trainer.next()).toEqual({ type: 'stopped', attempt: 'one', snapshot: null, rung: null });
     // and during start-up: it is never ready. Another program, so that there is something to start up
     trainer.send({ type: 'release', attempt: 'one' });
     await trainer.until('idle');
     await start('two', null, { ...DIGITS, training: { ...DIGITS.training, batch_size: 12 } });
     trainer.send({ type: 'stop', attempt: 'two', deadlineMs: null, discard: false });
-    expect(await trainer.next()).toEqual({ type: 'stopped', attempt: 'two', snapshot: null });
+    expect(await trainer.next()).toEqual({ type: 'stopped', attempt: 'two', snapshot: null, rung: null });
   });
 
   test('takes a snapshot that is asked for, and none when it is to be discarded', async () => {
@@ -177,7 +177,7 @@ describe('an attempt that cannot begin', () => {
   const npz: JobSpecInput = { ...DIGITS, data: { type: 'npz', path: 'data.npz' } };
   const startNpz = async (): Promise<void> => {
     await mkdir(join(dir, 'one'));
-    trainer.send({ type: 'start', attempt: 'one', spec: resolved(npz), data: { train: { type: 'npz', path: join(dir, 'data.npz'), x: 'x', y: 'y' }, validation: null, memoryBytes: 2 ** 30 }, initFile: null, resume: null, parts: 1, lifetimeMs: 3_600_000, spoolDir: join(dir, 'one') });
+    trainer.send({ type: 'start', attempt: 'one', spec: resolved(npz), data: { train: { type: 'npz', path: join(dir, 'data.npz'), x: 'x', y: 'y' }, validation: null, memoryBytes: 2 ** 30 }, initFile: null, resume: null, parts: 1, lifetimeMs: 3_600_000, pauseAt: null, spoolDir: join(dir, 'one') });
   };
 
   test('for want of its data says data_missing', async () => {
@@ -196,7 +196,7 @@ describe('an attempt that cannot begin', () => {
   test('because its first weights do not fit says invalid_data and names one', async () => {
     await mkdir(join(dir, 'one'));
     const initFile = fileURLToPath(new URL('../../fixtures/cnn/seed/init.safetensors', import.meta.url));
-    trainer.send({ type: 'start', attempt: 'one', spec: resolved(DIGITS), data: sourcesOf(resolved(DIGITS)), initFile: { path: initFile }, resume: null, parts: 1, lifetimeMs: 3_600_000, spoolDir: join(dir, 'one') });
+    trainer.send({ type: 'start', attempt: 'one', spec: resolved(DIGITS), data: sourcesOf(resolved(DIGITS)), initFile: { path: initFile }, resume: null, parts: 1, lifetimeMs: 3_600_000, pauseAt: null, spoolDir: join(dir, 'one') });
     expect(await failure()).toMatchObject({ code: 'invalid_data', message: expect.stringContaining('conv2d_1/kernel') as string });
   });
 

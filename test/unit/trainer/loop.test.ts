@@ -32,8 +32,8 @@ interface Run {
   weight: number;
 }
 /** 7 samples and a validation of 3, micro-batches of 2: four an epoch, the last one of a single sample. */
-async function run(training: NonNullable<JobSpecInput['training']>, options: { checkpoint?: JobSpecInput['checkpoint'];  stopAfter?: number; start?: StateCounters; program?: ReturnType<typeof makeToyProgram>; validation?: boolean; room?: number } = {}): Promise<Run> {
-  const { program = makeToyProgram(), start = START, stopAfter = Infinity, validation = true, room = Infinity } = options;
+async function run(training: NonNullable<JobSpecInput['training']>, options: { checkpoint?: JobSpecInput['checkpoint'];  stopAfter?: number; start?: StateCounters; program?: ReturnType<typeof makeToyProgram>; validation?: boolean; room?: number; pauseAt?: number | null } = {}): Promise<Run> {
+  const { program = makeToyProgram(), start = START, stopAfter = Infinity, validation = true, room = Infinity, pauseAt = null } = options;
   const spec = resolved({
     data: { type: 'builtin', name: 'synthetic', samples: 10, shape: [1, 1, 1], classes: 2, seed: 1, validation: validation ? { split: 0.3 } : null },
     model: { layers: [{ type: 'flatten' }, { type: 'dense', units: 2 }] },
@@ -59,7 +59,7 @@ async function run(training: NonNullable<JobSpecInput['training']>, options: { c
     bestEpoch: (value) => result.bestEpochs.push(value),
     nowMs: () => 5000,
   };
-  const ending = await train({ spec, course, batches, program, best: makeBestWeights(program, EXPECTED, new Map()), start }, watch);
+  const ending = await train({ spec, course, batches, program, best: makeBestWeights(program, EXPECTED, new Map()), start, pauseAt }, watch);
   return { ...result, ending, calls: steps(program), weight: program.weight() };
 }
 
@@ -121,6 +121,45 @@ describe('a training', () => {
   test('fails on a micro-batch or an update that is not finite', async () => {
     await expect(run({}, { program: makeToyProgram({ poisonedMicroBatches: [2] }) })).rejects.toMatchObject({ code: 'nonfinite_loss', message: expect.stringContaining('micro-batch 2 (epoch 1, after 0 updates)') as string });
     await expect(run({}, { program: makeToyProgram({ poisonedUpdate: 1 }) })).rejects.toMatchObject({ code: 'nonfinite_loss' });
+  });
+});
+
+describe('a training that is to pause after an update', () => {
+  const part = (calls: string[]): string[] => calls.filter((call) => call !== 'evaluate');
+
+  test.each([[1, 1], [8, 1], [8, 8]])('stops there with its figures, and goes on as if it had not (blocks of %d, %d windows)', async (blockLimit, windowLimit) => {
+    const whole = await run({ epochs: 4 });
+    const program = makeToyProgram({ blockLimit, windowLimit });
+    const first = await run({ epochs: 4 }, { program, pauseAt: 2 });
+    expect(first.ending).toMatchObject({ kind: 'stopped', counters: { cursor: { updates: 2, window_position: 0 } }, rung: { update: 2, metrics: { loss: expect.any(Number) as number, accuracy: 1 }, validation: { val_loss: expect.any(Number) as number, val_accuracy: 1 } } });
+    // As without the pause, which comes after the update and changes nothing.
+    const second = await run({ epochs: 4 }, { program, start: first.ending.counters, pauseAt: 3 });
+    const third = await run({ epochs: 4 }, { program, start: second.ending.counters });
+    expect(third.ending.kind).toBe('completed');
+    expect(part(third.calls)).toEqual(part(whole.calls));
+    expect([...first.updateRows, ...second.updateRows, ...third.updateRows]).toEqual(whole.updateRows);
+    expect([...first.epochRows, ...second.epochRows, ...third.epochRows]).toEqual(whole.epochRows);
+    expect(third.weight).toBe(whole.weight);
+  });
+
+  test('says the same figures wherever it was resumed before, also at an epoch’s end', async () => {
+    // windows of 2: four micro-batches an epoch, so that the second update ends one
+    const training = { epochs: 3, accum_iters: 2 };
+    const { boundaries } = await run(training, { pauseAt: 2 });
+    const rungs: unknown[] = [];
+    for (const start of boundaries) {
+      const program = makeToyProgram();
+      await run(training, { program, start: START, stopAfter: start.cursor.micro_batches + start.cursor.updates });
+      const { ending } = await run(training, { program, start, pauseAt: 2 });
+      rungs.push(ending.kind === 'stopped' ? ending.rung : null);
+    }
+    expect(rungs.length).toBeGreaterThan(3);
+    expect(rungs[0]).toMatchObject({ update: 2, metrics: { loss: expect.any(Number) as number } });
+    for (const rung of rungs) expect(rung).toEqual(rungs[0]);
+  });
+
+  test('does not pause at its last update, which ends it', async () => {
+    expect((await run({ max_updates: 2, epochs: null }, { pauseAt: 2 })).ending.kind).toBe('completed');
   });
 });
 
@@ -284,7 +323,7 @@ describe('a stop', () => {
   test('that is already asked for lets no micro-batch run', async () => {
     const { calls, ending } = await run({}, { stopAfter: 0 });
     expect(calls).toEqual([]);
-    expect(ending).toEqual({ kind: 'stopped', counters: START });
+    expect(ending).toEqual({ kind: 'stopped', counters: START, rung: null });
   });
 });
 
