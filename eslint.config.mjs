@@ -12,6 +12,7 @@ const pure = [
   'lib/jobs/verbs.ts',
   'lib/jobs/status.ts',
   'lib/checkpoints/{retention,segments,safetensors-header}.ts',
+  'lib/sweeps/stoppers/**',
 ];
 
 const noDefaultExport = {
