@@ -29,7 +29,6 @@ export function scheduleOf(lineage: readonly LineageRecord[], trial: number): { 
     if (record.trial !== current) continue;
     schedule.unshift({ step: record.step, params: record.params });
     current = record.from;
-    if (current === null) break;
   }
   return schedule;
 }

@@ -108,6 +108,8 @@ describe('the last promotion', () => {
     expect(lastPromotion(rungs, 3)).toMatchObject({ trial: 5, fromRung: 1 });
     rungs = enterRung(leaveRung(rungs, 1, 5), 2, { trial: 5, value: null }, 'minimize');
     expect(lastPromotion(rungs, 3)).toMatchObject({ trial: 1, fromRung: 0 });
+    // with a whole trial there is enough, whoever still waits
+    expect(lastPromotion(enterRung(rungs, 2, { trial: 6, value: 0.7 }, 'minimize'), 3)).toBe(null);
   });
 
   test('takes none where no trial has a value', () => {

@@ -35,6 +35,15 @@ describe('an exchange', () => {
     expect(decidePbt(members.toReversed(), options, key)).toEqual(decidePbt(members, options, key));
   });
 
+  test('changes parameters whichever parent was drawn', () => {
+    const members = population(8, 7, 6, 5, 4, 3, 2, 1);
+    const firsts = Array.from({ length: 1_000 }, (_, n) => decidePbt(members, options, keyOf(1, 'sweep/pbt', n))[0]!).flatMap((each) => (each.action === 'fork' ? [each] : []));
+    for (const parent of [6, 7]) {
+      const forks = firsts.filter(({ from }) => from === parent);
+      expect(Math.abs(forks.filter(({ why }) => why.changes['lr']!.how === 'resampled').length / forks.length - 0.25)).toBeLessThan(0.08);
+    }
+  });
+
   test('turns around for a metric that grows', () => {
     expect(forksOf(population(4, 3, 2, 1), { goal: 'maximize' })).toEqual([[3, 0]]);
   });

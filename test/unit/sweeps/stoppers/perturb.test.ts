@@ -43,7 +43,7 @@ describe('a number', () => {
     expect(valuesOf(1, numeric(1, 10, { step: 1 }))).toEqual(new Set([1, 2]));
     expect(valuesOf(64, numeric(8, 256, { log: true, step: 8 }))).toEqual(new Set([48, 80]));
     // the grid's last point is below the end
-    expect(valuesOf(9, numeric(0, 10, { step: 3 }))).toEqual(new Set([6, 9]));
+    expect(valuesOf(9, numeric(0, 11, { step: 3 }))).toEqual(new Set([6, 9]));
   });
 
   test('that is negative or zero stays in its range too', () => {
@@ -102,6 +102,8 @@ describe('a choice', () => {
     const all = outcomes('a', categorical(['a', 'b', 'c'], [0.7, 0.3, 0]), 1);
     expect(Math.abs(share(all, 'a') - 0.7)).toBeLessThan(0.04);
     expect(share(all, 'c')).toBe(0);
+    // what probabilities that do not quite sum to 1 leave over
+    expect(Math.abs(share(outcomes('a', categorical(['a', 'b', 'c'], [0.6, 0.3, 0]), 1), 'b') - 0.4)).toBeLessThan(0.04);
   });
 
   test('that is none of them is drawn anew', () => {
