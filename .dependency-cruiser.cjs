@@ -18,6 +18,7 @@ const pure = [
   '^lib/jobs/(lifecycle|verbs|status)\\.ts$',
   '^lib/checkpoints/(retention|segments|safetensors-header)\\.ts$',
   '^lib/sweeps/(dimension|distributions|space|paths|edges|resolve|samplers/[^/]+)\\.ts$',
+  '^lib/sweeps/stoppers/',
 ];
 
 const under = (folders) => `^lib/(${folders.map((name) => (name.endsWith('.ts') ? `${name}$` : `${name}/`)).join('|')})`;

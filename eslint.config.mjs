@@ -14,6 +14,7 @@ const pure = [
   'lib/checkpoints/{retention,segments,safetensors-header}.ts',
   'lib/sweeps/{dimension,distributions,space,paths,edges,resolve}.ts',
   'lib/sweeps/samplers/**',
+  'lib/sweeps/stoppers/**',
 ];
 
 const noDefaultExport = {

@@ -18,7 +18,7 @@ beforeAll(async () => {
 });
 afterEach(() => system.stop());
 
-const paused = (job: string) => system.until(job, 'has paused', ({ state, owner }) => state === 'paused' && owner === null, 90_000);
+const paused = (job: string) => system.until(job, 'has paused', ({ state, owner, want }) => state === 'paused' && owner === null && want.verb === 'pause', 90_000);
 const until = (job: string, update: number | null) => goOnUntil({ store: system.store, clock: systemClock, tickets: system.queue.tickets, log: { warn: () => undefined } }, job, update);
 
 async function start(): Promise<string> {

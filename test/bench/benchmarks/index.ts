@@ -11,6 +11,7 @@ import { processMemory } from './process-memory.js';
 import { readers } from './readers.js';
 import { recover } from './recover.js';
 import { submit } from './submit.js';
+import { sweepAsha } from './sweep-asha.js';
 import { warm } from './warm.js';
 
-export const BENCHMARKS: readonly Benchmark[] = [...frameworkBenchmarks, jobOverhead, commits, memory, lanes, engines, submit, warm, processMemory, readers, recover, preemption];
+export const BENCHMARKS: readonly Benchmark[] = [...frameworkBenchmarks, jobOverhead, commits, memory, lanes, engines, submit, warm, processMemory, readers, recover, preemption, sweepAsha];

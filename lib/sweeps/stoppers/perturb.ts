@@ -1,0 +1,93 @@
+// How a fork's parameters differ from its parent's: drawn anew, moved a little, or kept. Pure, its random numbers keyed. Which trial forks
+// from which is decided in pbt.ts.
+import { deriveKey, type Key, uniformAt } from '../../training/random.js';
+import type { CategoricalDimension, Dimension, JsonValue, NumericDimension, Params } from '../dimension.js';
+
+export interface PerturbOptions {
+  /** That a parameter is drawn anew from its prior. */
+  resampleProbability: number;
+  /** What a number is else multiplied by: one of these, with equal chances. */
+  factors: readonly [number, number];
+}
+
+/** What happened to a parameter. */
+export type Change = { how: 'resampled' } | { how: 'multiplied'; factor: number } | { how: 'neighbour' } | { how: 'kept' };
+
+export interface Perturbed {
+  params: Params;
+  changes: Readonly<Record<string, Change>>;
+}
+
+/** A parameter without a dimension is kept. Each parameter has random numbers of its own, by its place among the dimensions. */
+export function perturb(params: Params, dimensions: Readonly<Record<string, Dimension>>, options: PerturbOptions, key: Key): Perturbed {
+  const next: Record<string, JsonValue> = { ...params };
+  const changes: Record<string, Change> = {};
+  for (const [place, [name, dimension]] of Object.entries(dimensions).entries()) {
+    const value = params[name];
+    // of a condition that does not hold
+    if (value === undefined) continue;
+    const { value: changed, change } = perturbOne(value, dimension, options, deriveKey(key, place));
+    next[name] = changed;
+    changes[name] = change;
+  }
+  return { params: next, changes };
+}
+
+function perturbOne(value: JsonValue, dimension: Dimension, { resampleProbability, factors }: PerturbOptions, key: Key): { value: JsonValue; change: Change } {
+  const resampled = uniformAt(key, 0) < resampleProbability;
+  const draw = uniformAt(key, 1);
+  switch (dimension.kind) {
+    case 'numeric': {
+      if (resampled) return { value: dimension.toValue(drawCoordinate(dimension, draw)), change: { how: 'resampled' } };
+      const factor = factors[draw < 0.5 ? 0 : 1];
+      return { value: dimension.toValue(multiplied(dimension, dimension.toCoordinate(Number(value)), factor)), change: { how: 'multiplied', factor } };
+    }
+    case 'categorical': {
+      const order = orderOf(dimension.choices);
+      const place = order?.indexOf(value as number) ?? -1;
+      if (resampled) return { value: drawChoice(dimension, draw), change: { how: 'resampled' } };
+      if (order === null) return { value, change: { how: 'kept' } };
+      // a value that was given from outside has no neighbours
+      if (place < 0) return { value: drawChoice(dimension, draw), change: { how: 'resampled' } };
+      return { value: order[clip(place + (draw < 0.5 ? 1 : -1), 0, order.length - 1)]!, change: { how: 'neighbour' } };
+    }
+  }
+}
+
+/** Choices that are all numbers have neighbours, the next greater and the next smaller one, in whatever order they were written; null: no order. */
+function orderOf(choices: readonly JsonValue[]): number[] | null {
+  return choices.every((choice) => typeof choice === 'number') ? [...new Set(choices)].sort((a, b) => a - b) : null;
+}
+
+function drawChoice({ choices, probabilities }: CategoricalDimension, draw: number): JsonValue {
+  if (probabilities === null) return choices[Math.floor(draw * choices.length)]!;
+  let left = draw;
+  // the last one with a chance takes what rounding leaves over
+  return choices[probabilities.findIndex((p) => (left -= p) < 0)] ?? choices[probabilities.findLastIndex((p) => p > 0)]!;
+}
+
+/** The prior: uniform in x, or in ln x. With a step, every x has the cell of half a step to both sides, as the samplers have it. */
+function drawCoordinate(dimension: NumericDimension, draw: number): number {
+  const { low, high, log, step } = dimension;
+  const half = (step ?? 0) / 2;
+  const [from, to] = log ? [Math.log(low > half ? low - half : low), Math.log(high + half)] : [low - half, high + half];
+  const x = from + draw * (to - from);
+  return onGrid(dimension, log ? Math.exp(x) : x);
+}
+
+/** x·factor within the range. With a step it goes at least one, so that small integers move too. */
+function multiplied(dimension: NumericDimension, x: number, factor: number): number {
+  const { low, high, step } = dimension;
+  const from = onGrid(dimension, x);
+  const to = onGrid(dimension, from * factor);
+  return step === null || to !== from ? to : onGrid(dimension, clip(from + step * Math.sign(from * factor - from), low, high));
+}
+
+function onGrid({ low, high, step }: NumericDimension, x: number): number {
+  if (step === null) return clip(x, low, high);
+  // a range that is a whole number of steps but for rounding
+  const last = Math.floor((high - low) / step + 1e-9);
+  return low + clip(Math.round((x - low) / step), 0, last) * step;
+}
+
+const clip = (value: number, low: number, high: number): number => Math.min(Math.max(value, low), high);
