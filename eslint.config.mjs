@@ -12,6 +12,8 @@ const pure = [
   'lib/jobs/verbs.ts',
   'lib/jobs/status.ts',
   'lib/checkpoints/{retention,segments,safetensors-header}.ts',
+  'lib/sweeps/dimension.ts',
+  'lib/sweeps/samplers/**',
 ];
 
 const noDefaultExport = {
