@@ -17,7 +17,7 @@ const pure = [
   '^lib/(contract|wasm|model|training)/',
   '^lib/jobs/(lifecycle|verbs|status)\\.ts$',
   '^lib/checkpoints/(retention|segments|safetensors-header)\\.ts$',
-  '^lib/sweeps/(dimension\\.ts$|samplers/)',
+  '^lib/sweeps/((dimension|importance)\\.ts$|samplers/)',
 ];
 
 const under = (folders) => `^lib/(${folders.map((name) => (name.endsWith('.ts') ? `${name}$` : `${name}/`)).join('|')})`;

@@ -12,7 +12,7 @@ const pure = [
   'lib/jobs/verbs.ts',
   'lib/jobs/status.ts',
   'lib/checkpoints/{retention,segments,safetensors-header}.ts',
-  'lib/sweeps/dimension.ts',
+  'lib/sweeps/{dimension,importance}.ts',
   'lib/sweeps/samplers/**',
 ];
 

@@ -16,7 +16,7 @@ export interface NumericKernels {
   widths: Float64Array;
   /** ln of what the density of a kernel is divided by. */
   logNorms: Float64Array;
-  /** Kernels by their means; the prior's last. */
+  /** Kernels by their means, the prior's last: alike ones are neighbours. */
   order: Uint32Array;
 }
 
@@ -40,31 +40,35 @@ export function makeParzen(axes: readonly Axis[], points: readonly Float64Array[
   const sum = weights.reduce((total, weight) => total + weight, 0);
   return {
     weights: weights.map((weight) => weight / sum),
-    kernels: axes.map((axis, index) => (axis.kind === 'categorical' ? categoricalKernels(axis, points[index]!) : numericKernels(axis, points[index]!, bandwidths))),
+    kernels: axes.map((axis, index) => (axis.kind === 'categorical' ? categoricalKernels(axis, points[index]!) : fittedKernels(axis, points[index]!, bandwidths))),
   };
 }
 
-function numericKernels(axis: NumericAxis, points: Float64Array, bandwidths: Bandwidths): NumericKernels {
-  const count = points.length;
+function fittedKernels(axis: NumericAxis, points: Float64Array, bandwidths: Bandwidths): NumericKernels {
   const { low, high } = axis;
+  const count = points.length;
   const means = new Float64Array(count + 1);
   for (let k = 0; k < count; k++) means[k] = positionOf(axis, points[k]!);
   means[count] = 0.5 * (low + high);
-  const order = Uint32Array.from({ length: count + 1 }, (_, k) => k);
+  const order = Uint32Array.from(means.keys());
   const byMean = order.subarray(0, count).sort((a, b) => means[a]! - means[b]! || a - b);
   const widths = new Float64Array(count + 1);
   fillWidths(means, byMean, [low, high], bandwidths, widths);
-  const logNorms = new Float64Array(count + 1);
-  for (let k = 0; k <= count; k++) {
-    const width = widths[k]!;
-    const within = logMass((low - means[k]!) / width, (high - means[k]!) / width);
-    logNorms[k] = axis.step === 0 ? within + Math.log(width) + LOG_SQRT_2_PI : within;
-  }
+  return numericKernels(axis, means, widths, order);
+}
+
+/** @param order of the kernels in which alike ones are neighbours */
+export function numericKernels(axis: NumericAxis, means: Float64Array, widths: Float64Array, order: Uint32Array): NumericKernels {
+  const { low, high, step } = axis;
+  const logNorms = means.map((mean, k) => {
+    const within = logMass((low - mean) / widths[k]!, (high - mean) / widths[k]!);
+    return step === 0 ? within + Math.log(widths[k]!) + LOG_SQRT_2_PI : within;
+  });
   return { kind: 'numeric', axis, means, widths, logNorms, order };
 }
 
 /** The prior spread over all kernels, and one more for the choice that was seen. */
-function categoricalKernels(axis: CategoricalAxis, points: Float64Array): CategoricalKernels {
+export function categoricalKernels(axis: CategoricalAxis, points: Float64Array): CategoricalKernels {
   const choices = axis.prior.length;
   const count = points.length + 1;
   const rows = new Float64Array(count * choices);
