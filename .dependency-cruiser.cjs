@@ -17,8 +17,7 @@ const pure = [
   '^lib/(contract|wasm|model|training)/',
   '^lib/jobs/(lifecycle|verbs|status)\\.ts$',
   '^lib/checkpoints/(retention|segments|safetensors-header)\\.ts$',
-  '^lib/sweeps/(dimension|distributions|space|paths|edges|resolve|samplers/[^/]+)\\.ts$',
-  '^lib/sweeps/stoppers/',
+  '^lib/sweeps/(?!(log|controller)\\.ts$)',
 ];
 
 const under = (folders) => `^lib/(${folders.map((name) => (name.endsWith('.ts') ? `${name}$` : `${name}/`)).join('|')})`;

@@ -12,9 +12,8 @@ const pure = [
   'lib/jobs/verbs.ts',
   'lib/jobs/status.ts',
   'lib/checkpoints/{retention,segments,safetensors-header}.ts',
-  'lib/sweeps/{dimension,distributions,space,paths,edges,resolve}.ts',
-  'lib/sweeps/samplers/**',
-  'lib/sweeps/stoppers/**',
+  'lib/sweeps/{decide,dimension,distributions,edges,events,importance,ladder,paths,resolve,space,state,suggest}.ts',
+  'lib/sweeps/{samplers,stoppers}/**',
 ];
 
 const noDefaultExport = {

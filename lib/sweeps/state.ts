@@ -1,0 +1,136 @@
+// A sweep as its log tells it: one entry after the other, each applied as it was written. What to decide next is in decide.ts. Pure.
+import type { SweepSpec } from '../contract/sweep.js';
+import type { Params } from './dimension.js';
+import type { Decision, LogEntry, SweepVerb, Why } from './events.js';
+import { ladderOf } from './ladder.js';
+import { enterRung, leaveRung, type Rung } from './stoppers/rungs.js';
+import { bestOf, compareValues, type Goal, type Value } from './stoppers/ranking.js';
+
+export type SweepStatus = 'running' | 'pausing' | 'paused' | 'suspending' | 'suspended' | 'stopping' | 'cancelling' | 'succeeded' | 'stopped' | 'cancelled' | 'failed';
+export type TrialStatus = 'waiting' | 'running' | 'paused' | 'succeeded' | 'pruned' | 'failed' | 'cancelled';
+
+export interface TrialState {
+  number: number;
+  params: Params;
+  /** `waiting`: it is to run and its sweep is suspended. `paused`: at a rung, and nobody has decided to let it go on. */
+  status: TrialStatus;
+  bracket: number;
+  /** The step that it goes to or waits at; null: its own end. */
+  upTo: number | null;
+  /** The last one, or of its end. */
+  value: Value;
+  values: { step: number; value: Value }[];
+  why: { event: number; decision: Decision['type']; why: Why }[];
+}
+
+export interface SweepState {
+  /** Of the next entry. */
+  entries: number;
+  /** What was last said; `resume` at first. */
+  verb: Exclude<SweepVerb, never>;
+  spent: string | null;
+  end: Extract<Decision, { type: 'end' }> | null;
+  trials: readonly TrialState[];
+  /** Of each bracket. */
+  rungs: readonly (readonly Rung[])[];
+  failed: number;
+}
+
+export function emptySweep(spec: SweepSpec): SweepState {
+  return { entries: 0, verb: 'resume', spent: null, end: null, trials: [], rungs: ladderOf(spec).map((resources) => resources.map((resource) => ({ resource, entries: [] }))), failed: 0 };
+}
+
+export const goalOf = ({ metric }: SweepSpec): Goal => metric?.goal ?? 'minimize';
+export const isOver = ({ status }: Pick<TrialState, 'status'>): boolean => ['succeeded', 'pruned', 'failed', 'cancelled'].includes(status);
+
+export const applied = (spec: SweepSpec, state: SweepState, { event, decisions }: Pick<LogEntry, 'event' | 'decisions'>): SweepState =>
+  decisions.reduce((now, decision) => afterDecision(now, decision, state.entries), { ...afterEvent(spec, state, event), entries: state.entries + 1 });
+
+/** What was seen, before anything is decided about it. */
+export function afterEvent(spec: SweepSpec, state: SweepState, event: LogEntry['event']): SweepState {
+  switch (event.type) {
+    case 'created':
+      return state;
+    case 'reached': {
+      const { trial: number, step, value } = event;
+      const trial = state.trials[number];
+      if (!trial || isOver(trial) || trial.upTo !== step || trial.status === 'paused') return state;
+      const told = withTrial(state, number, { status: 'paused', value, values: [...trial.values, { step, value }] });
+      const rung = told.rungs[trial.bracket]!.findIndex(({ resource }) => resource === step);
+      return rung < 0 ? told : withRungs(told, trial.bracket, enterRung(told.rungs[trial.bracket]!, rung, { trial: number, value }, goalOf(spec)));
+    }
+    case 'ended': {
+      const { trial: number, outcome, value } = event;
+      const trial = state.trials[number];
+      if (!trial || isOver(trial)) return state;
+      const ended = withTrial(state, number, { status: outcome, ...(outcome === 'succeeded' ? { value } : {}) });
+      // One that ended on the way to a rung never got there; at the last rung its end counts as its value there.
+      const { rungs } = ended;
+      const left = rungs[trial.bracket]!.reduce((all, { entries }, rung) => (entries.some((entry) => entry.trial === number && entry.waiting) ? leaveRung(all, rung, number) : all), rungs[trial.bracket]!);
+      const last = left.length - 1;
+      const whole = outcome === 'succeeded' && last >= 0 && trial.upTo === null ? leaveRung(enterRung(left, last, { trial: number, value }, goalOf(spec)), last, number) : left;
+      return { ...withRungs(ended, trial.bracket, whole), failed: state.failed + (outcome === 'failed' ? 1 : 0) };
+    }
+    case 'said':
+      // Who was told to end does not begin again.
+      if (state.verb === 'cancel' || (state.verb === 'stop' && event.verb !== 'cancel')) return state;
+      return { ...state, verb: event.verb };
+    case 'spent':
+      return { ...state, spent: state.spent ?? event.budget };
+  }
+}
+
+export function afterDecision(state: SweepState, decision: Decision, event: number): SweepState {
+  if (decision.type === 'end') return { ...state, end: decision };
+  const because = { event, decision: decision.type, why: decision.why };
+  switch (decision.type) {
+    case 'start': {
+      const { trial, params, bracket, upTo } = decision;
+      return { ...state, trials: [...state.trials, { number: trial, params, status: 'running', bracket, upTo, value: null, values: [], why: [because] }] };
+    }
+    case 'go_on': {
+      const trial = state.trials[decision.trial]!;
+      const rung = state.rungs[trial.bracket]!.findIndex(({ resource }) => resource === trial.upTo);
+      const left = rung < 0 ? state : withRungs(state, trial.bracket, leaveRung(state.rungs[trial.bracket]!, rung, trial.number));
+      return withTrial(left, trial.number, { status: 'running', upTo: decision.upTo, why: [...trial.why, because] });
+    }
+    case 'prune':
+    case 'complete':
+    case 'cancel': {
+      const trial = state.trials[decision.trial]!;
+      const rungs = state.rungs[trial.bracket]!.reduce((all, { entries }, rung) => (entries.some((entry) => entry.trial === trial.number && entry.waiting) ? leaveRung(all, rung, trial.number) : all), state.rungs[trial.bracket]!);
+      const status = { prune: 'pruned', complete: 'succeeded', cancel: 'cancelled' } as const;
+      return withTrial(withRungs(state, trial.bracket, rungs), trial.number, { status: status[decision.type], why: [...trial.why, because] });
+    }
+  }
+}
+
+const withTrial = (state: SweepState, number: number, part: Partial<TrialState>): SweepState => ({ ...state, trials: state.trials.with(number, { ...state.trials[number]!, ...part }) });
+const withRungs = (state: SweepState, bracket: number, rungs: readonly Rung[]): SweepState => ({ ...state, rungs: state.rungs.with(bracket, rungs) });
+
+/** What is seen from outside; what is wanted and not done yet ends in -ing. */
+export function sweepStatus({ end, verb, trials }: SweepState): SweepStatus {
+  if (end) return end.status;
+  const busy = trials.some(({ status }) => status === 'running');
+  switch (verb) {
+    case 'resume':
+      return 'running';
+    case 'pause':
+      return busy ? 'pausing' : 'paused';
+    case 'suspend':
+      return busy ? 'suspending' : 'suspended';
+    case 'stop':
+      return 'stopping';
+    case 'cancel':
+      return 'cancelling';
+  }
+}
+
+/** The best of what is known of each trial that has a value: of those that ran to their end, if there are any. */
+export function bestTrial(spec: SweepSpec, { trials }: SweepState): TrialState | null {
+  const goal = goalOf(spec);
+  const whole = trials.filter(({ status, value }) => status === 'succeeded' && value !== null);
+  const known = whole.length > 0 ? whole : trials.filter(({ values }) => bestOf(values.map(({ value }) => value), goal) !== null);
+  const score = (trial: TrialState): Value => (whole.length > 0 ? trial.value : bestOf(trial.values.map(({ value }) => value), goal));
+  return known.reduce<TrialState | null>((best, trial) => (best === null || compareValues(score(trial), score(best), goal) < 0 ? trial : best), null);
+}
