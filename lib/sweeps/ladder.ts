@@ -21,7 +21,7 @@ export function ladderOf({ early_terminate: rule }: Pick<SweepSpec, 'early_termi
       return [bandsOf({ ...(min_iter === null ? {} : { min_iter }), ...(max_iter === null ? {} : { max_iter }), ...(s === null ? {} : { s }), eta, strict }, max_iter ?? UNKNOWN_END)];
     }
     case 'median':
-      return [Array.from({ length: MEDIAN_STEPS }, (_, k) => rule.min_iter + k * rule.interval)];
+      return [Array.from({ length: MEDIAN_STEPS }, (_, k) => rule.min_iter + k * (rule.interval ?? rule.min_iter))];
   }
 }
 

@@ -27,17 +27,19 @@ export interface SweepState {
   /** Of the next entry. */
   entries: number;
   /** What was last said; `resume` at first. */
-  verb: Exclude<SweepVerb, never>;
+  verb: SweepVerb;
   spent: string | null;
   end: Extract<Decision, { type: 'end' }> | null;
   trials: readonly TrialState[];
   /** Of each bracket. */
   rungs: readonly (readonly Rung[])[];
   failed: number;
+  /** Combinations of parameters that made no valid job, of all trials. */
+  skipped: number;
 }
 
 export function emptySweep(spec: SweepSpec): SweepState {
-  return { entries: 0, verb: 'resume', spent: null, end: null, trials: [], rungs: ladderOf(spec).map((resources) => resources.map((resource) => ({ resource, entries: [] }))), failed: 0 };
+  return { entries: 0, verb: 'resume', spent: null, end: null, trials: [], rungs: ladderOf(spec).map((resources) => resources.map((resource) => ({ resource, entries: [] }))), failed: 0, skipped: 0 };
 }
 
 export const goalOf = ({ metric }: SweepSpec): Goal => metric?.goal ?? 'minimize';
@@ -68,7 +70,8 @@ export function afterEvent(spec: SweepSpec, state: SweepState, event: LogEntry['
       const { rungs } = ended;
       const left = rungs[trial.bracket]!.reduce((all, { entries }, rung) => (entries.some((entry) => entry.trial === number && entry.waiting) ? leaveRung(all, rung, number) : all), rungs[trial.bracket]!);
       const last = left.length - 1;
-      const whole = outcome === 'succeeded' && last >= 0 && trial.upTo === null ? leaveRung(enterRung(left, last, { trial: number, value }, goalOf(spec)), last, number) : left;
+      const isWhole = last >= 0 && (trial.upTo === null || trial.upTo === left[last]!.resource);
+      const whole = outcome === 'succeeded' && isWhole ? leaveRung(enterRung(left, last, { trial: number, value }, goalOf(spec)), last, number) : left;
       return { ...withRungs(ended, trial.bracket, whole), failed: state.failed + (outcome === 'failed' ? 1 : 0) };
     }
     case 'said':
@@ -86,7 +89,7 @@ export function afterDecision(state: SweepState, decision: Decision, event: numb
   switch (decision.type) {
     case 'start': {
       const { trial, params, bracket, upTo } = decision;
-      return { ...state, trials: [...state.trials, { number: trial, params, status: 'running', bracket, upTo, value: null, values: [], why: [because] }] };
+      return { ...state, skipped: state.skipped + decision.draws, trials: [...state.trials, { number: trial, params, status: 'running', bracket, upTo, value: null, values: [], why: [because] }] };
     }
     case 'go_on': {
       const trial = state.trials[decision.trial]!;
@@ -108,10 +111,10 @@ export function afterDecision(state: SweepState, decision: Decision, event: numb
 const withTrial = (state: SweepState, number: number, part: Partial<TrialState>): SweepState => ({ ...state, trials: state.trials.with(number, { ...state.trials[number]!, ...part }) });
 const withRungs = (state: SweepState, bracket: number, rungs: readonly Rung[]): SweepState => ({ ...state, rungs: state.rungs.with(bracket, rungs) });
 
-/** What is seen from outside; what is wanted and not done yet ends in -ing. */
-export function sweepStatus({ end, verb, trials }: SweepState): SweepStatus {
+/** What is seen from outside; what is wanted and not done yet ends in -ing. @param owned whether a worker has one of its trials */
+export function sweepStatus({ end, verb, trials }: SweepState, owned: boolean): SweepStatus {
   if (end) return end.status;
-  const busy = trials.some(({ status }) => status === 'running');
+  const busy = verb === 'suspend' ? owned : trials.some(({ status }) => status === 'running');
   switch (verb) {
     case 'resume':
       return 'running';
