@@ -7,7 +7,7 @@ import { asJobId } from '../../lib/jobs/access.js';
 import { admitSpec, dryRun, findRepeat } from '../../lib/jobs/admission.js';
 import { retryJob, sayVerb, type Verb } from '../../lib/jobs/control.js';
 import { numberOf } from '../../lib/jobs/metrics.js';
-import { bodySha256, submitJob } from '../../lib/jobs/submit.js';
+import { BY_A_USER, bodySha256, submitJob } from '../../lib/jobs/submit.js';
 import type { RouteDeps } from '../deps.js';
 import { listOf, pageOf } from '../lists.js';
 import { type EventsQuery, idempotencyKeyOf, type MetricsQuery, numericCursor, pageLimit, type PageQuery, parseListQuery, type PreemptBody } from '../requests.js';
@@ -68,7 +68,7 @@ export function makeJobRoutes(deps: RouteDeps) {
       const sent = { principal: PRINCIPAL, key, bodySha256: bodySha256(request.body ?? null) };
       const repeat = key === null ? null : await findRepeat(store, { ...sent, key }, deps.clock.now());
       if (!repeat) await assertRoom();
-      const { record, replayed } = repeat ? { record: repeat, replayed: true } : await submitJob(control, { ...sent, id: deps.newJobId(), pauseAtUpdate: null, ...(await admitSpec(request.body, deps.places, store)) });
+      const { record, replayed } = repeat ? { record: repeat, replayed: true } : await submitJob(control, { ...sent, id: deps.newJobId(), origin: BY_A_USER, ...(await admitSpec(request.body, deps.places, store)) });
       if (replayed) void reply.header('idempotent-replayed', 'true');
       else listing.note(record.id, 0);
       void reply.code(201).header('location', `/v1/jobs/${record.id}`);

@@ -1,7 +1,7 @@
 // The job as the API shows it, and the objects inside it.
 import Type, { type Static } from 'typebox';
 import { closed, Count, countOf, idOf, nullable, oneOf, Tags, Timestamp } from './common.js';
-import { JobFailure, JobResult, STATUS_REASONS } from './records.js';
+import { JobFailure, JobResult, ScheduleReference, STATUS_REASONS, SweepReference } from './records.js';
 import type { JobSpec } from './spec.js';
 
 export const JOB_STATUSES = [
@@ -116,8 +116,8 @@ const listed = {
   result: nullable(JobResult),
   error: nullable(JobFailure),
   tags: Tags,
-  sweep: Type.Null(),
-  schedule: Type.Null(),
+  sweep: nullable(SweepReference, { description: 'the sweep that it is a trial of' }),
+  schedule: nullable(ScheduleReference, { description: 'the schedule that started it, and for which of its times' }),
   is_terminal: Type.Boolean(),
 };
 /** A job in a list: without spec and attempts. */

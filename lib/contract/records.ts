@@ -194,6 +194,13 @@ export const Manifest = Type.Object(
 );
 export type Manifest = Static<typeof Manifest>;
 
+/** The sweep that a job is a trial of. */
+export const SweepReference = Type.Object({ id: Type.String(), trial_id: Type.String() }, closed);
+export type SweepReference = Static<typeof SweepReference>;
+/** The schedule that started a job or a sweep, and for which of its times. */
+export const ScheduleReference = Type.Object({ id: Type.String(), nominal_time: Timestamp }, closed);
+export type ScheduleReference = Static<typeof ScheduleReference>;
+
 /** jobs/<id>/job.json: its existence is the acknowledgement. */
 export interface JobRecord {
   id: string;
@@ -201,6 +208,8 @@ export interface JobRecord {
   spec: JobSpec;
   /** After which update it pauses by itself, until HEAD says otherwise; null: it does not. */
   pause_at_update: number | null;
+  sweep: SweepReference | null;
+  schedule: ScheduleReference | null;
 }
 /** open/<id>.<gen>: the job wants attention. */
 export interface OpenMarker {

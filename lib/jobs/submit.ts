@@ -15,12 +15,15 @@ import { fromJson, loadRecord, toJson } from './record.js';
 /** Idempotency keys are honoured this long. */
 export const IDEMPOTENCY_HOURS = 24;
 
+/** Who wanted a job, and how far it is to go. */
+export type JobOrigin = Pick<JobRecord, 'pause_at_update' | 'sweep' | 'schedule'>;
+export const BY_A_USER: JobOrigin = { pause_at_update: null, sweep: null, schedule: null };
+
 export interface SubmitRequest {
   /** A fresh job id; a repeat under the same key gets the stored one instead. */
   id: string;
   spec: JobSpec;
-  /** After which update it pauses by itself; null: it does not. */
-  pauseAtUpdate: number | null;
+  origin: JobOrigin;
   /** Another job's checkpoint that it begins with; null without. */
   beginning: Beginning | null;
   /** Who is asking: keys of one principal never meet another's. */
@@ -41,7 +44,7 @@ export function openMarker(record: JobRecord): OpenMarker {
  */
 export async function submitJob(deps: HandoverDeps & HeadDeps, request: SubmitRequest): Promise<{ record: JobRecord; replayed: boolean }> {
   const now = deps.clock.now();
-  const fresh: JobRecord = { id: request.id, created_at: now.toISOString(), spec: request.spec, pause_at_update: request.pauseAtUpdate };
+  const fresh: JobRecord = { id: request.id, created_at: now.toISOString(), spec: request.spec, ...request.origin };
   const { beginning } = request;
   const [owner] = await both(settleKey(deps, request, fresh, now), beginning === null ? mark(deps.store, fresh) : Promise.resolve());
   const record: JobRecord = { ...fresh, id: owner.id, created_at: owner.created_at };

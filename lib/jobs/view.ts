@@ -77,8 +77,8 @@ export function jobListItem(record: JobRecord, head: Head, live: LiveFacts, now:
     result: head.result,
     error: head.error,
     tags: record.spec.run.tags,
-    sweep: null,
-    schedule: null,
+    sweep: record.sweep,
+    schedule: record.schedule,
     is_terminal: isTerminalStatus(status),
   };
 }

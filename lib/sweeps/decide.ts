@@ -28,7 +28,8 @@ export function decide(rules: Rules, state: SweepState, event: SweepEvent): Deci
   let now = afterEvent(rules.spec, state, event);
   const take = (decision: Decision): void => {
     decisions.push(decision);
-    now = afterDecision(now, decision, state.entries);
+    // When it was taken decides nothing.
+    now = afterDecision(now, decision, state.entries, '');
   };
   if (state.end) return [];
   if (event.type === 'reached' && now !== state) judge(rules.spec, now, now.trials[event.trial]!, take);

@@ -12,6 +12,7 @@ export type TrialStatus = 'waiting' | 'running' | 'paused' | 'succeeded' | 'prun
 export interface TrialState {
   number: number;
   params: Params;
+  started_at: string;
   /** `waiting`: it is to run and its sweep is suspended. `paused`: at a rung, and nobody has decided to let it go on. */
   status: TrialStatus;
   bracket: number;
@@ -45,8 +46,8 @@ export function emptySweep(spec: SweepSpec): SweepState {
 export const goalOf = ({ metric }: SweepSpec): Goal => metric?.goal ?? 'minimize';
 export const isOver = ({ status }: Pick<TrialState, 'status'>): boolean => ['succeeded', 'pruned', 'failed', 'cancelled'].includes(status);
 
-export const applied = (spec: SweepSpec, state: SweepState, { event, decisions }: Pick<LogEntry, 'event' | 'decisions'>): SweepState =>
-  decisions.reduce((now, decision) => afterDecision(now, decision, state.entries), { ...afterEvent(spec, state, event), entries: state.entries + 1 });
+export const applied = (spec: SweepSpec, state: SweepState, { at, event, decisions }: Pick<LogEntry, 'at' | 'event' | 'decisions'>): SweepState =>
+  decisions.reduce((now, decision) => afterDecision(now, decision, state.entries, at), { ...afterEvent(spec, state, event), entries: state.entries + 1 });
 
 /** What was seen, before anything is decided about it. */
 export function afterEvent(spec: SweepSpec, state: SweepState, event: LogEntry['event']): SweepState {
@@ -83,13 +84,13 @@ export function afterEvent(spec: SweepSpec, state: SweepState, event: LogEntry['
   }
 }
 
-export function afterDecision(state: SweepState, decision: Decision, event: number): SweepState {
+export function afterDecision(state: SweepState, decision: Decision, event: number, at: string): SweepState {
   if (decision.type === 'end') return { ...state, end: decision };
   const because = { event, decision: decision.type, why: decision.why };
   switch (decision.type) {
     case 'start': {
       const { trial, params, bracket, upTo } = decision;
-      return { ...state, skipped: state.skipped + decision.draws, trials: [...state.trials, { number: trial, params, status: 'running', bracket, upTo, value: null, values: [], why: [because] }] };
+      return { ...state, skipped: state.skipped + decision.draws, trials: [...state.trials, { number: trial, params, started_at: at, status: 'running', bracket, upTo, value: null, values: [], why: [because] }] };
     }
     case 'go_on': {
       const trial = state.trials[decision.trial]!;

@@ -14,7 +14,7 @@ import { readHead } from '../../lib/jobs/head.js';
 import { isTerminal } from '../../lib/jobs/lifecycle.js';
 import { loadAttempts } from '../../lib/jobs/record.js';
 import { resolveSpec } from '../../lib/jobs/spec/resolve.js';
-import { submitJob } from '../../lib/jobs/submit.js';
+import { BY_A_USER, submitJob } from '../../lib/jobs/submit.js';
 import { childrenOf } from '../../lib/process-files.js';
 import { connectQueue, type JobQueue } from '../../lib/queue/index.js';
 import type { Store } from '../../lib/store/index.js';
@@ -139,7 +139,7 @@ export async function startTestSystem({ store: kind = 'file', env: extra = {}, s
     submit: async (input, beginning = null, pauseAtUpdate = null) => {
       const resolved = resolveSpec(input);
       if ('problems' in resolved) throw new Error(JSON.stringify(resolved.problems));
-      const { record } = await submitJob({ store, clock: systemClock, tickets: queue.tickets, log: { warn: () => undefined } }, { id: `job_${ulid().toLowerCase()}`, spec: resolved.spec, pauseAtUpdate, beginning, principal: 'test', key: null, bodySha256: '' });
+      const { record } = await submitJob({ store, clock: systemClock, tickets: queue.tickets, log: { warn: () => undefined } }, { id: `job_${ulid().toLowerCase()}`, spec: resolved.spec, origin: { ...BY_A_USER, pause_at_update: pauseAtUpdate }, beginning, principal: 'test', key: null, bodySha256: '' });
       watchers.set(record.id, watchJob(store, record.id));
       return record.id;
     },

@@ -33,7 +33,7 @@ export async function undisturbed(spec: JobSpecInput, dataRoots: string[] = []):
   try {
     const resolved = resolveSpec(spec);
     if ('problems' in resolved) throw new Error(JSON.stringify(resolved.problems));
-    const record = { id: 'job_00000000000000000000000000', created_at: '2026-01-01T00:00:00.000Z', pause_at_update: null, spec: { ...resolved.spec, checkpoint: { ...resolved.spec.checkpoint, every_seconds: 3600, every_updates: null, every_micro_batches: null } } };
+    const record = { id: 'job_00000000000000000000000000', created_at: '2026-01-01T00:00:00.000Z', pause_at_update: null, sweep: null, schedule: null, spec: { ...resolved.spec, checkpoint: { ...resolved.spec.checkpoint, every_seconds: 3600, every_updates: null, every_micro_batches: null } } };
     const trainerEntry = join(packageRoot(), 'dist/worker/trainer/main.js');
     const head = await runDetached({ engine: 'auto', numericsClass: null, record, folder, data: { places: { roots: dataRoots, buckets: null }, memoryBytes: 2 ** 30 }, beginnings: null, trainerEntry, env: process.env, log: silentLog });
     if (head.state !== 'succeeded') throw new Error(`undisturbed run: ${head.state} ${head.message}`);

@@ -8,6 +8,7 @@ import type { Log } from '../../lib/log.js';
 import type { JobQueue, StallJanitor } from '../../lib/queue/index.js';
 import type { Store } from '../../lib/store/index.js';
 import { makeLiveness } from '../../lib/jobs/liveness.js';
+import type { SweepDriver } from './sweeps.js';
 
 export interface ControllerOptions {
   name: string;
@@ -15,6 +16,8 @@ export interface ControllerOptions {
   queue: JobQueue;
   clock: Clock;
   log: Log;
+  /** Looked after beside the jobs. */
+  sweeps: SweepDriver;
   timing?: Partial<ControllerTiming>;
 }
 
@@ -45,7 +48,7 @@ export interface Controller {
   close(): Promise<void>;
 }
 
-export function makeController({ name, store, queue, clock, log, timing }: ControllerOptions): Controller {
+export function makeController({ name, store, queue, clock, log, sweeps, timing }: ControllerOptions): Controller {
   const { tickMs, sweepMs, sweepAloneMs, againMs, settleMs } = { ...DEFAULT_TIMING, ...timing };
   const liveness = makeLiveness(queue, log);
   const deps: ReconcileDeps = { store, clock, log, tickets: queue.tickets, name, ...liveness };
@@ -176,6 +179,7 @@ export function makeController({ name, store, queue, clock, log, timing }: Contr
         forever(() => tickMs, tick),
         forever(() => tickMs, seed),
         forever(() => tickMs, afterAbsence),
+        forever(() => tickMs, () => sweeps.tick(stop.signal)),
         forever(() => (queue.state().status === 'connected' ? sweepMs : sweepAloneMs), sweep),
       ]);
     },

@@ -3,14 +3,16 @@
 import { parseArgs } from 'node:util';
 import { ulid } from 'ulid';
 import { systemClock } from '../../lib/clock.js';
-import { readConfig, storeOptions } from '../../lib/config.js';
+import { ownFolders, readConfig, storeOptions } from '../../lib/config.js';
 import { AppError } from '../../lib/errors.js';
+import { admitSpec } from '../../lib/jobs/admission.js';
 import { makeLog } from '../../lib/log.js';
 import { connectQueue } from '../../lib/queue/index.js';
 import { failToStart } from '../../lib/start-up.js';
-import { openStore } from '../../lib/store/open.js';
+import { openDataPlaces, openStore } from '../../lib/store/open.js';
 import { probeStore } from '../../lib/store/probe.js';
 import { makeController } from './controller.js';
+import { makeSweepDriver } from './sweeps.js';
 
 /** Longer than an owner may be silent before it counts as dead. */
 const OWNER_PATIENCE_MS = 12_000;
@@ -23,11 +25,15 @@ async function main(): Promise<void> {
   const store = await openStore(config.store, storeOptions(config));
   await probeStore(store);
   const queue = connectQueue({ url: config.redisUrl, prefix: config.queuePrefix, log });
-  const controller = makeController({ name: `ctl_${ulid().toLowerCase()}`, store, queue, clock: systemClock, log });
+  const places = await openDataPlaces({ roots: config.dataRoots, closed: ownFolders(config), buckets: config.dataBuckets, store: config.store, ...storeOptions(config), patienceMs: 0 });
+  const nudge = (job: string): void => void queue.control.nudge(job).catch(() => undefined);
+  const sweeps = makeSweepDriver({ store, clock: systemClock, tickets: queue.tickets, log, nudge, admit: (spec) => admitSpec(spec, places, store) });
+  const controller = makeController({ name: `ctl_${ulid().toLowerCase()}`, store, queue, clock: systemClock, log, sweeps });
   const leave = async (code: number): Promise<never> => {
     await controller.close();
     await queue.close();
     await store.close();
+    await places.buckets?.objects.close();
     process.exit(code);
   };
   if (values.once) {

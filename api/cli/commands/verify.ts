@@ -40,7 +40,7 @@ export const addVerify: AddCommands = (program, context) => {
 
 /** Its commits do not matter, so it makes few. */
 async function runAgain(context: CliContext, job: Job): Promise<ScratchRun> {
-  const record: JobRecord = { id: job.id, created_at: job.created_at, pause_at_update: null, spec: { ...job.spec, checkpoint: { ...job.spec.checkpoint, every_seconds: 3_600, every_updates: null, every_micro_batches: null }, run: { ...job.spec.run, start_after: null, start_before: null } } };
+  const record: JobRecord = { id: job.id, created_at: job.created_at, pause_at_update: null, sweep: null, schedule: null, spec: { ...job.spec, checkpoint: { ...job.spec.checkpoint, every_seconds: 3_600, every_updates: null, every_micro_batches: null }, run: { ...job.spec.run, start_after: null, start_before: null } } };
   try {
     return await runInScratch(record, { env: context.env, numericsClass: job.result?.numerics_class ?? '', onProgress: (percent) => context.terminal?.write(`\r\x1b[2Krunning it again: ${percent.toFixed(0)} %`) });
   } finally {

@@ -25,7 +25,7 @@ function trialJob(engine: 'tensorflow' | 'wasm'): JobRecord {
     resources: { engine },
   });
   if ('problems' in resolved) throw new Error(JSON.stringify(resolved.problems));
-  return { id: `job_${'0'.repeat(26)}`, created_at: new Date(0).toISOString(), spec: resolved.spec, pause_at_update: null };
+  return { id: `job_${'0'.repeat(26)}`, created_at: new Date(0).toISOString(), spec: resolved.spec, pause_at_update: null, sweep: null, schedule: null };
 }
 
 export const lookAtEngines: Look = async ({ config, env }) => {

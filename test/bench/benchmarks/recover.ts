@@ -13,7 +13,7 @@ import { inParallel } from '../../../lib/jobs/recent.js';
 import { runLimits } from '../../../lib/jobs/reconcile.js';
 import { toJson } from '../../../lib/jobs/record.js';
 import { resolveSpec } from '../../../lib/jobs/spec/resolve.js';
-import { openMarker } from '../../../lib/jobs/submit.js';
+import { BY_A_USER, openMarker } from '../../../lib/jobs/submit.js';
 import { connectQueue, type Ticket } from '../../../lib/queue/index.js';
 import type { Store } from '../../../lib/store/index.js';
 import { openStore, type OpenStoreOptions } from '../../../lib/store/open.js';
@@ -40,7 +40,7 @@ function jobs(count: number): { record: JobRecord; head: Head }[] {
   if ('problems' in resolved) throw new Error(JSON.stringify(resolved.problems));
   const now = new Date();
   return Array.from({ length: count }, (_, index) => {
-    const record: JobRecord = { id: `job_${ulid().toLowerCase()}`, created_at: now.toISOString(), spec: resolved.spec, pause_at_update: null };
+    const record: JobRecord = { id: `job_${ulid().toLowerCase()}`, created_at: now.toISOString(), spec: resolved.spec, ...BY_A_USER };
     if (index % STARTED_EVERY > 0) return { record, head: emptyHead() };
     const owned = claimed(emptyHead(), { attempt: ulid(), worker: 'wrk_gone', now, displaced: NOTHING_DONE });
     return { record, head: attemptEnded(owned, { kind: 'stopped', reason: 'preempted_notice', message: 'notice' }, NOTHING_DONE, runLimits(record), now) };

@@ -6,7 +6,7 @@ import { systemClock } from '../../../lib/clock.js';
 import { sayVerb } from '../../../lib/jobs/control.js';
 import { readHead } from '../../../lib/jobs/head.js';
 import { NOTHING_DONE } from '../../../lib/jobs/lifecycle.js';
-import { submitJob } from '../../../lib/jobs/submit.js';
+import { BY_A_USER, submitJob } from '../../../lib/jobs/submit.js';
 import { silentLog } from '../../../lib/log.js';
 import { makeFileStore } from '../../../lib/store/file.js';
 import type { Store } from '../../../lib/store/index.js';
@@ -42,7 +42,7 @@ beforeEach(async () => {
   const fetching = new Promise<void>((resolve) => (asked = resolve));
   objects.gate = (_address, startBytes) => (startBytes === 0 && objects.reads.length === 1 ? Promise.resolve() : new Promise(() => asked()));
   const spec = resolved({ data: { type: 'npz', path: 's3://data/set.npz' }, model: { layers: [{ type: 'flatten' }, { type: 'dense', units: 3 }] } });
-  await submitJob(control(), { id: JOB, spec, pauseAtUpdate: null, beginning: null, principal: 'test', key: null, bodySha256: '' });
+  await submitJob(control(), { id: JOB, spec, origin: BY_A_USER, beginning: null, principal: 'test', key: null, bodySha256: '' });
   const deps: AttemptDeps = {
     ...control(), beginnings: store, feed: makeSilentFeed(), liveness: { isLive: () => Promise.resolve(false), account: () => Promise.resolve(NOTHING_DONE) }, trainers: { acquire: never, release: never, close: never }, pace: makePace(), memoryMib: Infinity, memoryKills: () => null, trainerSetup: never,
     worker: 'wrk_test', data: { places: { roots: [], buckets: { names: ['data'], store: null, objects } }, memoryBytes: 2 ** 20 }, copies: makeObjectCache(join(spoolRoot, 'objects'), objects, silentLog), spoolRoot, beatEveryMs: 1_000, isHeld: () => true, lookEveryMs: 3_600_000,

@@ -90,7 +90,7 @@ describe('a grid', () => {
     const all = runSweep(SWEEPS['grid']);
     expect(new Set(all.state.trials.map(({ params }) => JSON.stringify(params))).size).toBe(12);
     const some = runSweep(SWEEPS['grid'], { isValid: ({ a, b }) => a !== 2 || b === 4 });
-    expect(some.state.trials.map(({ params }) => `${String(params['a'])}${String(params['b'])}`).sort()).toEqual(['11', '12', '13', '14', '24', '31', '32', '33', '34']);
+    expect(some.state.trials.map(({ params }) => `${params['a'] as number}${params['b'] as number}`).sort()).toEqual(['11', '12', '13', '14', '24', '31', '32', '33', '34']);
   });
 });
 
@@ -164,6 +164,6 @@ test('what is told twice, or of a trial that is over, changes nothing', () => {
   for (const { event } of log.slice(1, 20)) {
     const waiting = event.type === 'reached' && state.trials[event.trial]!.upTo === event.step;
     if (event.type !== 'reached' || waiting) continue;
-    expect(applied(rules.spec, state, { event, decisions: decide(rules, state, event) }).trials).toEqual(state.trials);
+    expect(applied(rules.spec, state, { at: '', event, decisions: decide(rules, state, event) }).trials).toEqual(state.trials);
   }
 });

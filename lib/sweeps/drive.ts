@@ -1,0 +1,180 @@
+// Carries a sweep on: looks at its trials' jobs, tells its log what it sees, and makes the jobs be what the log says. All of it may be
+// done twice, by anybody: a trial's job has its id from the sweep, and verbs that hold already change nothing.
+import type { Head, JobRecord } from '../contract/records.js';
+import type { JobSpecInput } from '../contract/spec.js';
+import { isAppError } from '../errors.js';
+import type { Admission } from '../jobs/admission.js';
+import { type ControlDeps, goOnUntil, sayVerb } from '../jobs/control.js';
+import { readHead } from '../jobs/head.js';
+import { isTerminal } from '../jobs/lifecycle.js';
+import { inParallel } from '../jobs/recent.js';
+import { loadRecord } from '../jobs/record.js';
+import { submitJob } from '../jobs/submit.js';
+import { pauseAtOf } from '../jobs/verbs.js';
+import type { Store } from '../store/index.js';
+import type { Params } from './dimension.js';
+import type { SweepEvent } from './events.js';
+import type { SweepLog } from './log.js';
+import { openSweepKey, trialId, trialJob } from './names.js';
+import { applyParams, bindTemplate } from './paths.js';
+import { isOver, type SweepState, type TrialState } from './state.js';
+
+export interface DriveDeps extends ControlDeps {
+  store: Store;
+  /** What a spec makes of itself before it is taken in. @throws AppError */
+  admit(spec: JobSpecInput): Promise<Admission>;
+  /** Lets a job's owner know that HEAD wants something new. */
+  nudge(job: string): void;
+}
+
+/** Of trials that are over and whose jobs are too: nothing more is to be seen or done. One a sweep, kept by who drives it. */
+export type Settled = Map<number, { attemptSeconds: number }>;
+
+/** HEADs read side by side. */
+const CONCURRENCY = 16;
+
+/** A trial with its job, as far as there is one. */
+interface Seen {
+  trial: TrialState;
+  id: string;
+  job: { record: JobRecord; head: Head } | null;
+}
+
+/**
+ * Looks, tells, acts; returns whether the sweep is over and all its jobs are too. Called again and again.
+ * @throws AppError store_unavailable
+ */
+export async function driveSweep(deps: DriveDeps, log: SweepLog, settled: Settled): Promise<boolean> {
+  await log.catchUp();
+  if (log.state().entries === 0) await log.append({ type: 'created' });
+  const seen = await look(deps, log, settled);
+  for (const event of [...budgetEvents(deps, log, seen, settled), ...seen.flatMap((each) => eventsOf(log, each))]) {
+    // Somebody else wrote first: what was seen may be of yesterday.
+    if (!(await log.append(event))) return false;
+  }
+  const state = log.state();
+  const known = new Map(seen.map((each) => [each.trial.number, each.job]));
+  const refused: SweepEvent[] = [];
+  await inParallel(state.trials.filter(({ number }) => !settled.has(number)), CONCURRENCY, async (trial) => {
+    const job = known.get(trial.number) ?? null;
+    await act(deps, log, settled, { trial, id: trialJob(log.record.id, trial), job }).catch((error: unknown) => {
+      if (!isAppError(error)) throw error;
+      deps.log.warn({ sweep: log.record.id, trial: trial.number, code: error.code }, `a trial was not seen to: ${error.message}`);
+      if (!job && !error.retryable) refused.push({ type: 'ended', trial: trial.number, outcome: 'failed', value: null, message: error.message });
+    });
+  });
+  for (const event of refused) if (!(await log.append(event))) return false;
+  if (log.state().end === null || settled.size < state.trials.length) return false;
+  await deps.store.delete(openSweepKey(log.record.id));
+  return true;
+}
+
+async function look(deps: DriveDeps, log: SweepLog, settled: Settled): Promise<Seen[]> {
+  return inParallel(log.state().trials.filter(({ number }) => !settled.has(number)), CONCURRENCY, async (trial) => {
+    const id = trialJob(log.record.id, trial);
+    const record = await loadRecord(deps.store, id);
+    if (!record) return { trial, id, job: null };
+    const { head } = await readHead(deps, id);
+    if (isOver(trial) && isTerminal(head.state)) settled.set(trial.number, { attemptSeconds: head.counters.attempt_seconds });
+    return { trial, id, job: { record, head } };
+  });
+}
+
+function budgetEvents({ clock }: DriveDeps, { record, rules, state }: SweepLog, seen: readonly Seen[], settled: Settled): SweepEvent[] {
+  const { wall_clock: wallClock, compute_seconds: computeSeconds } = rules.spec.budget;
+  if (state().spent !== null || state().end !== null) return [];
+  const now = clock.now().getTime();
+  if (wallClock !== null && now - Date.parse(record.created_at) > wallClock * 1_000) return [{ type: 'spent', budget: 'wall_clock' }];
+  if (computeSeconds === null) return [];
+  const going = seen.filter(({ trial }) => !settled.has(trial.number)).reduce((sum, { job }) => sum + (job?.head.counters.attempt_seconds ?? 0) + (job?.head.owner ? Math.max(0, now - Date.parse(job.head.owner.started_at)) / 1_000 : 0), 0);
+  const over = [...settled.values()].reduce((sum, { attemptSeconds }) => sum + attemptSeconds, 0);
+  return going + over > computeSeconds ? [{ type: 'spent', budget: 'compute_seconds' }] : [];
+}
+
+/** What a trial's job says that its log does not know yet. */
+function eventsOf({ rules }: SweepLog, { trial, job }: Seen): SweepEvent[] {
+  if (trial.status !== 'running' || !job) return [];
+  const { head, record } = job;
+  const value = (figures: Readonly<Record<string, number | null>>): number | null => (rules.spec.metric ? (figures[rules.spec.metric.name] ?? null) : null);
+  switch (head.state) {
+    case 'succeeded':
+      return [{ type: 'ended', trial: trial.number, outcome: 'succeeded', value: value({ ...head.result?.metrics, ...head.result?.validation }), message: null }];
+    case 'failed':
+      return [{ type: 'ended', trial: trial.number, outcome: 'failed', value: null, message: head.error?.message ?? head.message }];
+    case 'cancelled':
+    case 'expired':
+      return [{ type: 'ended', trial: trial.number, outcome: 'cancelled', value: null, message: head.message }];
+    case 'paused': {
+      if (trial.upTo === null) return [];
+      const rung = head.rungs.find(({ update }) => update === updateOf(record, rules.spec.early_terminate, trial.upTo));
+      return rung ? [{ type: 'reached', trial: trial.number, step: trial.upTo, value: value({ ...rung.metrics, ...rung.validation }) }] : [];
+    }
+    case 'open':
+      return [];
+  }
+}
+
+/** The update after which a trial has got to a step of its rungs. */
+function updateOf({ spec: { training } }: Pick<JobRecord, 'spec'>, rule: { type: string; resource?: 'updates' | 'samples' }, upTo: number | null): number | null {
+  if (upTo === null || rule.resource !== 'samples') return upTo;
+  return Math.ceil(upTo / (training.batch_size * training.accum_iters));
+}
+
+/** Makes a trial's job be what the log says. */
+async function act(deps: DriveDeps, log: SweepLog, settled: Settled, { trial, id, job }: Seen): Promise<void> {
+  const { verb } = log.state();
+  if (!job) {
+    if (isOver(trial)) settled.set(trial.number, { attemptSeconds: 0 });
+    if (trial.status === 'running' && verb !== 'suspend') await submit(deps, log, trial, id);
+    return;
+  }
+  const { head, record } = job;
+  if (isTerminal(head.state)) return;
+  if (isOver(trial)) {
+    if (head.want.verb !== 'cancel' && head.want.verb !== 'kill') await say(deps, id, 'cancel', 'sweep_pruned');
+    return;
+  }
+  if (trial.status !== 'running') return;
+  const update = updateOf(record, log.rules.spec.early_terminate, trial.upTo);
+  if (verb === 'suspend') {
+    if (head.want.verb === 'run') await say(deps, id, 'pause', 'sweep_paused');
+    return;
+  }
+  // Somebody who paused a trial by hand resumes it by hand.
+  const pausedByUs = head.want.verb === 'pause' && head.want.cause === 'sweep_paused';
+  const isThere = head.rungs.some((rung) => rung.update === update);
+  if ((pausedByUs && !isThere) || (head.want.verb === 'run' && pauseAtOf(record, head) !== update)) await goOnUntil(deps, id, update);
+}
+
+async function say(deps: DriveDeps, id: string, verb: 'cancel' | 'pause', cause: 'sweep_pruned' | 'sweep_paused'): Promise<void> {
+  await sayVerb(deps, id, verb, cause);
+  deps.nudge(id);
+}
+
+async function submit(deps: DriveDeps, log: SweepLog, trial: TrialState, id: string): Promise<void> {
+  const spec = trialSpec(log, trial.params);
+  const admitted = await deps.admit(spec);
+  await submitJob(deps, {
+    ...admitted,
+    id,
+    principal: `sweep ${log.record.id}`,
+    key: null,
+    bodySha256: '',
+    origin: { pause_at_update: updateOf({ spec: admitted.spec }, log.rules.spec.early_terminate, trial.upTo), sweep: { id: log.record.id, trial_id: trialId(log.record.id, trial.number) }, schedule: log.record.schedule },
+  });
+}
+
+/** The job of a trial: the template with its parameters, and what the sweep says of failures. */
+function trialSpec({ rules: { spec, space } }: SweepLog, params: Params): JobSpecInput {
+  const bound = bindTemplate(spec.job!, space.dimensions.keys());
+  if ('problems' in bound) throw new Error(JSON.stringify(bound.problems));
+  const job = applyParams(bound.template, params);
+  return { ...job, run: { max_failures: spec.failure.retries, ...job.run } };
+}
+
+/** Whether a worker has one of its trials. */
+export async function isWorkedOn(store: Pick<Store, 'get' | 'list'>, sweep: string, state: SweepState): Promise<boolean> {
+  const running = state.trials.filter(({ status }) => status === 'running');
+  const heads = await inParallel(running, CONCURRENCY, (trial) => readHead({ store } as never, trialJob(sweep, trial)));
+  return heads.some(({ head }) => head.owner !== null);
+}

@@ -1,0 +1,139 @@
+// The log of a sweep in the store: entries that are created and never changed, each at its own number, so that of two controllers that
+// decide at once one finds its place taken, reads what the other decided, and looks again.
+import type { Clock } from '../clock.js';
+import type { SweepSpec } from '../contract/sweep.js';
+import type { ScheduleReference } from '../contract/records.js';
+import { AppError } from '../errors.js';
+import { fromJson, toJson } from '../jobs/record.js';
+import type { Store } from '../store/index.js';
+import { decide, type Rules } from './decide.js';
+import type { LogEntry, SweepEvent } from './events.js';
+import { logKey, logPrefix, openSweepKey, stateKey, statesPrefix, sweepKey } from './names.js';
+import { resolveSweep } from './resolve.js';
+import { applied, emptySweep, type SweepState } from './state.js';
+import { applyParams } from './paths.js';
+import { resolveSpec } from '../jobs/spec/resolve.js';
+
+/** sweeps/<id>/sweep.json. */
+export interface SweepRecord {
+  id: string;
+  created_at: string;
+  spec: SweepSpec;
+  schedule: ScheduleReference | null;
+}
+
+/** Entries after which the state is written down, so that nobody reads them all again. */
+const STATE_EVERY = 200;
+
+export interface SweepLog {
+  readonly record: SweepRecord;
+  readonly rules: Rules;
+  /** As of the last entry that was read or written. */
+  state(): SweepState;
+  /** Reads what others wrote. @throws AppError store_unavailable */
+  catchUp(): Promise<SweepState>;
+  /**
+   * Writes an event and what is decided about it. False: another entry came first, and was read: look again.
+   * @throws AppError store_unavailable (it may have been written: catch up)
+   */
+  append(event: SweepEvent): Promise<boolean>;
+}
+
+type LogStore = Pick<Store, 'get' | 'putIfAbsent' | 'list' | 'delete'>;
+
+/** Null where no such sweep was acknowledged. @throws AppError store_unavailable */
+export async function loadSweep(store: Pick<Store, 'get'>, sweep: string): Promise<SweepRecord | null> {
+  const stored = await store.get(sweepKey(sweep));
+  return stored && fromJson<SweepRecord>(stored.body);
+}
+
+/** @throws AppError not_found, store_unavailable */
+export async function requireSweep(store: Pick<Store, 'get'>, sweep: string): Promise<SweepRecord> {
+  const record = await loadSweep(store, sweep);
+  if (!record) throw new AppError('not_found', `no sweep ${sweep}`, { param: 'id' });
+  return record;
+}
+
+/**
+ * Takes a sweep in: marker, then the record (its acknowledgement), then the log's first entry, which whoever finds it missing writes.
+ * Repeating it with the same record changes nothing.
+ * @throws AppError store_unavailable
+ */
+export async function createSweep(deps: { store: Store; clock: Pick<Clock, 'now'> }, record: SweepRecord): Promise<SweepRecord> {
+  const { store } = deps;
+  await store.put(openSweepKey(record.id), Buffer.from('{}\n'));
+  await store.putIfAbsent(sweepKey(record.id), toJson(record)).catch(async (error: unknown) => {
+    if (!(await loadSweep(store, record.id).catch(() => null))) throw error;
+  });
+  const acknowledged = (await loadSweep(store, record.id)) ?? record;
+  await beginLog(deps, await openLog(deps, acknowledged));
+  return acknowledged;
+}
+
+async function beginLog(_deps: unknown, log: SweepLog): Promise<void> {
+  if (log.state().entries === 0) await log.append({ type: 'created' });
+}
+
+/** Whether parameters make a valid job of this sweep. */
+export function rulesOf({ spec }: Pick<SweepRecord, 'spec'>): Rules {
+  const resolved = resolveSweep(spec);
+  if ('problems' in resolved) throw new AppError('internal_error', `a sweep that was taken in is not valid any more: ${JSON.stringify(resolved.problems[0])}`);
+  const { space, template } = resolved;
+  return { spec: resolved.spec, space, isValid: (params) => template === null || 'spec' in resolveSpec(applyParams(template, params)) };
+}
+
+/** Reads the newest state that was written down, and the entries after it. @throws AppError store_unavailable, checkpoint_corrupt */
+export async function openLog({ store, clock }: { store: LogStore; clock: Pick<Clock, 'now'> }, record: SweepRecord): Promise<SweepLog> {
+  const rules = rulesOf(record);
+  let state = (await newestState(store, record.id)) ?? emptySweep(rules.spec);
+
+  function take(entry: LogEntry): void {
+    if (entry.n !== state.entries) throw new AppError('checkpoint_corrupt', `entry ${state.entries} of the log of ${record.id} says that it is ${entry.n}`);
+    state = applied(rules.spec, state, entry);
+  }
+
+  async function catchUp(): Promise<SweepState> {
+    for (;;) {
+      const stored = await store.get(logKey(record.id, state.entries));
+      if (!stored) return state;
+      take(fromJson<LogEntry>(stored.body));
+    }
+  }
+
+  const log: SweepLog = {
+    record,
+    rules,
+    state: () => state,
+    catchUp,
+    append: async (event) => {
+      const entry: LogEntry = { n: state.entries, at: clock.now().toISOString(), event, decisions: decide(rules, state, event) };
+      const outcome = await store.putIfAbsent(logKey(record.id, entry.n), toJson(entry));
+      if (!outcome.created) {
+        await catchUp();
+        return false;
+      }
+      take(entry);
+      if (state.entries % STATE_EVERY === 0) await store.putIfAbsent(stateKey(record.id, state.entries), toJson(state)).catch(() => undefined);
+      return true;
+    },
+  };
+  await catchUp();
+  return log;
+}
+
+async function newestState(store: LogStore, sweep: string): Promise<SweepState | null> {
+  let newest: string | null = null;
+  for await (const { key } of store.list(statesPrefix(sweep))) newest = key;
+  const stored = newest === null ? null : await store.get(newest);
+  return stored && fromJson<SweepState>(stored.body);
+}
+
+/** All entries, from the first. @throws AppError store_unavailable */
+export async function readLog(store: LogStore, sweep: string): Promise<LogEntry[]> {
+  const entries: LogEntry[] = [];
+  for await (const { key } of store.list(logPrefix(sweep))) {
+    const stored = await store.get(key);
+    if (stored) entries.push(fromJson<LogEntry>(stored.body));
+  }
+  return entries;
+}

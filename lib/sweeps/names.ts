@@ -1,0 +1,30 @@
+// Every key that a sweep has in the store, and the ids of what it makes. Pure.
+//
+//   open-sweeps/<id>                 wants attention: what controllers list
+//   sweeps/<id>/sweep.json           the resolved spec; its existence is the acknowledgement
+//   sweeps/<id>/log/<n>.json         what was seen and decided, in order; each created once
+//   sweeps/<id>/states/<n>.json      what the log makes of the sweep up to that entry; derived, for those who begin in the middle
+import { createHash } from 'node:crypto';
+import { encodeTime } from 'ulid';
+
+const padded = (n: number): string => String(n).padStart(10, '0');
+
+export const OPEN_SWEEPS_PREFIX = 'open-sweeps/';
+export const SWEEPS_PREFIX = 'sweeps/';
+export const openSweepKey = (sweep: string): string => `${OPEN_SWEEPS_PREFIX}${sweep}`;
+export const sweepKey = (sweep: string): string => `sweeps/${sweep}/sweep.json`;
+export const logPrefix = (sweep: string): string => `sweeps/${sweep}/log/`;
+export const logKey = (sweep: string, n: number): string => `${logPrefix(sweep)}${padded(n)}.json`;
+export const statesPrefix = (sweep: string): string => `sweeps/${sweep}/states/`;
+export const stateKey = (sweep: string, n: number): string => `${statesPrefix(sweep)}${padded(n)}.json`;
+
+export const trialId = (sweep: string, trial: number): string => `${sweep}.${trial}`;
+
+const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
+
+/** A trial's job: the same whoever submits it, and in the order of jobs where its beginning puts it. */
+export function trialJob(sweep: string, trial: { number: number; started_at: string }): string {
+  const digest = createHash('sha256').update(trialId(sweep, trial.number)).digest();
+  const random = Array.from(digest.subarray(0, 16), (byte) => ALPHABET[byte & 31]).join('');
+  return `job_${encodeTime(Date.parse(trial.started_at), 10).toLowerCase()}${random}`;
+}
