@@ -70,7 +70,7 @@ export const RunReference = Type.Object({ kind: oneOf(['job', 'sweep']), id: Typ
 export type RunReference = Static<typeof RunReference>;
 export const FIRE_CAUSES = ['schedule', 'trigger', 'backfill'] as const;
 export type FireCause = (typeof FIRE_CAUSES)[number];
-export const SKIP_REASONS = ['running', 'buffer_full', 'superseded', 'too_many_running'] as const;
+export const SKIP_REASONS = ['running', 'buffer_full', 'superseded', 'too_many_running', 'paused'] as const;
 export type SkipReason = (typeof SKIP_REASONS)[number];
 
 /** What became of a nominal time. Written once. */
@@ -83,7 +83,7 @@ export const Fire = Type.Object(
     cause: oneOf(FIRE_CAUSES),
     decided_at: Timestamp,
     outcome: oneOf(['started', 'skipped', 'missed', 'failed'], { description: '`missed`: nothing ticked while it was due; `failed`: what it was to start was refused' }),
-    reason: nullable(oneOf(SKIP_REASONS), { description: 'of one that was skipped: `running`: an earlier one was not over; `buffer_full`: enough wait already; `superseded`: a later one came while it waited; `too_many_running`: as many as may run side by side do' }),
+    reason: nullable(oneOf(SKIP_REASONS), { description: 'of one that was skipped: `running`: an earlier one was not over; `buffer_full`: enough wait already; `superseded`: a later one came while it waited; `too_many_running`: as many as may run side by side do; `paused`: it waited when the schedule was paused' }),
     message: nullable(Type.String()),
     missed: nullable(Type.Object({ from: Timestamp, count: Count }, closed), { description: 'of one that was missed: how many nominal times in a row it stands for, and the first of them; nominal_time is the last' }),
     run: nullable(RunReference),
