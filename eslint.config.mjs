@@ -12,6 +12,7 @@ const pure = [
   'lib/jobs/verbs.ts',
   'lib/jobs/status.ts',
   'lib/checkpoints/{retention,segments,safetensors-header}.ts',
+  'lib/schedules/{zone,next,overlap,catch-up,decide,names,resolve,view,due-heap}.ts',
 ];
 
 const noDefaultExport = {

@@ -21,7 +21,7 @@ export const headOf = (changes: Partial<ScheduleHead> = {}, spec: Partial<Schedu
 });
 
 export interface FakeClock extends Clock {
-  /** Moves time on, waking sleepers in order; between any two of them all that can go on does. */
+  /** Moves time on, waking sleepers in order; between any two moments all that can go on does. */
   runUntil(ms: number): Promise<void>;
   set(ms: number): void;
 }
@@ -36,22 +36,31 @@ export function makeFakeClock(startMs: number): FakeClock {
     sleep: (ms, signal) =>
       new Promise((resolve, reject) => {
         if (signal?.aborted) return reject(signal.reason as Error);
-        const sleeper = { atMs: nowMs + ms, wake: resolve };
-        sleepers.add(sleeper);
-        signal?.addEventListener('abort', () => {
+        const onAbort = (): void => {
           sleepers.delete(sleeper);
-          reject(signal.reason as Error);
-        });
+          reject(signal?.reason as Error);
+        };
+        const wake = (): void => {
+          signal?.removeEventListener('abort', onAbort);
+          resolve();
+        };
+        const sleeper = { atMs: nowMs + ms, wake };
+        sleepers.add(sleeper);
+        signal?.addEventListener('abort', onAbort, { once: true });
       }),
     set: (ms) => (nowMs = ms),
     runUntil: async (ms) => {
       await quiet();
       for (;;) {
-        const first = [...sleepers].sort((a, b) => a.atMs - b.atMs)[0];
-        if (!first || first.atMs > ms) break;
-        sleepers.delete(first);
-        nowMs = Math.max(nowMs, first.atMs);
-        first.wake();
+        const atMs = Math.min(...[...sleepers].map((sleeper) => sleeper.atMs));
+        if (sleepers.size === 0 || atMs > ms) break;
+        nowMs = Math.max(nowMs, atMs);
+        // those of one moment together, as timers do
+        for (const sleeper of [...sleepers]) {
+          if (sleeper.atMs > atMs) continue;
+          sleepers.delete(sleeper);
+          sleeper.wake();
+        }
         await quiet();
       }
       nowMs = ms;
@@ -121,21 +130,25 @@ export function makeRuns(clock: Pick<Clock, 'now'>): Runs {
   return runs;
 }
 
-/** What happens to a call of a process. `last`: it takes effect, and nobody is there any more to hear of it. */
-export type Fault = 'none' | 'lost before' | 'lost after' | 'last before' | 'last';
+/**
+ * What happens to a call of a process. `late`: it takes effect some time after it was given up; `last`: it takes effect, and nobody is
+ * there any more to hear of it.
+ */
+export type Fault = 'none' | 'lost before' | 'lost after' | 'late' | 'last before' | 'last';
 
 /** The process has ended; nothing that it waits for comes. */
 export class Killed extends Error {}
 
 /** The calls of one process, each of which meets what `next` says. `wait` comes before each call. */
-export function asProcess<S extends TickDeps['store']>(store: S, calls: Runs['calls'], clock: Clock, next: (call: string) => Fault, wait: () => Promise<void> = () => Promise.resolve()): Omit<TickDeps, 'store'> & { store: S } {
+export function asProcess<S extends TickDeps['store']>(store: S, calls: Runs['calls'], clock: Clock, next: (call: string) => Fault, wait: () => Promise<void> = () => Promise.resolve(), late: Promise<unknown>[] = []): Omit<TickDeps, 'store'> & { store: S } {
   let dead = false;
   const meet = <A extends unknown[], T>(name: string, call: (...values: A) => Promise<T>) => async (...values: A): Promise<T> => {
     if (dead) throw new Killed();
     await wait();
     if (dead) throw new Killed();
     const fault = next(name);
-    if (fault === 'lost before') throw new AppError('store_unavailable', 'no answer');
+    if (fault === 'late') late.push(wait().then(wait).then(wait).then(() => call(...values)).catch(() => undefined));
+    if (fault === 'lost before' || fault === 'late') throw new AppError('store_unavailable', 'no answer');
     if (fault === 'last before') dead = true;
     if (dead) throw new Killed();
     const result = await call(...values);

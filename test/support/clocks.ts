@@ -1,13 +1,16 @@
-// What next.ts is checked against: local time minute by minute, as Intl tells it, and expressions as plain conditions on it.
-// It shares nothing with the code under test, croner included.
+// What lib/schedules/next.ts is checked against: local time minute by minute, as Intl tells it, and expressions as plain conditions
+// on it. It shares nothing with the code under test, croner included.
+import { fireTimes } from '../../lib/schedules/next.js';
 
-export interface Minute {
+interface Minute {
   utcMs: number;
   /** Local time as if it were UTC, in ms: two minutes with the same one are a repeated time. */
   localMs: number;
 }
 
 const MINUTE_MS = 60_000;
+const HOUR_MS = 3_600_000;
+const SETTINGS = (['shift', 'skip'] as const).flatMap((gap) => (['first', 'both'] as const).map((overlap) => ({ gap, overlap })));
 const formats = new Map<string, Intl.DateTimeFormat>();
 
 function localMs(zone: string, utcMs: number): number {
@@ -19,10 +22,10 @@ function localMs(zone: string, utcMs: number): number {
   return Date.parse(`${format.format(utcMs).replace(' ', 'T')}Z`);
 }
 
-export const offsetOf = (zone: string, utcMs: number): number => localMs(zone, utcMs) - utcMs;
+const offsetOf = (zone: string, utcMs: number): number => localMs(zone, utcMs) - utcMs;
 
 /** Whole minutes from `fromMs` on. */
-export function minutesOf(zone: string, fromMs: number, count: number): Minute[] {
+function minutesOf(zone: string, fromMs: number, count: number): Minute[] {
   return Array.from({ length: count }, (_, index) => ({ utcMs: fromMs + index * MINUTE_MS, localMs: localMs(zone, fromMs + index * MINUTE_MS) }));
 }
 
@@ -38,14 +41,14 @@ export function changesOf(zone: string, fromMs: number, toMs: number, stepMs: nu
   return changes;
 }
 
-export interface Expression {
+interface Expression {
   cron: string;
   /** Plain numbers in its minutes and hours. */
   fixed: boolean;
   matches: (minute: number, hour: number, dayOfWeek: number) => boolean;
 }
 
-export const EXPRESSIONS: readonly Expression[] = [
+const EXPRESSIONS: readonly Expression[] = [
   { cron: '30 2 * * *', fixed: true, matches: (minute, hour) => minute === 30 && hour === 2 },
   { cron: '30 1 * * *', fixed: true, matches: (minute, hour) => minute === 30 && hour === 1 },
   { cron: '0 0 * * *', fixed: true, matches: (minute, hour) => minute === 0 && hour === 0 },
@@ -55,7 +58,7 @@ export const EXPRESSIONS: readonly Expression[] = [
 ];
 
 /** When an expression fires within the minutes, the first day of which only says what was there before. */
-export function firesByMinutes({ fixed, matches }: Expression, dst: { gap: string; overlap: string }, minutes: readonly Minute[]): number[] {
+function firesByMinutes({ fixed, matches }: Expression, dst: { gap: string; overlap: string }, minutes: readonly Minute[]): number[] {
   const named = (local: number): boolean => {
     const time = new Date(local);
     return matches(time.getUTCMinutes(), time.getUTCHours(), time.getUTCDay());
@@ -70,4 +73,22 @@ export function firesByMinutes({ fixed, matches }: Expression, dst: { gap: strin
     if (fire) fires.push(utcMs);
   });
   return fires;
+}
+
+/** Where the fires of an expression differ from what the minutes say, from some hours before a change on. */
+export function differences(zone: string, change: number, hoursBefore: number, hours: number): string[] {
+  const from = change - hoursBefore * HOUR_MS;
+  const minutes = minutesOf(zone, from, hours * 60);
+  const until = minutes.at(-1)!.utcMs;
+  return EXPRESSIONS.flatMap((expression) =>
+    SETTINGS.flatMap((dst) => {
+      const expected = firesByMinutes(expression, dst, minutes).filter((ms) => ms > from);
+      const fires: number[] = [];
+      for (const ms of fireTimes({ cron: expression.cron, timezone: zone, dst }, from)) {
+        if (ms > until) break;
+        fires.push(ms);
+      }
+      return JSON.stringify(fires) === JSON.stringify(expected) ? [] : [`${zone} ${expression.cron} ${JSON.stringify(dst)}: ${fires.map((ms) => new Date(ms).toISOString()).join(' ')} instead of ${expected.map((ms) => new Date(ms).toISOString()).join(' ')}`];
+    }),
+  );
 }
