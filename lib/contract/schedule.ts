@@ -5,7 +5,7 @@ import { closed, Count, countOf, idOf, nullable, oneOf, Timestamp } from './comm
 
 export const OVERLAP_POLICIES = ['skip', 'buffer_one', 'buffer_all', 'cancel_other', 'terminate_other', 'allow_all'] as const;
 export type OverlapPolicy = (typeof OVERLAP_POLICIES)[number];
-export const SCHEDULE_STATUSES = ['active', 'paused'] as const;
+const SCHEDULE_STATUSES = ['active', 'paused'] as const;
 
 /** A duration as a user writes it: seconds, or a number with a unit. */
 const duration = (minimum: number, allows: string, texts: { default: string; description: string }) =>
@@ -14,10 +14,10 @@ export const CATCHUP_SECONDS = { least: 10, most: 30 * 86_400 } as const;
 export const MAX_JITTER_SECONDS = 86_400;
 /** Nominal times that one backfill may ask for. */
 export const BACKFILL_MAX = 1_000;
-export const PREVIEW_MAX = 1_000;
+const PREVIEW_MAX = 1_000;
 
 const Template = Type.Object({}, { additionalProperties: true });
-export const Dst = Type.Object(
+const Dst = Type.Object(
   {
     gap: Type.Optional(oneOf(['shift', 'skip'], { default: 'shift', description: 'a time that the clocks jump over: `shift`: the first moment after the gap; `skip`: not on that day' })),
     overlap: Type.Optional(oneOf(['first', 'both'], { default: 'first', description: 'a time that comes twice because the clocks go back: `first`: once; `both`: both times' })),
@@ -101,8 +101,7 @@ export type RecentFire = Static<typeof RecentFire>;
 export const FireTime = Type.Object({ utc: Timestamp, local: Type.String({ description: 'the same moment on the clocks of the time zone, with their offset' }) }, closed);
 export type FireTime = Static<typeof FireTime>;
 
-export const ScheduleCounts = Type.Object({ started: Count, skipped: Count, missed: Count, failed: countOf('fires whose job or sweep was refused') }, closed);
-export type ScheduleCounts = Static<typeof ScheduleCounts>;
+const ScheduleCounts = Type.Object({ started: Count, skipped: Count, missed: Count, failed: countOf('fires whose job or sweep was refused') }, closed);
 
 const listed = {
   id: idOf('sch'),

@@ -28,7 +28,8 @@ export function createSchedule(deps: Pick<RecordDeps, 'store' | 'clock'>, schedu
 }
 
 /**
- * Replaces the spec. What was due by the old rule still fires, with the new body; the new rule counts from now on.
+ * Replaces the spec. Nominal times of the old rule that have come still fire, with the new body and without waiting for jitter; the new
+ * rule counts from now on.
  * @throws AppError not_found, store_unavailable
  */
 export function updateSchedule(deps: RecordDeps, schedule: string, spec: ScheduleSpec): Promise<ScheduleHead> {
@@ -36,7 +37,7 @@ export function updateSchedule(deps: RecordDeps, schedule: string, spec: Schedul
   return edit(deps, schedule, (head) => {
     if (canonicalJson(head.spec) === canonicalJson(spec)) return null;
     const sameRule = canonicalJson(ruleOf(head.spec)) === canonicalJson(ruleOf(spec));
-    const seen = sameRule || head.status === 'paused' ? head : caughtUp(head, { schedule, nowMs: now.getTime() }, (reached, due) => ({ ...reached, requested: [...reached.requested, due] }));
+    const seen = sameRule || head.status === 'paused' ? head : caughtUp({ ...head, spec: { ...head.spec, jitter: 0 } }, { schedule, nowMs: now.getTime() }, (reached, due) => ({ ...reached, requested: [...reached.requested, due] }));
     return { ...seen, spec, updated_at: now.toISOString(), last_nominal: sameRule ? seen.last_nominal : later(seen.last_nominal, now.toISOString()) };
   });
 }

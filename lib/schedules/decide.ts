@@ -12,7 +12,7 @@ import { overlapActions } from './overlap.js';
 /** What a job or sweep is at: `active`: not over, queued included. */
 export type RunState = 'active' | RunEnding;
 
-export const RECENT_MAX = 10;
+const RECENT_MAX = 10;
 
 export interface Moment {
   schedule: string;
@@ -22,7 +22,7 @@ export interface Moment {
 }
 
 const isoOf = (ms: number): string => new Date(ms).toISOString();
-export const timingOf = (schedule: string, spec: ScheduleSpec): Timing => ({ schedule, rule: spec, windowMs: spec.catchup_window * 1_000, jitterMs: spec.jitter * 1_000 });
+const timingOf = (schedule: string, spec: ScheduleSpec): Timing => ({ schedule, rule: spec, windowMs: spec.catchup_window * 1_000, jitterMs: spec.jitter * 1_000 });
 
 /** A fire whose time has come; `askedMs`: when a user asked for it, null where nobody did. */
 export const dueFire = (schedule: string, nominalMs: number, cause: FireCause, policy: OverlapPolicy, askedMs: number | null = null): DueFire => ({ id: fireIdOf(schedule, nominalMs, cause, askedMs), nominal_time: isoOf(nominalMs), cause, overlap_policy: policy });
@@ -163,7 +163,7 @@ export const isUnsettled = (head: ScheduleHead): boolean => head.unrecorded.leng
 /** Between looks at what could not be carried out, and at a run that another fire waits for. */
 export const AGAIN_MS = 1_000;
 /** Between looks at runs that nobody waits for. */
-export const WATCH_MS = 30_000;
+const WATCH_MS = 30_000;
 
 /** When a schedule has to be looked at next; Infinity: not before somebody changes it. */
 export function nextLookMs(head: ScheduleHead, schedule: string, nowMs: number): number {

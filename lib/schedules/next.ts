@@ -83,9 +83,6 @@ export function* fireTimes({ cron, timezone, dst }: FireRule, afterMs: number): 
   }
 }
 
-/** The first moment after `afterMs`; null: never again. */
-export const nextFireMs = (rule: FireRule, afterMs: number): number | null => fireTimes(rule, afterMs).next().value ?? null;
-
 /** The next `count` fires after a moment. */
 export function firesAfter(rule: FireRule, after: Date, count: number): FireTime[] {
   const fires: FireTime[] = [];
@@ -96,7 +93,7 @@ export function firesAfter(rule: FireRule, after: Date, count: number): FireTime
 }
 
 /** A moment in UTC and on the clocks of the rule's time zone. */
-export function fireTime({ timezone }: Pick<FireRule, 'timezone'>, ms: number): FireTime {
+function fireTime({ timezone }: Pick<FireRule, 'timezone'>, ms: number): FireTime {
   const offsetMs = offsetAt(timezone, ms);
   return { utc: toIso(ms), local: `${toIso(ms + offsetMs).slice(0, -1)}${showOffset(offsetMs)}` };
 }

@@ -1,6 +1,9 @@
+import Type from 'typebox';
 import { describe, expect, it } from 'vitest';
-import type { ScheduleSpec } from '../../../lib/contract/schedule.js';
+import { idOf } from '../../../lib/contract/common.js';
+import { Fire, Schedule, ScheduleHead, type ScheduleSpec } from '../../../lib/contract/schedule.js';
 import { AppError } from '../../../lib/errors.js';
+import { makeValidator } from '../../../lib/jobs/spec/schema-problems.js';
 import { backfillSchedule, createSchedule, pauseSchedule, removeSchedule, resumeSchedule, triggerSchedule, updateSchedule } from '../../../lib/schedules/control.js';
 import { tickSchedule } from '../../../lib/schedules/fires.js';
 import { readFires, requireSchedule } from '../../../lib/schedules/record.js';
@@ -153,7 +156,7 @@ describe('backfilling', () => {
 
 describe('changing', () => {
   it('counts by the new rule from now on, and still fires what was due by the old one', async () => {
-    const { deps, at, tick, end, fires } = await setUp();
+    const { deps, at, tick, end, fires } = await setUp({ jitter: 59 });
     at(1.25);
     expect(await updateSchedule(deps, SCHEDULE, specOf({ cron: '*/30 * * * * *' }))).toMatchObject({ requested: [{ nominal_time: '2026-05-01T12:01:00.000Z', cause: 'schedule' }], last_nominal: '2026-05-01T12:01:15.000Z' });
     await tick();
@@ -185,15 +188,24 @@ it('is gone with its records once it is removed, and what it started goes on', a
 });
 
 it('shows the next ten fires, the last ten, and what runs and waits', async () => {
-  const { deps, at, tick, clock } = await setUp({ overlap_policy: 'buffer_one', timezone: 'Europe/Berlin' });
+  const { deps, at, tick, clock, store, runs } = await setUp({ overlap_policy: 'buffer_one', timezone: 'Europe/Berlin' });
   for (let minute = 1; minute <= 12; minute++) {
     at(minute);
     await tick();
   }
-  const view = scheduleView(SCHEDULE, await requireSchedule(deps, SCHEDULE), clock.now());
+  const head = await requireSchedule(deps, SCHEDULE);
+  const view = scheduleView(SCHEDULE, head, clock.now());
   expect(view).toMatchObject({ object: 'schedule', status: 'active', name: 'nightly', counts: { started: 1, skipped: 10 }, buffered: ['2026-05-01T12:02:00.000Z'], running: [{ kind: 'job' }] });
   expect(view.next_fires).toHaveLength(10);
   expect(view.next_fires[0]).toEqual({ utc: '2026-05-01T12:13:00Z', local: '2026-05-01T14:13:00+02:00' });
   expect(view.last_fires.map(({ nominal_time }) => nominal_time.slice(14, 16))).toEqual(['12', '11', '10', '09', '08', '07', '06', '05', '04', '03']);
   expect(scheduleView(SCHEDULE, await pauseSchedule(deps, SCHEDULE, 'x'), clock.now()).next_fires).toEqual([]);
+
+  // and all of it is as the contract says
+  expect(makeValidator(Schedule)(view)).toEqual([]);
+  expect(makeValidator(ScheduleHead)(head)).toEqual([]);
+  const fires = await readFires(store, SCHEDULE, { after: null, limit: 100 });
+  expect(makeValidator(Type.Array(Fire, { maxItems: 100 }))(fires)).toEqual([]);
+  expect((await readFires(store, SCHEDULE, { after: fires[2]!.id, limit: 3 })).map(({ id }) => id)).toEqual(fires.slice(3, 6).map(({ id }) => id));
+  expect(makeValidator(idOf('job'))([...runs.all.keys()][0])).toEqual([]);
 });
