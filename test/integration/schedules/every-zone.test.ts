@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { changesOf, differences } from '../../support/clocks.js';
+import { changesOf, differences } from '../../support/schedules/clocks.js';
 
 const FROM = Date.UTC(2026, 0, 1);
 const TO = Date.UTC(2028, 0, 1);

@@ -8,8 +8,8 @@ import { backfillSchedule, createSchedule, pauseSchedule, removeSchedule, resume
 import { tickSchedule } from '../../../lib/schedules/fires.js';
 import { readFires, requireSchedule } from '../../../lib/schedules/record.js';
 import { scheduleView } from '../../../lib/schedules/view.js';
-import { faultsOfLedger } from './ledger.js';
-import { asProcess, type Fault, makeFakeClock, makeMemoryStore, makeRuns, SCHEDULE, specOf } from './world.js';
+import { faultsOfLedger } from '../../support/schedules/ledger.js';
+import { asProcess, type Fault, makeFakeClock, makeMemoryStore, makeRuns, SCHEDULE, specOf } from '../../support/schedules/world.js';
 
 const MINUTE_MS = 60_000;
 const noon = Date.UTC(2026, 4, 1, 12);

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { differences } from '../../support/clocks.js';
+import { differences } from '../../support/schedules/clocks.js';
 
 it('agrees with the clocks where a zone lost a whole day, half an hour, or changed its mind', () => {
   const odd: [string, number][] = [

@@ -1,6 +1,6 @@
 // What lib/schedules/next.ts is checked against: local time minute by minute, as Intl tells it, and expressions as plain conditions
 // on it. It shares nothing with the code under test, croner included.
-import { fireTimes } from '../../lib/schedules/next.js';
+import { fireTimes } from '../../../lib/schedules/next.js';
 
 interface Minute {
   utcMs: number;
