@@ -18,6 +18,7 @@ const pure = [
   '^lib/jobs/(lifecycle|verbs|status)\\.ts$',
   '^lib/checkpoints/(retention|segments|safetensors-header)\\.ts$',
   '^lib/sweeps/(?!(log|controller)\\.ts$)',
+  '^lib/schedules/(zone|next|overlap|catch-up|decide|names|resolve|view|due-heap)\\.ts$',
 ];
 
 const under = (folders) => `^lib/(${folders.map((name) => (name.endsWith('.ts') ? `${name}$` : `${name}/`)).join('|')})`;
@@ -117,6 +118,7 @@ module.exports = {
     onlyIn('^lib/queue/', 'Every BullMQ and Redis detail is in lib/queue.', ['bullmq', 'ioredis', 'redis']),
     onlyIn('^lib/store/s3(-client|-objects)?\\.ts$', 'The S3 SDK is in the S3 files of lib/store.', ['@aws-sdk', '@smithy']),
     onlyIn('^worker/trainer/', 'Tensors are in the trainer; nothing else loads TensorFlow.', ['@tensorflow']),
+    onlyIn('^lib/schedules/', 'When a schedule fires is asked in lib/schedules.', ['croner']),
     onlyIn('^api/', 'HTTP is in api.', ['fastify', '@fastify']),
     forbid(
       'no-tools-at-run-time',

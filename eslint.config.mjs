@@ -14,6 +14,7 @@ const pure = [
   'lib/checkpoints/{retention,segments,safetensors-header}.ts',
   'lib/sweeps/{decide,dimension,distributions,edges,events,importance,ladder,paths,resolve,space,state,suggest}.ts',
   'lib/sweeps/{samplers,stoppers}/**',
+  'lib/schedules/{zone,next,overlap,catch-up,decide,names,resolve,view,due-heap}.ts',
 ];
 
 const noDefaultExport = {

@@ -1,0 +1,125 @@
+// What users do to schedules: create, change, pause, resume, trigger, backfill, remove. Each is one swap of HEAD, or none; nothing
+// is started here. Fires that are asked for are decided on by the next tick.
+import { BACKFILL_MAX, type DueFire, type Fire, type OverlapPolicy, type ScheduleHead, type ScheduleSpec } from '../contract/schedule.js';
+import { AppError } from '../errors.js';
+import { fromJson } from '../jobs/record.js';
+import type { Store } from '../store/index.js';
+import { canonicalJson } from '../training/canonical-json.js';
+import { caughtUp, dueFire, paused } from './decide.js';
+import { fireIdOf, fireKey, firesPrefix, scheduleKey } from './names.js';
+import { fireTimes } from './next.js';
+import { BUFFER_MAX } from './overlap.js';
+import { editSchedule, type RecordDeps, writeNewSchedule } from './record.js';
+
+/** @throws AppError not_found */
+async function edit(deps: RecordDeps, schedule: string, change: (head: ScheduleHead) => Promise<ScheduleHead | null> | ScheduleHead | null): Promise<ScheduleHead> {
+  const record = await editSchedule(deps, schedule, change);
+  if (!record) throw new AppError('not_found', `no schedule ${schedule}`, { param: 'id' });
+  return record.head;
+}
+
+/** @param schedule a fresh id; a repeat with the same one finds the schedule there. @throws AppError store_unavailable */
+export function createSchedule(deps: Pick<RecordDeps, 'store' | 'clock'>, schedule: string, { spec, paused: begins }: { spec: ScheduleSpec; paused: boolean }): Promise<ScheduleHead> {
+  const now = deps.clock.now().toISOString();
+  return writeNewSchedule(deps, schedule, {
+    version: 0, spec, created_at: now, updated_at: now, status: begins ? 'paused' : 'active', note: null, last_nominal: now, requested: [], buffered: [], runs: [], unrecorded: [], recent: [],
+    counts: { started: 0, skipped: 0, missed: 0, failed: 0 },
+  });
+}
+
+/**
+ * Replaces the spec. Nominal times of the old rule that have come still fire, with the new body and without waiting for jitter; the new
+ * rule counts from now on.
+ * @throws AppError not_found, store_unavailable
+ */
+export function updateSchedule(deps: RecordDeps, schedule: string, spec: ScheduleSpec): Promise<ScheduleHead> {
+  const now = deps.clock.now();
+  return edit(deps, schedule, (head) => {
+    if (canonicalJson(head.spec) === canonicalJson(spec)) return null;
+    const sameRule = canonicalJson(ruleOf(head.spec)) === canonicalJson(ruleOf(spec));
+    const seen = sameRule || head.status === 'paused' ? head : caughtUp({ ...head, spec: { ...head.spec, jitter: 0 } }, { schedule, nowMs: now.getTime() }, (reached, due) => ({ ...reached, requested: [...reached.requested, due] }));
+    return { ...seen, spec, updated_at: now.toISOString(), last_nominal: sameRule ? seen.last_nominal : later(seen.last_nominal, now.toISOString()) };
+  });
+}
+
+const ruleOf = ({ cron, timezone, dst }: ScheduleSpec): unknown => ({ cron, timezone, dst });
+const later = (a: string, b: string): string => (a > b ? a : b);
+
+/** Nothing fires by its cron rule until it is resumed; what runs goes on. @throws AppError not_found, store_unavailable */
+export function pauseSchedule(deps: RecordDeps, schedule: string, note: string | null): Promise<ScheduleHead> {
+  const nowMs = deps.clock.now().getTime();
+  return edit(deps, schedule, (head) => (head.status === 'paused' && head.note === note ? null : { ...paused(head, schedule, nowMs, note), updated_at: new Date(nowMs).toISOString() }));
+}
+
+/** Nominal times that passed meanwhile are not made up for. @throws AppError not_found, store_unavailable */
+export function resumeSchedule(deps: RecordDeps, schedule: string): Promise<ScheduleHead> {
+  const now = deps.clock.now().toISOString();
+  return edit(deps, schedule, (head) => (head.status === 'active' ? null : { ...head, status: 'active', note: null, updated_at: now, last_nominal: later(head.last_nominal, now) }));
+}
+
+/** A fire now, whether paused or not. @returns what was asked for. @throws AppError not_found, store_unavailable */
+export async function triggerSchedule(deps: RecordDeps, schedule: string, policy: OverlapPolicy | null): Promise<{ head: ScheduleHead; fire: DueFire }> {
+  const nowMs = deps.clock.now().getTime();
+  const fireUnder = (head: ScheduleHead): DueFire => dueFire(schedule, nowMs, 'trigger', policy ?? head.spec.overlap_policy, nowMs);
+  const head = await edit(deps, schedule, (current) => (isKnown(current, fireUnder(current).id) ? null : { ...current, requested: [...current.requested, fireUnder(current)] }));
+  return { head, fire: fireUnder(head) };
+}
+
+/**
+ * Fires at the nominal times of a stretch of the past, both ends included, but those that started something already.
+ * @throws AppError not_found; invalid_request (the future, or too many at a time); store_unavailable
+ */
+export async function backfillSchedule(deps: RecordDeps & { store: Pick<Store, 'keys'> }, schedule: string, { from, to, policy }: { from: Date; to: Date; policy: OverlapPolicy }): Promise<{ head: ScheduleHead; fires: DueFire[] }> {
+  const now = deps.clock.now();
+  if (to > now) throw new AppError('invalid_request', 'lies in the future; allowed are times that have passed', { param: 'to' });
+  if (from > to) throw new AppError('invalid_request', 'lies after `to`', { param: 'from' });
+  let fires: DueFire[] = [];
+  const head = await edit(deps, schedule, async (current) => {
+    const lastMs = Date.parse(current.last_nominal);
+    const times: number[] = [];
+    for (const time of fireTimes(current.spec, from.getTime() - 1)) {
+      // what the rule itself has not come to yet is left to it
+      if (time > to.getTime() || (current.status === 'active' && time > lastMs)) break;
+      if (times.push(time) > BACKFILL_MAX) throw new AppError('invalid_request', `there are more than ${BACKFILL_MAX} nominal times in this stretch; allowed is a shorter one`, { param: 'from' });
+    }
+    const all = times.map((time) => dueFire(schedule, time, 'backfill', policy, now.getTime()));
+    if (all.some(({ id }) => isKnown(current, id))) return null; // an unanswered swap of ours took effect
+    // HEAD first, then the records: whatever leaves HEAD has been recorded
+    const taken = new Set([...[...current.runs, ...current.buffered, ...current.requested].filter(({ cause }) => cause !== 'trigger').map(({ nominal_time }) => nominal_time), ...(await startedTimes(deps.store, schedule, from.getTime(), to.getTime()))]);
+    fires = all.filter(({ nominal_time }) => !taken.has(nominal_time));
+    const waiting = current.requested.length + current.buffered.length;
+    if (waiting + fires.length > BUFFER_MAX) throw new AppError('invalid_request', `${waiting} fires wait already, and at most ${BUFFER_MAX} may`, { param: 'from' });
+    return fires.length === 0 ? null : { ...current, requested: [...current.requested, ...fires] };
+  });
+  return { head, fires };
+}
+
+/** Nominal times of fires that have started something. Ids of fires are in the order of their times. */
+async function startedTimes(store: Pick<Store, 'get' | 'keys'>, schedule: string, fromMs: number, toMs: number): Promise<string[]> {
+  const started: string[] = [];
+  const after = fireKey(schedule, fireIdOf(schedule, fromMs, 'schedule').slice(0, 'fire_'.length + 10));
+  for await (const key of store.keys(firesPrefix(schedule), { after })) {
+    const stored = await store.get(key);
+    if (!stored) continue;
+    const { nominal_time, cause, outcome } = fromJson<Fire>(stored.body);
+    if (Date.parse(nominal_time) > toMs) break;
+    if (outcome === 'started' && cause !== 'trigger') started.push(nominal_time);
+  }
+  return started;
+}
+
+/** Whether a fire that was asked for is there already, at whatever stage. */
+const isKnown = (head: ScheduleHead, fire: string): boolean => [...head.requested, ...head.buffered, ...head.recent].some(({ id }) => id === fire) || head.runs.some((run) => run.fire === fire);
+
+/** Removes a schedule and the records of its fires; what runs goes on. @throws AppError not_found, store_unavailable */
+export async function removeSchedule(deps: RecordDeps & { store: Pick<Store, 'keys' | 'delete'> }, schedule: string): Promise<void> {
+  await pauseSchedule(deps, schedule, 'removed');
+  const forget = async (): Promise<void> => {
+    for await (const key of deps.store.keys(firesPrefix(schedule))) await deps.store.delete(key);
+  };
+  // HEAD last: a removal that was cut short is repeated
+  await forget();
+  await deps.store.delete(scheduleKey(schedule));
+  // what a tick under way has recorded meanwhile
+  await forget().catch(() => undefined);
+}

@@ -1,0 +1,174 @@
+// What becomes of a schedule's HEAD, as pure functions: decisions on fires that are due, and what is known once they were carried
+// out. fires.ts does the writing and the carrying out.
+//
+// A fire that starts something is first an entry of `runs` in state `starting`, with the id of its run: the swap that puts it there
+// also moves `last_nominal` on, so a nominal time is decided on once. Carrying out is idempotent, and done by whoever looks while
+// the entry says so; its record is written before the entry says `running`.
+import type { DueFire, Fire, FireCause, OpenRun, OverlapPolicy, RecentFire, RunEnding, ScheduleHead, ScheduleSpec, SkipReason } from '../contract/schedule.js';
+import { catchUp, nextDueMs, type Timing } from './catch-up.js';
+import { fireIdOf, runOf } from './names.js';
+import { overlapActions } from './overlap.js';
+
+/** What a job or sweep is at: `active`: not over, queued included. */
+export type RunState = 'active' | RunEnding;
+
+const RECENT_MAX = 10;
+
+export interface Moment {
+  schedule: string;
+  nowMs: number;
+  /** Of runs that were asked after, by their id. */
+  states: ReadonlyMap<string, RunState>;
+}
+
+const isoOf = (ms: number): string => new Date(ms).toISOString();
+const timingOf = (schedule: string, spec: ScheduleSpec): Timing => ({ schedule, rule: spec, windowMs: spec.catchup_window * 1_000, jitterMs: spec.jitter * 1_000 });
+
+/** A fire whose time has come; `askedMs`: when a user asked for it, null where nobody did. */
+export const dueFire = (schedule: string, nominalMs: number, cause: FireCause, policy: OverlapPolicy, askedMs: number | null = null): DueFire => ({ id: fireIdOf(schedule, nominalMs, cause, askedMs), nominal_time: isoOf(nominalMs), cause, overlap_policy: policy });
+
+/** HEAD after everything that can be decided now, or null where there is nothing. */
+export function decided(head: ScheduleHead, moment: Moment): ScheduleHead | null {
+  let next = withEndings(head, moment);
+  const [first] = next.buffered;
+  if (first && next.runs.length === 0) next = started({ ...next, buffered: next.buffered.slice(1) }, first, moment);
+  for (const due of next.requested) next = overlapped(next, due, moment);
+  if (next.requested.length > 0) next = { ...next, requested: [] };
+  if (next.status === 'active') next = caughtUp(next, moment, (reached, due) => overlapped(reached, due, moment));
+  return next === head ? null : next;
+}
+
+/** HEAD once the nominal times up to now have been seen to: recorded as missed, or given to `take`. */
+export function caughtUp(head: ScheduleHead, { schedule, nowMs }: Pick<Moment, 'schedule' | 'nowMs'>, take: (head: ScheduleHead, due: DueFire) => ScheduleHead): ScheduleHead {
+  const lastMs = Date.parse(head.last_nominal);
+  const { due, missed, lastNominalMs } = catchUp(timingOf(schedule, head.spec), lastMs, nowMs);
+  if (lastNominalMs === lastMs) return head;
+  let next: ScheduleHead = { ...head, last_nominal: isoOf(lastNominalMs) };
+  if (missed) {
+    const fire = dueFire(schedule, missed.throughMs, 'schedule', head.spec.overlap_policy);
+    next = withOutcome(next, { ...outcome(schedule, fire, nowMs), outcome: 'missed', missed: { from: isoOf(missed.fromMs), count: missed.count } }, missed.count);
+  }
+  for (const nominalMs of due) next = take(next, dueFire(schedule, nominalMs, 'schedule', head.spec.overlap_policy));
+  return next;
+}
+
+/** Runs that are over leave; a failure may pause the schedule. */
+function withEndings(head: ScheduleHead, { schedule, nowMs, states }: Moment): ScheduleHead {
+  let next = head;
+  for (const entry of head.runs) {
+    const state = entry.state === 'running' ? states.get(entry.run.id) : undefined;
+    // one that somebody else paused is not over
+    if (state === undefined || state === 'active' || (state === 'paused' && !(entry.stop === 'pause' && entry.stop_said))) continue;
+    next = { ...next, runs: next.runs.filter((each) => each !== entry), recent: next.recent.map((fire) => (fire.id === entry.fire ? { ...fire, run_ended: state } : fire)) };
+    if (state === 'failed' && next.spec.pause_on_failure) next = paused(next, schedule, nowMs, `${entry.run.id} failed`);
+  }
+  return next;
+}
+
+/** A fire by its overlap policy. */
+function overlapped(head: ScheduleHead, due: DueFire, moment: Moment): ScheduleHead {
+  const waiting = new Map([...head.buffered, due].map((fire) => [fire.id, fire]));
+  const situation = { policy: due.overlap_policy, running: head.runs, buffered: head.buffered.map(({ id }) => id), due: due.id };
+  let next = head;
+  for (const action of overlapActions(situation)) {
+    switch (action.kind) {
+      case 'start':
+        next = started(next, due, moment);
+        break;
+      case 'buffer':
+        next = { ...next, buffered: [...next.buffered, due] };
+        break;
+      case 'skip':
+        next = skipped({ ...next, buffered: next.buffered.filter(({ id }) => id !== action.fire) }, waiting.get(action.fire)!, action.reason, moment);
+        break;
+      case 'cancel_other':
+        next = { ...next, runs: next.runs.map((run) => (run.fire === action.fire ? { ...run, stop: 'pause', stop_said: false } : run)) };
+        break;
+      case 'terminate_other':
+        next = { ...next, runs: next.runs.map((run) => (run.fire === action.fire ? { ...run, stop: 'cancel', stop_said: false } : run)) };
+        break;
+    }
+  }
+  return next;
+}
+
+function started(head: ScheduleHead, due: DueFire, { nowMs }: Moment): ScheduleHead {
+  const run: OpenRun = { fire: due.id, nominal_time: due.nominal_time, cause: due.cause, decided_at: isoOf(nowMs), run: runOf(due.id, head.spec.job === null ? 'sweep' : 'job', nowMs), state: 'starting', stop: null, stop_said: false };
+  return { ...head, runs: [...head.runs, run] };
+}
+
+const outcome = (schedule: string, { id, nominal_time, cause }: Pick<DueFire, 'id' | 'nominal_time' | 'cause'>, decidedMs: number): Omit<Fire, 'outcome'> => ({
+  id, object: 'fire', schedule, nominal_time, cause, decided_at: isoOf(decidedMs), reason: null, message: null, missed: null, run: null,
+});
+
+const skipped = (head: ScheduleHead, due: DueFire, reason: SkipReason, { schedule, nowMs }: Pick<Moment, 'schedule' | 'nowMs'>): ScheduleHead => withOutcome(head, { ...outcome(schedule, due, nowMs), outcome: 'skipped', reason });
+
+/** A decision that nothing has to be carried out for, but its record. */
+const withOutcome = (head: ScheduleHead, fire: Fire, times = 1): ScheduleHead => ({ ...counted(head, fire, times), unrecorded: [...head.unrecorded, fire] });
+
+const counted = (head: ScheduleHead, fire: Fire, times: number): ScheduleHead => ({
+  ...head,
+  recent: [{ ...fire, run_ended: null } satisfies RecentFire, ...head.recent].slice(0, RECENT_MAX),
+  counts: { ...head.counts, [fire.outcome]: head.counts[fire.outcome] + times },
+});
+
+/** HEAD paused; cron fires that waited do not start any more. Null where it is. */
+export function paused(head: ScheduleHead, schedule: string, nowMs: number, note: string | null): ScheduleHead {
+  const waiting = head.buffered.filter(({ cause }) => cause === 'schedule');
+  const next: ScheduleHead = { ...head, status: 'paused', note, buffered: head.buffered.filter(({ cause }) => cause !== 'schedule') };
+  return waiting.reduce((reached, fire) => skipped(reached, fire, 'paused', { schedule, nowMs }), next);
+}
+
+// ── what was carried out ───────────────────────────────────────────────────────────────────────────────────────────
+
+/** The record of a fire whose run was started, or refused. */
+export const startedFire = (schedule: string, run: OpenRun, refusal: string | null): Fire => ({
+  ...outcome(schedule, { ...run, id: run.fire }, Date.parse(run.decided_at)),
+  ...(refusal === null ? { outcome: 'started', run: run.run } : { outcome: 'failed', message: refusal }),
+});
+
+export interface Done {
+  /** Records that are written, of fires that started something or were refused. */
+  started: readonly Fire[];
+  /** Records that are written, of all others; ids. */
+  recorded: ReadonlySet<string>;
+  /** Runs that were told to stop, as it was wanted then; by their fire. */
+  stopped: ReadonlyMap<string, OpenRun['stop']>;
+}
+
+/** HEAD once things were carried out, by us or by others before us; null where it says so already. */
+export function settled(head: ScheduleHead, done: Done, schedule: string, nowMs: number): ScheduleHead | null {
+  let next = head;
+  for (const fire of done.started) {
+    const entry = next.runs.find((run) => run.fire === fire.id);
+    if (entry?.state !== 'starting') continue;
+    next = counted(next, fire, 1);
+    if (fire.outcome === 'started') next = { ...next, runs: next.runs.map((run) => (run === entry ? { ...run, state: 'running' } : run)) };
+    else {
+      next = { ...next, runs: next.runs.filter((run) => run !== entry) };
+      if (next.spec.pause_on_failure) next = paused(next, schedule, nowMs, `a fire was refused: ${fire.message}`);
+    }
+  }
+  const isSaid = (run: OpenRun): boolean => run.stop !== null && !run.stop_said && done.stopped.get(run.fire) === run.stop;
+  if (next.runs.some(isSaid)) next = { ...next, runs: next.runs.map((run) => (isSaid(run) ? { ...run, stop_said: true } : run)) };
+  if (next.unrecorded.some(({ id }) => done.recorded.has(id))) next = { ...next, unrecorded: next.unrecorded.filter(({ id }) => !done.recorded.has(id)) };
+  return next === head ? null : next;
+}
+
+/** Whether something has been decided that is not carried out yet. */
+export const isUnsettled = (head: ScheduleHead): boolean => head.unrecorded.length > 0 || head.runs.some((run) => run.state === 'starting' || (run.stop !== null && !run.stop_said));
+
+// ── when to look again ─────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Between looks at what could not be carried out, and at a run that another fire waits for. */
+export const AGAIN_MS = 1_000;
+/** Between looks at runs that nobody waits for. */
+const WATCH_MS = 30_000;
+
+/** When a schedule has to be looked at next; Infinity: not before somebody changes it. */
+export function nextLookMs(head: ScheduleHead, schedule: string, nowMs: number): number {
+  const fireMs = head.status === 'active' ? (nextDueMs(timingOf(schedule, head.spec), Date.parse(head.last_nominal)) ?? Infinity) : Infinity;
+  if (head.requested.length > 0) return nowMs;
+  if (isUnsettled(head) || head.buffered.length > 0) return Math.min(fireMs, nowMs + AGAIN_MS);
+  return head.runs.length > 0 ? Math.min(fireMs, nowMs + WATCH_MS) : fireMs;
+}

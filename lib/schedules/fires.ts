@@ -1,0 +1,93 @@
+// One look at a schedule: decides on the fires that are due by one swap of its HEAD, then carries out whatever HEAD says is to be
+// done, by whomever it was decided, and says so in HEAD. Any number of controllers may look at the same time; each may end anywhere.
+import type { RunReference, ScheduleHead } from '../contract/schedule.js';
+import { type AppError, isAppError } from '../errors.js';
+import { inParallel } from '../jobs/recent.js';
+import { decided, type Done, isUnsettled, type RunState, settled, startedFire } from './decide.js';
+import { editSchedule, type RecordDeps, recordFire, type ScheduleRecord } from './record.js';
+
+/** Where a job or sweep comes from. */
+export interface ScheduleReference {
+  id: string;
+  nominal_time: string;
+}
+
+export interface TickDeps extends RecordDeps {
+  /** Starts a run under this id, once: where it is there already, nothing is done. AppErrors that are not retryable refuse it. */
+  start(run: RunReference, body: Readonly<Record<string, unknown>>, schedule: ScheduleReference): Promise<void>;
+  /** `missing`: there is none of that id. */
+  stateOf(run: RunReference): Promise<RunState>;
+  /** Tells a run to stop, with a commit; one that is over is left alone. Says it, and does not wait until it has happened. */
+  stop(run: RunReference, how: 'pause' | 'cancel'): Promise<void>;
+}
+
+export interface Tick extends ScheduleRecord {
+  /** What could not be carried out, and will be tried again. */
+  failures: AppError[];
+}
+
+const WIDTH = 16;
+
+/**
+ * @returns null where there is no such schedule
+ * @throws AppError store_unavailable
+ */
+export async function tickSchedule(deps: TickDeps, schedule: string, now: Date): Promise<Tick | null> {
+  const states = new Map<string, RunState>();
+  const record = await editSchedule(deps, schedule, async (current) => {
+    const asked = current.runs.filter(({ state, run }) => state === 'running' && !states.has(run.id));
+    await inParallel(asked, WIDTH, async ({ run }) => states.set(run.id, await deps.stateOf(run)));
+    return decided(current, { schedule, nowMs: now.getTime(), states });
+  });
+  if (!record || !isUnsettled(record.head)) return record && { ...record, failures: [] };
+  const { done, failures } = await carryOut(deps, schedule, record.head);
+  const after = await editSchedule(deps, schedule, (current) => settled(current, done, schedule, now.getTime()));
+  return after && { ...after, failures };
+}
+
+/** Does what HEAD says is to be done; every step of it may have been done before. */
+async function carryOut(deps: TickDeps, schedule: string, head: ScheduleHead): Promise<{ done: Done; failures: AppError[] }> {
+  const done = { started: [] as Done['started'][number][], recorded: new Set<string>(), stopped: new Map<string, 'pause' | 'cancel'>() };
+  const failures: AppError[] = [];
+  const attempt = async (step: () => Promise<void>): Promise<void> => {
+    try {
+      await step();
+    } catch (error) {
+      if (!isAppError(error)) throw error;
+      failures.push(error);
+    }
+  };
+  await inParallel(head.runs, WIDTH, (entry) =>
+    attempt(async () => {
+      const { run, stop } = entry;
+      if (entry.state === 'starting') {
+        const fire = startedFire(schedule, entry, await startOrRefuse(deps, head, entry.run, { id: schedule, nominal_time: entry.nominal_time }));
+        await recordFire(deps.store, fire);
+        done.started.push(fire);
+        if (fire.outcome !== 'started') return;
+      }
+      if (stop === null || entry.stop_said) return;
+      await deps.stop(run, stop);
+      done.stopped.set(entry.fire, stop);
+    }),
+  );
+  await inParallel(head.unrecorded, WIDTH, (fire) =>
+    attempt(async () => {
+      await recordFire(deps.store, fire);
+      done.recorded.add(fire.id);
+    }),
+  );
+  return { done, failures };
+}
+
+/** Why it cannot be started, ever; null once it was. @throws AppError retryable */
+async function startOrRefuse(deps: TickDeps, { spec }: ScheduleHead, run: RunReference, reference: ScheduleReference): Promise<string | null> {
+  try {
+    await deps.start(run, spec.job ?? spec.sweep ?? {}, reference);
+    return null;
+  } catch (error) {
+    if (!isAppError(error) || error.retryable) throw error;
+    // somebody else may have started it before it became impossible
+    return (await deps.stateOf(run)) === 'missing' ? error.message : null;
+  }
+}
