@@ -10,7 +10,6 @@ import { encodeTime } from 'ulid';
 const padded = (n: number): string => String(n).padStart(10, '0');
 
 export const OPEN_SWEEPS_PREFIX = 'open-sweeps/';
-export const SWEEPS_PREFIX = 'sweeps/';
 export const openSweepKey = (sweep: string): string => `${OPEN_SWEEPS_PREFIX}${sweep}`;
 export const sweepKey = (sweep: string): string => `sweeps/${sweep}/sweep.json`;
 export const logPrefix = (sweep: string): string => `sweeps/${sweep}/log/`;

@@ -24,7 +24,7 @@ const until = (job: string, update: number | null) => goOnUntil({ store: system.
 async function start(): Promise<string> {
   system = await startTestSystem();
   await system.startController();
-  return system.submit(spec, null, RUNGS[0]!);
+  return system.submit(spec, null, RUNGS[0]);
 }
 
 /** The rungs of a job that nothing strikes. */
