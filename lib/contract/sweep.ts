@@ -17,7 +17,7 @@ const nullDefault = <T>(schema: object, description: string) => Type.Optional(Ty
 const LARGEST = 1_000_000_000;
 
 /** What `$ref`s to a parameter inside a group say. */
-export const PARAMETER_ID = 'parameter';
+const PARAMETER_ID = 'parameter';
 const byName = (parameter: object) => ({
   type: 'object',
   propertyNames: { type: 'string', pattern: '^[A-Za-z_][A-Za-z0-9_.-]{0,255}$' },

@@ -5,7 +5,7 @@ import type { JobSpecInput } from '../contract/spec.js';
 import { isAppError } from '../errors.js';
 import type { Admission } from '../jobs/admission.js';
 import { type ControlDeps, goOnUntil, sayVerb } from '../jobs/control.js';
-import { readHead } from '../jobs/head.js';
+import { type HeadDeps, readHead } from '../jobs/head.js';
 import { isTerminal } from '../jobs/lifecycle.js';
 import { inParallel } from '../jobs/recent.js';
 import { loadRecord } from '../jobs/record.js';
@@ -173,8 +173,8 @@ function trialSpec({ rules: { spec, space } }: SweepLog, params: Params): JobSpe
 }
 
 /** Whether a worker has one of its trials. */
-export async function isWorkedOn(store: Pick<Store, 'get' | 'list'>, sweep: string, state: SweepState): Promise<boolean> {
+export async function isWorkedOn(store: HeadDeps['store'], sweep: string, state: SweepState): Promise<boolean> {
   const running = state.trials.filter(({ status }) => status === 'running');
-  const heads = await inParallel(running, CONCURRENCY, (trial) => readHead({ store } as never, trialJob(sweep, trial)));
+  const heads = await inParallel(running, CONCURRENCY, (trial) => readHead({ store }, trialJob(sweep, trial)));
   return heads.some(({ head }) => head.owner !== null);
 }

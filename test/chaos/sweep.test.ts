@@ -7,7 +7,8 @@ import { readSegments } from '../../lib/jobs/commit.js';
 import type { Manifest } from '../../lib/contract/records.js';
 import type { UpdateRow } from '../../lib/contract/rows.js';
 import { decide } from '../../lib/sweeps/decide.js';
-import { createSweep, openLog, readLog, rulesOf, type SweepRecord } from '../../lib/sweeps/log.js';
+import { isWorkedOn } from '../../lib/sweeps/drive.js';
+import { createSweep, openLog, readLog, requireSweep, rulesOf, type SweepRecord } from '../../lib/sweeps/log.js';
 import { trialJob } from '../../lib/sweeps/names.js';
 import { resolveSweep } from '../../lib/sweeps/resolve.js';
 import { applied, bestTrial, emptySweep, isOver, type SweepState } from '../../lib/sweeps/state.js';
@@ -46,7 +47,9 @@ test('its controllers and workers killed, and with two controllers: the same dec
   system = await startTestSystem();
   const controllers: Proc[] = [await system.startController(), await system.startController()];
   const workers: Proc[] = [await system.startWorker(), await system.startWorker()];
-  const record = await create();
+  const { id } = await create();
+  const record = await requireSweep(system.store, id);
+  await waitFor('a worker has a trial', async () => isWorkedOn(system.store, id, await stateOf(record)));
 
   const strikes = [
     async () => {
@@ -72,6 +75,7 @@ test('its controllers and workers killed, and with two controllers: the same dec
     return seen.end !== null && (await system.store.head(`open-sweeps/${record.id}`)) === null ? seen : null;
   }, 240_000);
 
+  expect(await isWorkedOn(system.store, id, state)).toBe(false);
   expect(state.end!.status).toBe('succeeded');
   expect(state.trials).toHaveLength(9);
   expect(state.trials.filter((trial) => !isOver(trial))).toEqual([]);
