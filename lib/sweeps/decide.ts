@@ -4,6 +4,7 @@ import type { SweepSpec } from '../contract/sweep.js';
 import type { Params } from './dimension.js';
 import type { Decision, SweepEvent } from './events.js';
 import { bracketFor } from './ladder.js';
+import type { JobTemplate } from './paths.js';
 import type { Space } from './space.js';
 import { afterDecision, afterEvent, goalOf, isOver, type SweepState, type TrialState } from './state.js';
 import { judgeAtRung, lastPromotion, nextPromotion } from './stoppers/asha.js';
@@ -15,6 +16,8 @@ import { suggest, trialsOf } from './suggest.js';
 export interface Rules {
   spec: SweepSpec;
   space: Space;
+  /** What trials' jobs are made of; null of a sweep whose trials are none. */
+  template: JobTemplate | null;
   /** Whether parameters make a valid job. */
   isValid: (params: Params) => boolean;
 }

@@ -16,7 +16,7 @@ import type { Params } from './dimension.js';
 import type { SweepEvent } from './events.js';
 import type { SweepLog } from './log.js';
 import { openSweepKey, trialId, trialJob } from './names.js';
-import { applyParams, bindTemplate } from './paths.js';
+import { applyParams } from './paths.js';
 import { isOver, type SweepState, type TrialState } from './state.js';
 
 export interface DriveDeps extends ControlDeps {
@@ -55,9 +55,11 @@ export async function driveSweep(deps: DriveDeps, log: SweepLog, settled: Settle
   const state = log.state();
   const known = new Map(seen.map((each) => [each.trial.number, each.job]));
   const refused: SweepEvent[] = [];
-  await inParallel(state.trials.filter(({ number }) => !settled.has(number)), CONCURRENCY, async (trial) => {
-    const job = known.get(trial.number) ?? null;
-    await act(deps, log, settled, { trial, id: trialJob(log.record.id, trial), job }).catch((error: unknown) => {
+  await inParallel(state.trials.filter(({ number, status }) => !settled.has(number) && status !== 'paused'), CONCURRENCY, async (trial) => {
+    const id = trialJob(log.record.id, trial);
+    // What was promoted a moment ago was not looked at while it waited.
+    const job = known.has(trial.number) ? (known.get(trial.number) ?? null) : await jobOf(deps, id);
+    await act(deps, log, settled, { trial, id, job }).catch((error: unknown) => {
       if (!isAppError(error)) throw error;
       deps.log.warn({ sweep: log.record.id, trial: trial.number, code: error.code }, `a trial was not seen to: ${error.message}`);
       if (!job && !error.retryable) refused.push({ type: 'ended', trial: trial.number, outcome: 'failed', value: null, message: error.message });
@@ -70,14 +72,18 @@ export async function driveSweep(deps: DriveDeps, log: SweepLog, settled: Settle
 }
 
 async function look(deps: DriveDeps, log: SweepLog, settled: Settled): Promise<Seen[]> {
-  return inParallel(log.state().trials.filter(({ number }) => !settled.has(number)), CONCURRENCY, async (trial) => {
+  // Of one that waits at a rung there is nothing to see until it is promoted.
+  return inParallel(log.state().trials.filter(({ number, status }) => !settled.has(number) && status !== 'paused'), CONCURRENCY, async (trial) => {
     const id = trialJob(log.record.id, trial);
-    const record = await loadRecord(deps.store, id);
-    if (!record) return { trial, id, job: null };
-    const { head } = await readHead(deps, id);
-    if (isOver(trial) && isTerminal(head.state)) settled.set(trial.number, { attemptSeconds: head.counters.attempt_seconds });
-    return { trial, id, job: { record, head } };
+    const job = await jobOf(deps, id);
+    if (job && isOver(trial) && isTerminal(job.head.state)) settled.set(trial.number, { attemptSeconds: job.head.counters.attempt_seconds });
+    return { trial, id, job };
   });
+}
+
+async function jobOf(deps: DriveDeps, id: string): Promise<Seen['job']> {
+  const record = await loadRecord(deps.store, id);
+  return record && { record, head: (await readHead(deps, id)).head };
 }
 
 function budgetEvents({ clock }: DriveDeps, { record, rules, state }: SweepLog, seen: readonly Seen[], settled: Settled): SweepEvent[] {
@@ -165,10 +171,9 @@ async function submit(deps: DriveDeps, log: SweepLog, trial: TrialState, id: str
 }
 
 /** The job of a trial: the template with its parameters, and what the sweep says of failures. */
-function trialSpec({ rules: { spec, space } }: SweepLog, params: Params): JobSpecInput {
-  const bound = bindTemplate(spec.job!, space.dimensions.keys());
-  if ('problems' in bound) throw new Error(JSON.stringify(bound.problems));
-  const job = applyParams(bound.template, params);
+function trialSpec({ rules: { spec, template } }: SweepLog, params: Params): JobSpecInput {
+  if (template === null) throw new Error('its trials are no jobs');
+  const job = applyParams(template, params);
   return { ...job, run: { max_failures: spec.failure.retries, ...job.run } };
 }
 

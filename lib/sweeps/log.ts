@@ -5,14 +5,14 @@ import type { SweepSpec } from '../contract/sweep.js';
 import type { ScheduleReference } from '../contract/records.js';
 import { AppError } from '../errors.js';
 import { fromJson, toJson } from '../jobs/record.js';
+import { resolveSpec } from '../jobs/spec/resolve.js';
 import type { Store } from '../store/index.js';
 import { decide, type Rules } from './decide.js';
 import type { LogEntry, SweepEvent } from './events.js';
 import { logKey, logPrefix, openSweepKey, stateKey, statesPrefix, sweepKey } from './names.js';
-import { resolveSweep } from './resolve.js';
 import { applied, emptySweep, type SweepState } from './state.js';
-import { applyParams } from './paths.js';
-import { resolveSpec } from '../jobs/spec/resolve.js';
+import { applyParams, bindTemplate } from './paths.js';
+import { parseSpace } from './space.js';
 
 /** sweeps/<id>/sweep.json. */
 export interface SweepRecord {
@@ -66,20 +66,19 @@ export async function createSweep(deps: { store: Store; clock: Pick<Clock, 'now'
     if (!(await loadSweep(store, record.id).catch(() => null))) throw error;
   });
   const acknowledged = (await loadSweep(store, record.id)) ?? record;
-  await beginLog(deps, await openLog(deps, acknowledged));
+  const log = await openLog(deps, acknowledged);
+  if (log.state().entries === 0) await log.append({ type: 'created' });
   return acknowledged;
 }
 
-async function beginLog(_deps: unknown, log: SweepLog): Promise<void> {
-  if (log.state().entries === 0) await log.append({ type: 'created' });
-}
-
-/** Whether parameters make a valid job of this sweep. */
+/** What decides about a sweep that was taken in: its spec was looked at in full once, and is not again. */
 export function rulesOf({ spec }: Pick<SweepRecord, 'spec'>): Rules {
-  const resolved = resolveSweep(spec);
-  if ('problems' in resolved) throw new AppError('internal_error', `a sweep that was taken in is not valid any more: ${JSON.stringify(resolved.problems[0])}`);
-  const { space, template } = resolved;
-  return { spec: resolved.spec, space, isValid: (params) => template === null || 'spec' in resolveSpec(applyParams(template, params)) };
+  const parsed = parseSpace(spec.parameters);
+  const bound = spec.job === null || 'problems' in parsed ? { template: null } : bindTemplate(spec.job, parsed.space.dimensions.keys());
+  const [problem] = [parsed, bound].flatMap((part) => ('problems' in part ? part.problems : []));
+  if (problem || 'problems' in parsed || 'problems' in bound) throw new AppError('internal_error', `a sweep that was taken in is not valid any more: ${problem?.param}: ${problem?.message}`);
+  const { template } = bound;
+  return { spec, space: parsed.space, template, isValid: (params) => template === null || 'spec' in resolveSpec(applyParams(template, params)) };
 }
 
 /** Reads the newest state that was written down, and the entries after it. @throws AppError store_unavailable, checkpoint_corrupt */
