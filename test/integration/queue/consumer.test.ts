@@ -1,7 +1,7 @@
 // Taking tickets: handlers that fail, return late or put back, dead takers, lost locks, a worker that stops fetching.
 import { Queue } from 'bullmq';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { Ticket } from '../../../lib/queue/index.js';
+import type { TakenTicket, Ticket } from '../../../lib/queue/index.js';
 import { startRedis } from '../../support/redis.js';
 import { runQueueProcess } from './queue-process.js';
 import { gate, jobId, QUICK, redisOfFile, testQueue, ticket, until, withRedis } from './setup.js';
@@ -128,9 +128,9 @@ describe('closing a consumer', () => {
     const begun = performance.now();
     await consumer.close({ waitMs: 200 });
     expect(performance.now() - begun).toBeLessThan(1_500);
-    const again = gate<Ticket>();
+    const again = gate<TakenTicket>();
     queue.consume({ handler: async (taken) => again.open(taken) });
-    expect(await again.promise).toEqual(one);
+    expect(await again.promise).toMatchObject(one);
     never.open();
   });
 
@@ -175,7 +175,7 @@ describe('a dead taker', () => {
     await queue.tickets.issue({ ...lost, priority: 50 });
     const taker = runQueueProcess(TAKER, [redis.url, queue.prefix, QUICK]);
     await taker.says(1);
-    expect(taker.said).toEqual([lost]);
+    expect(taker.said).toMatchObject([lost]);
     await queue.tickets.issueMany([{ ...peer, priority: 50 }, { ...low, priority: 0 }, { ...top, priority: 90 }]);
 
     const stalled = gate<string>();
@@ -198,6 +198,7 @@ describe('a dead taker', () => {
     const queue = testQueue(redis.url, { timing: { lockDurationMs: 200, stalledIntervalMs: 100 } });
     const one = ticket(jobId());
     await queue.tickets.issue({ ...one, priority: 50 });
+    const issuedAt = Date.now();
     const janitor = queue.makeJanitor();
     janitor.start();
     for (let death = 1; death <= 3; death += 1) {
@@ -206,9 +207,13 @@ describe('a dead taker', () => {
       taker.child.kill('SIGKILL');
       await taker.ended;
     }
-    const handled = gate<Ticket>();
+    const handled = gate<TakenTicket>();
+    const diedAt = Date.now();
     queue.consume({ handler: async (taken) => handled.open(taken) });
-    expect(await handled.promise).toEqual(one);
+    const taken = await handled.promise;
+    expect(taken).toMatchObject(one);
+    // Since its last taker was found to be dead, and not since it was issued.
+    expect([taken.sinceMs > issuedAt, taken.sinceMs >= diedAt]).toEqual([true, true]);
     await until('it is over', async () => !(await queue.tickets.has(one)));
     await janitor.close();
   });
