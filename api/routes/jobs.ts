@@ -66,7 +66,7 @@ export function makeJobRoutes(deps: RouteDeps) {
       if (request.query.dry_run === 'true') return dryRun(await admitSpec(request.body, deps.places, store));
       const key = idempotencyKeyOf(request);
       const sent = { principal: PRINCIPAL, key, bodySha256: bodySha256(request.body ?? null) };
-      const repeat = key === null ? null : await findRepeat(store, { ...sent, key }, deps.clock.now());
+      const repeat = await findRepeat(store, sent, deps.clock.now());
       if (!repeat) await assertRoom();
       const { record, replayed } = repeat ? { record: repeat, replayed: true } : await submitJob(control, { ...sent, id: deps.newJobId(), origin: BY_A_USER, ...(await admitSpec(request.body, deps.places, store)) });
       if (replayed) void reply.header('idempotent-replayed', 'true');
