@@ -187,7 +187,7 @@ async function ruleOf(text: string, schedules: SchedulesClient, context: CliCont
   return onlyRule(isFile ? await readDocument(text, context) : (await schedules.get(await idOf(schedules, text))).spec);
 }
 /** What a preview takes of a schedule; what is wrong with it the API says. */
-const onlyRule = (given: unknown): { cron: string } => Object.fromEntries(Object.entries((given ?? {}) as object).filter(([key]) => ['cron', 'timezone', 'dst'].includes(key)));
+const onlyRule = (given: unknown): { cron: string } => Object.fromEntries(Object.entries(given ?? {}).filter(([key]) => ['cron', 'timezone', 'dst'].includes(key))) as { cron: string };
 
 function policyOf(text: string): OverlapPolicy {
   const policy = OVERLAP_POLICIES.find((each) => each === text);
