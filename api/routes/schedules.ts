@@ -1,7 +1,7 @@
 // Schedules over HTTP: create, list, read, replace, delete, and what users ask of them. What any of it means is in lib/schedules.
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { BackfillInput, DeletedSchedule, DueFire, FireRequests, PauseInput, Preview, Schedule, ScheduleHead, TriggerInput } from '../../lib/contract/schedule.js';
-import { AppError } from '../../lib/errors.js';
+import { AppError, isAppError } from '../../lib/errors.js';
 import { refusal } from '../../lib/jobs/admission.js';
 import { assertSameBody, findFirst, settleKey } from '../../lib/jobs/idempotency.js';
 import { bodySha256 } from '../../lib/jobs/submit.js';
@@ -32,7 +32,22 @@ export function makeScheduleRoutes(deps: RouteDeps) {
   const view = (id: string, head: ScheduleHead): Schedule => scheduleView(id, head, clock.now());
   const admit = (body: unknown) => admitSchedule(body ?? null, { places, store, now: clock.now() });
 
-  const asked = (fires: readonly DueFire[], reply: FastifyReply): FireRequests => {
+  /** Best effort: controllers look for changes themselves, every ten seconds. */
+  async function tell(id: string): Promise<void> {
+    await deps.queue.control.nudge(id).catch((error: unknown) => {
+      if (!isAppError(error, 'queue_unavailable')) deps.log.warn({ schedule: id, err: error }, 'nobody was nudged');
+    });
+  }
+
+  /** What was changed, once controllers have been told. */
+  async function changed(id: string, change: Promise<ScheduleHead>): Promise<Schedule> {
+    const head = await change;
+    await tell(id);
+    return view(id, head);
+  }
+
+  const asked = async (id: string, fires: readonly DueFire[], reply: FastifyReply): Promise<FireRequests> => {
+    await tell(id);
     void reply.code(202);
     return { object: 'fire_requests', fires: fires.map(({ id, nominal_time }) => ({ id, nominal_time })) };
   };
@@ -53,6 +68,7 @@ export function makeScheduleRoutes(deps: RouteDeps) {
         if (owner.id !== id) void reply.header('idempotent-replayed', 'true');
         id = owner.id;
         head = await createSchedule(deps, id, admitted);
+        await tell(id);
       }
       void reply.code(201).header('location', `/v1/schedules/${id}`);
       return view(id, head);
@@ -75,8 +91,8 @@ export function makeScheduleRoutes(deps: RouteDeps) {
       const { spec } = await admit(request.body);
       const head = await updateSchedule(deps, id, spec);
       const { paused } = request.body as { paused?: boolean };
-      if (paused === undefined || paused === (head.status === 'paused')) return view(id, head);
-      return view(id, paused ? await pauseSchedule(deps, id, null) : await resumeSchedule(deps, id));
+      if (paused === undefined || paused === (head.status === 'paused')) return changed(id, Promise.resolve(head));
+      return changed(id, paused ? pauseSchedule(deps, id, null) : resumeSchedule(deps, id));
     },
 
     remove: async (request: OfSchedule): Promise<DeletedSchedule> => {
@@ -87,24 +103,26 @@ export function makeScheduleRoutes(deps: RouteDeps) {
 
     pause: async (request: OfSchedule<unknown, PauseInput | undefined>): Promise<Schedule> => {
       const id = asScheduleId(request.params.id);
-      return view(id, await pauseSchedule(deps, id, request.body?.note ?? null));
+      return changed(id, pauseSchedule(deps, id, request.body?.note ?? null));
     },
 
     resume: async (request: OfSchedule): Promise<Schedule> => {
       const id = asScheduleId(request.params.id);
-      return view(id, await resumeSchedule(deps, id));
+      return changed(id, resumeSchedule(deps, id));
     },
 
     trigger: async (request: OfSchedule<unknown, TriggerInput | undefined>, reply: FastifyReply): Promise<FireRequests> => {
-      const { fire } = await triggerSchedule(deps, asScheduleId(request.params.id), request.body?.overlap_policy ?? null);
-      return asked([fire], reply);
+      const id = asScheduleId(request.params.id);
+      const { fire } = await triggerSchedule(deps, id, request.body?.overlap_policy ?? null);
+      return asked(id, [fire], reply);
     },
 
     backfill: async (request: OfSchedule<unknown, BackfillInput | undefined>, reply: FastifyReply): Promise<FireRequests> => {
       if (!request.body) throw new AppError('invalid_request', 'the body must be an object with from and to, got nothing', { param: 'from' });
       const { from, to, overlap_policy: policy = 'buffer_all' } = request.body;
-      const { fires } = await backfillSchedule(deps, asScheduleId(request.params.id), { from: new Date(from), to: new Date(to), policy });
-      return asked(fires, reply);
+      const id = asScheduleId(request.params.id);
+      const { fires } = await backfillSchedule(deps, id, { from: new Date(from), to: new Date(to), policy });
+      return asked(id, fires, reply);
     },
 
     preview: async (request: OfSchedule<PreviewQuery>): Promise<Preview> => {

@@ -76,7 +76,7 @@ test('cancel_other pauses the earlier job with a commit, and resumed it ends wit
   const client = await start();
   await system.startController();
   await system.startWorker();
-  const spec = recipe();
+  const spec = recipe(24);
   const reference = await undisturbed(spec);
   const { id } = await client.schedules.create({ name: 'newest', cron: '0 0 1 1 *', overlap_policy: 'cancel_other', job: spec });
   const running = (count: number): Promise<RunReference[]> => waitFor(`${count} started`, async () => {

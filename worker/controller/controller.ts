@@ -8,6 +8,7 @@ import type { Log } from '../../lib/log.js';
 import type { JobQueue, StallJanitor } from '../../lib/queue/index.js';
 import type { Store } from '../../lib/store/index.js';
 import { makeLiveness } from '../../lib/jobs/liveness.js';
+import { isScheduleId } from '../../lib/schedules/names.js';
 import type { ScheduleDriver } from './schedules.js';
 import type { SweepDriver } from './sweeps.js';
 
@@ -160,9 +161,10 @@ export function makeController({ name, store, queue, clock, log, sweeps, schedul
     preempt: () => false,
     drain: () => undefined,
     // A verb may concern a job that nobody owns: then it is for the controller to carry out.
-    nudge: (job) => {
-      void currentGen(job).then((gen) => gen !== null && attention.set(job, gen));
-      void schedules.jobChanged(job);
+    nudge: (id) => {
+      if (isScheduleId(id)) return schedules.changed(id);
+      void currentGen(id).then((gen) => gen !== null && attention.set(id, gen));
+      void schedules.jobChanged(id);
     },
   });
   async function currentGen(job: string): Promise<number | null> {

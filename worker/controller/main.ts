@@ -31,7 +31,7 @@ async function main(): Promise<void> {
   const name = `ctl_${ulid().toLowerCase()}`;
   const deps = { store, clock: systemClock, tickets: queue.tickets, log, nudge, admit: (spec: unknown) => admitSpec(spec, places, store) };
   const schedules = makeScheduleDriver(deps, name);
-  const sweeps = makeSweepDriver(deps, ({ schedule }) => schedules.sweepOver(schedule));
+  const sweeps = makeSweepDriver(deps, ({ schedule }) => schedule && schedules.changed(schedule.id));
   const controller = makeController({ name, store, queue, clock: systemClock, log, sweeps, schedules });
   const leave = async (code: number): Promise<never> => {
     await controller.close();

@@ -14,6 +14,7 @@ import { makeTicker, type Ticker, type TickerTiming } from '../../lib/schedules/
 import type { Store } from '../../lib/store/index.js';
 import { isWorkedOn } from '../../lib/sweeps/drive.js';
 import { createSweep, loadSweep, openLog, type SweepLog } from '../../lib/sweeps/log.js';
+import { openSweepKey } from '../../lib/sweeps/names.js';
 import { resolveSweep } from '../../lib/sweeps/resolve.js';
 import { sweepStatus } from '../../lib/sweeps/state.js';
 
@@ -29,8 +30,8 @@ export interface ScheduleRunDeps extends ControlDeps {
 export interface ScheduleDriver extends Pick<Ticker, 'start' | 'close'> {
   /** Something happened to a job: if a schedule started it, that is looked at. */
   jobChanged(job: string): Promise<void>;
-  /** The same of a sweep. */
-  sweepOver(schedule: ScheduleReference | null): void;
+  /** Somebody changed it, or something that it started is over: looked at now. */
+  changed(schedule: string): void;
 }
 
 /** @param name of this controller */
@@ -43,9 +44,7 @@ export function makeScheduleDriver(deps: ScheduleRunDeps, name: string, timing: 
       const schedule = (await loadRecord(deps.store, job).catch(() => null))?.schedule;
       if (schedule) ticker.note(schedule.id);
     },
-    sweepOver: (schedule) => {
-      if (schedule) ticker.note(schedule.id);
-    },
+    changed: ticker.note,
   };
 }
 
@@ -85,6 +84,8 @@ export function makeRunCalls(deps: ScheduleRunDeps): Pick<TickDeps, 'start' | 's
     const log = await sweepLog(id);
     if (!log) return 'missing';
     const state = log.state();
+    // It has ended, and its jobs have not all.
+    if (state.end !== null && (await store.head(openSweepKey(id))) !== null) return 'active';
     const status = sweepStatus(state, state.verb === 'suspend' && state.end === null && (await isWorkedOn(store, id, state)));
     switch (status) {
       case 'succeeded':

@@ -119,7 +119,7 @@ const addFiring: AddCommands = (family, context) => {
 
   const backfill = policy(
     command(family, 'backfill <id>', 'fire for the nominal times of a stretch of the past that started nothing')
-      .requiredOption('--from <time>', 'the first moment, such as 2026-11-20T00:00:00Z')
+      .requiredOption('--from <time>', 'the first moment, such as 2026-01-05T00:00:00Z')
       .requiredOption('--to <time>', 'the last one'),
     'buffer_all',
   ).action(async (id: string, { json, from, to, overlapPolicy }: Json & { from: string; to: string; overlapPolicy?: string }) => {
@@ -130,7 +130,7 @@ const addFiring: AddCommands = (family, context) => {
   });
 
   withExamples(trigger, ['pawl schedule trigger nightly', 'pawl schedule trigger SCHEDULE --overlap-policy allow_all']);
-  withExamples(backfill, ['pawl schedule backfill nightly --from 2026-11-20T00:00:00Z --to 2026-11-27T00:00:00Z']);
+  withExamples(backfill, ['pawl schedule backfill nightly --from 2026-01-05T00:00:00Z --to 2026-01-12T00:00:00Z']);
 };
 
 const addVerbs: AddCommands = (family, context) => {
