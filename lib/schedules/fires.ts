@@ -1,5 +1,6 @@
 // One look at a schedule: decides on the fires that are due by one swap of its HEAD, then carries out whatever HEAD says is to be
 // done, by whomever it was decided, and says so in HEAD. Any number of controllers may look at the same time; each may end anywhere.
+import type { ScheduleReference } from '../contract/records.js';
 import type { RunReference, ScheduleHead } from '../contract/schedule.js';
 import { type AppError, isAppError } from '../errors.js';
 import { inParallel } from '../jobs/recent.js';
@@ -7,12 +8,6 @@ import type { Store } from '../store/index.js';
 import { decided, type Done, isUnsettled, type RunState, settled, startedFire } from './decide.js';
 import { isPruningDue, pruneFires } from './prune.js';
 import { editSchedule, type RecordDeps, recordFire, type ScheduleRecord } from './record.js';
-
-/** Where a job or sweep comes from. */
-export interface ScheduleReference {
-  id: string;
-  nominal_time: string;
-}
 
 export interface TickDeps extends RecordDeps {
   store: RecordDeps['store'] & Pick<Store, 'keys' | 'delete'>;

@@ -1,6 +1,7 @@
 // Schedules of a controller: the ticker of lib/schedules, with jobs and sweeps as what it starts, asks after and stops. When anything
 // fires is decided there; what a job or sweep does with a verb is its own business.
 import type { Clock } from '../../lib/clock.js';
+import type { ScheduleReference } from '../../lib/contract/records.js';
 import { isAppError } from '../../lib/errors.js';
 import { type Admission, refusal } from '../../lib/jobs/admission.js';
 import { type ControlDeps, sayVerb } from '../../lib/jobs/control.js';
@@ -9,7 +10,7 @@ import { makeRecent } from '../../lib/jobs/recent.js';
 import { loadRecord } from '../../lib/jobs/record.js';
 import { submitJob } from '../../lib/jobs/submit.js';
 import type { RunState } from '../../lib/schedules/decide.js';
-import type { ScheduleReference, TickDeps } from '../../lib/schedules/fires.js';
+import type { TickDeps } from '../../lib/schedules/fires.js';
 import { makeTicker, type Ticker, type TickerTiming } from '../../lib/schedules/ticker.js';
 import type { Store } from '../../lib/store/index.js';
 import { isWorkedOn } from '../../lib/sweeps/drive.js';
