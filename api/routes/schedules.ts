@@ -3,8 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { BackfillInput, DeletedSchedule, DueFire, FireRequests, PauseInput, Preview, Schedule, ScheduleHead, TriggerInput } from '../../lib/contract/schedule.js';
 import { AppError, isAppError } from '../../lib/errors.js';
 import { refusal } from '../../lib/jobs/admission.js';
-import { assertSameBody, findFirst, settleKey } from '../../lib/jobs/idempotency.js';
-import { bodySha256 } from '../../lib/jobs/submit.js';
+import { assertSameBody, bodySha256, findFirst, settleKey } from '../../lib/jobs/idempotency.js';
 import { admitSchedule } from '../../lib/schedules/admission.js';
 import { backfillSchedule, createSchedule, pauseSchedule, removeSchedule, resumeSchedule, triggerSchedule, updateSchedule } from '../../lib/schedules/control.js';
 import { listSchedules } from '../../lib/schedules/listing.js';
@@ -57,8 +56,8 @@ export function makeScheduleRoutes(deps: RouteDeps) {
       const sent = { principal: PRINCIPAL, key: idempotencyKeyOf(request), bodySha256: bodySha256(request.body ?? null) };
       const first = await findFirst(store, sent, clock.now());
       // Its body was admitted once, and is not looked at again.
-      let head = first === null ? null : ((await readSchedule(deps, first))?.head ?? null);
-      let id = first ?? deps.newScheduleId();
+      let head = first === null ? null : ((await readSchedule(deps, first.id))?.head ?? null);
+      let id = first?.id ?? deps.newScheduleId();
       if (head) void reply.header('idempotent-replayed', 'true');
       else {
         const admitted = await admit(request.body);

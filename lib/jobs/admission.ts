@@ -13,7 +13,7 @@ import type { Store } from '../store/index.js';
 import { courseOf } from '../training/course.js';
 import { type Beginning, checkBeginning, settleBeginning } from './beginnings.js';
 import { FIRST_WEIGHTS, firstWeightsProblems } from './first-weights.js';
-import { findFirst, type Keyed } from './idempotency.js';
+import { findFirst, type Sent } from './idempotency.js';
 import { loadRecord } from './record.js';
 import { checkAgainstData, type CheckedSpec, structuralCheck } from './spec/check.js';
 import { resolveSpec } from './spec/resolve.js';
@@ -63,9 +63,9 @@ export function dryRun({ spec, checked }: Admission): DryRun {
  * it needed may have gone since.
  * @throws AppError idempotency_key_reused (another body), store_unavailable
  */
-export async function findRepeat(store: Pick<Store, 'get'>, request: Keyed, now: Date): Promise<JobRecord | null> {
-  const first = await findFirst(store, request, now);
-  return first === null ? null : loadRecord(store, first);
+export async function findRepeat(store: Pick<Store, 'get'>, sent: Sent, now: Date): Promise<JobRecord | null> {
+  const first = await findFirst(store, sent, now);
+  return first && loadRecord(store, first.id);
 }
 
 /** One error for many problems; its own message and param are those of the first. */

@@ -2,13 +2,12 @@
 // What the job begins with is pinned once the key is its own, so that whoever is refused leaves no pin, and before its marker.
 // A repeat under the same key finishes what an interrupted submit left, under the id that was stored first. A marker without
 // a job is nobody's: it is written for an id that is known to nobody yet, whatever the key will say.
-import { createHash } from 'node:crypto';
 import type { JobRecord, OpenMarker } from '../contract/records.js';
 import type { JobSpec } from '../contract/spec.js';
 import { type Beginning, pinBeginning } from './beginnings.js';
 import { type HandoverDeps, issueTicket } from './handover.js';
 import { type HeadDeps, readHead } from './head.js';
-import { assertSameBody, type Keyed, settleKey } from './idempotency.js';
+import { assertSameBody, type Sent, settleKey } from './idempotency.js';
 import { jobKey, openKey } from './names.js';
 import { loadRecord, toJson } from './record.js';
 
@@ -16,7 +15,7 @@ import { loadRecord, toJson } from './record.js';
 export type JobOrigin = Pick<JobRecord, 'pause_at_update' | 'sweep' | 'schedule'>;
 export const BY_A_USER: JobOrigin = { pause_at_update: null, sweep: null, schedule: null };
 
-export interface SubmitRequest extends Keyed {
+export interface SubmitRequest extends Sent {
   /** A fresh job id; a repeat under the same key gets the stored one instead. */
   id: string;
   spec: JobSpec;
@@ -67,9 +66,4 @@ const mark = (store: HandoverDeps['store'], record: JobRecord): Promise<unknown>
 async function both<A, B>(a: Promise<A>, b: Promise<B>): Promise<[A, B]> {
   await Promise.allSettled([a, b]);
   return Promise.all([a, b]);
-}
-
-/** The sha256 of a JSON body whatever its key order. */
-export function bodySha256(body: unknown): string {
-  return createHash('sha256').update(JSON.stringify(body, (_key, value: unknown) => (value && typeof value === 'object' && !Array.isArray(value) ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))) : value))).digest('hex');
 }
