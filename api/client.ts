@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import type { Attempt, Checkpoint, DryRun, Job, JobListItem } from '../lib/contract/job.js';
 import type { EpochRow, JobEvent, LogLine, UpdateRow } from '../lib/contract/rows.js';
 import type { QueueView, WorkerView } from '../lib/contract/calls.js';
+import type { DeletedSchedule, Fire, FireRequests, OverlapPolicy, Preview, PreviewInput, Schedule, ScheduleListItem } from '../lib/contract/schedule.js';
 import type { List } from './lists.js';
 import { readEventStream, type StreamedEvent, type StreamOptions } from './client-stream.js';
 
@@ -76,6 +77,22 @@ export interface Download {
   body: ReadableStream<Uint8Array>;
 }
 
+export interface SchedulesClient {
+  /** A key is made where none is given. */
+  create(schedule: unknown, options?: { idempotencyKey?: string }): Promise<Schedule>;
+  list(query?: PageQuery & { name?: string }): Promise<List<ScheduleListItem>>;
+  get(id: string): Promise<Schedule>;
+  replace(id: string, schedule: unknown): Promise<Schedule>;
+  remove(id: string): Promise<DeletedSchedule>;
+  pause(id: string, note?: string): Promise<Schedule>;
+  resume(id: string): Promise<Schedule>;
+  trigger(id: string, policy?: OverlapPolicy): Promise<FireRequests>;
+  backfill(id: string, stretch: { from: string; to: string; overlap_policy?: OverlapPolicy }): Promise<FireRequests>;
+  preview(id: string, count?: number): Promise<Preview>;
+  previewRule(rule: PreviewInput): Promise<Preview>;
+  fires(id: string, query?: PageQuery): Promise<List<Fire>>;
+}
+
 export interface Client {
   readonly url: string;
   /** A key is made where none is given, so that trying again never makes a second job. */
@@ -99,13 +116,14 @@ export interface Client {
   workers(): Promise<List<WorkerView>>;
   drain(worker: string): Promise<WorkerView>;
   queue(): Promise<QueueView>;
+  readonly schedules: SchedulesClient;
   ready(): Promise<{ status: string; store: string; redis: string }>;
 }
 
 /** What may be sent again: `always` even if it may have taken effect, `unsent` only if it was certainly not heard. */
 type Repeat = 'always' | 'unsent';
 interface Call {
-  method: 'GET' | 'POST';
+  method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   path: string;
   query?: Record<string, string | number | undefined>;
   body?: unknown;
@@ -203,7 +221,29 @@ export function makeClient({ url, token, timeoutMs = TIMEOUT_MS, retryBudgetMs =
     workers: () => get('/v1/workers'),
     drain: (worker) => json({ method: 'POST', path: `/v1/workers/${encodeURIComponent(worker)}/drain`, repeat: 'unsent' }),
     queue: () => get('/v1/queue'),
+    schedules: makeSchedulesClient(json),
     ready: () => json({ method: 'GET', path: '/readyz', repeat: 'unsent', accept: [503] }),
+  };
+}
+
+function makeSchedulesClient(json: <T>(call: Call) => Promise<T>): SchedulesClient {
+  const pathOf = (id: string, rest = ''): string => `/v1/schedules/${encodeURIComponent(id)}${rest}`;
+  const get = <T>(path: string, query: Call['query'] = {}): Promise<T> => json<T>({ method: 'GET', path, query, repeat: 'always' });
+  const post = <T>(path: string, body: unknown, repeat: Repeat): Promise<T> => json<T>({ method: 'POST', path, body, repeat });
+  return {
+    create: (schedule, { idempotencyKey = randomUUID() } = {}) => json({ method: 'POST', path: '/v1/schedules', body: schedule, headers: { 'idempotency-key': idempotencyKey }, repeat: 'always' }),
+    list: (query) => get('/v1/schedules', { ...query }),
+    get: (id) => get(pathOf(id)),
+    replace: (id, schedule) => json({ method: 'PUT', path: pathOf(id), body: schedule, repeat: 'always' }),
+    // The second of two would find nothing there.
+    remove: (id) => json({ method: 'DELETE', path: pathOf(id), repeat: 'unsent' }),
+    pause: (id, note) => post(pathOf(id, '/pause'), note === undefined ? {} : { note }, 'always'),
+    resume: (id) => post(pathOf(id, '/resume'), {}, 'always'),
+    trigger: (id, policy) => post(pathOf(id, '/trigger'), policy === undefined ? {} : { overlap_policy: policy }, 'unsent'),
+    backfill: (id, stretch) => post(pathOf(id, '/backfill'), stretch, 'unsent'),
+    preview: (id, count) => get(pathOf(id, '/preview'), { count }),
+    previewRule: (rule) => post('/v1/schedules/preview', rule, 'always'),
+    fires: (id, query) => get(pathOf(id, '/fires'), { ...query }),
   };
 }
 

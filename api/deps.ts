@@ -60,6 +60,7 @@ export interface RouteDeps {
   follower: Follower;
   /** Ids of one process sort by the order in which they were made. */
   newJobId(): string;
+  newScheduleId(): string;
 }
 
 const DEFAULT_TIMING: ServerTiming = { streamPollMs: 2_000, streamCommentMs: 15_000, streamStallMs: 30_000, streamRetryMs: 2_000, handlerMs: 30_000 };
@@ -82,5 +83,6 @@ export function makeRouteDeps({ store, queue, clock, log, places, limits, versio
     control: { store, clock, tickets: queue.tickets, log },
     follower: makeFollower({ access, journal: queue.journal, clock, pollMs: timing.streamPollMs }),
     newJobId: () => `job_${ulid(clock.now().getTime()).toLowerCase()}`,
+    newScheduleId: () => `sch_${ulid(clock.now().getTime()).toLowerCase()}`,
   };
 }

@@ -7,13 +7,14 @@ import { Attempt, Checkpoint, DryRun, Job, JobListItem } from '../lib/contract/j
 import { Layer, LAYER_ID } from '../lib/contract/layers.js';
 import { EpochRow, JobEvent, LogLine, UpdateRow } from '../lib/contract/rows.js';
 import { JobSpecSchema } from '../lib/contract/spec.js';
+import { SCHEDULE_COMPONENTS, SCHEDULE_OPERATIONS, SCHEDULE_PATH } from './openapi-schedules.js';
 import { isOpenPath } from './security.js';
 import { count, EmptyBody, EventsQuery, KEY_PATTERN, ListJobsQuery, MetricsQuery, NoQuery, PageQuery, PreemptBody, SubmitQuery, WeightsQuery } from './requests.js';
 
 type Json = Record<string, unknown>;
 
 /** What other parts of the document refer to by name. */
-const COMPONENTS: Readonly<Record<string, object>> = { Job, JobListItem, JobSpec: JobSpecSchema, Layer, DryRun, Attempt, Checkpoint, JobEvent, LogLine, UpdateRow, EpochRow, Worker, Queue, Health, Readiness, Error: ErrorBody };
+const COMPONENTS: Readonly<Record<string, object>> = { Job, JobListItem, JobSpec: JobSpecSchema, Layer, DryRun, Attempt, Checkpoint, JobEvent, LogLine, UpdateRow, EpochRow, Worker, Queue, Health, Readiness, Error: ErrorBody, ...SCHEDULE_COMPONENTS };
 
 /** Headers of requests, by their names. */
 const REQUEST_HEADERS = {
@@ -42,20 +43,22 @@ const ANSWER_HEADERS: Readonly<Record<string, Readonly<Record<string, Header>>>>
 };
 
 interface Operation {
-  method: 'get' | 'post' | 'head';
+  method: 'get' | 'post' | 'head' | 'put' | 'delete';
   path: string;
   id: string;
-  tag: 'jobs' | 'rows and events' | 'checkpoints' | 'workers' | 'health';
+  tag: 'jobs' | 'rows and events' | 'checkpoints' | 'workers' | 'health' | 'schedules';
   summary: string;
   query?: TSchema;
   /** What `after` takes, where it is not any text. */
   cursor?: TSchema;
-  body?: { schema: TSchema; required: boolean };
+  body?: { schema: TSchema; required: boolean; example?: unknown };
   /** Of the request. */
   headers?: readonly (keyof typeof REQUEST_HEADERS)[];
   status?: number;
   /** A name of COMPONENTS, a list of one, or another media type. */
   answer: string | { list: string } | { media: string };
+  /** Such an answer, of this operation. */
+  example?: unknown;
   /** Further answers, by status. */
   also?: Readonly<Record<number, string>>;
   /** Headers of answers, by status. */
@@ -99,6 +102,7 @@ export const OPERATIONS: readonly Operation[] = [
   { method: 'get', path: '/v1/workers', id: 'listWorkers', tag: 'workers', summary: 'Live workers', query: NoQuery, answer: { list: 'Worker' }, errors: [400, 503] },
   { method: 'post', path: '/v1/workers/{id}/drain', id: 'drainWorker', tag: 'workers', summary: 'Let a worker commit its jobs and end', query: NoQuery, body: { schema: EmptyBody, required: false }, status: 202, answer: 'Worker', errors: [400, 404, 413, 415, 503] },
   { method: 'get', path: '/v1/queue', id: 'getQueue', tag: 'workers', summary: 'How much waits', query: NoQuery, answer: 'Queue', errors: [400, 503] },
+  ...SCHEDULE_OPERATIONS,
   { method: 'get', path: '/healthz', id: 'getHealth', tag: 'health', summary: 'Whether the process lives; no token needed', query: NoQuery, answer: 'Health', errors: [400] },
   { method: 'get', path: '/readyz', id: 'getReadiness', tag: 'health', summary: 'Whether it can take jobs; no token needed', query: NoQuery, answer: 'Readiness', also: { 503: 'Readiness' }, errors: [400] },
   { method: 'get', path: '/metrics', id: 'getFigures', tag: 'health', summary: 'Figures for Prometheus', query: NoQuery, answer: { media: 'text/plain' }, errors: [400] },
@@ -121,11 +125,11 @@ export function openApiDocument(version: string): Json {
 /** `tag.KEY=VALUE`, as often as wanted: an object whose keys are names of the query. */
 const TAGS: Json = { name: 'tags', in: 'query', style: 'form', explode: true, description: 'jobs with these tags', schema: { type: 'object', propertyNames: { pattern: '^tag\\..' }, additionalProperties: { type: 'string' }, examples: [{ 'tag.team': 'vision' }] } };
 
-function operationObject({ method, path, id, tag, summary, query, cursor, body, headers = [], status = 200, answer, also = {}, answerHeaders = {}, errors }: Operation): Json {
+function operationObject({ method, path, id, tag, summary, query, cursor, body, headers = [], status = 200, answer, example, also = {}, answerHeaders = {}, errors }: Operation): Json {
   const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({ name, in: 'path', required: true, schema: plain(idIn(path, name!)) }));
   const properties = (query as { properties?: Record<string, TSchema> } | undefined)?.properties ?? {};
   const inQuery = Object.entries(properties).map(([name, schema]) => parameter('query', name, name === 'after' ? (cursor ?? schema) : schema));
-  const answers: Record<string, Json> = { [status]: answerObject(answer) };
+  const answers: Record<string, Json> = { [status]: answerObject(answer, example) };
   for (const [code, what] of Object.entries(also)) answers[code] = COMPONENTS[what] === undefined ? { description: what } : answerObject(what);
   for (const code of [...errors, 401, 403, ...(isOpenPath(path) ? [] : [429]), 500]) answers[code] ??= { description: 'an error', content: json(reference('Error')) };
   const described = Object.entries(answers).map(([code, { content, ...what }]): [string, Json] => [
@@ -135,13 +139,13 @@ function operationObject({ method, path, id, tag, summary, query, cursor, body, 
   ]);
   return {
     operationId: id, tags: [tag], summary, parameters: [...inPath, ...inQuery, ...(query === ListJobsQuery ? [TAGS] : []), ...headers.map((name) => parameter('header', name, REQUEST_HEADERS[name]))],
-    ...(body === undefined ? {} : { requestBody: { required: body.required, content: json(body.schema === JobSpecSchema ? reference('JobSpec') : plain(body.schema)) } }),
+    ...(body === undefined ? {} : { requestBody: { required: body.required, content: json(body.schema === JobSpecSchema ? reference('JobSpec') : plain(body.schema), body.example) } }),
     responses: Object.fromEntries(described),
   };
 }
 
 /** What is in the braces of a path. Workers choose their own names. */
-const idIn = (path: string, name: string): TSchema => (name === 'checkpoint' ? idOf('ckpt') : path.startsWith(ID) ? idOf('job') : Type.String({ minLength: 1 }));
+const idIn = (path: string, name: string): TSchema => (name === 'checkpoint' ? idOf('ckpt') : path.startsWith(ID) ? idOf('job') : path.startsWith(SCHEDULE_PATH) ? idOf('sch') : Type.String({ minLength: 1 }));
 
 function parameter(where: 'query' | 'header', name: string, schema: TSchema): Json {
   const { description, ...rest } = plain(schema);
@@ -149,15 +153,15 @@ function parameter(where: 'query' | 'header', name: string, schema: TSchema): Js
 }
 
 const reference = (name: string): Json => ({ $ref: `#/components/schemas/${name}` });
-const json = (schema: unknown): Json => ({ 'application/json': { schema } });
+const json = (schema: unknown, example?: unknown): Json => ({ 'application/json': { schema, ...(example === undefined ? {} : { example }) } });
 
-function answerObject(answer: Operation['answer']): Json {
-  if (typeof answer === 'string') return { description: answer, content: json(reference(answer)) };
+function answerObject(answer: Operation['answer'], example?: unknown): Json {
+  if (typeof answer === 'string') return { description: answer, content: json(reference(answer), example) };
   if ('media' in answer) return { description: answer.media, content: { [answer.media]: { schema: { type: 'string' } } } };
   const items = answer.list.split(' | ').map(reference);
   const list = plain(listOf({})) as { properties: { data: Json } };
   list.properties.data['items'] = items.length === 1 ? items[0] : { anyOf: items };
-  return { description: `a page of ${answer.list}`, content: json(list) };
+  return { description: `a page of ${answer.list}`, content: json(list, example) };
 }
 
 /** A component's own schema: the layer is one, and a job has a spec. */

@@ -28,6 +28,8 @@ export const ListJobsQuery = Type.Object(
   },
   closed,
 );
+export const ListSchedulesQuery = Type.Object({ name: Type.Optional(Type.String({ minLength: 1, maxLength: 128, description: 'only with this name' })), after: Type.Optional(after), limit: Type.Optional(limit) }, closed);
+export const PreviewQuery = Type.Object({ count: Type.Optional(number('[1-9][0-9]{0,2}|1000', 'an integer from 1 to 1000', 'how many (1 to 1000); 10 without it')) }, closed);
 export const PageQuery = Type.Object({ after: Type.Optional(after), limit: Type.Optional(limit) }, closed);
 export const EventsQuery = Type.Object({ after: Type.Optional(after), limit: Type.Optional(limit) }, closed);
 export const MetricsQuery = Type.Object(
@@ -45,6 +47,8 @@ export const NoQuery = Type.Object({}, closed);
 export const PreemptBody = Type.Object({ grace_seconds: Type.Optional(Type.Number({ minimum: 0, maximum: 86_400, description: 'what the notice leaves, 30 without it: training goes on as long as a last save fits; 0 kills the trainer where it stands' })) }, closed);
 export const EmptyBody = Type.Object({}, closed);
 
+export type ListSchedulesQuery = Static<typeof ListSchedulesQuery>;
+export type PreviewQuery = Static<typeof PreviewQuery>;
 export type PageQuery = Static<typeof PageQuery>;
 export type EventsQuery = Static<typeof EventsQuery>;
 export type MetricsQuery = Static<typeof MetricsQuery>;

@@ -17,7 +17,7 @@ export interface Security {
 /** Open without a token: what a load balancer asks. */
 const OPEN_PATHS: readonly string[] = ['/healthz', '/readyz'];
 export const isOpenPath = (url: string): boolean => OPEN_PATHS.includes(url.split('?')[0] ?? '');
-const CORS_METHODS = 'GET, HEAD, POST';
+const CORS_METHODS = 'GET, HEAD, POST, PUT, DELETE';
 const CORS_HEADERS = 'authorization, content-type, idempotency-key, last-event-id, range';
 const CORS_EXPOSED = 'x-request-id, idempotent-replayed, retry-after, etag, content-range, accept-ranges';
 

@@ -3,6 +3,7 @@ import fastifySwagger from '@fastify/swagger';
 import fastifySwaggerUi from '@fastify/swagger-ui';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import { ulid } from 'ulid';
+import { BackfillInput, PauseInput, TriggerInput } from '../lib/contract/schedule.js';
 import { AppError } from '../lib/errors.js';
 import { makeRouteDeps, type ServerDeps } from './deps.js';
 import { errorBody, sendError } from './errors.js';
@@ -11,10 +12,11 @@ import { BODY_LIMIT_BYTES, parseJsonBody } from './json-body.js';
 import { openApiDocument } from './openapi.js';
 import { addNotFound } from './not-found.js';
 import { addRateLimit } from './rate-limit.js';
-import { EmptyBody, EventsQuery, MetricsQuery, NoQuery, PageQuery, parseQuery, PreemptBody, refuseNull, SubmitQuery, validatorCompiler, WeightsQuery } from './requests.js';
+import { EmptyBody, EventsQuery, ListSchedulesQuery, MetricsQuery, NoQuery, PageQuery, parseQuery, PreemptBody, PreviewQuery, refuseNull, SubmitQuery, validatorCompiler, WeightsQuery } from './requests.js';
 import { makeCheckpointRoutes } from './routes/checkpoints.js';
 import { makeHealthRoutes } from './routes/health.js';
 import { makeJobRoutes } from './routes/jobs.js';
+import { makeScheduleRoutes } from './routes/schedules.js';
 import { makeStreamRoutes } from './routes/stream.js';
 import { makeWorkerRoutes } from './routes/workers.js';
 import { addSecurity, assertSafeBinding } from './security.js';
@@ -32,6 +34,7 @@ export function buildServer(given: ServerDeps): FastifyInstance {
   const checkpoints = makeCheckpointRoutes(deps);
   const streams = makeStreamRoutes(deps);
   const workers = makeWorkerRoutes(deps);
+  const schedules = makeScheduleRoutes(deps);
   const figures = makeFigures(deps.queue, streams.count);
   const health = makeHealthRoutes(deps, figures);
 
@@ -81,6 +84,19 @@ export function buildServer(given: ServerDeps): FastifyInstance {
     app.get('/v1/jobs/:id/checkpoints/:checkpoint', read, checkpoints.get);
     app.get('/v1/jobs/:id/weights', weights, checkpoints.weights);
     app.head('/v1/jobs/:id/weights', weights, checkpoints.weights);
+
+    app.post('/v1/schedules', read, schedules.create);
+    app.get('/v1/schedules', { schema: { querystring: ListSchedulesQuery } }, schedules.list);
+    app.post('/v1/schedules/preview', read, schedules.previewRule);
+    app.get('/v1/schedules/:id', read, schedules.get);
+    app.put('/v1/schedules/:id', read, schedules.replace);
+    app.delete('/v1/schedules/:id', read, schedules.remove);
+    app.post('/v1/schedules/:id/pause', { schema: { querystring: NoQuery, body: PauseInput } }, schedules.pause);
+    app.post('/v1/schedules/:id/resume', verb, schedules.resume);
+    app.post('/v1/schedules/:id/trigger', { schema: { querystring: NoQuery, body: TriggerInput } }, schedules.trigger);
+    app.post('/v1/schedules/:id/backfill', { schema: { querystring: NoQuery, body: BackfillInput } }, schedules.backfill);
+    app.get('/v1/schedules/:id/preview', { schema: { querystring: PreviewQuery } }, schedules.preview);
+    app.get('/v1/schedules/:id/fires', pages, schedules.fires);
 
     app.get('/openapi.json', read, () => document);
     void app.register(fastifySwagger, { mode: 'static', specification: { document: document as never } });

@@ -8,6 +8,7 @@ import { addJobs } from './commands/jobs.js';
 import { addLogs } from './commands/logs.js';
 import { addRecover } from './commands/recover.js';
 import { addRoles } from './commands/roles.js';
+import { addSchedules } from './commands/schedules.js';
 import { addSubmit } from './commands/submit.js';
 import { addUp } from './commands/up.js';
 import { addVerbs } from './commands/verbs.js';
@@ -20,6 +21,7 @@ import { type AddCommands, type CliContext, withExamples } from './context.js';
 const FAMILIES: readonly [heading: string, families: readonly AddCommands[]][] = [
   ['This machine:', [addUp, addDoctor]],
   ['Jobs:', [addSubmit, addJobs, addWatch, addLogs, addVerbs, addChaos, addExport, addVerify]],
+  ['Schedules:', [addSchedules]],
   ['Workers and the queue:', [addWorkers]],
   ['A fleet:', [addRoles, addRecover]],
 ];

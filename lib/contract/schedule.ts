@@ -37,7 +37,7 @@ export const ScheduleInput = Type.Object(
     catchup_window: duration(CATCHUP_SECONDS.least, 'seconds (at least 10), or a string such as 30s, 10m, 6h, 1d; at most 30d', { default: '10m', description: 'how late the latest missed fire may still be made up for, after nothing ticked for a while; the others are recorded as missed' }),
     jitter: duration(0, 'seconds (at least 0), or a string such as 30s, 10m; at most 1d', { default: '0s', description: 'each fire is put off by up to so much, never beyond the next one; the same nominal time always by as much' }),
     pause_on_failure: Type.Optional(Type.Boolean({ default: false, description: 'the schedule pauses itself when what it started fails' })),
-    paused: Type.Optional(Type.Boolean({ default: false, description: 'begins paused' })),
+    paused: Type.Optional(Type.Boolean({ default: false, description: 'begins paused; one that is replaced stays as it is where this is not given' })),
     job: template('job'),
     sweep: template('sweep'),
   },
@@ -109,6 +109,8 @@ const listed = {
   name: nullable(Type.String()),
   status: oneOf(SCHEDULE_STATUSES),
   note: nullable(Type.String(), { description: 'why it is paused' }),
+  cron: Type.String(),
+  timezone: Type.String(),
   created_at: Timestamp,
   updated_at: Timestamp,
   next_fires: Type.Array(FireTime, { description: 'the next ten, without jitter; none while it is paused' }),
@@ -119,6 +121,10 @@ const listed = {
 };
 export const Schedule = Type.Object({ ...listed, spec: ScheduleSpec }, closed);
 export type Schedule = Static<typeof Schedule>;
+export const ScheduleListItem = Type.Object(listed, closed);
+export type ScheduleListItem = Static<typeof ScheduleListItem>;
+export const DeletedSchedule = Type.Object({ id: idOf('sch'), object: Type.Literal('schedule'), deleted: Type.Literal(true) }, closed);
+export type DeletedSchedule = Static<typeof DeletedSchedule>;
 
 /** `POST /v1/schedules/preview` */
 export const PreviewInput = Type.Object(
@@ -133,6 +139,9 @@ export type PreviewInput = Static<typeof PreviewInput>;
 export const Preview = Type.Object({ object: Type.Literal('preview'), fires: Type.Array(FireTime), warnings: Type.Array(Type.String()) }, closed);
 export type Preview = Static<typeof Preview>;
 
+/** `POST /v1/schedules/{id}/pause` */
+export const PauseInput = Type.Object({ note: Type.Optional(Type.String({ minLength: 1, maxLength: 512, description: 'why, for people' })) }, closed);
+export type PauseInput = Static<typeof PauseInput>;
 /** `POST /v1/schedules/{id}/trigger` */
 export const TriggerInput = Type.Object({ overlap_policy: Type.Optional(oneOf(OVERLAP_POLICIES, { description: "default: the schedule's own" })) }, closed);
 export type TriggerInput = Static<typeof TriggerInput>;

@@ -19,8 +19,8 @@ export interface ControlHandlers {
   preempt(request: PreemptRequest): boolean | Promise<boolean>;
   /** Finish what runs and take no more. */
   drain(): void;
-  /** What HEAD wants of a job has changed, if the job is yours: read it. */
-  nudge(job: string): void;
+  /** What HEAD wants of a job has changed, if the job is yours: read it. Of a schedule, too: controllers look at it. */
+  nudge(id: string): void;
   /** Messages may have been missed: read HEAD of every job. */
   resync?(): void;
 }
@@ -29,8 +29,8 @@ export interface ControlChannel {
   /** Whether a live worker took it within `waitMs`. */
   requestPreempt(job: string, attempt: string | null, options: { graceSeconds: number; waitMs?: number }): Promise<boolean>;
   drainWorker(id: string, options?: { waitMs?: number }): Promise<boolean>;
-  /** Best effort; nobody answers. */
-  nudge(job: string): Promise<void>;
+  /** Of a job or a schedule. Best effort; nobody answers. */
+  nudge(id: string): Promise<void>;
   /** Handles messages to this worker until the returned function is called. */
   listen(workerId: string, handlers: ControlHandlers): () => void;
   close(): Promise<void>;
@@ -128,8 +128,8 @@ export function makeControlChannel(connection: FastConnection, subscriber: Subsc
     requestPreempt: (job, attempt, { graceSeconds, waitMs = WAIT_MS }) =>
       ask({ verb: 'preempt', id: randomUUID(), replyTo, job, attempt, graceSeconds }, waitMs),
     drainWorker: (worker, { waitMs = WAIT_MS } = {}) => ask({ verb: 'drain', id: randomUUID(), replyTo, worker }, waitMs),
-    async nudge(job) {
-      const message: Message = { verb: 'nudge', job };
+    async nudge(id) {
+      const message: Message = { verb: 'nudge', job: id };
       await connection.call('nudge', (redis) => redis.publish(keys.control, JSON.stringify(message)));
     },
     listen: (workerId, handlers) =>

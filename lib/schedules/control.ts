@@ -48,7 +48,7 @@ const later = (a: string, b: string): string => (a > b ? a : b);
 /** Nothing fires by its cron rule until it is resumed; what runs goes on. @throws AppError not_found, store_unavailable */
 export function pauseSchedule(deps: RecordDeps, schedule: string, note: string | null): Promise<ScheduleHead> {
   const nowMs = deps.clock.now().getTime();
-  return edit(deps, schedule, (head) => (head.status === 'paused' && head.note === note ? null : { ...paused(head, schedule, nowMs, note), updated_at: new Date(nowMs).toISOString() }));
+  return edit(deps, schedule, (head) => (head.status === 'paused' && (note === null || head.note === note) ? null : { ...paused(head, schedule, nowMs, note), updated_at: new Date(nowMs).toISOString() }));
 }
 
 /** Nominal times that passed meanwhile are not made up for. @throws AppError not_found, store_unavailable */

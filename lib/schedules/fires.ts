@@ -1,18 +1,16 @@
 // One look at a schedule: decides on the fires that are due by one swap of its HEAD, then carries out whatever HEAD says is to be
 // done, by whomever it was decided, and says so in HEAD. Any number of controllers may look at the same time; each may end anywhere.
+import type { ScheduleReference } from '../contract/records.js';
 import type { RunReference, ScheduleHead } from '../contract/schedule.js';
 import { type AppError, isAppError } from '../errors.js';
 import { inParallel } from '../jobs/recent.js';
+import type { Store } from '../store/index.js';
 import { decided, type Done, isUnsettled, type RunState, settled, startedFire } from './decide.js';
+import { isPruningDue, pruneFires } from './prune.js';
 import { editSchedule, type RecordDeps, recordFire, type ScheduleRecord } from './record.js';
 
-/** Where a job or sweep comes from. */
-export interface ScheduleReference {
-  id: string;
-  nominal_time: string;
-}
-
 export interface TickDeps extends RecordDeps {
+  store: RecordDeps['store'] & Pick<Store, 'keys' | 'delete'>;
   /** Starts a run under this id, once: where it is there already, nothing is done. AppErrors that are not retryable refuse it. */
   start(run: RunReference, body: Readonly<Record<string, unknown>>, schedule: ScheduleReference): Promise<void>;
   /** `missing`: there is none of that id. */
@@ -34,7 +32,9 @@ const WIDTH = 16;
  */
 export async function tickSchedule(deps: TickDeps, schedule: string, now: Date): Promise<Tick | null> {
   const states = new Map<string, RunState>();
+  let before = null as ScheduleHead['counts'] | null;
   const record = await editSchedule(deps, schedule, async (current) => {
+    before = current.counts;
     const asked = current.runs.filter(({ state, run }) => state === 'running' && !states.has(run.id));
     await inParallel(asked, WIDTH, async ({ run }) => states.set(run.id, await deps.stateOf(run)));
     return decided(current, { schedule, nowMs: now.getTime(), states });
@@ -42,6 +42,8 @@ export async function tickSchedule(deps: TickDeps, schedule: string, now: Date):
   if (!record || !isUnsettled(record.head)) return record && { ...record, failures: [] };
   const { done, failures } = await carryOut(deps, schedule, record.head);
   const after = await editSchedule(deps, schedule, (current) => settled(current, done, schedule, now.getTime()));
+  // What could not go now goes some other time.
+  if (after && before && isPruningDue(before, after.head.counts)) await pruneFires(deps.store, schedule, now).catch(() => undefined);
   return after && { ...after, failures };
 }
 

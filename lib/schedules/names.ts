@@ -28,8 +28,10 @@ export const fireIdOf = (schedule: string, nominalMs: number, cause: FireCause, 
 /** One id for what a fire starts; its time is that of the decision, because lists are in the order of ids. */
 export const runOf = (fire: string, kind: RunReference['kind'], decidedMs: number): RunReference => ({ kind, id: `${{ job: 'job', sweep: 'swp' }[kind]}_${ulidOf(decidedMs, fire, kind)}` });
 
+export const isScheduleId = (text: string): boolean => /^sch_[0-9a-hjkmnp-tv-z]{26}$/.test(text);
+
 /** @throws AppError not_found for anything that is no schedule id: such a text never becomes part of a key */
 export function asScheduleId(text: string): string {
-  if (!/^sch_[0-9a-hjkmnp-tv-z]{26}$/.test(text)) throw new AppError('not_found', `no schedule ${JSON.stringify(text.slice(0, 64))}`, { param: 'id' });
+  if (!isScheduleId(text)) throw new AppError('not_found', `no schedule ${JSON.stringify(text.slice(0, 64))}`, { param: 'id' });
   return text;
 }

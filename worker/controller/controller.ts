@@ -8,6 +8,8 @@ import type { Log } from '../../lib/log.js';
 import type { JobQueue, StallJanitor } from '../../lib/queue/index.js';
 import type { Store } from '../../lib/store/index.js';
 import { makeLiveness } from '../../lib/jobs/liveness.js';
+import { isScheduleId } from '../../lib/schedules/names.js';
+import type { ScheduleDriver } from './schedules.js';
 import type { SweepDriver } from './sweeps.js';
 
 export interface ControllerOptions {
@@ -18,6 +20,7 @@ export interface ControllerOptions {
   log: Log;
   /** Looked after beside the jobs. */
   sweeps: SweepDriver;
+  schedules: ScheduleDriver;
   timing?: Partial<ControllerTiming>;
 }
 
@@ -48,7 +51,7 @@ export interface Controller {
   close(): Promise<void>;
 }
 
-export function makeController({ name, store, queue, clock, log, sweeps, timing }: ControllerOptions): Controller {
+export function makeController({ name, store, queue, clock, log, sweeps, schedules, timing }: ControllerOptions): Controller {
   const { tickMs, sweepMs, sweepAloneMs, againMs, settleMs } = { ...DEFAULT_TIMING, ...timing };
   const liveness = makeLiveness(queue, log);
   const deps: ReconcileDeps = { store, clock, log, tickets: queue.tickets, name, ...liveness };
@@ -158,8 +161,10 @@ export function makeController({ name, store, queue, clock, log, sweeps, timing 
     preempt: () => false,
     drain: () => undefined,
     // A verb may concern a job that nobody owns: then it is for the controller to carry out.
-    nudge: (job) => {
-      void currentGen(job).then((gen) => gen !== null && attention.set(job, gen));
+    nudge: (id) => {
+      if (isScheduleId(id)) return schedules.changed(id);
+      void currentGen(id).then((gen) => gen !== null && attention.set(id, gen));
+      void schedules.jobChanged(id);
     },
   });
   async function currentGen(job: string): Promise<number | null> {
@@ -175,6 +180,7 @@ export function makeController({ name, store, queue, clock, log, sweeps, timing 
   return {
     start: () => {
       janitor = queue.makeJanitor();
+      schedules.start();
       loops = Promise.all([
         forever(() => tickMs, tick),
         forever(() => tickMs, seed),
@@ -197,7 +203,7 @@ export function makeController({ name, store, queue, clock, log, sweeps, timing 
       stop.abort(new Error('closing'));
       unlisten();
       unwatch();
-      await loops;
+      await Promise.all([loops, schedules.close()]);
       await janitor?.close();
     },
   };

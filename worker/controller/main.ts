@@ -12,6 +12,7 @@ import { failToStart } from '../../lib/start-up.js';
 import { openDataPlaces, openStore } from '../../lib/store/open.js';
 import { probeStore } from '../../lib/store/probe.js';
 import { makeController } from './controller.js';
+import { makeScheduleDriver } from './schedules.js';
 import { makeSweepDriver } from './sweeps.js';
 
 /** Longer than an owner may be silent before it counts as dead. */
@@ -27,8 +28,11 @@ async function main(): Promise<void> {
   const queue = connectQueue({ url: config.redisUrl, prefix: config.queuePrefix, log });
   const places = await openDataPlaces({ roots: config.dataRoots, closed: ownFolders(config), buckets: config.dataBuckets, store: config.store, ...storeOptions(config), patienceMs: 0 });
   const nudge = (job: string): void => void queue.control.nudge(job).catch(() => undefined);
-  const sweeps = makeSweepDriver({ store, clock: systemClock, tickets: queue.tickets, log, nudge, admit: (spec) => admitSpec(spec, places, store) });
-  const controller = makeController({ name: `ctl_${ulid().toLowerCase()}`, store, queue, clock: systemClock, log, sweeps });
+  const name = `ctl_${ulid().toLowerCase()}`;
+  const deps = { store, clock: systemClock, tickets: queue.tickets, log, nudge, admit: (spec: unknown) => admitSpec(spec, places, store) };
+  const schedules = makeScheduleDriver(deps, name);
+  const sweeps = makeSweepDriver(deps, ({ schedule }) => schedule && schedules.changed(schedule.id));
+  const controller = makeController({ name, store, queue, clock: systemClock, log, sweeps, schedules });
   const leave = async (code: number): Promise<never> => {
     await controller.close();
     await queue.close();

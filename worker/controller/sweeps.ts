@@ -2,7 +2,7 @@
 import { isAppError } from '../../lib/errors.js';
 import type { Store } from '../../lib/store/index.js';
 import { type DriveDeps, driveSweep, type Settled } from '../../lib/sweeps/drive.js';
-import { loadSweep, openLog, type SweepLog } from '../../lib/sweeps/log.js';
+import { loadSweep, openLog, type SweepLog, type SweepRecord } from '../../lib/sweeps/log.js';
 import { OPEN_SWEEPS_PREFIX } from '../../lib/sweeps/names.js';
 
 export interface SweepDriver {
@@ -15,7 +15,8 @@ interface Driven {
   settled: Settled;
 }
 
-export function makeSweepDriver(deps: DriveDeps & { store: Store }): SweepDriver {
+/** @param onOver is told of each sweep that is over */
+export function makeSweepDriver(deps: DriveDeps & { store: Store }, onOver: (record: SweepRecord) => void): SweepDriver {
   const driven = new Map<string, Driven>();
 
   async function drive(id: string): Promise<void> {
@@ -27,7 +28,9 @@ export function makeSweepDriver(deps: DriveDeps & { store: Store }): SweepDriver
       mine = { log: await openLog(deps, record), settled: new Map() };
       driven.set(id, mine);
     }
-    if (await driveSweep(deps, mine.log, mine.settled)) driven.delete(id);
+    if (!(await driveSweep(deps, mine.log, mine.settled))) return;
+    driven.delete(id);
+    onOver(mine.log.record);
   }
 
   return {

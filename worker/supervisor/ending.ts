@@ -70,7 +70,7 @@ async function conclude(session: Session, figures: Figures | null, account: Atte
   // Another worker should take it; this one would only find out the same again.
   const unsuited = ending.kind === 'stopped' && ending.reason === 'engine_unavailable';
   await handOver(deps, record, head, { afterFailure: chargeOf(ending) === 'failures', ...(unsuited ? { delayMs: UNSUITED_DELAY_MS } : {}) }).catch((error: unknown) => log.warn({ err: error }, 'not handed over; the controller will'));
-  return { kind: 'ended', head, executed: account.executedMicroBatches, wasted: account.wastedMicroBatches };
+  return { kind: 'ended', head, executed: account.executedMicroBatches, wasted: account.wastedMicroBatches, scheduled: record.schedule !== null };
 }
 
 /** A failure as an ending. What cannot get better by trying again is not tried again. */

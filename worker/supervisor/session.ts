@@ -65,7 +65,7 @@ export type AttemptOutcome =
   | { kind: 'passed'; why: string }
   /** Another kind of worker has to take it. */
   | { kind: 'unsuited'; message: string }
-  | { kind: 'ended'; head: Head; executed: number; wasted: number }
+  | { kind: 'ended'; head: Head; executed: number; wasted: number; /** A schedule started the job. */ scheduled: boolean }
   /** Another attempt took over; nothing was written since. */
   | { kind: 'fenced' }
   /** The store did not take the ending; the job is left to whoever claims it next. */

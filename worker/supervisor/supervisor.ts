@@ -132,6 +132,8 @@ export async function makeSupervisor(options: SupervisorOptions): Promise<Superv
       );
       yielding.ended(ticket.job, outcome, mine.notice.facts() !== null);
       log.debug({ job: ticket.job, outcome: outcome.kind }, 'ticket done');
+      // Its schedule would find out by looking, somewhat later.
+      if (outcome.kind === 'ended' && outcome.scheduled) void queue.control.nudge(ticket.job).catch(() => undefined);
     } catch (error) {
       if (!isAppError(error, 'store_unavailable')) throw error;
       // Nothing was claimed, so nobody would issue this ticket again. Held for a while, so that not all of the line passes through here meanwhile.

@@ -9,7 +9,7 @@ import { ulid } from 'ulid';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { OPERATIONS } from '../../../api/openapi.js';
 import { NoQuery } from '../../../api/requests.js';
-import { event, resultWith, row, startApi, type TestApi } from '../../support/api.js';
+import { event, resultWith, row, SPEC, startApi, type TestApi } from '../../support/api.js';
 import type { TestOwner } from '../../support/owner.js';
 import { findPython } from '../../support/python.js';
 import { startRedis } from '../../support/redis.js';
@@ -33,6 +33,9 @@ interface Population {
   /** It runs, and nothing is asked of it but to be preempted. */
   preempted: string;
   worker: string;
+  schedules: string[];
+  /** They are deleted. */
+  doomed: string[];
 }
 
 /** Some jobs, and a worker that says yes to everything. */
@@ -76,11 +79,14 @@ async function populate(api: TestApi): Promise<Population> {
     clearInterval(beats);
     deaf();
   });
-  return { jobs, kept, checkpoints, preempted, worker };
+  const schedule = async (): Promise<string> => (await api.app.inject({ method: 'POST', url: '/v1/schedules', payload: { cron: '30 2 * * *', job: SPEC } })).json<{ id: string }>().id;
+  const schedules = [await schedule(), await schedule()];
+  const doomed = [await schedule(), await schedule(), await schedule()];
+  return { jobs, kept, checkpoints, preempted, worker, schedules, doomed };
 }
 
 /** What is asked of the fuzzer; https://schemathesis.readthedocs.io/en/stable/reference/configuration/ */
-function settings({ jobs, kept, checkpoints, preempted, worker }: Population): string {
+function settings({ jobs, kept, checkpoints, preempted, worker, schedules, doomed }: Population): string {
   const values = (...list: readonly string[]): string => `{ values = ${JSON.stringify(list)} }`;
   const from = (dictionary: string): string => `{ dictionary = "${dictionary}", probability = 0.8 }`;
   return `
@@ -102,6 +108,8 @@ kept = ${values(...kept)}
 checkpoints = ${values(...checkpoints)}
 preempted = ${values(preempted)}
 workers = ${values(worker)}
+schedules = ${values(...schedules)}
+doomed = ${values(...doomed)}
 [[operations]]
 include-path-regex = "^/v1/jobs/[{]id[}](/(pause|resume|cancel|kill|retry|events|metrics|attempts))?$"
 parameters = { "path.id" = ${from('jobs')} }
@@ -117,6 +125,13 @@ parameters = { "path.id" = ${from('preempted')} }
 [[operations]]
 include-path-regex = "/drain$"
 parameters = { "path.id" = ${from('workers')} }
+[[operations]]
+include-path-regex = "^/v1/schedules/[{]id[}]/"
+parameters = { "path.id" = ${from('schedules')} }
+${['getSchedule', 'replaceSchedule'].map((id) => `[[operations]]\ninclude-operation-id = "${id}"\nparameters = { "path.id" = ${from('schedules')} }`).join('\n')}
+[[operations]]
+include-operation-id = "deleteSchedule"
+parameters = { "path.id" = ${from('doomed')} }
 
 # An answer that does not end.
 [[operations]]

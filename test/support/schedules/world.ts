@@ -1,10 +1,11 @@
 // What schedules run in under test: time that is moved by hand, a store in memory, a register of runs that start once, and
 // processes whose calls may be delayed, lost, or their last.
 import type { Clock } from '../../../lib/clock.js';
+import type { ScheduleReference } from '../../../lib/contract/records.js';
 import type { RunReference, ScheduleHead, ScheduleSpec } from '../../../lib/contract/schedule.js';
 import { AppError } from '../../../lib/errors.js';
 import type { RunState } from '../../../lib/schedules/decide.js';
-import type { ScheduleReference, TickDeps } from '../../../lib/schedules/fires.js';
+import type { TickDeps } from '../../../lib/schedules/fires.js';
 import type { Store } from '../../../lib/store/index.js';
 
 export type WorldStore = Pick<Store, 'get' | 'putIfAbsent' | 'compareAndSwap' | 'list' | 'keys' | 'delete'>;

@@ -8,7 +8,7 @@ import { makeYielding } from '../../../worker/supervisor/yielding.js';
 
 const JOB = 'job_1';
 const listed = (id: string, part: Partial<ListedWorker> = {}): ListedWorker => ({ id, engine: null, device: null, slots: 1, jobs: [], draining: false, started_at: '', host: '', pid: 1, version: '', silentMs: 100, ...part });
-const ended = (reason: StatusReason | null, part: Partial<Head> = {}): AttemptOutcome => ({ kind: 'ended', executed: 0, wasted: 0, head: { ...emptyHead(), fence: 3, reason, ...part } });
+const ended = (reason: StatusReason | null, part: Partial<Head> = {}): AttemptOutcome => ({ kind: 'ended', executed: 0, wasted: 0, scheduled: false, head: { ...emptyHead(), fence: 3, reason, ...part } });
 const next = { job: JOB, gen: 0, fence: 3 };
 
 function world(others: ListedWorker[] | 'away') {

@@ -1,0 +1,150 @@
+// Schedules of a controller: the ticker of lib/schedules, with jobs and sweeps as what it starts, asks after and stops. When anything
+// fires is decided there; what a job or sweep does with a verb is its own business.
+import type { Clock } from '../../lib/clock.js';
+import type { ScheduleReference } from '../../lib/contract/records.js';
+import { isAppError } from '../../lib/errors.js';
+import { type Admission, refusal } from '../../lib/jobs/admission.js';
+import { type ControlDeps, sayVerb } from '../../lib/jobs/control.js';
+import { glanceAtHead } from '../../lib/jobs/head.js';
+import { makeRecent } from '../../lib/jobs/recent.js';
+import { loadRecord } from '../../lib/jobs/record.js';
+import { submitJob } from '../../lib/jobs/submit.js';
+import type { RunState } from '../../lib/schedules/decide.js';
+import type { TickDeps } from '../../lib/schedules/fires.js';
+import { makeTicker, type Ticker, type TickerTiming } from '../../lib/schedules/ticker.js';
+import type { Store } from '../../lib/store/index.js';
+import { isWorkedOn } from '../../lib/sweeps/drive.js';
+import { createSweep, loadSweep, openLog, type SweepLog } from '../../lib/sweeps/log.js';
+import { openSweepKey } from '../../lib/sweeps/names.js';
+import { resolveSweep } from '../../lib/sweeps/resolve.js';
+import { sweepStatus } from '../../lib/sweeps/state.js';
+
+export interface ScheduleRunDeps extends ControlDeps {
+  store: Store;
+  clock: Clock;
+  /** What a spec makes of itself before it is taken in. @throws AppError */
+  admit(spec: unknown): Promise<Admission>;
+  /** Lets a job's owner know that HEAD wants something new. */
+  nudge(job: string): void;
+}
+
+export interface ScheduleDriver extends Pick<Ticker, 'start' | 'close'> {
+  /** Something happened to a job: if a schedule started it, that is looked at. */
+  jobChanged(job: string): Promise<void>;
+  /** Somebody changed it, or something that it started is over: looked at now. */
+  changed(schedule: string): void;
+}
+
+/** @param name of this controller */
+export function makeScheduleDriver(deps: ScheduleRunDeps, name: string, timing: Partial<TickerTiming> = {}): ScheduleDriver {
+  const ticker = makeTicker({ ...deps, ...makeRunCalls(deps), name, timing });
+  return {
+    start: ticker.start,
+    close: ticker.close,
+    jobChanged: async (job) => {
+      const schedule = (await loadRecord(deps.store, job).catch(() => null))?.schedule;
+      if (schedule) ticker.note(schedule.id);
+    },
+    changed: ticker.note,
+  };
+}
+
+/** Sweeps whose logs are kept open, because they are asked after again and again. */
+const LOGS_MAX = 64;
+
+/** Starting, asking after and stopping what schedules start. */
+export function makeRunCalls(deps: ScheduleRunDeps): Pick<TickDeps, 'start' | 'stateOf' | 'stop'> {
+  const { store } = deps;
+  const logs = makeRecent<SweepLog>(LOGS_MAX);
+
+  async function startJob(id: string, body: unknown, schedule: ScheduleReference): Promise<void> {
+    await submitJob(deps, { ...(await deps.admit(body)), id, principal: `schedule ${schedule.id}`, key: null, bodySha256: '', origin: { pause_at_update: null, sweep: null, schedule } });
+  }
+
+  async function startSweep(id: string, body: unknown, schedule: ScheduleReference): Promise<void> {
+    const resolved = resolveSweep(body);
+    if ('problems' in resolved) throw refusal(resolved.problems);
+    await createSweep(deps, { id, created_at: deps.clock.now().toISOString(), spec: resolved.spec, schedule });
+  }
+
+  /** As it is now; null where there is no such sweep. */
+  async function sweepLog(id: string): Promise<SweepLog | null> {
+    const known = logs.get(id);
+    if (known) {
+      await known.catchUp();
+      return known;
+    }
+    const record = await loadSweep(store, id);
+    if (!record) return null;
+    const log = await openLog(deps, record);
+    logs.set(id, log);
+    return log;
+  }
+
+  async function stateOfSweep(id: string): Promise<RunState> {
+    const log = await sweepLog(id);
+    if (!log) return 'missing';
+    const state = log.state();
+    // It has ended, and its jobs have not all.
+    if (state.end !== null && (await store.head(openSweepKey(id))) !== null) return 'active';
+    const status = sweepStatus(state, state.verb === 'suspend' && state.end === null && (await isWorkedOn(store, id, state)));
+    switch (status) {
+      case 'succeeded':
+      case 'failed':
+        return status;
+      case 'stopped':
+      case 'cancelled':
+        return 'cancelled';
+      case 'suspended':
+      case 'paused':
+        return 'paused';
+      case 'running':
+      case 'pausing':
+      case 'suspending':
+      case 'stopping':
+      case 'cancelling':
+        return 'active';
+    }
+  }
+
+  async function stopSweep(id: string, verb: 'suspend' | 'cancel'): Promise<void> {
+    const log = await sweepLog(id);
+    // whoever wrote first may have said it, or ended it
+    while (log && log.state().end === null && log.state().verb !== verb && log.state().verb !== 'cancel') await log.append({ type: 'said', verb });
+  }
+
+  return {
+    start: ({ kind, id }, body, schedule) => (kind === 'job' ? startJob(id, body, schedule) : startSweep(id, body, schedule)),
+    stateOf: ({ kind, id }) => (kind === 'job' ? stateOfJob(store, id) : stateOfSweep(id)),
+    stop: ({ kind, id }, how) => (kind === 'job' ? stopJob(deps, id, how) : stopSweep(id, how === 'pause' ? 'suspend' : 'cancel')),
+  };
+}
+
+/** @throws AppError store_unavailable, checkpoint_corrupt */
+async function stateOfJob(store: Store, id: string): Promise<RunState> {
+  const { state, want, owner, started_at: startedAt } = await glanceAtHead({ store }, id);
+  switch (state) {
+    case 'succeeded':
+    case 'failed':
+    case 'cancelled':
+      return state;
+    case 'expired':
+      return 'cancelled';
+    case 'open':
+    case 'paused':
+      if (startedAt === null && !(await loadRecord(store, id))) return 'missing';
+      if (owner !== null || want.verb === 'run') return 'active';
+      return want.verb === 'pause' ? 'paused' : 'cancelled';
+  }
+}
+
+/** One that is over, or about to be cancelled, is left alone. */
+async function stopJob(deps: ScheduleRunDeps, id: string, how: 'pause' | 'cancel'): Promise<void> {
+  try {
+    await sayVerb(deps, id, how, 'schedule');
+  } catch (error) {
+    if (!isAppError(error, 'invalid_state') && !isAppError(error, 'not_found')) throw error;
+    return;
+  }
+  deps.nudge(id);
+}
