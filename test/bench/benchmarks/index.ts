@@ -10,6 +10,7 @@ import { processMemory } from './process-memory.js';
 import { readers } from './readers.js';
 import { recover } from './recover.js';
 import { submit } from './submit.js';
+import { sweeps } from './sweeps.js';
 import { warm } from './warm.js';
 
-export const BENCHMARKS: readonly Benchmark[] = [...frameworkBenchmarks, jobOverhead, commits, memory, lanes, engines, submit, warm, processMemory, readers, recover];
+export const BENCHMARKS: readonly Benchmark[] = [...frameworkBenchmarks, jobOverhead, commits, memory, lanes, engines, submit, warm, processMemory, readers, recover, sweeps];
