@@ -1,5 +1,6 @@
 // What the sampler of sweeps finds in a hundred trials, beside Optuna with its defaults and beside chance, and how long one ask
 // takes. The functions are closed forms; nothing here is a job.
+import type { Preset } from '../../../lib/sweeps/samplers/tpe-presets.js';
 import type { Bench, Benchmark } from '../benchmark.js';
 import type { Peer } from '../peer.js';
 import { startOptuna } from '../python.js';
@@ -16,10 +17,10 @@ const show = ({ mean, error }: Mean): string => `${mean.toPrecision(4)} ± ${err
 
 async function compare(bench: Bench, optuna: Peer<Asked> | Error, test: TestFunction): Promise<void> {
   const seeds = Array.from({ length: bench.pairs * SEEDS_A_PAIR }, (_, seed) => seed);
-  const ours = meanOf(seeds.map((seed) => bestOfOurs(test, TRIALS, { seed })));
-  const unchanged = meanOf(seeds.map((seed) => bestOfOurs(test, TRIALS, { seed, preset: 'optuna5' })));
+  const of = (preset: Preset): Mean => meanOf(seeds.map((seed) => bestOfOurs(test, TRIALS, { seed, preset })));
+  const [ours, unchanged, published] = [of('pawl'), of('optuna5'), of('watanabe2023')];
   const random = meanOf(seeds.map((seed) => bestOfRandom(test, TRIALS, seed)));
-  const figures = `means of ${seeds.length} seeds ± s.e.: Pawl ${show(ours)}, its preset optuna5 ${show(unchanged)}, random ${show(random)}`;
+  const figures = `means of ${seeds.length} seeds ± s.e.: Pawl ${show(ours)}, its presets optuna5 ${show(unchanged)} and watanabe2023 ${show(published)}, random ${show(random)}`;
   if (optuna instanceof Error) {
     bench.failed(test.name, `${optuna.message} (${figures})`);
     return;
@@ -28,7 +29,7 @@ async function compare(bench: Bench, optuna: Peer<Asked> | Error, test: TestFunc
   for (const seed of seeds) values.push(await bestOfOptuna(optuna, test, TRIALS, seed));
   const theirs = meanOf(values);
   const away = standardErrorsAbove(unchanged, theirs);
-  const note = `${figures}, Optuna ${optuna.versions.Optuna} ${show(theirs)}; the preset is ${Math.abs(away) <= 3 ? 'within' : 'NOT within'} 3 s.e. of it`;
+  const note = `${figures}, Optuna ${optuna.versions.Optuna} ${show(theirs)}; the preset optuna5 is ${Math.abs(away) <= 3 ? 'within' : 'NOT within'} 3 s.e. of it`;
   bench.say(`  ${test.name}: ${note}`);
   bench.measured(test.name, [standardErrorsAbove(ours, theirs)], note);
 }
