@@ -8,7 +8,7 @@ export interface Claim {
   id: string;
   text: string;
   /** Of what is measured; the figure of a comparison is a ratio. */
-  unit: 'samples/s' | 'MiB' | 'ms' | 's' | '/s' | '';
+  unit: 'samples/s' | 'MiB' | 'ms' | 's' | '/s' | 's.e.' | '';
   /** Null: for information only. */
   goal: Goal | null;
 }

@@ -30,6 +30,24 @@ export function ratios(ours: readonly number[], theirs: readonly number[]): numb
   return ours.map((value, index) => value / theirs[index]!);
 }
 
+export interface Mean {
+  mean: number;
+  /** The standard error of it: 0 of a single value. */
+  error: number;
+}
+
+export function meanOf(values: readonly number[]): Mean {
+  const mean = ascending(values).reduce((sum, value) => sum + value, 0) / values.length;
+  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+  return { mean, error: Math.sqrt(squares / Math.max(1, values.length - 1) / values.length) };
+}
+
+/** By how many standard errors of their difference one mean is above the other. */
+export function standardErrorsAbove(ours: Mean, theirs: Mean): number {
+  const difference = ours.mean - theirs.mean;
+  return difference === 0 ? 0 : difference / Math.hypot(ours.error, theirs.error);
+}
+
 /** What the median has to be. */
 export type Goal = { atLeast: number } | { atMost: number } | { below: number };
 

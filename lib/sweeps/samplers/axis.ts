@@ -29,9 +29,6 @@ export interface CategoricalAxis {
 
 export type Axis = NumericAxis | CategoricalAxis;
 
-/** A choice that is never drawn has a density all the same: a trial from outside may have it. */
-const LEAST_PROBABILITY = 1e-6;
-
 export function axisOf(dimension: Dimension): Axis {
   if (dimension.kind === 'categorical') {
     const { choices, probabilities } = dimension;
@@ -120,6 +117,3 @@ export function choose(probabilities: Float64Array, offset: number, count: numbe
   }
   return last;
 }
-
-/** The prior's probability of a choice for a density, which is nowhere 0. */
-export const priorOf = (axis: CategoricalAxis, choice: number): number => Math.max(axis.prior[choice]!, LEAST_PROBABILITY);

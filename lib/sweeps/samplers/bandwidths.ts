@@ -38,6 +38,9 @@ export function fillWidths(positions: Float64Array, order: Uint32Array, [low, hi
 /** So many of the newest points count fully. */
 const RECENT = 25;
 
+/** Of a point that is not better than the others at all: where all are alike, they count alike. */
+const LEAST_IMPROVEMENT = 1e-12;
+
 /** Of points in the order of their trials, and of the prior: the older of many count less. Not normalised. */
 export function recencyWeights(points: number): Float64Array {
   const weights = new Float64Array(points + 1).fill(1);
@@ -50,8 +53,7 @@ export const equalWeights = (points: number): Float64Array => new Float64Array(p
 
 /** By how much each point is better than `threshold`, the value of the best of the others; the prior as their mean. */
 export function improvementWeights(values: readonly number[], threshold: number): Float64Array {
-  if (!Number.isFinite(threshold)) return equalWeights(values.length);
-  const weights = Float64Array.from([...values.map((value) => (Number.isFinite(value) ? Math.max(1e-12, threshold - value) : 1e-12)), 1]);
-  if (values.length > 0) weights[values.length] = weights.subarray(0, -1).reduce((sum, weight) => sum + weight, 0) / values.length;
-  return weights;
+  if (!Number.isFinite(threshold) || values.length === 0) return equalWeights(values.length);
+  const weights = values.map((value) => Math.max(LEAST_IMPROVEMENT, threshold - value));
+  return Float64Array.from([...weights, weights.reduce((sum, weight) => sum + weight, 0) / weights.length]);
 }

@@ -2,9 +2,12 @@
 // axes, so that what went together in a trial goes together in a draw. Densities are over the lines of the axes (ln x where
 // logarithmic); over cells and choices they are probabilities. Pure.
 import { deriveKey, type Key, uniformAt } from '../../training/random.js';
-import { type Axis, type CategoricalAxis, cellOf, choose, nearestPoint, type NumericAxis, positionOf, priorOf } from './axis.js';
+import { type Axis, type CategoricalAxis, cellOf, choose, nearestPoint, type NumericAxis, positionOf } from './axis.js';
 import { type Bandwidths, fillWidths } from './bandwidths.js';
 import { drawTruncatedNormal, LOG_SQRT_2_PI, logMass } from './truncated-normal.js';
+
+/** A choice that is never drawn has a density all the same: a trial from outside may have it. */
+const LEAST_PROBABILITY = 1e-6;
 
 /** The kernels along one axis; the prior's is the last. */
 export type Kernels = NumericKernels | CategoricalKernels;
@@ -22,10 +25,12 @@ export interface NumericKernels {
 
 export interface CategoricalKernels {
   kind: 'categorical';
-  /** One row of `choices` probabilities a kernel. */
+  choices: number;
+  /** Of each kernel, where its row begins: kernels of trials with the same choice are alike. */
+  offsets: Uint32Array;
+  /** Rows of `choices` probabilities: one for each choice that a trial may have had, then the prior's. */
   rows: Float64Array;
   logRows: Float64Array;
-  choices: number;
 }
 
 export interface Parzen {
@@ -68,18 +73,19 @@ export function numericKernels(axis: NumericAxis, means: Float64Array, widths: F
 }
 
 /** The prior spread over all kernels, and one more for the choice that was seen. */
-export function categoricalKernels(axis: CategoricalAxis, points: Float64Array): CategoricalKernels {
-  const choices = axis.prior.length;
+export function categoricalKernels({ prior }: CategoricalAxis, points: Float64Array): CategoricalKernels {
+  const choices = prior.length;
   const count = points.length + 1;
-  const rows = new Float64Array(count * choices);
-  for (let k = 0; k < count; k++) {
-    const row = rows.subarray(k * choices, (k + 1) * choices);
-    for (let c = 0; c < choices; c++) row[c] = (choices * priorOf(axis, c)) / count;
-    if (k < count - 1) row[points[k]!]! += 1;
+  const rows = new Float64Array((choices + 1) * choices);
+  for (let seen = 0; seen <= choices; seen++) {
+    const row = rows.subarray(seen * choices, (seen + 1) * choices);
+    for (let c = 0; c < choices; c++) row[c] = (choices * Math.max(prior[c]!, LEAST_PROBABILITY)) / count + (c === seen ? 1 : 0);
     const sum = row.reduce((total, probability) => total + probability, 0);
     for (let c = 0; c < choices; c++) row[c]! /= sum;
   }
-  return { kind: 'categorical', rows, logRows: rows.map(Math.log), choices };
+  const offsets = new Uint32Array(count).fill(choices * choices);
+  for (let k = 0; k < points.length; k++) offsets[k] = points[k]! * choices;
+  return { kind: 'categorical', choices, offsets, rows, logRows: rows.map(Math.log) };
 }
 
 /** Draws. @returns an array an axis, of `count` points */
@@ -95,7 +101,7 @@ export function drawPoints({ weights, kernels }: Parzen, count: number, key: Key
 }
 
 function drawFromKernel(kernels: Kernels, k: number, key: Key): number {
-  if (kernels.kind === 'categorical') return choose(kernels.rows, k * kernels.choices, kernels.choices, uniformAt(key, 0));
+  if (kernels.kind === 'categorical') return choose(kernels.rows, kernels.offsets[k]!, kernels.choices, uniformAt(key, 0));
   const { axis, means, widths } = kernels;
   return nearestPoint(axis, drawTruncatedNormal(key, means[k]!, widths[k]!, axis.low, axis.high));
 }
@@ -116,11 +122,12 @@ export function logDensities({ weights, kernels }: Parzen, points: readonly Floa
   return Float64Array.from({ length: count }, (_, i) => logSumExp(terms, i * width, width));
 }
 
-function addChoices({ logRows, choices }: CategoricalKernels, points: Float64Array, terms: Float64Array): void {
-  const width = logRows.length / choices;
+function addChoices({ logRows, offsets }: CategoricalKernels, points: Float64Array, terms: Float64Array): void {
+  const width = offsets.length;
   for (let i = 0; i < points.length; i++) {
-    const offset = i * width;
-    for (let k = 0, from = points[i]!; k < width; k++, from += choices) terms[offset + k]! += logRows[from]!;
+    const first = i * width;
+    const choice = points[i]!;
+    for (let k = 0; k < width; k++) terms[first + k]! += logRows[offsets[k]! + choice]!;
   }
 }
 

@@ -17,7 +17,7 @@ export interface PastTrial {
 export interface Split {
   below: PastTrial[];
   above: PastTrial[];
-  /** The best value of a finished trial that is not among the good ones; Infinity if there is none. */
+  /** The best value of a complete trial that is not among the good ones; Infinity if there is none. */
   threshold: number;
 }
 
@@ -60,6 +60,6 @@ export function splitTrials(trials: readonly PastTrial[], good: number): Split {
   return {
     below: byNumber.filter((trial) => chosen.has(trial)),
     above,
-    threshold: above.reduce((least, trial) => (isFinished(trial) ? Math.min(least, scoreOf(trial)) : least), Infinity),
+    threshold: above.reduce((least, trial) => (trial.state === 'complete' ? Math.min(least, scoreOf(trial)) : least), Infinity),
   };
 }

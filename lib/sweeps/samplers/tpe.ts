@@ -1,7 +1,8 @@
 // The tree-structured Parzen estimator: draws from where good trials lie, and takes the draw that speaks most for the good ones (l) and
-// against the others (g). Optuna 5's algorithm, with its rules for trials that still run and for conditional parameters. A pure
-// function of its arguments: every random number is keyed by the seed, the trial's number and what it is for.
-import { keyOf } from '../../training/random.js';
+// against the others (g). Optuna 5's algorithm, with its rules for trials that still run and for conditional parameters; what a preset may
+// change is in tpe-presets.ts. A pure function of its arguments: every random number is keyed by the seed, the trial's number and what
+// it is for.
+import { keyOf, uniformAt } from '../../training/random.js';
 import type { Dimension, JsonValue, Params } from '../dimension.js';
 import { type Axis, axisOf, drawFromPrior, isConstant, pointOf, valueAt } from './axis.js';
 import { drawPoints, logDensities, makeParzen, type Parzen } from './parzen.js';
@@ -20,6 +21,7 @@ export interface TpeOptions {
   constantLiar?: boolean;
   /** Parameters that the same trials have are drawn together; without it, only those that all trials have. */
   group?: boolean;
+  /** `pawl` unless given. */
   preset?: Preset;
 }
 
@@ -40,6 +42,8 @@ export type Why =
       cutoff: number | null;
       /** ln l(x) − ln g(x) of what was drawn. */
       ratio: number;
+      /** The parameter whose choice came from the prior; null without any. */
+      explored: string | null;
     };
 
 /** What the trials are, on the axes that are looked at. */
@@ -52,7 +56,7 @@ interface History {
 
 /** @param dimensions in the order in which the parameters are named */
 export function suggestTpe(dimensions: readonly (readonly [name: string, dimension: Dimension])[], trials: readonly PastTrial[], options: TpeOptions): Suggestion {
-  const { seed, number, nStartupTrials = 10, nEiCandidates = 24, constantLiar = true, group = false, preset = 'optuna5' } = options;
+  const { seed, number, nStartupTrials = 10, nEiCandidates = 24, constantLiar = true, group = false, preset = 'pawl' } = options;
   const rules = PRESETS[preset];
   const others = trials.filter((trial) => trial.number !== number && (constantLiar || trial.state !== 'running'));
   const finished = others.filter(isFinished);
@@ -67,14 +71,15 @@ export function suggestTpe(dimensions: readonly (readonly [name: string, dimensi
   const history: History = { split, axes, points: pointsOf(axes, others) };
   const has = (trial: PastTrial, name: string): boolean => history.points.get(name)!.has(trial.number);
   const subspaces = (group ? groupSubspaces : commonSubspace)([...axes.keys()], finished, has);
+  const explored = exploredChoice(axes, rules, seed, number);
   let ratio = 0;
   for (const names of subspaces) {
-    const best = bestOf(history, names, rules, { count: nEiCandidates, seed, number });
+    const best = bestOf(history, names, rules, { count: nEiCandidates, seed, number, explored });
     for (const [index, name] of names.entries()) drawn.set(name, valueAt(axes.get(name)!, best.point[index]!));
     ratio += best.ratio;
   }
   const cutoff = split.below.reduce((worst, trial) => Math.max(worst, scoreOf(trial)), -Infinity);
-  const why: Why = { kind: 'tpe', below: split.below.length, above: split.above.length, cutoff: Number.isFinite(cutoff) ? cutoff : null, ratio };
+  const why: Why = { kind: 'tpe', below: split.below.length, above: split.above.length, cutoff: Number.isFinite(cutoff) ? cutoff : null, ratio, explored: explored?.name ?? null };
   return { params: paramsOf(dimensions, drawn), why };
 }
 
@@ -97,12 +102,35 @@ function pointsOf(axes: ReadonlyMap<string, Axis>, trials: readonly PastTrial[])
   return points;
 }
 
+interface Explored {
+  name: string;
+  choice: number;
+}
+
+/** In some trials, of one parameter with choices. */
+function exploredChoice(axes: ReadonlyMap<string, Axis>, { exploration }: Rules, seed: number, number: number): Explored | null {
+  const key = keyOf(seed, 'sweep/tpe-explore', number);
+  const categorical = [...axes].filter(([, { kind }]) => kind === 'categorical');
+  const chosen = categorical[Math.floor(uniformAt(key, 1) * categorical.length)];
+  if (!chosen || uniformAt(key, 0) >= exploration) return null;
+  const [name, axis] = chosen;
+  return { name, choice: drawFromPrior(axis, keyOf(seed, `sweep/tpe-explore/${name}`, number)) };
+}
+
+interface Draw {
+  count: number;
+  seed: number;
+  number: number;
+  explored: Explored | null;
+}
+
 /** The draw from the good ones' density whose ratio is the greatest; of equal ones the first. */
-function bestOf(history: History, names: readonly string[], rules: Rules, { count, seed, number }: { count: number; seed: number; number: number }): { point: number[]; ratio: number } {
+function bestOf(history: History, names: readonly string[], rules: Rules, { count, seed, number, explored }: Draw): { point: number[]; ratio: number } {
   const below = estimate(history, names, rules, 'below');
   const above = estimate(history, names, rules, 'above');
   // subspaces share no name: the first one's names the subspace
   const candidates = drawPoints(below, count, keyOf(seed, `sweep/tpe/${names[0]!}`, number));
+  if (explored && names.includes(explored.name)) candidates[names.indexOf(explored.name)]!.fill(explored.choice);
   const [l, g] = [logDensities(below, candidates), logDensities(above, candidates)];
   let best = 0;
   for (let i = 1; i < count; i++) if (l[i]! - g[i]! > l[best]! - g[best]!) best = i;

@@ -30,7 +30,7 @@ function logSlice(middle: number, width: number): number {
 /** 0 < a < b: with φ(a) taken out, nothing underflows. */
 function logTail(a: number, b: number): number {
   const ratio = Math.exp(0.5 * (a - b) * (a + b));
-  return -0.5 * a * a + Math.log(0.5 * (erfcx(a * Math.SQRT1_2) - (ratio === 0 ? 0 : ratio * erfcx(b * Math.SQRT1_2))));
+  return -0.5 * a * a + Math.log(0.5 * (erfcx(a * Math.SQRT1_2) - (ratio < Number.EPSILON / 8 ? 0 : ratio * erfcx(b * Math.SQRT1_2))));
 }
 
 /** x ≥ 0. To 10⁻¹⁶, not relatively: enough for sums over more than NARROW. */

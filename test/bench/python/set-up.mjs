@@ -1,4 +1,4 @@
-// Makes the Python that a comparator or the contract fuzzer runs on, once, in the user's cache: `set-up.mjs keras|torch|schemathesis`.
+// Makes the Python that a comparator or the contract fuzzer runs on, once, in the user's cache: `set-up.mjs keras|torch|optuna|schemathesis`.
 // Every wheel is checked by its hash. Says what it does, and tells whoever forked it where the interpreter is and what environment it needs. With
 // `--if-installed` it makes nothing.
 import { createHash } from 'node:crypto';
@@ -23,6 +23,7 @@ const VERSION = 1;
 /** @type {Record<string, Environment>} */
 const environments = {
   keras: { title: 'Keras on TensorFlow', downloadMb: 340, diskGb: 1.5, python: [10, 13], check: 'import keras, tensorflow' },
+  optuna: { title: 'Optuna', downloadMb: 23, diskGb: 0.2, python: [11, 13], check: 'import optuna' },
   schemathesis: { title: 'Schemathesis', downloadMb: 14, diskGb: 0.1, python: [10, 13], check: 'import schemathesis' },
   torch: { title: 'PyTorch', downloadMb: 590, diskGb: 1.4, python: [11, 13], check: 'import os, sys; sys.setdlopenflags(os.RTLD_LAZY); import torch; torch.nn.Linear(2, 2)(torch.ones(1, 2)).sum().backward()' },
 };

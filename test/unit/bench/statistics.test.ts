@@ -1,10 +1,17 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { isMet, median, quantile, ratios, showGoal, spread } from '../../bench/statistics.js';
+import { isMet, meanOf, median, quantile, ratios, showGoal, spread, standardErrorsAbove } from '../../bench/statistics.js';
 
 const values = fc.array(fc.double({ min: -1e6, max: 1e6, noNaN: true }), { minLength: 1, maxLength: 30 });
 
 describe('statistics of measurements', () => {
+  test('a mean has its standard error, and means differ by standard errors of their difference', () => {
+    expect(meanOf([1, 2, 3, 4])).toEqual({ mean: 2.5, error: Math.sqrt(5 / 3 / 4) });
+    expect(meanOf([7])).toEqual({ mean: 7, error: 0 });
+    expect(standardErrorsAbove({ mean: 10, error: 3 }, { mean: 20, error: 4 })).toBe(-2);
+    expect(standardErrorsAbove({ mean: 1, error: 0 }, { mean: 1, error: 0 })).toBe(0);
+  });
+
   test('the median is the middle one, or the mean of the two middle ones', () => {
     expect(median([3, 1, 2])).toBe(2);
     expect(median([4, 1, 3, 2])).toBe(2.5);

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import type { Dimension, JsonValue } from '../../../../lib/sweeps/dimension.js';
 import { axisOf, cellOf, nearestPoint, pointOf, positionOf } from '../../../../lib/sweeps/samplers/axis.js';
-import { recencyWeights } from '../../../../lib/sweeps/samplers/bandwidths.js';
+import { improvementWeights, recencyWeights } from '../../../../lib/sweeps/samplers/bandwidths.js';
 import { type CategoricalKernels, drawPoints, logDensities, makeParzen, type NumericKernels, type Parzen } from '../../../../lib/sweeps/samplers/parzen.js';
+import type { PastTrial } from '../../../../lib/sweeps/samplers/past-trials.js';
 import { PRESETS } from '../../../../lib/sweeps/samplers/tpe-presets.js';
 import { choices, integers, numbers } from './dimensions.js';
 
@@ -60,7 +61,8 @@ describe('an estimator has Optuna’s widths and densities', () => {
 
   test('of choices', () => {
     const { parzen, at } = estimate([choices('a', 'b', 'c', 'd')], alone(['a', 'a', 'c']));
-    expectEach([...(parzen.kernels[0] as CategoricalKernels).rows], [0.625, 0.125, 0.125, 0.125, 0.625, 0.125, 0.125, 0.125, 0.125, 0.125, 0.625, 0.125, 0.25, 0.25, 0.25, 0.25]);
+    const { rows, offsets } = parzen.kernels[0] as CategoricalKernels;
+    expectEach([...offsets].flatMap((offset) => [...rows.subarray(offset, offset + 4)]), [0.625, 0.125, 0.125, 0.125, 0.625, 0.125, 0.125, 0.125, 0.125, 0.125, 0.625, 0.125, 0.25, 0.25, 0.25, 0.25]);
     expectEach(at(['a'], ['b'], ['c'], ['d']), [-0.9007865453, -1.8562979904, -1.2685113255, -1.8562979904]);
   });
 
@@ -90,6 +92,45 @@ describe('weights', () => {
     [30, [1 / 30, 0.275, 0.5166666667, 0.7583333333, ...new Array(27).fill(1)]],
   ] as [number, number[]][])('of %d points ramp up to the newest 25, then the prior', (points, expected) => {
     expectEach([...recencyWeights(points)], expected);
+  });
+});
+
+describe('weights by improvement', () => {
+  test('are how much better each point is than the best of the others, and their mean for the prior', () => {
+    expectEach([...improvementWeights([1, 3, 4], 5)], [4, 2, 1, 7 / 3]);
+  });
+
+  test('are alike where no point is better, or there is nothing to compare with', () => {
+    const alike = improvementWeights([5, 5], 5);
+    expect(new Set(alike).size).toBe(1);
+    expect([...improvementWeights([1, 2], Infinity)]).toEqual([1, 1, 1]);
+    expect([...improvementWeights([], 5)]).toEqual([1]);
+  });
+
+  const trial = (number: number, value: number): PastTrial => ({ number, params: {}, state: 'complete', value, steps: [] });
+  const pruned: PastTrial = { number: 2, params: {}, state: 'pruned', value: null, steps: [{ step: 1, value: 0 }] };
+
+  test('are for complete trials: what pruned ones reported last is no value to compare', () => {
+    const { pawl, watanabe2023 } = PRESETS;
+    expect([...pawl.weightsBelow([trial(0, 1), trial(1, 3)], 5)]).toEqual([4, 2, 3]);
+    expect([...pawl.weightsBelow([trial(0, 1), trial(1, 3), pruned], 5)]).toEqual([1, 1, 1, 1]);
+    expect([...watanabe2023.weightsBelow([trial(0, 1), pruned], 5)]).toEqual([1, 1, 1]);
+  });
+});
+
+describe('the bandwidths of the preset watanabe2023', () => {
+  // by hand: neighbours are the ends, the other points and the prior's mean, 0.5
+  test('take the ends and the prior’s mean for neighbours', () => {
+    const axis = axisOf(numbers(0, 1));
+    const { kernels } = makeParzen([axis], [Float64Array.from([0.4, 0.55, 0.56])], new Float64Array(4).fill(1), PRESETS.watanabe2023.bandwidths);
+    expectEach([...(kernels[0] as NumericKernels).widths], [0.4, 0.05, 0.44, 1]);
+  });
+
+  test('are at least three hundredths of the interval', () => {
+    const axis = axisOf(numbers(0, 10));
+    const points = Float64Array.from({ length: 500 }, (_, i) => 4 + i / 1_000);
+    const { kernels } = makeParzen([axis], [points], new Float64Array(501).fill(1), PRESETS.watanabe2023.bandwidths);
+    expect((kernels[0] as NumericKernels).widths[250]).toBeCloseTo(0.3, 12);
   });
 });
 

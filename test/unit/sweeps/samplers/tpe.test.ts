@@ -4,6 +4,7 @@ import type { Dimension, Params } from '../../../../lib/sweeps/dimension.js';
 import type { PastTrial } from '../../../../lib/sweeps/samplers/past-trials.js';
 import { commonSubspace, groupSubspaces } from '../../../../lib/sweeps/samplers/subspaces.js';
 import { suggestTpe, type TpeOptions } from '../../../../lib/sweeps/samplers/tpe.js';
+import type { Preset } from '../../../../lib/sweeps/samplers/tpe-presets.js';
 import { keyOf, uniformAt } from '../../../../lib/training/random.js';
 import { choices, integers, numbers } from './dimensions.js';
 
@@ -63,7 +64,7 @@ describe('a suggestion', () => {
 
   test('has every parameter in the order of the space, each a value that it may have', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 0, max: 60 }), fc.integer(), fc.boolean(), fc.constantFrom('optuna5', 'watanabe2023'), (count, seed, group, preset) => {
+      fc.property(fc.integer({ min: 0, max: 60 }), fc.integer(), fc.boolean(), fc.constantFrom('pawl', 'optuna5', 'watanabe2023'), (count, seed, group, preset) => {
         const { params } = suggestTpe(space, history(count), { seed, number: count, group, preset });
         expect(Object.keys(params)).toEqual(['lr', 'layers', 'optimizer', 'batch']);
         const { lr, layers, optimizer, batch } = params as Record<string, never>;
@@ -115,6 +116,34 @@ describe('a suggestion', () => {
     const drawn = Array.from({ length: 20 }, (_, i) => suggestTpe([['x', dimension]], trials, options(20 + i)).params.x as number);
     expect(drawn.every(Number.isInteger)).toBe(true);
     expect(drawn.filter((x) => x >= 30 && x <= 70).length).toBeGreaterThan(10);
+  });
+});
+
+describe('exploration', () => {
+  const choosing: Space = [['rate', numbers(0, 1)], ['kind', choices('a', 'b', 'c')], ['fixed', choices('a')]];
+  // whatever was good had 'a'
+  const past: PastTrial[] = Array.from({ length: 60 }, (_, number) => {
+    const { params } = suggestTpe(choosing, [], { seed: 4, number });
+    return { number, params, state: 'complete', value: (params.kind === 'a' ? 0 : 1) + number / 100, steps: [] };
+  });
+  const drawn = (preset: Preset) => Array.from({ length: 400 }, (_, i) => suggestTpe(choosing, past, options(60 + i, { preset })));
+
+  test('gives a choice to one trial in ten, and says so', () => {
+    const all = drawn('pawl');
+    const explored = all.filter(({ why }) => why.kind === 'tpe' && why.explored === 'kind');
+    expect(Math.abs(explored.length - 40)).toBeLessThan(4 * Math.sqrt(36));
+    expect(new Set(explored.map(({ params }) => params.kind))).toEqual(new Set(['a', 'b', 'c']));
+    expect(all.filter(({ params }) => params.kind !== 'a').length).toBeGreaterThan(15);
+  });
+
+  test.each(['optuna5', 'watanabe2023'] as const)('is none in the preset %s', (preset) => {
+    expect(drawn(preset).every(({ why }) => why.kind === 'tpe' && why.explored === null)).toBe(true);
+  });
+
+  test('is none where there are only numbers', () => {
+    const line: Space = [['x', numbers(0, 1)]];
+    const trials = past.map((trial) => ({ ...trial, params: { x: trial.params.rate! } }));
+    for (let i = 0; i < 100; i++) expect(suggestTpe(line, trials, options(60 + i)).why).toMatchObject({ explored: null });
   });
 });
 
