@@ -1,4 +1,4 @@
-// What the variants of the Parzen estimator's algorithm differ in. docs/decisions/0023-tpe-beyond-optuna.md has what each of our own two
+// What the variants of the Parzen estimator's algorithm differ in. docs/decisions/0026-tpe-beyond-optuna.md has what each of our own two
 // changes is worth. Pure.
 import { type Bandwidths, equalWeights, improvementWeights, recencyWeights } from './bandwidths.js';
 import { type PastTrial, scoreOf } from './past-trials.js';
