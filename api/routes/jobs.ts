@@ -6,8 +6,9 @@ import { AppError, isAppError } from '../../lib/errors.js';
 import { asJobId } from '../../lib/jobs/access.js';
 import { admitSpec, dryRun, findRepeat } from '../../lib/jobs/admission.js';
 import { retryJob, sayVerb, type Verb } from '../../lib/jobs/control.js';
+import { bodySha256 } from '../../lib/jobs/idempotency.js';
 import { numberOf } from '../../lib/jobs/metrics.js';
-import { BY_A_USER, bodySha256, submitJob } from '../../lib/jobs/submit.js';
+import { BY_A_USER, submitJob } from '../../lib/jobs/submit.js';
 import type { RouteDeps } from '../deps.js';
 import { listOf, pageOf } from '../lists.js';
 import { type EventsQuery, idempotencyKeyOf, type MetricsQuery, numericCursor, pageLimit, type PageQuery, parseListQuery, type PreemptBody } from '../requests.js';
@@ -23,7 +24,7 @@ const DEFAULT_GRACE_SECONDS = 30;
 const FULL_RETRY_SECONDS = 60;
 
 export function makeJobRoutes(deps: RouteDeps) {
-  const { access, listing, control, queue, store } = deps;
+  const { access, listing, control, queue, store, sweeps } = deps;
 
   /** What a verb changed is in HEAD; whoever lives hears of it now, and the rest looks at HEAD anyway. */
   async function tell(id: string): Promise<void> {
@@ -66,7 +67,7 @@ export function makeJobRoutes(deps: RouteDeps) {
       if (request.query.dry_run === 'true') return dryRun(await admitSpec(request.body, deps.places, store));
       const key = idempotencyKeyOf(request);
       const sent = { principal: PRINCIPAL, key, bodySha256: bodySha256(request.body ?? null) };
-      const repeat = key === null ? null : await findRepeat(store, { ...sent, key }, deps.clock.now());
+      const repeat = await findRepeat(store, sent, deps.clock.now());
       if (!repeat) await assertRoom();
       const { record, replayed } = repeat ? { record: repeat, replayed: true } : await submitJob(control, { ...sent, id: deps.newJobId(), origin: BY_A_USER, ...(await admitSpec(request.body, deps.places, store)) });
       if (replayed) void reply.header('idempotent-replayed', 'true');
@@ -76,7 +77,8 @@ export function makeJobRoutes(deps: RouteDeps) {
     },
 
     list: async (request: FastifyRequest) => {
-      const { items, hasMore, lastId } = await listing.list(parseListQuery(request.query));
+      const { sweep, ...query } = parseListQuery(request.query);
+      const { items, hasMore, lastId } = await listing.list({ ...query, only: sweep === null ? null : await sweeps.jobs(sweep) });
       return listOf(items, hasMore, lastId);
     },
 

@@ -1,7 +1,7 @@
 // What is looked at before a job is taken in: the spec resolved, the model against its data where this machine has the data,
 // first weights against the model. Everything that is wrong is said at once, and nothing is stored.
 import type { DryRun } from '../contract/job.js';
-import type { IdempotencyRecord, JobRecord } from '../contract/records.js';
+import type { JobRecord } from '../contract/records.js';
 import type { DataSourceSpec, JobSpec } from '../contract/spec.js';
 import { describeSource, locationsOf } from '../data/describe.js';
 import { checkLocation, openLocation, type DataPlaces } from '../data/places.js';
@@ -13,12 +13,11 @@ import type { Store } from '../store/index.js';
 import { courseOf } from '../training/course.js';
 import { type Beginning, checkBeginning, settleBeginning } from './beginnings.js';
 import { FIRST_WEIGHTS, firstWeightsProblems } from './first-weights.js';
-import { idempotencyKey } from './names.js';
-import { fromJson, loadRecord } from './record.js';
+import { findFirst, type Sent } from './idempotency.js';
+import { loadRecord } from './record.js';
 import { checkAgainstData, type CheckedSpec, structuralCheck } from './spec/check.js';
 import { resolveSpec } from './spec/resolve.js';
 import { limitProblems } from './spec/schema-problems.js';
-import { IDEMPOTENCY_HOURS } from './submit.js';
 
 export interface Admission {
   spec: JobSpec;
@@ -64,17 +63,13 @@ export function dryRun({ spec, checked }: Admission): DryRun {
  * it needed may have gone since.
  * @throws AppError idempotency_key_reused (another body), store_unavailable
  */
-export async function findRepeat(store: Pick<Store, 'get'>, request: { principal: string; key: string; bodySha256: string }, now: Date): Promise<JobRecord | null> {
-  const stored = await store.get(idempotencyKey(request.principal, request.key));
-  if (!stored) return null;
-  const first = fromJson<IdempotencyRecord>(stored.body);
-  if (now.getTime() - Date.parse(first.created_at) > IDEMPOTENCY_HOURS * 3_600_000) return null;
-  if (first.body_sha256 !== request.bodySha256) throw new AppError('idempotency_key_reused', 'this Idempotency-Key was used with another body', { param: 'Idempotency-Key' });
-  return loadRecord(store, first.id);
+export async function findRepeat(store: Pick<Store, 'get'>, sent: Sent, now: Date): Promise<JobRecord | null> {
+  const first = await findFirst(store, sent, now);
+  return first && loadRecord(store, first.id);
 }
 
 /** One error for many problems; its own message and param are those of the first. */
-function refusal(problems: readonly Problem[]): AppError {
+export function refusal(problems: readonly Problem[]): AppError {
   const codes = new Set<ErrorCode>(problems.map((problem) => problem.code ?? 'invalid_spec'));
   const first = problems[0] ?? { param: '', message: 'the spec cannot be used' };
   const more = problems.length > 1 ? ` (and ${problems.length - 1} more ${problems.length === 2 ? 'problem' : 'problems'})` : '';

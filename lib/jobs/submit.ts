@@ -2,36 +2,26 @@
 // What the job begins with is pinned once the key is its own, so that whoever is refused leaves no pin, and before its marker.
 // A repeat under the same key finishes what an interrupted submit left, under the id that was stored first. A marker without
 // a job is nobody's: it is written for an id that is known to nobody yet, whatever the key will say.
-import { createHash } from 'node:crypto';
-import type { IdempotencyRecord, JobRecord, OpenMarker } from '../contract/records.js';
+import type { JobRecord, OpenMarker } from '../contract/records.js';
 import type { JobSpec } from '../contract/spec.js';
-import { AppError } from '../errors.js';
 import { type Beginning, pinBeginning } from './beginnings.js';
 import { type HandoverDeps, issueTicket } from './handover.js';
 import { type HeadDeps, readHead } from './head.js';
-import { idempotencyKey, jobKey, openKey } from './names.js';
-import { fromJson, loadRecord, toJson } from './record.js';
-
-/** Idempotency keys are honoured this long. */
-export const IDEMPOTENCY_HOURS = 24;
+import { assertSameBody, type Sent, settleKey } from './idempotency.js';
+import { jobKey, openKey } from './names.js';
+import { loadRecord, toJson } from './record.js';
 
 /** Who wanted a job, and how far it is to go. */
 export type JobOrigin = Pick<JobRecord, 'pause_at_update' | 'sweep' | 'schedule'>;
 export const BY_A_USER: JobOrigin = { pause_at_update: null, sweep: null, schedule: null };
 
-export interface SubmitRequest {
+export interface SubmitRequest extends Sent {
   /** A fresh job id; a repeat under the same key gets the stored one instead. */
   id: string;
   spec: JobSpec;
   origin: JobOrigin;
   /** Another job's checkpoint that it begins with; null without. */
   beginning: Beginning | null;
-  /** Who is asking: keys of one principal never meet another's. */
-  principal: string;
-  /** `Idempotency-Key`, null without. */
-  key: string | null;
-  /** sha256 of the request's canonical body. */
-  bodySha256: string;
 }
 
 export function openMarker(record: JobRecord): OpenMarker {
@@ -46,12 +36,12 @@ export async function submitJob(deps: HandoverDeps & HeadDeps, request: SubmitRe
   const now = deps.clock.now();
   const fresh: JobRecord = { id: request.id, created_at: now.toISOString(), spec: request.spec, ...request.origin };
   const { beginning } = request;
-  const [owner] = await both(settleKey(deps, request, fresh, now), beginning === null ? mark(deps.store, fresh) : Promise.resolve());
+  const [owner] = await both(settleKey(deps.store, request, fresh, now), beginning === null ? mark(deps.store, fresh) : Promise.resolve());
   const record: JobRecord = { ...fresh, id: owner.id, created_at: owner.created_at };
   const repeats = record.id !== fresh.id;
   if (repeats) {
     await deps.store.delete(openKey(fresh.id, 0)).catch(() => undefined);
-    if (owner.body_sha256 !== request.bodySha256) throw new AppError('idempotency_key_reused', 'this Idempotency-Key was used with another body', { param: 'Idempotency-Key' });
+    assertSameBody(owner, request);
     const existing = await loadRecord(deps.store, record.id);
     if (existing) return { record: existing, replayed: true };
   }
@@ -76,28 +66,4 @@ const mark = (store: HandoverDeps['store'], record: JobRecord): Promise<unknown>
 async function both<A, B>(a: Promise<A>, b: Promise<B>): Promise<[A, B]> {
   await Promise.allSettled([a, b]);
   return Promise.all([a, b]);
-}
-
-/** The request whose job the key stands for: this one, or an earlier one. */
-async function settleKey(deps: HandoverDeps, { key: given, principal, bodySha256 }: SubmitRequest, fresh: JobRecord, now: Date): Promise<IdempotencyRecord> {
-  const first: IdempotencyRecord = { id: fresh.id, body_sha256: bodySha256, created_at: fresh.created_at };
-  if (given === null) return first;
-  const key = idempotencyKey(principal, given);
-  const outcome = await deps.store.putIfAbsent(key, toJson(first)).catch(async (error: unknown) => {
-    const stored = await deps.store.get(key).catch(() => null);
-    if (stored && fromJson<IdempotencyRecord>(stored.body).id === first.id) return { created: true as const };
-    throw error;
-  });
-  if (outcome.created) return first;
-  const stored = await deps.store.get(key);
-  if (!stored) throw new AppError('idempotency_in_progress', 'the key is being settled; try again', { retryAfterSeconds: 1 });
-  const owner = fromJson<IdempotencyRecord>(stored.body);
-  if (now.getTime() - Date.parse(owner.created_at) <= IDEMPOTENCY_HOURS * 3_600_000) return owner;
-  await deps.store.put(key, toJson(first));
-  return first;
-}
-
-/** The sha256 of a JSON body whatever its key order. */
-export function bodySha256(body: unknown): string {
-  return createHash('sha256').update(JSON.stringify(body, (_key, value: unknown) => (value && typeof value === 'object' && !Array.isArray(value) ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))) : value))).digest('hex');
 }

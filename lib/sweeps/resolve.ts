@@ -95,6 +95,7 @@ function problemsOfStopping(stopping: SweepSpec['early_terminate'], execution: S
     }
     case 'asha': {
       const { min_iter, max_iter, eta, brackets } = stopping;
+      if (!Number.isInteger(eta)) return at('eta', `must be an integer for asha, got ${eta}`);
       if (max_iter === null) return execution === 'external' ? at('max_iter', 'is required for external execution') : [];
       if (max_iter < min_iter) return at('max_iter', `must be at least min_iter, ${min_iter}, got ${max_iter}`);
       return min_iter * eta ** (brackets - 1) > max_iter ? at('brackets', `must be at most the number of rungs from min_iter to max_iter, got ${brackets}`) : [];
