@@ -9,6 +9,7 @@ import { addLogs } from './commands/logs.js';
 import { addRecover } from './commands/recover.js';
 import { addRoles } from './commands/roles.js';
 import { addSubmit } from './commands/submit.js';
+import { addSweeps } from './commands/sweeps.js';
 import { addUp } from './commands/up.js';
 import { addVerbs } from './commands/verbs.js';
 import { addVerify } from './commands/verify.js';
@@ -20,6 +21,7 @@ import { type AddCommands, type CliContext, withExamples } from './context.js';
 const FAMILIES: readonly [heading: string, families: readonly AddCommands[]][] = [
   ['This machine:', [addUp, addDoctor]],
   ['Jobs:', [addSubmit, addJobs, addWatch, addLogs, addVerbs, addChaos, addExport, addVerify]],
+  ['Sweeps:', [addSweeps]],
   ['Workers and the queue:', [addWorkers]],
   ['A fleet:', [addRoles, addRecover]],
 ];

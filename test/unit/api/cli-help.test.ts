@@ -16,24 +16,35 @@ function helpOf(command: (typeof program.commands)[number]): string {
 }
 const examplesIn = (help: string): string[] => [...(/^Examples?:\n((?: {2}.*\n)+)/m.exec(help)?.[1] ?? '').matchAll(/^ {2}(.*)$/gm)].map(([, line]) => line!);
 
-it.each([program, ...program.commands].map((command) => [command.name(), command] as const))('%s has examples', (name, command) => {
+type Made = (typeof program.commands)[number];
+/** Each command, by how it is called: `sweep start`. */
+const calledIn = (command: Made, before = ''): [string, Made][] => command.commands.flatMap((each) => [[`${before}${each.name()}`, each] as [string, Made], ...calledIn(each, `${before}${each.name()} `)]);
+const called = calledIn(program);
+/** The command at the beginning of what was typed, and the rest of it. */
+function found(words: readonly string[], command: Made = program): { command: Made; rest: readonly string[] } {
+  const next = command.commands.find((each) => each.name() === words[0]);
+  return next === undefined ? { command, rest: words } : found(words.slice(1), next);
+}
+
+it.each([['pawl', program] as [string, Made], ...called])('%s has examples', (name, command) => {
   const lines = examplesIn(helpOf(command));
   expect(lines.length).toBeGreaterThan(0);
   expect(lines.some((line) => new RegExp(`\\bpawl ${name === 'pawl' ? '' : name}`).test(line))).toBe(true);
   for (const typed of lines.flatMap((line) => line.split(' && '))) {
-    const [, called = '', rest = ''] = /\bpawl (\S+)(.*)$/.exec(typed)!;
-    const found = program.commands.find((each) => each.name() === called || called === 'help');
-    expect([typed, found?.name()]).toEqual([typed, expect.any(String)]);
-    if (called === 'help') continue;
-    const options = [...rest.matchAll(/ (--[a-z-]+)/g)].map(([, option]) => option!);
-    for (const option of options) expect([typed, found!.options.map(({ long }) => long)]).toEqual([typed, expect.arrayContaining([option]) as string[]]);
-    const given = rest.split(' ').slice(1).filter((word, index, words) => !word.startsWith('--') && !(words[index - 1]?.startsWith('--') && found!.options.find(({ long }) => long === words[index - 1])?.required));
-    expect([typed, given.length]).toEqual([typed, found!.registeredArguments.length]);
+    const words = /\bpawl (.*)$/.exec(typed)![1]!.split(' ');
+    if (words[0] === 'help') continue;
+    const { command: meant, rest } = found(words);
+    // a family is no command of its own
+    expect([typed, meant.commands.length, meant === program]).toEqual([typed, 0, false]);
+    const options = rest.filter((word) => word.startsWith('--'));
+    for (const option of options) expect([typed, meant.options.map(({ long }) => long)]).toEqual([typed, expect.arrayContaining([option]) as string[]]);
+    const given = rest.filter((word, index) => !word.startsWith('--') && !(rest[index - 1]?.startsWith('--') && meant.options.find(({ long }) => long === rest[index - 1])?.required));
+    expect([typed, given.length]).toEqual([typed, meant.registeredArguments.length]);
   }
 });
 
 it('commands with an API have --json, and so has everything that prints a result', () => {
-  const without = program.commands.filter(({ options }) => !options.some(({ long }) => long === '--json')).map((command) => command.name());
+  const without = called.filter(([, { commands, options }]) => commands.length === 0 && !options.some(({ long }) => long === '--json')).map(([name]) => name);
   // roles log lines of JSON anyhow
   expect(without).toEqual(['api', 'worker', 'controller']);
 });
