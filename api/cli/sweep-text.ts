@@ -3,11 +3,11 @@ import type { Sweep, SweepListItem, Trial } from '../../lib/contract/sweep-views
 import { clean, duration, figure, plural, table } from './render.js';
 
 /** Such as `lr=0.0127 training.accum_iters=2`. */
-export const paramsText = (params: Readonly<Record<string, unknown>>): string => Object.entries(params).map(([name, value]) => `${name}=${typeof value === 'number' ? numberText(value) : typeof value === 'string' ? value : JSON.stringify(value)}`).join(' ');
+const paramsText = (params: Readonly<Record<string, unknown>>): string => Object.entries(params).map(([name, value]) => `${name}=${typeof value === 'number' ? numberText(value) : typeof value === 'string' ? value : JSON.stringify(value)}`).join(' ');
 const numberText = (value: number): string => (Number.isInteger(value) ? String(value) : figure(value));
 
 /** Such as `2 running, 1 paused`: those that there are. */
-export function countsText(counts: SweepListItem['counts']): string {
+function countsText(counts: SweepListItem['counts']): string {
   const some = Object.entries(counts).filter(([, count]) => count > 0).map(([status, count]) => `${count} ${status}`);
   return some.length === 0 ? 'none yet' : some.join(', ');
 }

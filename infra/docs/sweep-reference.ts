@@ -9,7 +9,7 @@ const SECTIONS: Readonly<Record<string, string>> = {
   warm_start: '[an object](#warm-start)', failure: '[an object](#failure)', pbt: 'an object', job: '[a job spec](#the-job-spec)', distribution: '[a distribution](#distributions)', when: '`{other parameter: [values]}`',
 };
 const see = (field: string): string | null => SECTIONS[field] ?? null;
-const fields = (schema: object, omit: readonly string[] = []): string => fieldTable(schema as Schema, { see, omit });
+const fields = (schema: object, omit: readonly string[] = []): string => fieldTable(schema, { see, omit });
 
 /** What each distribution needs, and what it may have. */
 const KEYS: Readonly<Record<(typeof DISTRIBUTIONS)[number], string>> = {

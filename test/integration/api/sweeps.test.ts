@@ -1,5 +1,8 @@
 // Sweeps over HTTP: what is taken and what is refused, lists, trials, verbs and idempotency. What trials do is written into the log here
 // as a controller would; test/integration/system/sweep.test.ts has real ones.
+import { execFile } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../../lib/clock.js';
 import type { SweepEvent } from '../../../lib/sweeps/events.js';
@@ -18,6 +21,12 @@ const SWEEP = {
   early_terminate: { type: 'asha', min_iter: 3, eta: 3 },
   job: { ...JOB, training: { ...JOB.training, optimizer: { type: 'adam', lr: 0.001 } } },
 };
+
+const MAIN = join(import.meta.dirname, '../../../dist/api/cli/main.js');
+const pawl = (url: string, ...args: string[]) =>
+  new Promise<{ code: unknown; out: string; err: string }>((resolve) => {
+    execFile(process.execPath, [MAIN, ...args], { env: { PATH: process.env['PATH'] ?? '', PAWL_URL: url } }, (error, out, err) => resolve({ code: error === null ? 0 : error.code, out, err }));
+  });
 
 const post = (api: TestApi, payload: unknown = SWEEP, headers: Record<string, string> = {}) => api.app.inject({ method: 'POST', url: '/v1/sweeps', payload: payload as object, headers });
 const get = (api: TestApi, path: string) => api.app.inject(`/v1/sweeps${path}`);
@@ -277,5 +286,45 @@ describe('GET /v1/jobs?sweep=', () => {
     const id = await start(api);
     expect((await api.app.inject(`/v1/jobs?sweep=${id}`)).json()).toMatchObject({ data: [], has_more: false });
     expect((await api.app.inject(`/v1/jobs?sweep=${id}&status=running`)).statusCode).toBe(200);
+  });
+});
+
+describe('pawl sweep', () => {
+  it('starts what a file says, shows it, and tells it what to do', async () => {
+    const api = await startApi();
+    const url = await api.listen();
+    const file = join(api.dataRoot, 'sweep.yaml');
+    const warned = { ...SWEEP, method: 'bayes' };
+    await writeFile(file, JSON.stringify(warned));
+    const started = await pawl(url, 'sweep', 'start', file, '--idempotency-key', 'k');
+    expect(started).toMatchObject({ code: 0, err: 'warning: method: bayes is served by tpe\n', out: expect.stringMatching(/^started: swp_\w{26} {3}\(pawl sweep show swp_\w{26}\)\n$/) });
+    const id = /swp_\w{26}/.exec(started.out)![0];
+    expect((await pawl(url, 'sweep', 'start', file, '--idempotency-key', 'k', '--json')).out).toContain(`"id":"${id}"`);
+    await see(api, id, { type: 'reached', trial: 0, step: 3, value: 0.5 });
+    const shown = (await pawl(url, 'sweep', 'show', id)).out;
+    expect(shown).toMatch(/^status {5}running$/m);
+    expect(shown).toMatch(/^trials {5}2 running, 1 paused \(at most 4\)$/m);
+    expect(shown).toMatch(new RegExp(`^best {7}val_loss 0\\.500 · lr=.* · ${id}\\.0$`, 'm'));
+    expect(shown).toMatch(/^BRACKET {2}UPDATES {2}TRIALS {2}WAITING {2}BEST\n0 {8}3 {8}1 {7}1 {8}0\.500$/m);
+    const trials = await pawl(url, 'sweep', 'trials', id, '--limit', '2');
+    expect([trials.out.split('\n').length, trials.err]).toEqual([4, `there are more: --after ${id}.1\n`]);
+    expect((await pawl(url, 'sweep', 'best', id)).out).toMatch(new RegExp(`${id}\\.0\n$`));
+    expect((await pawl(url, 'sweep', 'pause', id)).out).toBe(`${id} pausing\n`);
+    expect((await pawl(url, 'sweep', 'ls', '--status', 'pausing', '--name', 'nightly')).out).toMatch(new RegExp(`^${id} +nightly +pausing +3 trials`, 'm'));
+    expect(await pawl(url, 'sweep', 'cancel', id)).toMatchObject({ code: 0, out: `${id} cancelled\n` });
+    expect(await pawl(url, 'sweep', 'resume', id)).toMatchObject({ code: 2, err: 'error: cannot resume a sweep that is cancelled\n' });
+  });
+
+  it('says what is wrong, and exits 2', async () => {
+    const api = await startApi();
+    const url = await api.listen();
+    const file = join(api.dataRoot, 'sweep.yaml');
+    await writeFile(file, 'method: [');
+    expect(await pawl(url, 'sweep', 'start', file)).toMatchObject({ code: 2, err: expect.stringMatching(/sweep\.yaml: is neither YAML nor JSON/) });
+    await writeFile(file, JSON.stringify({ ...SWEEP, run_cap: 0, methods: 'grid' }));
+    const { code, err } = await pawl(url, 'sweep', 'start', file);
+    expect([code, err.trim().split('\n').sort()]).toEqual([2, [expect.stringMatching(/^error: methods: is not a known key \(did you mean method\?\)/), expect.stringMatching(/^error: run_cap: must be/)]]);
+    for (const args of [['sweep'], ['sweep', 'begin'], ['sweep', 'show'], ['sweep', 'show', 'nope'], ['sweep', 'ls', '--limit', 'many']]) expect([args, (await pawl(url, ...args)).code]).toEqual([args, 2]);
+    expect(await api.keys()).toEqual([]);
   });
 });
