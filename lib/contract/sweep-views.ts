@@ -42,7 +42,7 @@ const limit = (schema: TSchema, description: string) => Type.Unsafe<number | nul
 const Budget = Type.Object(
   {
     spent: Type.Object({ compute_seconds: Type.Number({ minimum: 0, description: 'time in attempts, of all trials together' }), wall_clock: Type.Number({ minimum: 0, description: 'seconds since the sweep began, until its end' }), failed: countOf('trials that failed') }, closed),
-    limits: Type.Object({ compute_seconds: limit(Type.Number(), 'null: none'), wall_clock: limit(Type.Number(), 'seconds; null: none'), max_failed: limit(Count, 'null: none'), max_concurrent: limit(Count, 'null: as many as are usual') }, closed),
+    limits: Type.Object({ compute_seconds: limit(Type.Number(), 'null: none'), wall_clock: limit(Type.Number(), 'seconds; null: none'), max_failed: limit(Count, 'null: none'), max_concurrent: limit(Count, 'null: 4') }, closed),
   },
   closed,
 );

@@ -9,7 +9,7 @@ import { ulid } from 'ulid';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { OPERATIONS } from '../../../api/openapi.js';
 import { NoQuery } from '../../../api/requests.js';
-import { event, resultWith, row, startApi, type TestApi } from '../../support/api.js';
+import { event, resultWith, row, SPEC, startApi, type TestApi } from '../../support/api.js';
 import type { TestOwner } from '../../support/owner.js';
 import { findPython } from '../../support/python.js';
 import { startRedis } from '../../support/redis.js';
@@ -32,6 +32,8 @@ interface Population {
   checkpoints: string[];
   /** It runs, and nothing is asked of it but to be preempted. */
   preempted: string;
+  /** Running, paused, over. */
+  sweeps: string[];
   worker: string;
 }
 
@@ -76,11 +78,18 @@ async function populate(api: TestApi): Promise<Population> {
     clearInterval(beats);
     deaf();
   });
-  return { jobs, kept, checkpoints, preempted, worker };
+  const sweeps: string[] = [];
+  for (const verb of ['resume', 'resume', 'pause', 'suspend', 'cancel']) {
+    const sweep = { method: 'random', metric: { name: 'val_loss' }, parameters: { lr: { min: 0.1, max: 0.2 } }, run_cap: 3, job: SPEC };
+    const { id } = (await api.app.inject({ method: 'POST', url: '/v1/sweeps', payload: sweep })).json<{ id: string }>();
+    await api.app.inject({ method: 'POST', url: `/v1/sweeps/${id}/${verb}` });
+    sweeps.push(id);
+  }
+  return { jobs, kept, checkpoints, preempted, sweeps, worker };
 }
 
 /** What is asked of the fuzzer; https://schemathesis.readthedocs.io/en/stable/reference/configuration/ */
-function settings({ jobs, kept, checkpoints, preempted, worker }: Population): string {
+function settings({ jobs, kept, checkpoints, preempted, sweeps, worker }: Population): string {
   const values = (...list: readonly string[]): string => `{ values = ${JSON.stringify(list)} }`;
   const from = (dictionary: string): string => `{ dictionary = "${dictionary}", probability = 0.8 }`;
   return `
@@ -102,9 +111,14 @@ kept = ${values(...kept)}
 checkpoints = ${values(...checkpoints)}
 preempted = ${values(preempted)}
 workers = ${values(worker)}
+sweeps = ${values(...sweeps)}
+trials = ${values('0', '1')}
 [[operations]]
 include-path-regex = "^/v1/jobs/[{]id[}](/(pause|resume|cancel|kill|retry|events|metrics|attempts))?$"
 parameters = { "path.id" = ${from('jobs')} }
+[[operations]]
+include-path-regex = "^/v1/sweeps/[{]id[}]"
+parameters = { "path.id" = ${from('sweeps')}, "path.number" = ${from('trials')} }
 [[operations]]
 include-path-regex = "/weights$"
 parameters = { "path.id" = ${from('kept')}, "query.checkpoint" = ${from('checkpoints')} }

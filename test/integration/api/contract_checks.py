@@ -23,4 +23,4 @@ def is_beyond_schemas(response, case):
         return response.status_code == 416 or (case.query or {}).get("weights") == "ema"
     code = json.loads(response.content)["error"]["code"]
     # Which cursors a page has given.
-    return code == "invalid_cursor" or (code in OF_SPECS and case.operation.label == "POST /v1/jobs")
+    return code == "invalid_cursor" or (code in OF_SPECS and case.operation.label in ("POST /v1/jobs", "POST /v1/sweeps"))
