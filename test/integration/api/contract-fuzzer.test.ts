@@ -32,7 +32,7 @@ interface Population {
   checkpoints: string[];
   /** It runs, and nothing is asked of it but to be preempted. */
   preempted: string;
-  /** Running, paused, over. */
+  /** In the states that verbs bring about. */
   sweeps: string[];
   worker: string;
 }
@@ -79,7 +79,7 @@ async function populate(api: TestApi): Promise<Population> {
     deaf();
   });
   const sweeps: string[] = [];
-  for (const verb of ['resume', 'resume', 'pause', 'suspend', 'cancel']) {
+  for (const verb of ['resume', 'stop', 'pause', 'suspend', 'cancel']) {
     const sweep = { method: 'random', metric: { name: 'val_loss' }, parameters: { lr: { min: 0.1, max: 0.2 } }, run_cap: 3, job: SPEC };
     const { id } = (await api.app.inject({ method: 'POST', url: '/v1/sweeps', payload: sweep })).json<{ id: string }>();
     await api.app.inject({ method: 'POST', url: `/v1/sweeps/${id}/${verb}` });
