@@ -5,6 +5,7 @@ import type { Attempt, Checkpoint, DryRun, Job, JobListItem } from '../lib/contr
 import type { EpochRow, JobEvent, LogLine, UpdateRow } from '../lib/contract/rows.js';
 import type { QueueView, WorkerView } from '../lib/contract/calls.js';
 import type { DeletedSchedule, Fire, FireRequests, OverlapPolicy, Preview, PreviewInput, Schedule, ScheduleListItem } from '../lib/contract/schedule.js';
+import { makeSweepClient, type SweepClient } from './client-sweeps.js';
 import type { List } from './lists.js';
 import { readEventStream, type StreamedEvent, type StreamOptions } from './client-stream.js';
 
@@ -52,6 +53,7 @@ export interface ListJobsQuery {
   status?: readonly string[];
   tags?: Readonly<Record<string, string>>;
   name?: string;
+  sweep?: string;
   created_after?: string;
   after?: string;
   limit?: number;
@@ -95,6 +97,7 @@ export interface SchedulesClient {
 
 export interface Client {
   readonly url: string;
+  readonly sweeps: SweepClient;
   /** A key is made where none is given, so that trying again never makes a second job. */
   submit(spec: unknown, options?: { idempotencyKey?: string }): Promise<Submitted>;
   dryRun(spec: unknown): Promise<DryRun>;
@@ -190,6 +193,7 @@ export function makeClient({ url, token, timeoutMs = TIMEOUT_MS, retryBudgetMs =
 
   return {
     url: base,
+    sweeps: makeSweepClient({ get, post: (path, options) => send({ method: 'POST', path, repeat: 'always', ...options }, async (response) => ({ answer: (await response.json()) as never, headers: response.headers })) }),
     submit: async (spec, { idempotencyKey = randomUUID() } = {}) => {
       const call: Call = { method: 'POST', path: '/v1/jobs', body: spec, headers: { 'idempotency-key': idempotencyKey }, repeat: 'always' };
       return send(call, async (response) => ({ job: (await response.json()) as Job, replayed: response.headers.get('idempotent-replayed') === 'true' }));

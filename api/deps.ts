@@ -9,6 +9,7 @@ import { type JobListing, makeJobListing } from '../lib/jobs/listing.js';
 import type { Log } from '../lib/log.js';
 import type { JobQueue } from '../lib/queue/index.js';
 import type { Store } from '../lib/store/index.js';
+import { makeSweepAccess, type SweepAccess } from '../lib/sweeps/access.js';
 import type { Security } from './security.js';
 
 export interface ServerTiming {
@@ -57,10 +58,12 @@ export interface RouteDeps {
   access: JobAccess;
   listing: JobListing;
   control: ControlDeps;
+  sweeps: SweepAccess;
   follower: Follower;
   /** Ids of one process sort by the order in which they were made. */
   newJobId(): string;
   newScheduleId(): string;
+  newSweepId(): string;
 }
 
 const DEFAULT_TIMING: ServerTiming = { streamPollMs: 2_000, streamCommentMs: 15_000, streamStallMs: 30_000, streamRetryMs: 2_000, handlerMs: 30_000 };
@@ -68,7 +71,8 @@ const DEFAULT_TIMING: ServerTiming = { streamPollMs: 2_000, streamCommentMs: 15_
 export function makeRouteDeps({ store, queue, clock, log, places, limits, version, timing: given }: ServerDeps): RouteDeps {
   const timing = { ...DEFAULT_TIMING, ...given };
   const access = makeJobAccess({ store, queue, clock, places, log });
-  const ulid = monotonicFactory();
+  const monotonic = monotonicFactory();
+  const ulid = (): string => monotonic(clock.now().getTime()).toLowerCase();
   return {
     store,
     queue,
@@ -82,7 +86,9 @@ export function makeRouteDeps({ store, queue, clock, log, places, limits, versio
     listing: makeJobListing({ store, access, clock }),
     control: { store, clock, tickets: queue.tickets, log },
     follower: makeFollower({ access, journal: queue.journal, clock, pollMs: timing.streamPollMs }),
-    newJobId: () => `job_${ulid(clock.now().getTime()).toLowerCase()}`,
-    newScheduleId: () => `sch_${ulid(clock.now().getTime()).toLowerCase()}`,
+    sweeps: makeSweepAccess({ store, clock }),
+    newJobId: () => `job_${ulid()}`,
+    newSweepId: () => `swp_${ulid()}`,
+    newScheduleId: () => `sch_${ulid()}`,
   };
 }

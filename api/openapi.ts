@@ -8,17 +8,19 @@ import { Layer, LAYER_ID } from '../lib/contract/layers.js';
 import { EpochRow, JobEvent, LogLine, UpdateRow } from '../lib/contract/rows.js';
 import { JobSpecSchema } from '../lib/contract/spec.js';
 import { SCHEDULE_COMPONENTS, SCHEDULE_OPERATIONS, SCHEDULE_PATH } from './openapi-schedules.js';
+import { Sweep, SweepDryRun, SweepExport, SweepImportance, SweepListItem, Trial } from '../lib/contract/sweep-views.js';
+import { Parameter, PARAMETER_ID, SweepSpecSchema } from '../lib/contract/sweep.js';
 import { isOpenPath } from './security.js';
-import { count, EmptyBody, EventsQuery, KEY_PATTERN, ListJobsQuery, MetricsQuery, NoQuery, PageQuery, PreemptBody, SubmitQuery, WeightsQuery } from './requests.js';
+import { count, EmptyBody, EventsQuery, ExportQuery, KEY_PATTERN, ListJobsQuery, ListSweepsQuery, MetricsQuery, NoQuery, PageQuery, PreemptBody, SubmitQuery, WeightsQuery } from './requests.js';
 
 type Json = Record<string, unknown>;
 
 /** What other parts of the document refer to by name. */
-const COMPONENTS: Readonly<Record<string, object>> = { Job, JobListItem, JobSpec: JobSpecSchema, Layer, DryRun, Attempt, Checkpoint, JobEvent, LogLine, UpdateRow, EpochRow, Worker, Queue, Health, Readiness, Error: ErrorBody, ...SCHEDULE_COMPONENTS };
+const COMPONENTS: Readonly<Record<string, object>> = { Job, JobListItem, JobSpec: JobSpecSchema, Layer, DryRun, Attempt, Checkpoint, JobEvent, LogLine, UpdateRow, EpochRow, Sweep, SweepListItem, SweepSpec: SweepSpecSchema, Parameter, Trial, SweepImportance, SweepExport, SweepDryRun, Worker, Queue, Health, Readiness, Error: ErrorBody, ...SCHEDULE_COMPONENTS };
 
 /** Headers of requests, by their names. */
 const REQUEST_HEADERS = {
-  'Idempotency-Key': Type.String({ pattern: KEY_PATTERN, maxLength: 255, description: 'a repeat under the same key makes no second job, for 24 hours' }),
+  'Idempotency-Key': Type.String({ pattern: KEY_PATTERN, maxLength: 255, description: 'a repeat under the same key makes nothing a second time, for 24 hours' }),
   'Last-Event-ID': { ...count, description: 'the last event that was received' },
   Range: Type.String({ description: 'bytes of the file', examples: ['bytes=0-3', 'bytes=-4', 'bytes=1000000-'] }),
   'If-Range': Type.String({ description: 'an ETag' }),
@@ -46,7 +48,7 @@ interface Operation {
   method: 'get' | 'post' | 'head' | 'put' | 'delete';
   path: string;
   id: string;
-  tag: 'jobs' | 'rows and events' | 'checkpoints' | 'workers' | 'health' | 'schedules';
+  tag: 'jobs' | 'rows and events' | 'checkpoints' | 'sweeps' | 'workers' | 'health' | 'schedules';
   summary: string;
   query?: TSchema;
   /** What `after` takes, where it is not any text. */
@@ -59,6 +61,8 @@ interface Operation {
   answer: string | { list: string } | { media: string };
   /** Such an answer, of this operation. */
   example?: unknown;
+  /** Another media type in which the answer comes. */
+  otherMedia?: string;
   /** Further answers, by status. */
   also?: Readonly<Record<number, string>>;
   /** Headers of answers, by status. */
@@ -76,13 +80,16 @@ const weights = (method: 'get' | 'head'): Operation => ({
   errors: [400, 404, 409, 416, 503],
 });
 
+const SWEEP = '/v1/sweeps/{id}';
+const sweepVerb = (name: string, summary: string): Operation => ({ method: 'post', path: `${SWEEP}/${name}`, id: `${name}Sweep`, tag: 'sweeps', summary, query: NoQuery, body: { schema: EmptyBody, required: false }, status: 202, answer: 'Sweep', errors: [400, 404, 409, 413, 415, 503] });
+
 export const OPERATIONS: readonly Operation[] = [
   {
     method: 'post', path: '/v1/jobs', id: 'submitJob', tag: 'jobs', summary: 'Submit a job; with dry_run=true, see what it would be', query: SubmitQuery, body: { schema: JobSpecSchema, required: true },
     headers: ['Idempotency-Key'], status: 201, answer: 'Job', also: { 200: 'DryRun' }, errors: [400, 409, 413, 415, 503],
     answerHeaders: { 201: { Location: header('the job', '^/v1/jobs/job_'), 'Idempotent-Replayed': { ...header('the key had been used: this is the job of then', '^true$'), required: false } } },
   },
-  { method: 'get', path: '/v1/jobs', id: 'listJobs', tag: 'jobs', summary: 'Jobs, newest first; tag.KEY=VALUE filters by tag', query: ListJobsQuery, cursor: idOf('job'), answer: { list: 'JobListItem' }, errors: [400, 503] },
+  { method: 'get', path: '/v1/jobs', id: 'listJobs', tag: 'jobs', summary: 'Jobs, newest first; tag.KEY=VALUE filters by tag', query: ListJobsQuery, cursor: idOf('job'), answer: { list: 'JobListItem' }, errors: [400, 404, 503] },
   { method: 'get', path: ID, id: 'getJob', tag: 'jobs', summary: 'A job', query: NoQuery, answer: 'Job', errors: [400, 404, 503] },
   verb('pause', 'Commit and hold a job'),
   verb('resume', 'Let a paused job go on'),
@@ -99,6 +106,25 @@ export const OPERATIONS: readonly Operation[] = [
   { method: 'get', path: `${ID}/checkpoints/{checkpoint}`, id: 'getCheckpoint', tag: 'checkpoints', summary: 'A checkpoint', query: NoQuery, answer: 'Checkpoint', errors: [400, 404, 503] },
   weights('get'),
   weights('head'),
+  {
+    method: 'post', path: '/v1/sweeps', id: 'startSweep', tag: 'sweeps', summary: 'Start a sweep; with dry_run=true, see its first trials', query: SubmitQuery, body: { schema: SweepSpecSchema, required: true },
+    headers: ['Idempotency-Key'], status: 201, answer: 'Sweep', also: { 200: 'SweepDryRun' }, errors: [400, 409, 413, 415, 503],
+    answerHeaders: { 201: { Location: header('the sweep', '^/v1/sweeps/swp_'), 'Idempotent-Replayed': { ...header('the key had been used: this is the sweep of then', '^true$'), required: false } } },
+  },
+  { method: 'get', path: '/v1/sweeps', id: 'listSweeps', tag: 'sweeps', summary: 'Sweeps, newest first', query: ListSweepsQuery, cursor: idOf('swp'), answer: { list: 'SweepListItem' }, errors: [400, 503] },
+  { method: 'get', path: SWEEP, id: 'getSweep', tag: 'sweeps', summary: 'A sweep', query: NoQuery, answer: 'Sweep', errors: [400, 404, 503] },
+  { method: 'get', path: `${SWEEP}/trials`, id: 'listTrials', tag: 'sweeps', summary: 'The trials of a sweep, oldest first', query: PageQuery, answer: { list: 'Trial' }, errors: [400, 404, 503] },
+  { method: 'get', path: `${SWEEP}/trials/{number}`, id: 'getTrial', tag: 'sweeps', summary: 'A trial', query: NoQuery, answer: 'Trial', errors: [400, 404, 503] },
+  { method: 'get', path: `${SWEEP}/importance`, id: 'getImportance', tag: 'sweeps', summary: 'How much each parameter had to do with being one of the best', query: NoQuery, answer: 'SweepImportance', errors: [400, 404, 503] },
+  {
+    method: 'get', path: `${SWEEP}/export`, id: 'exportSweep', tag: 'sweeps', summary: 'A sweep with all its trials, or the trials as a table', query: ExportQuery, answer: 'SweepExport', otherMedia: 'text/csv', errors: [400, 404, 503],
+    answerHeaders: { 200: { 'Content-Disposition': header('a name for the file', '^attachment; filename="swp_.*\\.(json|csv)"$') } },
+  },
+  sweepVerb('pause', 'Begin no trials; those that run go on to their next rung'),
+  sweepVerb('resume', 'Go on with a paused or suspended sweep'),
+  sweepVerb('stop', 'Begin no more trials, and end when those that run have'),
+  sweepVerb('cancel', 'End a sweep and all its trials'),
+  sweepVerb('suspend', 'Commit all trials and free their workers'),
   { method: 'get', path: '/v1/workers', id: 'listWorkers', tag: 'workers', summary: 'Live workers', query: NoQuery, answer: { list: 'Worker' }, errors: [400, 503] },
   { method: 'post', path: '/v1/workers/{id}/drain', id: 'drainWorker', tag: 'workers', summary: 'Let a worker commit its jobs and end', query: NoQuery, body: { schema: EmptyBody, required: false }, status: 202, answer: 'Worker', errors: [400, 404, 413, 415, 503] },
   { method: 'get', path: '/v1/queue', id: 'getQueue', tag: 'workers', summary: 'How much waits', query: NoQuery, answer: 'Queue', errors: [400, 503] },
@@ -125,11 +151,11 @@ export function openApiDocument(version: string): Json {
 /** `tag.KEY=VALUE`, as often as wanted: an object whose keys are names of the query. */
 const TAGS: Json = { name: 'tags', in: 'query', style: 'form', explode: true, description: 'jobs with these tags', schema: { type: 'object', propertyNames: { pattern: '^tag\\..' }, additionalProperties: { type: 'string' }, examples: [{ 'tag.team': 'vision' }] } };
 
-function operationObject({ method, path, id, tag, summary, query, cursor, body, headers = [], status = 200, answer, example, also = {}, answerHeaders = {}, errors }: Operation): Json {
+function operationObject({ method, path, id, tag, summary, query, cursor, body, headers = [], status = 200, answer, otherMedia, example, also = {}, answerHeaders = {}, errors }: Operation): Json {
   const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({ name, in: 'path', required: true, schema: plain(idIn(path, name!)) }));
   const properties = (query as { properties?: Record<string, TSchema> } | undefined)?.properties ?? {};
   const inQuery = Object.entries(properties).map(([name, schema]) => parameter('query', name, name === 'after' ? (cursor ?? schema) : schema));
-  const answers: Record<string, Json> = { [status]: answerObject(answer, example) };
+  const answers: Record<string, Json> = { [status]: answerObject(answer, otherMedia, example) };
   for (const [code, what] of Object.entries(also)) answers[code] = COMPONENTS[what] === undefined ? { description: what } : answerObject(what);
   for (const code of [...errors, 401, 403, ...(isOpenPath(path) ? [] : [429]), 500]) answers[code] ??= { description: 'an error', content: json(reference('Error')) };
   const described = Object.entries(answers).map(([code, { content, ...what }]): [string, Json] => [
@@ -139,13 +165,23 @@ function operationObject({ method, path, id, tag, summary, query, cursor, body, 
   ]);
   return {
     operationId: id, tags: [tag], summary, parameters: [...inPath, ...inQuery, ...(query === ListJobsQuery ? [TAGS] : []), ...headers.map((name) => parameter('header', name, REQUEST_HEADERS[name]))],
-    ...(body === undefined ? {} : { requestBody: { required: body.required, content: json(body.schema === JobSpecSchema ? reference('JobSpec') : plain(body.schema), body.example) } }),
+    ...(body === undefined ? {} : { requestBody: { required: body.required, content: json(bodySchema(body.schema), body.example) } }),
     responses: Object.fromEntries(described),
   };
 }
 
+function bodySchema(schema: TSchema): Json {
+  const name = Object.keys(COMPONENTS).find((each) => COMPONENTS[each] === schema);
+  return name === undefined ? plain(schema) : reference(name);
+}
+
 /** What is in the braces of a path. Workers choose their own names. */
-const idIn = (path: string, name: string): TSchema => (name === 'checkpoint' ? idOf('ckpt') : path.startsWith(ID) ? idOf('job') : path.startsWith(SCHEDULE_PATH) ? idOf('sch') : Type.String({ minLength: 1 }));
+function idIn(path: string, name: string): TSchema {
+  if (name === 'checkpoint') return idOf('ckpt');
+  if (name === 'number') return count;
+  if (path.startsWith(SCHEDULE_PATH)) return idOf('sch');
+  return path.startsWith(ID) ? idOf('job') : path.startsWith(SWEEP) ? idOf('swp') : Type.String({ minLength: 1 });
+}
 
 function parameter(where: 'query' | 'header', name: string, schema: TSchema): Json {
   const { description, ...rest } = plain(schema);
@@ -155,29 +191,39 @@ function parameter(where: 'query' | 'header', name: string, schema: TSchema): Js
 const reference = (name: string): Json => ({ $ref: `#/components/schemas/${name}` });
 const json = (schema: unknown, example?: unknown): Json => ({ 'application/json': { schema, ...(example === undefined ? {} : { example }) } });
 
-function answerObject(answer: Operation['answer'], example?: unknown): Json {
-  if (typeof answer === 'string') return { description: answer, content: json(reference(answer), example) };
-  if ('media' in answer) return { description: answer.media, content: { [answer.media]: { schema: { type: 'string' } } } };
+const mediaOf = (media: string): Json => ({ [media]: { schema: { type: 'string' } } });
+
+function answerObject(answer: Operation['answer'], otherMedia?: string, example?: unknown): Json {
+  if (typeof answer === 'string') return { description: answer, content: { ...json(reference(answer), example), ...(otherMedia === undefined ? {} : mediaOf(otherMedia)) } };
+  if ('media' in answer) return { description: answer.media, content: mediaOf(answer.media) };
   const items = answer.list.split(' | ').map(reference);
   const list = plain(listOf({})) as { properties: { data: Json } };
   list.properties.data['items'] = items.length === 1 ? items[0] : { anyOf: items };
   return { description: `a page of ${answer.list}`, content: json(list, example) };
 }
 
-/** A component's own schema: the layer is one, and a job has a spec. */
+/** Schemas that others refer to by an id of their own. */
+const BY_ID: Readonly<Record<string, string>> = { [LAYER_ID]: 'Layer', [PARAMETER_ID]: 'Parameter' };
+
+/** A component's own schema: those that have an id are one each, and a job and a sweep have a spec. */
 function component(name: string, schema: object): unknown {
-  if (name === 'Layer') {
-    const { $id: _id, ...layer } = schema as Json;
-    return plain(layer);
+  if (Object.values(BY_ID).includes(name)) {
+    const { $id: _id, ...own } = schema as Json;
+    return plain(own);
   }
   const made = plain(schema) as { properties?: Record<string, unknown> };
   if (name === 'Job' && made.properties) made.properties['spec'] = reference('JobSpec');
   return made;
 }
 
-/** A schema as JSON, with layers by reference. */
+/** A schema as JSON, with layers and parameters by reference. */
 function plain(schema: unknown): Json {
-  return JSON.parse(JSON.stringify(schema, (_key, value: unknown) => (isLayer(value) ? reference('Layer') : described(value)))) as Json;
+  return JSON.parse(
+    JSON.stringify(schema, (_key, value: unknown) => {
+      const name = nameOf(value);
+      return name === null ? described(value) : reference(name);
+    }),
+  ) as Json;
 }
 /** Where nothing says what a value means, what it may be does; `allows` is a keyword of ours. */
 function described(value: unknown): unknown {
@@ -185,4 +231,8 @@ function described(value: unknown): unknown {
   const { allows, ...schema } = value as Json;
   return { description: allows, ...schema };
 }
-const isLayer = (value: unknown): boolean => typeof value === 'object' && value !== null && ((value as Json)['$id'] === LAYER_ID || (value as Json)['$ref'] === LAYER_ID);
+const nameOf = (value: unknown): string | null => {
+  if (typeof value !== 'object' || value === null) return null;
+  const { $id, $ref } = value as Json;
+  return BY_ID[String($id ?? $ref)] ?? null;
+};

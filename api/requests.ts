@@ -3,10 +3,12 @@
 import Type, { type Static } from 'typebox';
 import type { FastifyRequest, FastifySchemaCompiler } from 'fastify';
 import { AppError, type Problem } from '../lib/errors.js';
-import { closed, Timestamp } from '../lib/contract/common.js';
+import { closed, idOf, Timestamp } from '../lib/contract/common.js';
 import { JOB_STATUSES, type JobStatus } from '../lib/contract/job.js';
+import { SWEEP_STATUSES, type SweepStatus } from '../lib/contract/sweep-views.js';
 import type { ListQuery } from '../lib/jobs/listing.js';
 import { makeValidator } from '../lib/jobs/spec/schema-problems.js';
+import type { SweepListQuery } from '../lib/sweeps/listing.js';
 
 const flag = (description: string) => Type.Unsafe<'true' | 'false'>({ type: 'string', enum: ['true', 'false'], description });
 const number = (pattern: string, allows: string, description: string) => Type.String({ pattern: `^(?:${pattern})$`, allows, description });
@@ -15,13 +17,15 @@ const rowNumber = (description: string) => number('[1-9][0-9]{0,3}|10000', 'an i
 const after = Type.String({ description: 'those after this one: the last_id of the page before' });
 /** Also what a cursor is that is a number. */
 export const count = number('0|[1-9][0-9]{0,14}', 'an integer ≥ 0', 'the last_id of the page before');
-const status = `(?:${JOB_STATUSES.join('|')})`;
+const statuses = (all: readonly string[]) => Type.String({ pattern: `^(?:${all.join('|')})(?:,(?:${all.join('|')}))*$`, allows: `one or more of ${all.join(', ')}, with commas between`, description: 'only with one of these statuses, with commas between' });
+const name = Type.String({ minLength: 1, maxLength: 128, description: 'only with this name' });
 
-export const SubmitQuery = Type.Object({ dry_run: Type.Optional(flag('stores nothing, and answers what the job would be')) }, closed);
+export const SubmitQuery = Type.Object({ dry_run: Type.Optional(flag('stores nothing, and answers what it would be')) }, closed);
 export const ListJobsQuery = Type.Object(
   {
-    status: Type.Optional(Type.String({ pattern: `^${status}(?:,${status})*$`, allows: `one or more of ${JOB_STATUSES.join(', ')}, with commas between`, description: 'only with one of these statuses, with commas between' })),
-    name: Type.Optional(Type.String({ minLength: 1, maxLength: 128, description: 'only with this name' })),
+    status: Type.Optional(statuses(JOB_STATUSES)),
+    name: Type.Optional(name),
+    sweep: Type.Optional(idOf('swp', { description: 'only trials of this sweep' })),
     created_after: Type.Optional(Type.String({ ...Timestamp, description: 'only those created after this time' })),
     after: Type.Optional(after),
     limit: Type.Optional(limit),
@@ -30,6 +34,8 @@ export const ListJobsQuery = Type.Object(
 );
 export const ListSchedulesQuery = Type.Object({ name: Type.Optional(Type.String({ minLength: 1, maxLength: 128, description: 'only with this name' })), after: Type.Optional(after), limit: Type.Optional(limit) }, closed);
 export const PreviewQuery = Type.Object({ count: Type.Optional(number('[1-9][0-9]{0,2}|1000', 'an integer from 1 to 1000', 'how many (1 to 1000); 10 without it')) }, closed);
+export const ListSweepsQuery = Type.Object({ status: Type.Optional(statuses(SWEEP_STATUSES)), name: Type.Optional(name), after: Type.Optional(after), limit: Type.Optional(limit) }, closed);
+export const ExportQuery = Type.Object({ format: Type.Optional(Type.Unsafe<'csv' | 'json'>({ type: 'string', enum: ['csv', 'json'], description: 'json, or a table of the trials; json without it' })) }, closed);
 export const PageQuery = Type.Object({ after: Type.Optional(after), limit: Type.Optional(limit) }, closed);
 export const EventsQuery = Type.Object({ after: Type.Optional(after), limit: Type.Optional(limit) }, closed);
 export const MetricsQuery = Type.Object(
@@ -49,6 +55,7 @@ export const EmptyBody = Type.Object({}, closed);
 
 export type ListSchedulesQuery = Static<typeof ListSchedulesQuery>;
 export type PreviewQuery = Static<typeof PreviewQuery>;
+export type ListSweepsQuery = Static<typeof ListSweepsQuery>;
 export type PageQuery = Static<typeof PageQuery>;
 export type EventsQuery = Static<typeof EventsQuery>;
 export type MetricsQuery = Static<typeof MetricsQuery>;
@@ -98,21 +105,26 @@ export function parseQuery(text: string): Record<string, unknown> {
 }
 
 /** The query of a list of jobs. Its tags have keys of their own, so they are taken out before the schema looks. */
-export function parseListQuery(query: unknown): ListQuery {
+export function parseListQuery(query: unknown): Omit<ListQuery, 'only'> & { sweep: string | null } {
   const entries = Object.entries(query as Record<string, unknown>);
   const isTag = ([key, value]: [string, unknown]): boolean => key.startsWith(TAG) && key.length > TAG.length && typeof value === 'string';
   const rest = Object.fromEntries(entries.filter((entry) => !isTag(entry)));
   const problems = [...repeated(rest), ...listProblems(onlyOnce(rest))];
   if (problems.length > 0) throw refusal(problems);
-  const { status: statuses, name, created_after: createdAfter, after, limit: most } = rest as Static<typeof ListJobsQuery>;
+  const { status: wanted, name: called, sweep, created_after: createdAfter, after: last, limit: most } = rest as Static<typeof ListJobsQuery>;
   return {
-    statuses: statuses === undefined ? null : (statuses.split(',') as JobStatus[]),
-    name: name ?? null,
+    statuses: wanted === undefined ? null : (wanted.split(',') as JobStatus[]),
+    name: called ?? null,
+    sweep: sweep ?? null,
     tags: Object.fromEntries(entries.filter(isTag).map(([key, value]) => [key.slice(TAG.length), value as string])),
     createdAfter: createdAfter ?? null,
-    after: after ?? null,
+    after: last ?? null,
     limit: Number(most ?? PAGE_LIMIT),
   };
+}
+
+export function sweepListQuery({ status: wanted, name: called, after: last, limit: most }: ListSweepsQuery): SweepListQuery {
+  return { statuses: wanted === undefined ? null : (wanted.split(',') as SweepStatus[]), name: called ?? null, after: last ?? null, limit: Number(most ?? PAGE_LIMIT) };
 }
 const listProblems = makeValidator(ListJobsQuery);
 

@@ -12,12 +12,13 @@ import { BODY_LIMIT_BYTES, parseJsonBody } from './json-body.js';
 import { openApiDocument } from './openapi.js';
 import { addNotFound } from './not-found.js';
 import { addRateLimit } from './rate-limit.js';
-import { EmptyBody, EventsQuery, ListSchedulesQuery, MetricsQuery, NoQuery, PageQuery, parseQuery, PreemptBody, PreviewQuery, refuseNull, SubmitQuery, validatorCompiler, WeightsQuery } from './requests.js';
+import { EmptyBody, EventsQuery, ExportQuery, ListSchedulesQuery, ListSweepsQuery, MetricsQuery, NoQuery, PageQuery, parseQuery, PreemptBody, PreviewQuery, refuseNull, SubmitQuery, validatorCompiler, WeightsQuery } from './requests.js';
 import { makeCheckpointRoutes } from './routes/checkpoints.js';
 import { makeHealthRoutes } from './routes/health.js';
 import { makeJobRoutes } from './routes/jobs.js';
 import { makeScheduleRoutes } from './routes/schedules.js';
 import { makeStreamRoutes } from './routes/stream.js';
+import { makeSweepRoutes } from './routes/sweeps.js';
 import { makeWorkerRoutes } from './routes/workers.js';
 import { addSecurity, assertSafeBinding } from './security.js';
 
@@ -33,6 +34,7 @@ export function buildServer(given: ServerDeps): FastifyInstance {
   const jobs = makeJobRoutes(deps);
   const checkpoints = makeCheckpointRoutes(deps);
   const streams = makeStreamRoutes(deps);
+  const sweeps = makeSweepRoutes(deps);
   const workers = makeWorkerRoutes(deps);
   const schedules = makeScheduleRoutes(deps);
   const figures = makeFigures(deps.queue, streams.count);
@@ -85,6 +87,18 @@ export function buildServer(given: ServerDeps): FastifyInstance {
     app.get('/v1/jobs/:id/weights', weights, checkpoints.weights);
     app.head('/v1/jobs/:id/weights', weights, checkpoints.weights);
 
+    app.post('/v1/sweeps', { schema: { querystring: SubmitQuery } }, sweeps.submit);
+    app.get('/v1/sweeps', { schema: { querystring: ListSweepsQuery } }, sweeps.list);
+    app.get('/v1/sweeps/:id', read, sweeps.get);
+    app.get('/v1/sweeps/:id/trials', pages, sweeps.trials);
+    app.get('/v1/sweeps/:id/trials/:number', read, sweeps.trial);
+    app.get('/v1/sweeps/:id/importance', read, sweeps.importance);
+    app.get('/v1/sweeps/:id/export', { schema: { querystring: ExportQuery } }, sweeps.export);
+    app.post('/v1/sweeps/:id/pause', verb, sweeps.pause);
+    app.post('/v1/sweeps/:id/resume', verb, sweeps.resume);
+    app.post('/v1/sweeps/:id/stop', verb, sweeps.stop);
+    app.post('/v1/sweeps/:id/cancel', verb, sweeps.cancel);
+    app.post('/v1/sweeps/:id/suspend', verb, sweeps.suspend);
     app.post('/v1/schedules', read, schedules.create);
     app.get('/v1/schedules', { schema: { querystring: ListSchedulesQuery } }, schedules.list);
     app.post('/v1/schedules/preview', read, schedules.previewRule);

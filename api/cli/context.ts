@@ -78,6 +78,12 @@ function problemLines({ message, details }: Pick<ApiError, 'message' | 'details'
 }
 
 /** @throws AppError invalid_request */
+export function limitOf(text: string): number {
+  if (!/^\d{1,5}$/.test(text)) throw usageError('--limit', `takes a number, got ${JSON.stringify(text)}`);
+  return Number(text);
+}
+
+/** @throws AppError invalid_request */
 export function usageError(param: string, message: string): AppError {
   return new AppError('invalid_request', `${param}: ${message}`, { param });
 }

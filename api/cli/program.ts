@@ -10,6 +10,7 @@ import { addRecover } from './commands/recover.js';
 import { addRoles } from './commands/roles.js';
 import { addSchedules } from './commands/schedules.js';
 import { addSubmit } from './commands/submit.js';
+import { addSweeps } from './commands/sweeps.js';
 import { addUp } from './commands/up.js';
 import { addVerbs } from './commands/verbs.js';
 import { addVerify } from './commands/verify.js';
@@ -21,6 +22,7 @@ import { type AddCommands, type CliContext, withExamples } from './context.js';
 const FAMILIES: readonly [heading: string, families: readonly AddCommands[]][] = [
   ['This machine:', [addUp, addDoctor]],
   ['Jobs:', [addSubmit, addJobs, addWatch, addLogs, addVerbs, addChaos, addExport, addVerify]],
+  ['Sweeps:', [addSweeps]],
   ['Schedules:', [addSchedules]],
   ['Workers and the queue:', [addWorkers]],
   ['A fleet:', [addRoles, addRecover]],

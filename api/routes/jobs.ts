@@ -24,7 +24,7 @@ const DEFAULT_GRACE_SECONDS = 30;
 const FULL_RETRY_SECONDS = 60;
 
 export function makeJobRoutes(deps: RouteDeps) {
-  const { access, listing, control, queue, store } = deps;
+  const { access, listing, control, queue, store, sweeps } = deps;
 
   /** What a verb changed is in HEAD; whoever lives hears of it now, and the rest looks at HEAD anyway. */
   async function tell(id: string): Promise<void> {
@@ -77,7 +77,8 @@ export function makeJobRoutes(deps: RouteDeps) {
     },
 
     list: async (request: FastifyRequest) => {
-      const { items, hasMore, lastId } = await listing.list(parseListQuery(request.query));
+      const { sweep, ...query } = parseListQuery(request.query);
+      const { items, hasMore, lastId } = await listing.list({ ...query, only: sweep === null ? null : await sweeps.jobs(sweep) });
       return listOf(items, hasMore, lastId);
     },
 

@@ -17,7 +17,7 @@ const nullDefault = <T>(schema: object, description: string) => Type.Optional(Ty
 const LARGEST = 1_000_000_000;
 
 /** What `$ref`s to a parameter inside a group say. */
-const PARAMETER_ID = 'parameter';
+export const PARAMETER_ID = 'parameter';
 const byName = (parameter: object) => ({
   type: 'object',
   propertyNames: { type: 'string', pattern: '^[A-Za-z_][A-Za-z0-9_.-]{0,255}$' },
@@ -125,7 +125,8 @@ export const Budget = Type.Object(
     compute_seconds: nullDefault<number>({ type: 'number', exclusiveMinimum: 0 }, 'time in attempts, of all trials together, after which no more is trained'),
     wall_clock: Type.Optional(Type.Unsafe<number | string | null>({ anyOf: [{ type: 'number', minimum: 1 }, { type: 'string', pattern: '^[0-9]+(\\.[0-9]+)?[smhd]$' }, { type: 'null' }], allows: 'seconds (at least 1), or a string such as 30s, 10m, 6h, 1d', description: 'time since the sweep began, after which no more is trained', default: null })),
     max_failed: nullDefault<number>({ type: 'integer', minimum: 0, maximum: LARGEST }, 'trials that may fail before the sweep does'),
-    max_concurrent: nullDefault<number>(positive(1_000_000), 'trials that run at a time'),
+    // all of them may begin at one event
+    max_concurrent: nullDefault<number>(positive(1_000), 'trials that run at a time; null: 4'),
   },
   { ...closed, default: {}, description: 'what the sweep may take; null: no limit' },
 );

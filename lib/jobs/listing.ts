@@ -16,6 +16,8 @@ export interface ListQuery {
   statuses: readonly JobStatus[] | null;
   name: string | null;
   tags: Readonly<Record<string, string>>;
+  /** These jobs; null: any. */
+  only: ReadonlySet<string> | null;
   /** ISO time; null: any. */
   createdAfter: string | null;
   /** Jobs older than this one; null: from the newest. */
@@ -168,14 +170,16 @@ export function makeJobListing({ store, access, clock }: ListingDeps): JobListin
 
   return {
     list: async (query) => {
-      let { entries, ids } = await current(REFRESH_MS);
+      let { entries, ids: all } = await current(REFRESH_MS);
       // Another process may just have taken it in.
-      if (query.after !== null && !entries.has(query.after)) ({ entries, ids } = await current(0));
+      if (query.after !== null && !entries.has(query.after)) ({ entries, ids: all } = await current(0));
       if (query.after !== null && !entries.has(query.after)) throw new AppError('invalid_cursor', `after: there is no job ${query.after}`, { param: 'after' });
+      const { only, after } = query;
+      const ids = only === null ? all : all.filter((id) => only.has(id));
       const end = endOf(ids, query.createdAfter);
       const items: JobListItem[] = [];
       const budget: Budget = { reads: READS_MAX };
-      let at = query.after === null ? 0 : ids.indexOf(query.after) + 1;
+      let at = after === null ? 0 : firstOlder(ids, after);
       // One more than asked for tells whether there is more.
       while (at < end && items.length <= query.limit && budget.reads > 0) {
         const chunk = ids.slice(at, Math.min(end, at + Math.min(SCAN_CHUNK, query.limit + 1)));
@@ -209,6 +213,12 @@ function countOpen(entries: Map<string, Entry>): number {
 }
 
 const newestFirst = (ids: Iterable<string>): string[] => [...ids].sort((a, b) => (a < b ? 1 : -1));
+
+/** The place after that job, whether it is among these or not. */
+function firstOlder(ids: readonly string[], job: string): number {
+  const at = ids.findIndex((id) => id < job);
+  return at < 0 ? ids.length : at;
+}
 
 /** The first place whose job is certainly too old. */
 function endOf(ids: readonly string[], createdAfter: string | null): number {

@@ -17,7 +17,8 @@ const JOBS_MAX = 400;
 const TAIL = 0.01;
 const MIDDLE = 0.382;
 
-type Pick = (name: string, dimension: Dimension) => JsonValue;
+/** What stands for any trial's parameters. */
+export const middleParams = (space: Space): Params => paramsOf(space, (_name, dimension) => pickMiddle(dimension));
 
 /** At most one problem a parameter, naming its value; those of the job itself have the field in `job`. */
 export function edgeProblems(template: JobTemplate, space: Space, path = 'parameters'): Problem[] {
@@ -38,8 +39,7 @@ export function edgeProblems(template: JobTemplate, space: Space, path = 'parame
     if (!found.has(named.param)) found.set(named.param, named);
   };
 
-  const middle: Pick = (name, dimension) => pickMiddle(dimension);
-  const base = paramsOf(space, middle);
+  const base = middleParams(space);
   const always = refused(base);
   // what is wrong before any parameter is in the job, and still is
   const own = template.resolved === null ? problemsOf(template.job).filter((problem) => always.some(isSame(problem))) : [];
@@ -51,7 +51,7 @@ export function edgeProblems(template: JobTemplate, space: Space, path = 'parame
     const conditions = requirementsOf(space, name);
     if (conditions === null) continue;
     for (const value of edgesOf(dimension, space.tails.has(name), most)) {
-      const params = paramsOf(space, (each, its) => (each === name ? value : (conditions.get(each)?.[0] ?? middle(each, its))));
+      const params = paramsOf(space, (each, its) => (each === name ? value : (conditions.get(each)?.[0] ?? pickMiddle(its))));
       for (const problem of refused(params).filter(isNew)) report(problem, params, name);
     }
   }

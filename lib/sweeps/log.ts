@@ -3,15 +3,16 @@
 import type { Clock } from '../clock.js';
 import type { SweepSpec } from '../contract/sweep.js';
 import type { ScheduleReference } from '../contract/records.js';
-import { AppError } from '../errors.js';
+import { AppError, type Problem } from '../errors.js';
 import { fromJson, toJson } from '../jobs/record.js';
 import { resolveSpec } from '../jobs/spec/resolve.js';
 import type { Store } from '../store/index.js';
 import { decide, type Rules } from './decide.js';
 import type { LogEntry, SweepEvent } from './events.js';
-import { logKey, logPrefix, openSweepKey, stateKey, statesPrefix, sweepKey } from './names.js';
+import { logKey, logPrefix, newestSweepKey, openSweepKey, stateKey, statesPrefix, sweepKey } from './names.js';
 import { applied, emptySweep, type SweepState } from './state.js';
 import { applyParams, bindTemplate } from './paths.js';
+import { lint } from './resolve.js';
 import { parseSpace } from './space.js';
 
 /** sweeps/<id>/sweep.json. */
@@ -22,12 +23,15 @@ export interface SweepRecord {
   schedule: ScheduleReference | null;
 }
 
-/** Entries after which the state is written down, so that nobody reads them all again. */
+/** Entries after which the state is written down, as at the sweep's end, so that nobody reads them all again. */
 const STATE_EVERY = 200;
 
+/** May be used by several at once. */
 export interface SweepLog {
   readonly record: SweepRecord;
   readonly rules: Rules;
+  /** What was allowed, and perhaps not meant. */
+  readonly warnings: Problem[];
   /** As of the last entry that was read or written. */
   state(): SweepState;
   /** Reads what others wrote. @throws AppError store_unavailable */
@@ -55,13 +59,13 @@ export async function requireSweep(store: Pick<Store, 'get'>, sweep: string): Pr
 }
 
 /**
- * Takes a sweep in: marker, then the record (its acknowledgement), then the log's first entry, which whoever finds it missing writes.
+ * Takes a sweep in: markers, then the record (its acknowledgement), then the log's first entry, which whoever finds it missing writes.
  * Repeating it with the same record changes nothing.
  * @throws AppError store_unavailable
  */
 export async function createSweep(deps: { store: Store; clock: Pick<Clock, 'now'> }, record: SweepRecord): Promise<SweepRecord> {
   const { store } = deps;
-  await store.put(openSweepKey(record.id), Buffer.from('{}\n'));
+  await Promise.all([openSweepKey, newestSweepKey].map((key) => store.put(key(record.id), Buffer.from('{}\n'))));
   await store.putIfAbsent(sweepKey(record.id), toJson(record)).catch(async (error: unknown) => {
     if (!(await loadSweep(store, record.id).catch(() => null))) throw error;
   });
@@ -72,18 +76,18 @@ export async function createSweep(deps: { store: Store; clock: Pick<Clock, 'now'
 }
 
 /** What decides about a sweep that was taken in: its spec was looked at in full once, and is not again. */
-export function rulesOf({ spec }: Pick<SweepRecord, 'spec'>): Rules {
+export function rulesOf({ spec }: Pick<SweepRecord, 'spec'>): Rules & { warnings: Problem[] } {
   const parsed = parseSpace(spec.parameters);
   const bound = spec.job === null || 'problems' in parsed ? { template: null } : bindTemplate(spec.job, parsed.space.dimensions.keys());
   const [problem] = [parsed, bound].flatMap((part) => ('problems' in part ? part.problems : []));
   if (problem || 'problems' in parsed || 'problems' in bound) throw new AppError('internal_error', `a sweep that was taken in is not valid any more: ${problem?.param}: ${problem?.message}`);
   const { template } = bound;
-  return { spec, space: parsed.space, template, isValid: (params) => template === null || 'spec' in resolveSpec(applyParams(template, params)) };
+  return { spec, space: parsed.space, template, warnings: [...parsed.warnings, ...lint(spec)], isValid: (params) => template === null || 'spec' in resolveSpec(applyParams(template, params)) };
 }
 
 /** Reads the newest state that was written down, and the entries after it. @throws AppError store_unavailable, checkpoint_corrupt */
 export async function openLog({ store, clock }: { store: LogStore; clock: Pick<Clock, 'now'> }, record: SweepRecord): Promise<SweepLog> {
-  const rules = rulesOf(record);
+  const { warnings, ...rules } = rulesOf(record);
   let state = (await newestState(store, record.id)) ?? emptySweep(rules.spec);
 
   function take(entry: LogEntry): void {
@@ -93,15 +97,18 @@ export async function openLog({ store, clock }: { store: LogStore; clock: Pick<C
 
   async function catchUp(): Promise<SweepState> {
     for (;;) {
-      const stored = await store.get(logKey(record.id, state.entries));
+      const next = state.entries;
+      const stored = await store.get(logKey(record.id, next));
       if (!stored) return state;
-      take(fromJson<LogEntry>(stored.body));
+      // Somebody else here may have read it meanwhile.
+      if (state.entries === next) take(fromJson<LogEntry>(stored.body));
     }
   }
 
   const log: SweepLog = {
     record,
     rules,
+    warnings,
     state: () => state,
     catchUp,
     append: async (event) => {
@@ -111,8 +118,8 @@ export async function openLog({ store, clock }: { store: LogStore; clock: Pick<C
         await catchUp();
         return false;
       }
-      take(entry);
-      if (state.entries % STATE_EVERY === 0) await store.putIfAbsent(stateKey(record.id, state.entries), toJson(state)).catch(() => undefined);
+      if (state.entries === entry.n) take(entry);
+      if (state.entries % STATE_EVERY === 0 || entry.decisions.some(({ type }) => type === 'end')) await store.putIfAbsent(stateKey(record.id, state.entries), toJson(state)).catch(() => undefined);
       return true;
     },
   };

@@ -1,6 +1,7 @@
 // Every key that a sweep has in the store, and the ids of what it makes. Pure.
 //
 //   open-sweeps/<id>                 wants attention: what controllers list
+//   newest-sweeps/<mirrored id>      every sweep, open or over; its id is a time, mirrored so that the store lists the newest first
 //   sweeps/<id>/sweep.json           the resolved spec; its existence is the acknowledgement
 //   sweeps/<id>/log/<n>.json         what was seen and decided, in order; each created once
 //   sweeps/<id>/states/<n>.json      what the log makes of the sweep up to that entry; derived, for those who begin in the middle
@@ -17,9 +18,18 @@ export const logKey = (sweep: string, n: number): string => `${logPrefix(sweep)}
 export const statesPrefix = (sweep: string): string => `sweeps/${sweep}/states/`;
 export const stateKey = (sweep: string, n: number): string => `${statesPrefix(sweep)}${padded(n)}.json`;
 
-export const trialId = (sweep: string, trial: number): string => `${sweep}.${trial}`;
-
+export const NEWEST_SWEEPS_PREFIX = 'newest-sweeps/';
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
+/** Its own inverse: each character becomes the one as far from the other end. */
+const mirrored = (ulid: string): string => Array.from(ulid, (character) => ALPHABET[ALPHABET.length - 1 - ALPHABET.indexOf(character)]).join('');
+export const newestSweepKey = (sweep: string): string => `${NEWEST_SWEEPS_PREFIX}${mirrored(sweep.slice('swp_'.length))}`;
+/** The sweep of such a key. */
+export const sweepOfNewest = (key: string): string => `swp_${mirrored(key.slice(NEWEST_SWEEPS_PREFIX.length))}`;
+
+const SWEEP_ID = /^swp_[0-9a-hjkmnp-tv-z]{26}$/;
+export const isSweepId = (text: string): boolean => SWEEP_ID.test(text);
+
+export const trialId = (sweep: string, trial: number): string => `${sweep}.${trial}`;
 
 /** A trial's job: the same whoever submits it, and in the order of jobs where its beginning puts it. */
 export function trialJob(sweep: string, trial: { number: number; started_at: string }): string {

@@ -95,6 +95,7 @@ function problemsOfStopping(stopping: SweepSpec['early_terminate'], execution: S
     }
     case 'asha': {
       const { min_iter, max_iter, eta, brackets } = stopping;
+      if (!Number.isInteger(eta)) return at('eta', `must be an integer for asha, got ${eta}`);
       if (max_iter === null) return execution === 'external' ? at('max_iter', 'is required for external execution') : [];
       if (max_iter < min_iter) return at('max_iter', `must be at least min_iter, ${min_iter}, got ${max_iter}`);
       return min_iter * eta ** (brackets - 1) > max_iter ? at('brackets', `must be at most the number of rungs from min_iter to max_iter, got ${brackets}`) : [];
@@ -102,7 +103,8 @@ function problemsOfStopping(stopping: SweepSpec['early_terminate'], execution: S
   }
 }
 
-function lint({ method, metric, run_cap, budget }: SweepSpec): Problem[] {
+/** What a sweep that is valid was surely not meant to be. */
+export function lint({ method, metric, run_cap, budget }: SweepSpec): Problem[] {
   const warnings: Problem[] = [];
   if (method === 'bayes') warnings.push({ param: 'method', message: 'bayes is served by tpe' });
   if (metric?.goal === 'minimize' && /acc(uracy)?$/.test(metric.name)) warnings.push({ param: 'metric.goal', message: `is minimize (the default): for more ${metric.name} say "goal": "maximize"` });

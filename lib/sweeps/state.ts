@@ -1,20 +1,18 @@
 // A sweep as its log tells it: one entry after the other, each applied as it was written. What to decide next is in decide.ts. Pure.
 import type { SweepSpec } from '../contract/sweep.js';
+import type { SweepStatus, TrialStatus } from '../contract/sweep-views.js';
 import type { Params } from './dimension.js';
 import type { Decision, LogEntry, SweepVerb, Why } from './events.js';
 import { ladderOf } from './ladder.js';
 import { enterRung, leaveRung, type Rung } from './stoppers/rungs.js';
 import { bestOf, compareValues, type Goal, type Value } from './stoppers/ranking.js';
 
-export type SweepStatus = 'running' | 'pausing' | 'paused' | 'suspending' | 'suspended' | 'stopping' | 'cancelling' | 'succeeded' | 'stopped' | 'cancelled' | 'failed';
-export type TrialStatus = 'waiting' | 'running' | 'paused' | 'succeeded' | 'pruned' | 'failed' | 'cancelled';
-
 export interface TrialState {
   number: number;
   params: Params;
   started_at: string;
-  /** `waiting`: it is to run and its sweep is suspended. `paused`: at a rung, and nobody has decided to let it go on. */
-  status: TrialStatus;
+  /** `paused`: at a rung, and nobody has decided to let it go on. */
+  status: Exclude<TrialStatus, 'waiting'>;
   bracket: number;
   /** The step that it goes to or waits at; null: its own end. */
   upTo: number | null;
@@ -31,6 +29,7 @@ export interface SweepState {
   verb: SweepVerb;
   spent: string | null;
   end: Extract<Decision, { type: 'end' }> | null;
+  ended_at: string | null;
   trials: readonly TrialState[];
   /** Of each bracket. */
   rungs: readonly (readonly Rung[])[];
@@ -40,7 +39,7 @@ export interface SweepState {
 }
 
 export function emptySweep(spec: SweepSpec): SweepState {
-  return { entries: 0, verb: 'resume', spent: null, end: null, trials: [], rungs: ladderOf(spec).map((resources) => resources.map((resource) => ({ resource, entries: [] }))), failed: 0, skipped: 0 };
+  return { entries: 0, verb: 'resume', spent: null, end: null, ended_at: null, trials: [], rungs: ladderOf(spec).map((resources) => resources.map((resource) => ({ resource, entries: [] }))), failed: 0, skipped: 0 };
 }
 
 export const goalOf = ({ metric }: SweepSpec): Goal => metric?.goal ?? 'minimize';
@@ -85,7 +84,7 @@ export function afterEvent(spec: SweepSpec, state: SweepState, event: LogEntry['
 }
 
 export function afterDecision(state: SweepState, decision: Decision, event: number, at: string): SweepState {
-  if (decision.type === 'end') return { ...state, end: decision };
+  if (decision.type === 'end') return { ...state, end: decision, ended_at: at };
   const because = { event, decision: decision.type, why: decision.why };
   switch (decision.type) {
     case 'start': {

@@ -71,10 +71,10 @@ function draw({ method, sampler, metric }: SweepSpec, space: Space, trials: read
   return { params: randomParams(space, sampler.seed, number, draws), why: { sampler: 'random', draw: draws } };
 }
 
-const STATES = { waiting: 'running', running: 'running', paused: 'running', succeeded: 'complete', pruned: 'pruned', failed: 'failed', cancelled: 'failed' } as const;
+const STATES = { running: 'running', paused: 'running', succeeded: 'complete', pruned: 'pruned', failed: 'failed', cancelled: 'failed' } as const;
 
 /** A trial as the sampler sees it: lower is better. */
-function pastOf({ number, params, status, value, values }: TrialState, sign: number): PastTrial {
+export function pastOf({ number, params, status, value, values }: TrialState, sign: number): PastTrial {
   const steps = values.flatMap(({ step, value }) => (value === null ? [] : [{ step, value: sign * value }]));
   return { number, params, state: STATES[status], value: value === null ? null : sign * value, steps };
 }

@@ -1,11 +1,12 @@
 // Reading jobs: `jobs`, `show`, `events`, `attempts`, `checkpoints`.
-import { type AddCommands, command, usageError, withExamples } from '../context.js';
+import { type AddCommands, command, limitOf, usageError, withExamples } from '../context.js';
 import { bytes, duration, eventLine, figure, jobDetails, table } from '../render.js';
 
 interface ListOptions {
   json?: boolean;
   status?: string;
   name?: string;
+  sweep?: string;
   tag: string[];
   after?: string;
   limit?: string;
@@ -26,9 +27,10 @@ export const addJobs: AddCommands = (program, context) => {
   const jobs = paged('jobs', 'list jobs, newest first')
     .option('--status <list>', 'only with one of these statuses, with commas between')
     .option('--name <name>', 'only with this name')
+    .option('--sweep <id>', 'only trials of this sweep')
     .option('--tag <key=value>', 'only with this tag (repeatable)', (text: string, all: string[]) => [...all, text], [])
-    .action(async ({ json, status, name, tag, ...rest }: ListOptions) => {
-      const list = await context.client().jobs({ ...page(rest), ...(name === undefined ? {} : { name }), ...(status === undefined ? {} : { status: status.split(',') }), tags: Object.fromEntries(tag.map(tagOf)) });
+    .action(async ({ json, status, name, sweep, tag, ...rest }: ListOptions) => {
+      const list = await context.client().jobs({ ...page(rest), ...(name === undefined ? {} : { name }), ...(sweep === undefined ? {} : { sweep }), ...(status === undefined ? {} : { status: status.split(',') }), tags: Object.fromEntries(tag.map(tagOf)) });
       if (json) {
         context.out(JSON.stringify(list));
         return;
@@ -73,7 +75,7 @@ export const addJobs: AddCommands = (program, context) => {
     more(list);
   });
 
-  withExamples(jobs, ['pawl jobs --status queued,running --tag team=vision', 'pawl jobs --json --limit 100']);
+  withExamples(jobs, ['pawl jobs --status queued,running --tag team=vision', 'pawl jobs --sweep SWEEP', 'pawl jobs --json --limit 100']);
   withExamples(show, ['pawl show JOB', 'pawl show JOB --json']);
   withExamples(events, ['pawl events JOB --limit 100', 'pawl events JOB --after 1000019']);
   withExamples(attempts, ['pawl attempts JOB']);
@@ -86,9 +88,4 @@ function tagOf(text: string): [string, string] {
   const equals = text.indexOf('=');
   if (equals < 1) throw usageError('--tag', `takes key=value, got ${JSON.stringify(text)}`);
   return [text.slice(0, equals), text.slice(equals + 1)];
-}
-
-function limitOf(text: string): number {
-  if (!/^\d{1,5}$/.test(text)) throw usageError('--limit', `takes a number, got ${JSON.stringify(text)}`);
-  return Number(text);
 }

@@ -32,6 +32,8 @@ interface Population {
   checkpoints: string[];
   /** It runs, and nothing is asked of it but to be preempted. */
   preempted: string;
+  /** In the states that verbs bring about. */
+  sweeps: string[];
   worker: string;
   schedules: string[];
   /** They are deleted. */
@@ -82,11 +84,18 @@ async function populate(api: TestApi): Promise<Population> {
   const schedule = async (): Promise<string> => (await api.app.inject({ method: 'POST', url: '/v1/schedules', payload: { cron: '30 2 * * *', job: SPEC } })).json<{ id: string }>().id;
   const schedules = [await schedule(), await schedule()];
   const doomed = [await schedule(), await schedule(), await schedule()];
-  return { jobs, kept, checkpoints, preempted, worker, schedules, doomed };
+  const sweeps: string[] = [];
+  for (const verb of ['resume', 'stop', 'pause', 'suspend', 'cancel']) {
+    const sweep = { method: 'random', metric: { name: 'val_loss' }, parameters: { lr: { min: 0.1, max: 0.2 } }, run_cap: 3, job: SPEC };
+    const { id } = (await api.app.inject({ method: 'POST', url: '/v1/sweeps', payload: sweep })).json<{ id: string }>();
+    await api.app.inject({ method: 'POST', url: `/v1/sweeps/${id}/${verb}` });
+    sweeps.push(id);
+  }
+  return { jobs, kept, checkpoints, preempted, sweeps, worker, schedules, doomed };
 }
 
 /** What is asked of the fuzzer; https://schemathesis.readthedocs.io/en/stable/reference/configuration/ */
-function settings({ jobs, kept, checkpoints, preempted, worker, schedules, doomed }: Population): string {
+function settings({ jobs, kept, checkpoints, preempted, sweeps, worker, schedules, doomed }: Population): string {
   const values = (...list: readonly string[]): string => `{ values = ${JSON.stringify(list)} }`;
   const from = (dictionary: string): string => `{ dictionary = "${dictionary}", probability = 0.8 }`;
   return `
@@ -110,9 +119,14 @@ preempted = ${values(preempted)}
 workers = ${values(worker)}
 schedules = ${values(...schedules)}
 doomed = ${values(...doomed)}
+sweeps = ${values(...sweeps)}
+trials = ${values('0', '1')}
 [[operations]]
 include-path-regex = "^/v1/jobs/[{]id[}](/(pause|resume|cancel|kill|retry|events|metrics|attempts))?$"
 parameters = { "path.id" = ${from('jobs')} }
+[[operations]]
+include-path-regex = "^/v1/sweeps/[{]id[}]"
+parameters = { "path.id" = ${from('sweeps')}, "path.number" = ${from('trials')} }
 [[operations]]
 include-path-regex = "/weights$"
 parameters = { "path.id" = ${from('kept')}, "query.checkpoint" = ${from('checkpoints')} }

@@ -8,7 +8,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 # Whether the parts of a spec fit one another, the data and the jobs that are there.
 OF_SPECS = {"invalid_spec", "not_supported", "invalid_location", "invalid_data", "data_missing"}
 
-WITH_SPECS = {"POST /v1/jobs", "POST /v1/schedules", "PUT /v1/schedules/{id}", "POST /v1/schedules/preview"}
+WITH_SPECS = {"POST /v1/jobs", "POST /v1/sweeps", "POST /v1/schedules", "PUT /v1/schedules/{id}", "POST /v1/schedules/preview"}
 
 
 @schemathesis.check

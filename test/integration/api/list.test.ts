@@ -131,7 +131,7 @@ describe('the list of jobs', () => {
   });
 });
 
-const ALL = { statuses: null, name: null, tags: {}, createdAfter: null, after: null, limit: 20 };
+const ALL = { statuses: null, name: null, tags: {}, only: null, createdAfter: null, after: null, limit: 20 };
 
 function anotherListing(api: TestApi, store: Pick<Store, 'get' | 'keys'> = api.store, clock: Pick<Clock, 'now' | 'monotonicMs'> = systemClock) {
   const access = makeJobAccess({ store: api.store, queue: api.queue, clock: systemClock, places: { roots: [], buckets: null }, log: silentLog });

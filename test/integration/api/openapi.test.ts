@@ -51,6 +51,13 @@ describe('the document', () => {
     expect(ajv.validateSchema({ type: 'objekt' })).toBe(false);
   });
 
+  it('has examples that are what it says', () => {
+    const { schemas } = document['components'] as { schemas: Record<string, { examples?: unknown[] }> };
+    const examples = Object.entries(schemas).flatMap(([name, { examples: given = [] }]) => given.map((example) => [name, example] as const));
+    expect(examples.length).toBeGreaterThanOrEqual(5);
+    for (const [name, example] of examples) expect([name, wrong(name, example)]).toEqual([name, null]);
+  });
+
   it('refers to nothing that is not in it', () => {
     const references = [...JSON.stringify(document).matchAll(/"\$ref":"#\/components\/schemas\/([^"]+)"/g)].map(([, name]) => name);
     const { schemas } = document['components'] as { schemas: Record<string, unknown> };
@@ -86,6 +93,15 @@ describe('the server', () => {
       for (const item of data) expect(wrong(component, item), path).toBeNull();
     }
     expect(wrong('DryRun', (await api.app.inject({ method: 'POST', url: '/v1/jobs?dry_run=true', payload: SPEC })).json())).toBeNull();
+    const sweep = { method: 'random', metric: { name: 'val_loss' }, parameters: { lr: { min: 0.1, max: 0.2 } }, run_cap: 2, early_terminate: { type: 'asha', min_iter: 5 }, job: SPEC };
+    expect(wrong('SweepSpec', sweep)).toBeNull();
+    expect(wrong('SweepSpec', { ...sweep, parameters: { a: { parameters: { b: { minimum: 0 } } } } })).not.toBeNull();
+    const started = (await api.app.inject({ method: 'POST', url: '/v1/sweeps', payload: sweep })).json<{ id: string }>();
+    expect(wrong('Sweep', started)).toBeNull();
+    const of = `/v1/sweeps/${started.id}`;
+    for (const [path, component] of [[of, 'Sweep'], [`${of}/trials/0`, 'Trial'], [`${of}/importance`, 'SweepImportance'], [`${of}/export`, 'SweepExport']] as const) expect([path, wrong(component, await json(path))]).toEqual([path, null]);
+    for (const [path, component] of [['/v1/sweeps', 'SweepListItem'], [`${of}/trials`, 'Trial']] as const) for (const item of ((await json(path)) as { data: unknown[] }).data) expect([path, wrong(component, item)]).toEqual([path, null]);
+    expect(wrong('SweepDryRun', (await api.app.inject({ method: 'POST', url: '/v1/sweeps?dry_run=true', payload: sweep })).json())).toBeNull();
     expect(wrong('Queue', await json('/v1/queue'))).toBeNull();
     expect(wrong('Health', await json('/healthz'))).toBeNull();
     expect(wrong('Readiness', await json('/readyz'))).toBeNull();

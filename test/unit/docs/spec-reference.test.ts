@@ -6,9 +6,12 @@ import { SHORTEST, specReference } from '../../../infra/docs/spec-reference.js';
 import { ACTIVATIONS, INITIALIZERS } from '../../../lib/contract/layers.js';
 import { NOT_SUPPORTED } from '../../../lib/contract/not-supported.js';
 import { JobSpecSchema } from '../../../lib/contract/spec.js';
+import { DISTRIBUTIONS, METHODS, Parameter, SweepSpecSchema } from '../../../lib/contract/sweep.js';
 import { LOSSES } from '../../../lib/contract/training.js';
 import { resolveReference, type Schema } from '../../../lib/jobs/spec/describe-schema.js';
 import { resolveSpec } from '../../../lib/jobs/spec/resolve.js';
+import { parseSweepFile } from '../../../api/cli/sweep-file.js';
+import { resolveSweep } from '../../../lib/sweeps/resolve.js';
 
 const FILE = fileURLToPath(new URL('../../../docs/spec-reference.md', import.meta.url));
 if (process.env['PAWL_WRITE_DOCS'] === '1') writeFileSync(FILE, specReference());
@@ -53,5 +56,17 @@ describe('the reference of the spec', () => {
     expect(examples.length).toBeGreaterThanOrEqual(10);
     for (const example of examples) expect(resolveSpec({ ...SHORTEST, ...example })).toEqual({ spec: expect.anything() as unknown });
     expect(resolveSpec(examples.at(-1))).toEqual({ spec: examples.at(-1) });
+  });
+
+  it('has every field of a sweep, and an example that is accepted', () => {
+    const part = page.slice(page.indexOf('# The sweep spec'));
+    const { properties, ...rest } = SweepSpecSchema as object as Schema;
+    const { pbt: _, ...own } = properties!;
+    for (const { properties: fields = {} } of objectsIn({ ...rest, properties: own }).concat(Parameter as object as Schema)) {
+      for (const field of Object.keys(fields).filter((each) => each !== 'type')) expect([field, new RegExp(`\`${field}\``).test(part)]).toEqual([field, true]);
+    }
+    for (const value of [...DISTRIBUTIONS, ...METHODS]) expect(part).toContain(`\`${value}\``);
+    const [, example] = /```yaml\n(.*?)\n```/s.exec(part)!;
+    expect(resolveSweep(parseSweepFile(example!, 'the example'))).toMatchObject({ warnings: [], space: expect.anything() as unknown });
   });
 });

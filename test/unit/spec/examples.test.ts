@@ -1,8 +1,10 @@
-// The jobs of docs/examples: what the documentation shows has to be taken.
+// The jobs and sweeps of docs/examples: what the documentation shows has to be taken.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { parseSweepFile } from '../../../api/cli/sweep-file.js';
 import { resolveSpec } from '../../../lib/jobs/spec/resolve.js';
+import { resolveSweep } from '../../../lib/sweeps/resolve.js';
 
 const folder = join(import.meta.dirname, '../../../docs/examples');
 const names = readdirSync(folder).filter((name) => name.endsWith('.json'));
@@ -10,4 +12,8 @@ const names = readdirSync(folder).filter((name) => name.endsWith('.json'));
 it.each(names)('%s is a job', (name) => {
   expect(names.length).toBeGreaterThan(2);
   expect(resolveSpec(JSON.parse(readFileSync(join(folder, name), 'utf8')))).toMatchObject({ spec: { spec_version: 1 } });
+});
+
+it('digits-sweep.yaml is a sweep, without warnings', () => {
+  expect(resolveSweep(parseSweepFile(readFileSync(join(folder, 'digits-sweep.yaml'), 'utf8'), 'digits-sweep.yaml'))).toMatchObject({ spec: { spec_version: 1 }, warnings: [] });
 });

@@ -1,0 +1,49 @@
+// The API's sweeps as functions: the part of client.ts that is about them.
+import { randomUUID } from 'node:crypto';
+import type { Sweep, SweepDryRun, SweepExport, SweepImportance, SweepListItem, Trial } from '../lib/contract/sweep-views.js';
+import type { SweepVerb } from '../lib/sweeps/events.js';
+import type { List } from './lists.js';
+
+export interface ListSweepsQuery {
+  status?: readonly string[];
+  name?: string;
+  after?: string;
+  limit?: number;
+}
+
+export interface SweepClient {
+  /** A key is made where none is given, so that trying again never makes a second sweep. */
+  start(spec: unknown, options?: { idempotencyKey?: string }): Promise<{ sweep: Sweep; replayed: boolean }>;
+  dryRun(spec: unknown): Promise<SweepDryRun>;
+  list(query?: ListSweepsQuery): Promise<List<SweepListItem>>;
+  get(id: string): Promise<Sweep>;
+  trials(id: string, query?: { after?: string; limit?: number }): Promise<List<Trial>>;
+  trial(id: string, number: number): Promise<Trial>;
+  importance(id: string): Promise<SweepImportance>;
+  export(id: string): Promise<SweepExport>;
+  verb(id: string, verb: SweepVerb): Promise<Sweep>;
+}
+
+/** How client.ts asks. What is posted here may be sent again. */
+export interface Calls {
+  get<T>(path: string, query?: Record<string, string | number | undefined>): Promise<T>;
+  post<T>(path: string, options?: { query?: Record<string, string>; body?: unknown; headers?: Record<string, string> }): Promise<{ answer: T; headers: Headers }>;
+}
+
+export function makeSweepClient({ get, post }: Calls): SweepClient {
+  const pathOf = (id: string, rest = ''): string => `/v1/sweeps/${encodeURIComponent(id)}${rest}`;
+  return {
+    start: async (spec, { idempotencyKey = randomUUID() } = {}) => {
+      const { answer: sweep, headers } = await post<Sweep>('/v1/sweeps', { body: spec, headers: { 'idempotency-key': idempotencyKey } });
+      return { sweep, replayed: headers.get('idempotent-replayed') === 'true' };
+    },
+    dryRun: async (spec) => (await post<SweepDryRun>('/v1/sweeps', { query: { dry_run: 'true' }, body: spec })).answer,
+    list: ({ status, ...rest } = {}) => get('/v1/sweeps', { ...rest, status: status?.join(',') }),
+    get: (id) => get(pathOf(id)),
+    trials: (id, query) => get(pathOf(id, '/trials'), { ...query }),
+    trial: (id, number) => get(pathOf(id, `/trials/${number}`)),
+    importance: (id) => get(pathOf(id, '/importance')),
+    export: (id) => get(pathOf(id, '/export')),
+    verb: async (id, verb) => (await post<Sweep>(pathOf(id, `/${verb}`))).answer,
+  };
+}

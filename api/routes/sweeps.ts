@@ -1,0 +1,69 @@
+// Sweeps over HTTP: submit, list, read, and the verbs. What any of it means is in lib/sweeps.
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { bodySha256 } from '../../lib/jobs/idempotency.js';
+import { admitSweep, sweepDryRun } from '../../lib/sweeps/admission.js';
+import { trialsCsv } from '../../lib/sweeps/csv.js';
+import type { SweepVerb } from '../../lib/sweeps/events.js';
+import { listSweeps } from '../../lib/sweeps/listing.js';
+import { findSweep, submitSweep } from '../../lib/sweeps/submit.js';
+import type { RouteDeps } from '../deps.js';
+import { listOf } from '../lists.js';
+import { idempotencyKeyOf, type ListSweepsQuery, pageLimit, type PageQuery, sweepListQuery } from '../requests.js';
+
+type OfSweep<Q = unknown> = FastifyRequest<{ Params: { id: string }; Querystring: Q }>;
+type OfTrial = FastifyRequest<{ Params: { id: string; number: string } }>;
+
+/** As of jobs, all tokens are one; a key that made a job may make a sweep too. */
+const PRINCIPAL = 'api sweeps';
+
+export function makeSweepRoutes(deps: RouteDeps) {
+  const { sweeps, store, places } = deps;
+
+  const verb = (said: SweepVerb) => async (request: OfSweep, reply: FastifyReply) => {
+    const sweep = await sweeps.say(request.params.id, said);
+    void reply.code(202);
+    return sweep;
+  };
+
+  return {
+    submit: async (request: FastifyRequest<{ Querystring: { dry_run?: string } }>, reply: FastifyReply) => {
+      if (request.query.dry_run === 'true') return sweepDryRun(await admitSweep(request.body, places, store));
+      const sent = { principal: PRINCIPAL, key: idempotencyKeyOf(request), bodySha256: bodySha256(request.body ?? null) };
+      const repeat = await findSweep(deps, sent);
+      const { record, replayed } = repeat ? { record: repeat, replayed: true } : await submitSweep(deps, { ...sent, id: deps.newSweepId(), spec: (await admitSweep(request.body, places, store)).spec });
+      if (replayed) void reply.header('idempotent-replayed', 'true');
+      void reply.code(201).header('location', `/v1/sweeps/${record.id}`);
+      return sweeps.sweep(record.id);
+    },
+
+    list: async (request: FastifyRequest<{ Querystring: ListSweepsQuery }>) => {
+      const { items, hasMore, lastId } = await listSweeps(deps, sweepListQuery(request.query));
+      return listOf(items, hasMore, lastId);
+    },
+
+    get: async (request: OfSweep) => sweeps.sweep(request.params.id),
+
+    trials: async (request: OfSweep<PageQuery>) => {
+      const { items, hasMore } = await sweeps.trials(request.params.id, { after: request.query.after ?? null, limit: pageLimit(request.query) });
+      return listOf(items, hasMore, items.at(-1)?.id ?? null);
+    },
+    trial: async (request: OfTrial) => sweeps.trial(request.params.id, request.params.number),
+    importance: async (request: OfSweep) => sweeps.importance(request.params.id),
+
+    export: async (request: OfSweep<{ format?: 'csv' | 'json' }>, reply: FastifyReply) => {
+      const { id } = request.params;
+      const { names, whole } = await sweeps.export(id);
+      const format = request.query.format ?? 'json';
+      void reply.header('content-disposition', `attachment; filename="${id}.${format}"`);
+      if (format === 'json') return whole;
+      void reply.type('text/csv; charset=utf-8');
+      return trialsCsv(names, whole.trials);
+    },
+
+    pause: verb('pause'),
+    resume: verb('resume'),
+    stop: verb('stop'),
+    cancel: verb('cancel'),
+    suspend: verb('suspend'),
+  };
+}

@@ -1,0 +1,142 @@
+// Reading sweeps: their logs, kept open so that a look costs the read of the next entry, and what their trials' jobs say of time.
+import type { Clock } from '../clock.js';
+import type { Sweep, SweepExport, SweepImportance, SweepListItem, Trial } from '../contract/sweep-views.js';
+import { AppError } from '../errors.js';
+import { readHead } from '../jobs/head.js';
+import { isTerminal } from '../jobs/lifecycle.js';
+import { jobKey } from '../jobs/names.js';
+import { inParallel, makeRecent } from '../jobs/recent.js';
+import type { Store } from '../store/index.js';
+import type { SweepVerb } from './events.js';
+import { sayToSweep } from './control.js';
+import { isWorkedOn } from './drive.js';
+import { loadSweep, openLog, requireSweep, type SweepLog, type SweepRecord } from './log.js';
+import { isSweepId, trialId, trialJob } from './names.js';
+import { isOver, sweepStatus, type TrialState } from './state.js';
+import { importanceView, type SeenSweep, sweepListItem, sweepView, trialView } from './view.js';
+
+/** All reject with AppError not_found for an unknown sweep, and store_unavailable. */
+export interface SweepAccess {
+  sweep(id: string): Promise<Sweep>;
+  /** As lists show it; null for what was never acknowledged. */
+  item(id: string): Promise<SweepListItem | null>;
+  /** Oldest first, those after one of them. @throws AppError invalid_cursor */
+  trials(id: string, page: { after: string | null; limit: number }): Promise<{ items: Trial[]; hasMore: boolean }>;
+  trial(id: string, number: string): Promise<Trial>;
+  /** The jobs of all trials, whether they are there yet or not. */
+  jobs(id: string): Promise<Set<string>>;
+  importance(id: string): Promise<SweepImportance>;
+  export(id: string): Promise<{ names: Iterable<string>; whole: SweepExport }>;
+  /** @throws AppError invalid_state */
+  say(id: string, verb: SweepVerb): Promise<Sweep>;
+}
+
+export interface SweepAccessDeps {
+  store: Store;
+  clock: Pick<Clock, 'now'>;
+}
+
+interface Opened {
+  log: SweepLog;
+  /** Trials whose job is there. */
+  submitted: Set<number>;
+  /** Time in attempts, of trials whose jobs are over. */
+  settled: Map<number, number>;
+}
+
+const OPENED_MAX = 128;
+const READ_WIDTH = 16;
+
+export function makeSweepAccess(deps: SweepAccessDeps): SweepAccess {
+  const { store, clock } = deps;
+  const recent = makeRecent<Opened>(OPENED_MAX);
+
+  /** One that was opened before, as the store has it now. */
+  async function known(id: string): Promise<Opened | null> {
+    const sweep = recent.get(id) ?? null;
+    // Nothing comes after its end.
+    if (sweep?.log.state().end === null) await sweep.log.catchUp();
+    return sweep;
+  }
+
+  async function open(record: SweepRecord): Promise<Opened> {
+    const sweep: Opened = { log: await openLog(deps, record), submitted: new Set(), settled: new Map() };
+    recent.set(record.id, sweep);
+    return sweep;
+  }
+
+  async function required(id: string): Promise<Opened> {
+    // A text that is no id never becomes part of a key.
+    if (!isSweepId(id)) throw new AppError('not_found', `no sweep ${JSON.stringify(id.slice(0, 64))}`, { param: 'id' });
+    return (await known(id)) ?? open(await requireSweep(store, id));
+  }
+
+  async function seen({ log: { record, rules, warnings, state } }: Opened): Promise<SeenSweep> {
+    const now = state();
+    const owned = now.end === null && now.verb === 'suspend' && (await isWorkedOn(store, record.id, now));
+    return { record, rules, warnings, state: now, status: sweepStatus(now, owned) };
+  }
+
+  /** Time in attempts of all trials' jobs; of those that are over it is read once. */
+  async function computeSeconds({ log, settled }: Opened): Promise<number> {
+    const now = clock.now().getTime();
+    const seconds = await inParallel(log.state().trials, READ_WIDTH, async (trial) => {
+      const known = settled.get(trial.number);
+      if (known !== undefined) return known;
+      const { head } = await readHead({ store }, trialJob(log.record.id, trial));
+      const { attempt_seconds: ended } = head.counters;
+      if (isOver(trial) && isTerminal(head.state)) settled.set(trial.number, ended);
+      return ended + (head.owner ? Math.max(0, now - Date.parse(head.owner.started_at)) / 1_000 : 0);
+    });
+    return seconds.reduce((sum, each) => sum + each, 0);
+  }
+
+  const view = async (sweep: Opened): Promise<Sweep> => sweepView(await seen(sweep), await computeSeconds(sweep), clock.now());
+
+  async function trialViews({ log: { record, state }, submitted }: Opened, trials: readonly TrialState[]): Promise<Trial[]> {
+    const now = state();
+    return inParallel(trials, READ_WIDTH, async (trial) => {
+      if (!submitted.has(trial.number) && (await store.head(jobKey(trialJob(record.id, trial))))) submitted.add(trial.number);
+      return trialView(record.id, now, trial, submitted.has(trial.number));
+    });
+  }
+
+  return {
+    sweep: async (id) => view(await required(id)),
+    item: async (id) => {
+      const sweep = await known(id);
+      if (sweep) return sweepListItem(await seen(sweep));
+      const record = await loadSweep(store, id);
+      return record && sweepListItem(await seen(await open(record)));
+    },
+    trials: async (id, { after, limit }) => {
+      const sweep = await required(id);
+      const { trials } = sweep.log.state();
+      const from = after === null ? 0 : trials.findIndex(({ number }) => trialId(id, number) === after) + 1;
+      if (after !== null && from === 0) throw new AppError('invalid_cursor', `after: the sweep has no trial ${JSON.stringify(after.slice(0, 64))}`, { param: 'after' });
+      return { items: await trialViews(sweep, trials.slice(from, from + limit)), hasMore: from + limit < trials.length };
+    },
+    trial: async (id, number) => {
+      const sweep = await required(id);
+      const trial = /^(0|[1-9]\d{0,8})$/.test(number) ? sweep.log.state().trials[Number(number)] : undefined;
+      if (!trial) throw new AppError('not_found', `${id} has no trial ${JSON.stringify(number.slice(0, 64))}`, { param: 'number' });
+      const [found] = await trialViews(sweep, [trial]);
+      return found!;
+    },
+    jobs: async (id) => new Set((await required(id)).log.state().trials.map((trial) => trialJob(id, trial))),
+    importance: async (id) => {
+      const { log: { rules, state } } = await required(id);
+      return importanceView(rules.spec, rules.space, state());
+    },
+    export: async (id) => {
+      const sweep = await required(id);
+      const { rules, state } = sweep.log;
+      return { names: rules.space.dimensions.keys(), whole: { object: 'sweep_export', sweep: await view(sweep), trials: await trialViews(sweep, state().trials) } };
+    },
+    say: async (id, verb) => {
+      const sweep = await required(id);
+      await sayToSweep(sweep.log, verb);
+      return view(sweep);
+    },
+  };
+}

@@ -1,0 +1,53 @@
+// The list of sweeps, newest first: the store lists their mirrored ids in that order, so that a page reads no more than it shows,
+// and with a filter what it passes over.
+import type { SweepListItem, SweepStatus } from '../contract/sweep-views.js';
+import { AppError } from '../errors.js';
+import { inParallel } from '../jobs/recent.js';
+import type { Store } from '../store/index.js';
+import type { SweepAccess } from './access.js';
+import { isSweepId, NEWEST_SWEEPS_PREFIX, newestSweepKey, sweepOfNewest } from './names.js';
+
+export interface SweepListQuery {
+  /** Null: any. */
+  statuses: readonly SweepStatus[] | null;
+  name: string | null;
+  /** Sweeps older than this one; null: from the newest. */
+  after: string | null;
+  limit: number;
+}
+
+export interface SweepPage {
+  items: SweepListItem[];
+  hasMore: boolean;
+  /** Where the next page goes on; null if nothing was looked at. May be a sweep that did not match. */
+  lastId: string | null;
+}
+
+/** Sweeps looked at for one answer, whatever the filters; then the page ends early and says that there is more. */
+const LOOKS_MAX = 500;
+const READ_WIDTH = 8;
+
+/** @throws AppError invalid_cursor (no such sweep), store_unavailable */
+export async function listSweeps({ store, sweeps }: { store: Pick<Store, 'head' | 'keys'>; sweeps: Pick<SweepAccess, 'item'> }, query: SweepListQuery): Promise<SweepPage> {
+  const { after, limit } = query;
+  if (after !== null && (!isSweepId(after) || !(await store.head(newestSweepKey(after))))) throw new AppError('invalid_cursor', `after: there is no sweep ${JSON.stringify(after.slice(0, 64))}`, { param: 'after' });
+  const items: SweepListItem[] = [];
+  let last = after;
+  for (let looks = 0; looks < LOOKS_MAX; ) {
+    const ids: string[] = [];
+    // One more than asked for tells whether there is more.
+    for await (const key of store.keys(NEWEST_SWEEPS_PREFIX, { limit: limit + 1, ...(last === null ? {} : { after: newestSweepKey(last) }) })) ids.push(sweepOfNewest(key));
+    const found = await inParallel(ids, READ_WIDTH, (id) => sweeps.item(id));
+    items.push(...found.filter((item) => item !== null && matches(item, query)) as SweepListItem[]);
+    if (items.length > limit) {
+      const page = items.slice(0, limit);
+      return { items: page, hasMore: true, lastId: page.at(-1)?.id ?? null };
+    }
+    if (ids.length <= limit) return { items, hasMore: false, lastId: items.at(-1)?.id ?? null };
+    looks += ids.length;
+    last = ids.at(-1) ?? last;
+  }
+  return { items, hasMore: true, lastId: last };
+}
+
+const matches = (item: SweepListItem, { statuses, name }: SweepListQuery): boolean => (statuses === null || statuses.includes(item.status)) && (name === null || item.name === name);

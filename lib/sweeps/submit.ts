@@ -1,0 +1,37 @@
+// Taking a sweep in over the API: its idempotency key, then what log.ts says. A repeat under the same key finishes what an
+// interrupted one left, under the id that was stored first.
+import type { Clock } from '../clock.js';
+import type { SweepSpec } from '../contract/sweep.js';
+import { assertSameBody, findFirst, type Sent, settleKey } from '../jobs/idempotency.js';
+import type { Store } from '../store/index.js';
+import { createSweep, loadSweep, type SweepRecord } from './log.js';
+
+export interface SweepRequest extends Sent {
+  /** A fresh id; a repeat under the same key gets the stored one instead. */
+  id: string;
+  spec: SweepSpec;
+}
+
+interface SubmitDeps {
+  store: Store;
+  clock: Pick<Clock, 'now'>;
+}
+
+/** The sweep that a key already stands for; its spec is not looked at again. @throws AppError idempotency_key_reused, store_unavailable */
+export async function findSweep({ store, clock }: SubmitDeps, sent: Sent): Promise<SweepRecord | null> {
+  const first = await findFirst(store, sent, clock.now());
+  return first && loadSweep(store, first.id);
+}
+
+/**
+ * @returns the acknowledged sweep, and whether it was there before
+ * @throws AppError idempotency_key_reused (another body), idempotency_in_progress, store_unavailable
+ */
+export async function submitSweep(deps: SubmitDeps, { id, spec, ...sent }: SweepRequest): Promise<{ record: SweepRecord; replayed: boolean }> {
+  const now = deps.clock.now();
+  const owner = await settleKey(deps.store, sent, { id, created_at: now.toISOString() }, now);
+  assertSameBody(owner, sent);
+  const there = owner.id === id ? null : await loadSweep(deps.store, owner.id);
+  if (there) return { record: there, replayed: true };
+  return { record: await createSweep(deps, { id: owner.id, created_at: owner.created_at, spec, schedule: null }), replayed: owner.id !== id };
+}
