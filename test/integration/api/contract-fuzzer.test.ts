@@ -15,11 +15,11 @@ import { findPython } from '../../support/python.js';
 import { startRedis } from '../../support/redis.js';
 import { makeTempDir } from '../../support/temp.js';
 
-const SECONDS = Number(process.env['PAWL_FUZZ_SECONDS'] ?? '60');
+const SECONDS = Number(process.env['PAWL_FUZZ_SECONDS'] ?? '90');
 const SEED = process.env['PAWL_FUZZ_SEED'] ?? '1';
 const BEAT_EVERY_MS = 500;
 /** Every operation has to have had so many; one that takes nothing is asked in so many ways only. */
-const REQUESTS_MIN = 20;
+const REQUESTS_MIN = 10;
 const BARE_REQUESTS_MIN = 3;
 
 const python = await findPython('schemathesis');
