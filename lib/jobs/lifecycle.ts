@@ -124,6 +124,11 @@ function withAccount(counters: Counters, account: AttemptAccount): Counters {
   };
 }
 
+/** Time in attempts, the present one's too. */
+export function attemptSecondsAt({ counters, owner }: Pick<Head, 'counters' | 'owner'>, now: Date): number {
+  return counters.attempt_seconds + (owner ? Math.max(0, now.getTime() - Date.parse(owner.started_at)) / 1_000 : 0);
+}
+
 /** Appends events with the next ids and moves the counter on. */
 export function withEvents(head: Head, now: Date, ...events: { type: EventType; attempt: number | null; message: string; data?: Record<string, unknown> }[]): Head {
   let id = head.counters.events;

@@ -3,7 +3,7 @@ import type { Clock } from '../clock.js';
 import type { Sweep, SweepExport, SweepImportance, SweepListItem, Trial } from '../contract/sweep-views.js';
 import { AppError } from '../errors.js';
 import { readHead } from '../jobs/head.js';
-import { isTerminal } from '../jobs/lifecycle.js';
+import { attemptSecondsAt, isTerminal } from '../jobs/lifecycle.js';
 import { jobKey } from '../jobs/names.js';
 import { inParallel, makeRecent } from '../jobs/recent.js';
 import type { Store } from '../store/index.js';
@@ -79,14 +79,14 @@ export function makeSweepAccess(deps: SweepAccessDeps): SweepAccess {
 
   /** Time in attempts of all trials' jobs; of those that are over it is read once. */
   async function computeSeconds({ log, settled }: Opened): Promise<number> {
-    const now = clock.now().getTime();
+    const now = clock.now();
     const seconds = await inParallel(log.state().trials, READ_WIDTH, async (trial) => {
       const known = settled.get(trial.number);
       if (known !== undefined) return known;
       const { head } = await readHead({ store }, trialJob(log.record.id, trial));
-      const { attempt_seconds: ended } = head.counters;
-      if (isOver(trial) && isTerminal(head.state)) settled.set(trial.number, ended);
-      return ended + (head.owner ? Math.max(0, now - Date.parse(head.owner.started_at)) / 1_000 : 0);
+      const spent = attemptSecondsAt(head, now);
+      if (isOver(trial) && isTerminal(head.state)) settled.set(trial.number, spent);
+      return spent;
     });
     return seconds.reduce((sum, each) => sum + each, 0);
   }

@@ -6,7 +6,7 @@ import { isAppError } from '../errors.js';
 import type { Admission } from '../jobs/admission.js';
 import { type ControlDeps, goOnUntil, sayVerb } from '../jobs/control.js';
 import { type HeadDeps, readHead } from '../jobs/head.js';
-import { isTerminal } from '../jobs/lifecycle.js';
+import { attemptSecondsAt, isTerminal } from '../jobs/lifecycle.js';
 import { inParallel } from '../jobs/recent.js';
 import { loadRecord } from '../jobs/record.js';
 import { submitJob } from '../jobs/submit.js';
@@ -27,8 +27,8 @@ export interface DriveDeps extends ControlDeps {
   nudge(job: string): void;
 }
 
-/** Of trials that are over and whose jobs are too: nothing more is to be seen or done. One a sweep, kept by who drives it. */
-export type Settled = Map<number, { attemptSeconds: number }>;
+/** What was last seen of each trial's job. Settled: both are over, and nothing more is to be seen or done. One a sweep, kept by who drives it. */
+export type Known = Map<number, { attemptSeconds: number; isSettled: boolean }>;
 
 /** HEADs read side by side. */
 const CONCURRENCY = 16;
@@ -44,39 +44,40 @@ interface Seen {
  * Looks, tells, acts; returns whether the sweep is over and all its jobs are too. Called again and again.
  * @throws AppError store_unavailable
  */
-export async function driveSweep(deps: DriveDeps, log: SweepLog, settled: Settled): Promise<boolean> {
+export async function driveSweep(deps: DriveDeps, log: SweepLog, known: Known): Promise<boolean> {
   await log.catchUp();
   if (log.state().entries === 0) await log.append({ type: 'created' });
-  const seen = await look(deps, log, settled);
-  for (const event of [...budgetEvents(deps, log, seen, settled), ...seen.flatMap((each) => eventsOf(log, each))]) {
+  const seen = await look(deps, log, known);
+  for (const event of [...budgetEvents(deps, log, known), ...seen.flatMap((each) => eventsOf(log, each))]) {
     // Somebody else wrote first: what was seen may be of yesterday.
     if (!(await log.append(event))) return false;
   }
   const state = log.state();
-  const known = new Map(seen.map((each) => [each.trial.number, each.job]));
+  const jobs = new Map(seen.map((each) => [each.trial.number, each.job]));
   const refused: SweepEvent[] = [];
-  await inParallel(state.trials.filter(({ number, status }) => !settled.has(number) && status !== 'paused'), CONCURRENCY, async (trial) => {
+  await inParallel(state.trials.filter(({ number, status }) => known.get(number)?.isSettled !== true && status !== 'paused'), CONCURRENCY, async (trial) => {
     const id = trialJob(log.record.id, trial);
     // What was promoted a moment ago was not looked at while it waited.
-    const job = known.has(trial.number) ? (known.get(trial.number) ?? null) : await jobOf(deps, id);
-    await act(deps, log, settled, { trial, id, job }).catch((error: unknown) => {
+    const job = jobs.has(trial.number) ? (jobs.get(trial.number) ?? null) : await jobOf(deps, id);
+    await act(deps, log, known, { trial, id, job }).catch((error: unknown) => {
       if (!isAppError(error)) throw error;
       deps.log.warn({ sweep: log.record.id, trial: trial.number, code: error.code }, `a trial was not seen to: ${error.message}`);
       if (!job && !error.retryable) refused.push({ type: 'ended', trial: trial.number, outcome: 'failed', value: null, message: error.message });
     });
   });
   for (const event of refused) if (!(await log.append(event))) return false;
-  if (log.state().end === null || settled.size < state.trials.length) return false;
+  if (log.state().end === null || state.trials.some(({ number }) => known.get(number)?.isSettled !== true)) return false;
   await deps.store.delete(openSweepKey(log.record.id));
   return true;
 }
 
-async function look(deps: DriveDeps, log: SweepLog, settled: Settled): Promise<Seen[]> {
-  // Of one that waits at a rung there is nothing to see until it is promoted.
-  return inParallel(log.state().trials.filter(({ number, status }) => !settled.has(number) && status !== 'paused'), CONCURRENCY, async (trial) => {
+async function look(deps: DriveDeps, log: SweepLog, known: Known): Promise<Seen[]> {
+  const now = deps.clock.now();
+  // Of one that waits at a rung there is nothing new to see until it is promoted.
+  return inParallel(log.state().trials.filter(({ number, status }) => known.get(number)?.isSettled !== true && !(status === 'paused' && known.has(number))), CONCURRENCY, async (trial) => {
     const id = trialJob(log.record.id, trial);
     const job = await jobOf(deps, id);
-    if (job && isOver(trial) && isTerminal(job.head.state)) settled.set(trial.number, { attemptSeconds: job.head.counters.attempt_seconds });
+    if (job) known.set(trial.number, { attemptSeconds: attemptSecondsAt(job.head, now), isSettled: isOver(trial) && isTerminal(job.head.state) });
     return { trial, id, job };
   });
 }
@@ -86,15 +87,13 @@ async function jobOf(deps: DriveDeps, id: string): Promise<Seen['job']> {
   return record && { record, head: (await readHead(deps, id)).head };
 }
 
-function budgetEvents({ clock }: DriveDeps, { record, rules, state }: SweepLog, seen: readonly Seen[], settled: Settled): SweepEvent[] {
+function budgetEvents({ clock }: DriveDeps, { record, rules, state }: SweepLog, known: Known): SweepEvent[] {
   const { wall_clock: wallClock, compute_seconds: computeSeconds } = rules.spec.budget;
   if (state().spent !== null || state().end !== null) return [];
-  const now = clock.now().getTime();
-  if (wallClock !== null && now - Date.parse(record.created_at) > wallClock * 1_000) return [{ type: 'spent', budget: 'wall_clock' }];
+  if (wallClock !== null && clock.now().getTime() - Date.parse(record.created_at) > wallClock * 1_000) return [{ type: 'spent', budget: 'wall_clock' }];
   if (computeSeconds === null) return [];
-  const going = seen.filter(({ trial }) => !settled.has(trial.number)).reduce((sum, { job }) => sum + (job?.head.counters.attempt_seconds ?? 0) + (job?.head.owner ? Math.max(0, now - Date.parse(job.head.owner.started_at)) / 1_000 : 0), 0);
-  const over = [...settled.values()].reduce((sum, { attemptSeconds }) => sum + attemptSeconds, 0);
-  return going + over > computeSeconds ? [{ type: 'spent', budget: 'compute_seconds' }] : [];
+  const spent = [...known.values()].reduce((sum, { attemptSeconds }) => sum + attemptSeconds, 0);
+  return spent > computeSeconds ? [{ type: 'spent', budget: 'compute_seconds' }] : [];
 }
 
 /** What a trial's job says that its log does not know yet. */
@@ -127,10 +126,10 @@ function updateOf({ spec: { training } }: Pick<JobRecord, 'spec'>, rule: { type:
 }
 
 /** Makes a trial's job be what the log says. */
-async function act(deps: DriveDeps, log: SweepLog, settled: Settled, { trial, id, job }: Seen): Promise<void> {
+async function act(deps: DriveDeps, log: SweepLog, known: Known, { trial, id, job }: Seen): Promise<void> {
   const { verb } = log.state();
   if (!job) {
-    if (isOver(trial)) settled.set(trial.number, { attemptSeconds: 0 });
+    if (isOver(trial)) known.set(trial.number, { attemptSeconds: 0, isSettled: true });
     if (trial.status === 'running' && verb !== 'suspend') await submit(deps, log, trial, id);
     return;
   }

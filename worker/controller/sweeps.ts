@@ -1,7 +1,7 @@
 // Drives every open sweep, each in its turn: what it does is in lib/sweeps/drive.ts. Any number of controllers may do so at once.
 import { isAppError } from '../../lib/errors.js';
 import type { Store } from '../../lib/store/index.js';
-import { type DriveDeps, driveSweep, type Settled } from '../../lib/sweeps/drive.js';
+import { type DriveDeps, driveSweep, type Known } from '../../lib/sweeps/drive.js';
 import { loadSweep, openLog, type SweepLog, type SweepRecord } from '../../lib/sweeps/log.js';
 import { OPEN_SWEEPS_PREFIX } from '../../lib/sweeps/names.js';
 
@@ -12,7 +12,7 @@ export interface SweepDriver {
 
 interface Driven {
   log: SweepLog;
-  settled: Settled;
+  known: Known;
 }
 
 /** @param onOver is told of each sweep that is over */
@@ -25,10 +25,10 @@ export function makeSweepDriver(deps: DriveDeps & { store: Store }, onOver: (rec
       const record = await loadSweep(deps.store, id);
       // Not acknowledged: whoever sends it is still at it, or never came to it.
       if (!record) return;
-      mine = { log: await openLog(deps, record), settled: new Map() };
+      mine = { log: await openLog(deps, record), known: new Map() };
       driven.set(id, mine);
     }
-    if (!(await driveSweep(deps, mine.log, mine.settled))) return;
+    if (!(await driveSweep(deps, mine.log, mine.known))) return;
     driven.delete(id);
     onOver(mine.log.record);
   }
