@@ -5,7 +5,7 @@ import { isAppError, type Problem } from '../errors.js';
 import { admitSpec, refusal } from '../jobs/admission.js';
 import { limitProblems } from '../jobs/spec/schema-problems.js';
 import type { Store } from '../store/index.js';
-import { resolveSweep } from '../sweeps/resolve.js';
+import { admitSweep } from '../sweeps/admission.js';
 import { type ResolvedSchedule, resolveSchedule } from './resolve.js';
 
 export type AdmittedSchedule = Exclude<ResolvedSchedule, { problems: unknown }>;
@@ -16,8 +16,8 @@ export async function admitSchedule(body: unknown, { places, store, now }: { pla
   const { job, sweep } = isObject(body) ? body : {};
   const problems = [
     ...('problems' in resolved ? resolved.problems : []),
-    ...(isObject(job) ? inside('job', await problemsOfJob(job, places, store)) : []),
-    ...(isObject(sweep) ? inside('sweep', problemsOfSweep(sweep)) : []),
+    ...(isObject(job) ? inside('job', await problemsOf(admitSpec(job, places, store))) : []),
+    ...(isObject(sweep) ? inside('sweep', await problemsOf(admitSweep(sweep, places, store))) : []),
   ];
   if ('problems' in resolved || problems.length > 0) throw refusal(limitProblems(problems));
   return resolved;
@@ -26,17 +26,13 @@ export async function admitSchedule(body: unknown, { places, store, now }: { pla
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
 const inside = (field: string, problems: readonly Problem[]): Problem[] => problems.map((problem) => ({ ...problem, param: problem.param === '' ? field : `${field}.${problem.param}` }));
 
-async function problemsOfJob(job: unknown, places: DataPlaces, store: Store): Promise<readonly Problem[]> {
+/** What is wrong with what is inside; nothing where it would be taken in. */
+async function problemsOf(admission: Promise<unknown>): Promise<readonly Problem[]> {
   try {
-    await admitSpec(job, places, store);
+    await admission;
     return [];
   } catch (error) {
     if (!isAppError(error) || error.retryable || error.details.length === 0) throw error;
     return error.details;
   }
-}
-
-function problemsOfSweep(sweep: unknown): readonly Problem[] {
-  const resolved = resolveSweep(sweep);
-  return 'problems' in resolved ? resolved.problems : [];
 }

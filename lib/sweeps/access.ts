@@ -9,10 +9,10 @@ import { inParallel, makeRecent } from '../jobs/recent.js';
 import type { Store } from '../store/index.js';
 import type { SweepVerb } from './events.js';
 import { sayToSweep } from './control.js';
-import { isWorkedOn } from './drive.js';
+import { currentStatus } from './drive.js';
 import { loadSweep, openLog, requireSweep, type SweepLog, type SweepRecord } from './log.js';
 import { isSweepId, trialId, trialJob } from './names.js';
-import { isOver, sweepStatus, type TrialState } from './state.js';
+import { isOver, type TrialState } from './state.js';
 import { importanceView, type SeenSweep, sweepListItem, sweepView, trialView } from './view.js';
 
 /** All reject with AppError not_found for an unknown sweep, and store_unavailable. */
@@ -73,8 +73,7 @@ export function makeSweepAccess(deps: SweepAccessDeps): SweepAccess {
 
   async function seen({ log: { record, rules, warnings, state } }: Opened): Promise<SeenSweep> {
     const now = state();
-    const owned = now.end === null && now.verb === 'suspend' && (await isWorkedOn(store, record.id, now));
-    return { record, rules, warnings, state: now, status: sweepStatus(now, owned) };
+    return { record, rules, warnings, state: now, status: await currentStatus(store, record.id, now) };
   }
 
   /** Time in attempts of all trials' jobs; of those that are over it is read once. */

@@ -2,6 +2,7 @@
 // done twice, by anybody: a trial's job has its id from the sweep, and verbs that hold already change nothing.
 import type { Head, JobRecord } from '../contract/records.js';
 import type { JobSpecInput } from '../contract/spec.js';
+import type { SweepStatus } from '../contract/sweep-views.js';
 import { isAppError } from '../errors.js';
 import type { Admission } from '../jobs/admission.js';
 import { type ControlDeps, goOnUntil, sayVerb } from '../jobs/control.js';
@@ -17,7 +18,7 @@ import type { SweepEvent } from './events.js';
 import type { SweepLog } from './log.js';
 import { openSweepKey, trialId, trialJob } from './names.js';
 import { applyParams } from './paths.js';
-import { isOver, type SweepState, type TrialState } from './state.js';
+import { isOver, type SweepState, sweepStatus, type TrialState } from './state.js';
 
 export interface DriveDeps extends ControlDeps {
   store: Store;
@@ -174,6 +175,11 @@ function trialSpec({ rules: { spec, template } }: SweepLog, params: Params): Job
   if (template === null) throw new Error('its trials are no jobs');
   const job = applyParams(template, params);
   return { ...job, run: { max_failures: spec.failure.retries, ...job.run } };
+}
+
+/** What is seen of a sweep from outside. @throws AppError store_unavailable */
+export async function currentStatus(store: HeadDeps['store'], sweep: string, state: SweepState): Promise<SweepStatus> {
+  return sweepStatus(state, state.end === null && state.verb === 'suspend' && (await isWorkedOn(store, sweep, state)));
 }
 
 /** Whether a worker has one of its trials. */

@@ -3,7 +3,7 @@
 import type { Clock } from '../../lib/clock.js';
 import type { ScheduleReference } from '../../lib/contract/records.js';
 import { isAppError } from '../../lib/errors.js';
-import { type Admission, refusal } from '../../lib/jobs/admission.js';
+import type { Admission } from '../../lib/jobs/admission.js';
 import { type ControlDeps, sayVerb } from '../../lib/jobs/control.js';
 import { glanceAtHead } from '../../lib/jobs/head.js';
 import { makeRecent } from '../../lib/jobs/recent.js';
@@ -13,17 +13,19 @@ import type { RunState } from '../../lib/schedules/decide.js';
 import type { TickDeps } from '../../lib/schedules/fires.js';
 import { makeTicker, type Ticker, type TickerTiming } from '../../lib/schedules/ticker.js';
 import type { Store } from '../../lib/store/index.js';
-import { isWorkedOn } from '../../lib/sweeps/drive.js';
+import type { SweepAdmission } from '../../lib/sweeps/admission.js';
+import { sayToSweep } from '../../lib/sweeps/control.js';
+import { currentStatus } from '../../lib/sweeps/drive.js';
 import { createSweep, loadSweep, openLog, type SweepLog } from '../../lib/sweeps/log.js';
 import { openSweepKey } from '../../lib/sweeps/names.js';
-import { resolveSweep } from '../../lib/sweeps/resolve.js';
-import { sweepStatus } from '../../lib/sweeps/state.js';
 
 export interface ScheduleRunDeps extends ControlDeps {
   store: Store;
   clock: Clock;
   /** What a spec makes of itself before it is taken in. @throws AppError */
   admit(spec: unknown): Promise<Admission>;
+  /** The same of a sweep. @throws AppError */
+  admitSweep(spec: unknown): Promise<SweepAdmission>;
   /** Lets a job's owner know that HEAD wants something new. */
   nudge(job: string): void;
 }
@@ -62,9 +64,7 @@ export function makeRunCalls(deps: ScheduleRunDeps): Pick<TickDeps, 'start' | 's
   }
 
   async function startSweep(id: string, body: unknown, schedule: ScheduleReference): Promise<void> {
-    const resolved = resolveSweep(body);
-    if ('problems' in resolved) throw refusal(resolved.problems);
-    await createSweep(deps, { id, created_at: deps.clock.now().toISOString(), spec: resolved.spec, schedule });
+    await createSweep(deps, { id, created_at: deps.clock.now().toISOString(), spec: (await deps.admitSweep(body)).spec, schedule });
   }
 
   /** As it is now; null where there is no such sweep. */
@@ -87,7 +87,7 @@ export function makeRunCalls(deps: ScheduleRunDeps): Pick<TickDeps, 'start' | 's
     const state = log.state();
     // It has ended, and its jobs have not all.
     if (state.end !== null && (await store.head(openSweepKey(id))) !== null) return 'active';
-    const status = sweepStatus(state, state.verb === 'suspend' && state.end === null && (await isWorkedOn(store, id, state)));
+    const status = await currentStatus(store, id, state);
     switch (status) {
       case 'succeeded':
       case 'failed':
@@ -109,8 +109,7 @@ export function makeRunCalls(deps: ScheduleRunDeps): Pick<TickDeps, 'start' | 's
 
   async function stopSweep(id: string, verb: 'suspend' | 'cancel'): Promise<void> {
     const log = await sweepLog(id);
-    // whoever wrote first may have said it, or ended it
-    while (log && log.state().end === null && log.state().verb !== verb && log.state().verb !== 'cancel') await log.append({ type: 'said', verb });
+    if (log) await unlessOver(sayToSweep(log, verb));
   }
 
   return {
@@ -140,11 +139,16 @@ async function stateOfJob(store: Store, id: string): Promise<RunState> {
 
 /** One that is over, or about to be cancelled, is left alone. */
 async function stopJob(deps: ScheduleRunDeps, id: string, how: 'pause' | 'cancel'): Promise<void> {
+  if (await unlessOver(sayVerb(deps, id, how, 'schedule'))) deps.nudge(id);
+}
+
+/** Whether it was said; false to what is over, about to be, or was never there. */
+async function unlessOver(said: Promise<unknown>): Promise<boolean> {
   try {
-    await sayVerb(deps, id, how, 'schedule');
+    await said;
+    return true;
   } catch (error) {
     if (!isAppError(error, 'invalid_state') && !isAppError(error, 'not_found')) throw error;
-    return;
+    return false;
   }
-  deps.nudge(id);
 }

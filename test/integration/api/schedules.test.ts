@@ -12,6 +12,7 @@ import type { Fire, Schedule } from '../../../lib/contract/schedule.js';
 import { admitSpec } from '../../../lib/jobs/admission.js';
 import { silentLog } from '../../../lib/log.js';
 import { tickSchedule } from '../../../lib/schedules/fires.js';
+import { admitSweep } from '../../../lib/sweeps/admission.js';
 import { makeRunCalls } from '../../../worker/controller/schedules.js';
 import { SPEC, startApi, type TestApi } from '../../support/api.js';
 
@@ -38,7 +39,8 @@ async function created(api: TestApi, changes: object = {}): Promise<Schedule> {
 /** One look at a schedule, as a controller takes it. */
 function tick(api: TestApi, id: string) {
   const deps = { store: api.store, clock: systemClock, tickets: api.queue.tickets, log: silentLog };
-  const calls = makeRunCalls({ ...deps, nudge: () => undefined, admit: (spec) => admitSpec(spec, { roots: [api.dataRoot], buckets: null }, api.store) });
+  const places = { roots: [api.dataRoot], buckets: null };
+  const calls = makeRunCalls({ ...deps, nudge: () => undefined, admit: (spec) => admitSpec(spec, places, api.store), admitSweep: (spec) => admitSweep(spec, places, api.store) });
   return tickSchedule({ ...deps, ...calls }, id, new Date());
 }
 const firesOf = async (api: TestApi, id: string): Promise<Fire[]> => (await call(api, 'GET', `/${id}/fires?limit=100`)).json<{ data: Fire[] }>().data;
@@ -259,6 +261,19 @@ describe('triggering', () => {
     await tick(api, id);
     expect((await firesOf(api, id)).map(({ outcome }) => outcome)).toEqual(['started']);
     expect((await call(api, 'GET', `/${id}`)).json<Schedule>()).toMatchObject({ running: [{ id: fire!.run!.id }], buffered: [expect.any(String)] });
+  });
+
+  it('takes a sweep in as if it were sent by itself: what is not possible is refused, and its last rung is the end of the training', async () => {
+    const api = await startApi();
+    const { job: _job, ...rest } = NIGHTLY;
+    const external = await call(api, 'POST', '', { ...rest, sweep: { method: 'random', metric: { name: 'x' }, parameters: { a: { min: 0.5, max: 1 } } } });
+    expect([external.statusCode, external.json<{ error: { details: { param: string }[] } }>().error.details.map(({ param }) => param)]).toEqual([400, ['sweep.execution']]);
+    const { id } = (await call(api, 'POST', '', { ...rest, sweep: { ...SWEEP, metric: { name: 'loss' }, early_terminate: { type: 'asha', min_iter: 1 } } })).json<Schedule>();
+    await call(api, 'POST', `/${id}/trigger`);
+    await tick(api, id);
+    const [fire] = await firesOf(api, id);
+    const { spec } = JSON.parse((await api.store.get(`sweeps/${fire!.run!.id}/sweep.json`))!.body.toString()) as { spec: { early_terminate: { max_iter: number | null } } };
+    expect(spec.early_terminate.max_iter).toBeGreaterThan(1);
   });
 
   it('records why it was refused, if the job cannot be taken in any more', async () => {
