@@ -1,6 +1,7 @@
 // What the server is built from, and what its routes share: one job access, one list of jobs, one registry of metrics.
 import { monotonicFactory } from 'ulid';
 import type { Clock } from '../lib/clock.js';
+import { isAppError } from '../lib/errors.js';
 import type { DataPlaces } from '../lib/data/places.js';
 import { type JobAccess, makeJobAccess } from '../lib/jobs/access.js';
 import type { ControlDeps } from '../lib/jobs/control.js';
@@ -60,6 +61,8 @@ export interface RouteDeps {
   control: ControlDeps;
   sweeps: SweepAccess;
   follower: Follower;
+  /** Lets whoever lives know that a job, sweep or schedule was changed; those who do not hear of it look by themselves, a little later. */
+  tell(id: string): Promise<void>;
   /** Ids of one process sort by the order in which they were made. */
   newJobId(): string;
   newScheduleId(): string;
@@ -87,6 +90,11 @@ export function makeRouteDeps({ store, queue, clock, log, places, limits, versio
     control: { store, clock, tickets: queue.tickets, log },
     follower: makeFollower({ access, journal: queue.journal, clock, pollMs: timing.streamPollMs }),
     sweeps: makeSweepAccess({ store, clock }),
+    tell: async (id) => {
+      await queue.control.nudge(id).catch((error: unknown) => {
+        if (!isAppError(error, 'queue_unavailable')) log.warn({ id, err: error }, 'nobody was nudged');
+      });
+    },
     newJobId: () => `job_${ulid()}`,
     newSweepId: () => `swp_${ulid()}`,
     newScheduleId: () => `sch_${ulid()}`,

@@ -24,14 +24,7 @@ const DEFAULT_GRACE_SECONDS = 30;
 const FULL_RETRY_SECONDS = 60;
 
 export function makeJobRoutes(deps: RouteDeps) {
-  const { access, listing, control, queue, store, sweeps } = deps;
-
-  /** What a verb changed is in HEAD; whoever lives hears of it now, and the rest looks at HEAD anyway. */
-  async function tell(id: string): Promise<void> {
-    await queue.control.nudge(id).catch((error: unknown) => {
-      if (!isAppError(error, 'queue_unavailable')) deps.log.warn({ job: id, err: error }, 'nobody was nudged');
-    });
-  }
+  const { access, listing, control, queue, store, sweeps, tell } = deps;
 
   async function accepted(id: string, reply: FastifyReply): Promise<Job> {
     await tell(id);

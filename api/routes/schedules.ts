@@ -1,7 +1,7 @@
 // Schedules over HTTP: create, list, read, replace, delete, and what users ask of them. What any of it means is in lib/schedules.
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { BackfillInput, DeletedSchedule, DueFire, FireRequests, PauseInput, Preview, Schedule, ScheduleHead, TriggerInput } from '../../lib/contract/schedule.js';
-import { AppError, isAppError } from '../../lib/errors.js';
+import { AppError } from '../../lib/errors.js';
 import { refusal } from '../../lib/jobs/admission.js';
 import { assertSameBody, bodySha256, findFirst, settleKey } from '../../lib/jobs/idempotency.js';
 import { admitSchedule } from '../../lib/schedules/admission.js';
@@ -26,17 +26,10 @@ const PRINCIPAL = 'api schedules';
 const PREVIEW_COUNT = 10;
 
 export function makeScheduleRoutes(deps: RouteDeps) {
-  const { store, clock, places } = deps;
+  const { store, clock, places, tell } = deps;
 
   const view = (id: string, head: ScheduleHead): Schedule => scheduleView(id, head, clock.now());
   const admit = (body: unknown) => admitSchedule(body ?? null, { places, store, now: clock.now() });
-
-  /** Best effort: controllers look for changes themselves, every ten seconds. */
-  async function tell(id: string): Promise<void> {
-    await deps.queue.control.nudge(id).catch((error: unknown) => {
-      if (!isAppError(error, 'queue_unavailable')) deps.log.warn({ schedule: id, err: error }, 'nobody was nudged');
-    });
-  }
 
   /** What was changed, once controllers have been told. */
   async function changed(id: string, change: Promise<ScheduleHead>): Promise<Schedule> {

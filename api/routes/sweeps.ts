@@ -17,10 +17,11 @@ type OfTrial = FastifyRequest<{ Params: { id: string; number: string } }>;
 const PRINCIPAL = 'api sweeps';
 
 export function makeSweepRoutes(deps: RouteDeps) {
-  const { sweeps, store, places } = deps;
+  const { sweeps, store, places, tell } = deps;
 
   const verb = (said: SweepVerb) => async (request: OfSweep, reply: FastifyReply) => {
     const sweep = await sweeps.say(request.params.id, said);
+    await tell(sweep.id);
     void reply.code(202);
     return sweep;
   };
@@ -32,6 +33,7 @@ export function makeSweepRoutes(deps: RouteDeps) {
       const repeat = await findSweep(deps, sent);
       const { record, replayed } = repeat ? { record: repeat, replayed: true } : await submitSweep(deps, { ...sent, id: deps.newSweepId(), spec: (await admitSweep(request.body, places, store)).spec });
       if (replayed) void reply.header('idempotent-replayed', 'true');
+      await tell(record.id);
       void reply.code(201).header('location', `/v1/sweeps/${record.id}`);
       return sweeps.sweep(record.id);
     },

@@ -9,6 +9,7 @@ import type { JobQueue, StallJanitor } from '../../lib/queue/index.js';
 import type { Store } from '../../lib/store/index.js';
 import { makeLiveness } from '../../lib/jobs/liveness.js';
 import { isScheduleId } from '../../lib/schedules/names.js';
+import { isSweepId } from '../../lib/sweeps/names.js';
 import type { ScheduleDriver } from './schedules.js';
 import type { SweepDriver } from './sweeps.js';
 
@@ -163,6 +164,7 @@ export function makeController({ name, store, queue, clock, log, sweeps, schedul
     // A verb may concern a job that nobody owns: then it is for the controller to carry out.
     nudge: (id) => {
       if (isScheduleId(id)) return schedules.changed(id);
+      if (isSweepId(id)) return sweeps.changed(id);
       void currentGen(id).then((gen) => gen !== null && attention.set(id, gen));
       void schedules.jobChanged(id);
     },

@@ -26,7 +26,7 @@ export interface ScheduleRunDeps extends ControlDeps {
   admit(spec: unknown): Promise<Admission>;
   /** The same of a sweep. @throws AppError */
   admitSweep(spec: unknown): Promise<SweepAdmission>;
-  /** Lets a job's owner know that HEAD wants something new. */
+  /** Lets a job's owner know that HEAD wants something new, and controllers of a new sweep. */
   nudge(job: string): void;
 }
 
@@ -65,6 +65,7 @@ export function makeRunCalls(deps: ScheduleRunDeps): Pick<TickDeps, 'start' | 's
 
   async function startSweep(id: string, body: unknown, schedule: ScheduleReference): Promise<void> {
     await createSweep(deps, { id, created_at: deps.clock.now().toISOString(), spec: (await deps.admitSweep(body)).spec, schedule });
+    deps.nudge(id);
   }
 
   /** As it is now; null where there is no such sweep. */

@@ -6,9 +6,14 @@ import { loadSweep, openLog, type SweepLog, type SweepRecord } from '../../lib/s
 import { OPEN_SWEEPS_PREFIX } from '../../lib/sweeps/names.js';
 
 export interface SweepDriver {
-  /** One look at every open sweep. @throws AppError store_unavailable */
+  /** One look at every open sweep that is known; now and then also at what others opened. @throws AppError store_unavailable */
   tick(signal: AbortSignal): Promise<void>;
+  /** Somebody says that there is a sweep, perhaps a new one: the next tick knows it. */
+  changed(sweep: string): void;
 }
+
+/** Between lists of all open sweeps: what is new is said, and only found by looking where it was not heard. */
+const LIST_EVERY_MS = 10_000;
 
 interface Driven {
   log: SweepLog;
@@ -18,6 +23,16 @@ interface Driven {
 /** @param onOver is told of each sweep that is over */
 export function makeSweepDriver(deps: DriveDeps & { store: Store }, onOver: (record: SweepRecord) => void): SweepDriver {
   const driven = new Map<string, Driven>();
+  let open = new Set<string>();
+  let listAtMs = 0;
+
+  async function list(): Promise<void> {
+    const found = new Set<string>();
+    for await (const key of deps.store.keys(OPEN_SWEEPS_PREFIX)) found.add(key.slice(OPEN_SWEEPS_PREFIX.length));
+    open = found;
+    listAtMs = deps.clock.now().getTime() + LIST_EVERY_MS;
+    for (const id of driven.keys()) if (!open.has(id)) driven.delete(id);
+  }
 
   async function drive(id: string): Promise<void> {
     let mine = driven.get(id);
@@ -30,15 +45,14 @@ export function makeSweepDriver(deps: DriveDeps & { store: Store }, onOver: (rec
     }
     if (!(await driveSweep(deps, mine.log, mine.known))) return;
     driven.delete(id);
+    open.delete(id);
     onOver(mine.log.record);
   }
 
   return {
     tick: async (signal) => {
-      const open = new Set<string>();
-      for await (const key of deps.store.keys(OPEN_SWEEPS_PREFIX)) open.add(key.slice(OPEN_SWEEPS_PREFIX.length));
-      for (const id of driven.keys()) if (!open.has(id)) driven.delete(id);
-      for (const id of open) {
+      if (deps.clock.now().getTime() >= listAtMs) await list();
+      for (const id of [...open]) {
         if (signal.aborted) return;
         try {
           await drive(id);
@@ -50,5 +64,6 @@ export function makeSweepDriver(deps: DriveDeps & { store: Store }, onOver: (rec
         }
       }
     },
+    changed: (sweep) => void open.add(sweep),
   };
 }
