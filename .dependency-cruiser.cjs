@@ -3,7 +3,7 @@
 
 /** lib, from the bottom up: a row may import its own row and those above it in this list. */
 const libFromTheBottom = [
-  ['contract', 'wasm', 'errors\\.ts', 'clock\\.ts', 'log\\.ts', 'config\\.ts', 'process-memory\\.ts', 'start-up\\.ts', 'sha256\\.ts'],
+  ['contract', 'wasm', 'errors\\.ts', 'clock\\.ts', 'log\\.ts', 'config\\.ts', 'process-memory\\.ts', 'start-up\\.ts', 'sha256\\.ts', 'derived-id\\.ts'],
   ['model', 'training', 'data'],
   ['store'],
   ['checkpoints'],

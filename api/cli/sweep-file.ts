@@ -10,13 +10,18 @@ export function parseSweepFile(text: string, file: string): unknown {
   const [problem] = document.errors;
   if (problem) throw usageError(file, `is neither YAML nor JSON: ${problem.message.split('\n')[0]}`);
   if (!isMap(document.contents)) throw usageError(file, 'is no sweep: an object is expected');
-  const parameters = document.contents.get('parameters');
-  if (isMap(parameters)) markReals(parameters);
+  markRealBounds(document.contents);
   try {
     return document.toJS({ maxAliasCount: 100 }) as unknown;
   } catch (error) {
     throw usageError(file, `cannot be read: ${(error as Error).message}`);
   }
+}
+
+/** Says of a sweep's parameters what JSON cannot. */
+export function markRealBounds(sweep: YAMLMap): void {
+  const parameters = sweep.get('parameters');
+  if (isMap(parameters)) markReals(parameters);
 }
 
 /** Every parameter, in groups too, that has a bound with a decimal point or an exponent and no distribution becomes a uniform one. */

@@ -2,7 +2,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Job } from '../../lib/contract/job.js';
 import type { Head } from '../../lib/contract/records.js';
-import { AppError, isAppError } from '../../lib/errors.js';
+import { AppError } from '../../lib/errors.js';
 import { asJobId } from '../../lib/jobs/access.js';
 import { admitSpec, dryRun, findRepeat } from '../../lib/jobs/admission.js';
 import { retryJob, sayVerb, type Verb } from '../../lib/jobs/control.js';

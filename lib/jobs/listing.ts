@@ -25,16 +25,17 @@ export interface ListQuery {
   limit: number;
 }
 
-export interface JobPage {
-  items: JobListItem[];
+/** A page of a list, newest first. */
+export interface Page<T> {
+  items: T[];
   hasMore: boolean;
-  /** Where the next page goes on; null if nothing was looked at. May be a job that did not match. */
+  /** Where the next page goes on; null if nothing was looked at. May be one that did not match. */
   lastId: string | null;
 }
 
 export interface JobListing {
   /** @throws AppError invalid_cursor (no such job), store_unavailable */
-  list(query: ListQuery): Promise<JobPage>;
+  list(query: ListQuery): Promise<Page<JobListItem>>;
   /** Whether so many jobs are not over. @throws AppError store_unavailable */
   isFull(openJobs: number): Promise<boolean>;
   /** This process took a job in, or started a new generation of it: the next list shows it. */

@@ -2,6 +2,7 @@
 import type { ScheduleListItem } from '../contract/schedule.js';
 import type { Clock } from '../clock.js';
 import { AppError } from '../errors.js';
+import type { Page } from '../jobs/listing.js';
 import { inParallel } from '../jobs/recent.js';
 import type { Store } from '../store/index.js';
 import { parseScheduleKey, SCHEDULES_PREFIX } from './names.js';
@@ -16,19 +17,12 @@ export interface SchedulesQuery {
   limit: number;
 }
 
-export interface SchedulePage {
-  items: ScheduleListItem[];
-  hasMore: boolean;
-  /** Where the next page goes on; may be a schedule that did not match. */
-  lastId: string | null;
-}
-
 /** Reads for one answer, whatever the name; then the page ends early and says that there is more. */
 const READS_MAX = 1_000;
 const READ_WIDTH = 16;
 
 /** @throws AppError invalid_cursor (no such schedule), store_unavailable */
-export async function listSchedules({ store, clock }: { store: Pick<Store, 'get' | 'keys'>; clock: Pick<Clock, 'now'> }, { name, after, limit }: SchedulesQuery): Promise<SchedulePage> {
+export async function listSchedules({ store, clock }: { store: Pick<Store, 'get' | 'keys'>; clock: Pick<Clock, 'now'> }, { name, after, limit }: SchedulesQuery): Promise<Page<ScheduleListItem>> {
   const ids: string[] = [];
   for await (const key of store.keys(SCHEDULES_PREFIX)) {
     const id = parseScheduleKey(key);

@@ -2,6 +2,7 @@
 // and with a filter what it passes over.
 import type { SweepListItem, SweepStatus } from '../contract/sweep-views.js';
 import { AppError } from '../errors.js';
+import type { Page } from '../jobs/listing.js';
 import { inParallel } from '../jobs/recent.js';
 import type { Store } from '../store/index.js';
 import type { SweepAccess } from './access.js';
@@ -16,19 +17,12 @@ export interface SweepListQuery {
   limit: number;
 }
 
-export interface SweepPage {
-  items: SweepListItem[];
-  hasMore: boolean;
-  /** Where the next page goes on; null if nothing was looked at. May be a sweep that did not match. */
-  lastId: string | null;
-}
-
 /** Sweeps looked at for one answer, whatever the filters; then the page ends early and says that there is more. */
 const LOOKS_MAX = 500;
 const READ_WIDTH = 8;
 
 /** @throws AppError invalid_cursor (no such sweep), store_unavailable */
-export async function listSweeps({ store, sweeps }: { store: Pick<Store, 'head' | 'keys'>; sweeps: Pick<SweepAccess, 'item'> }, query: SweepListQuery): Promise<SweepPage> {
+export async function listSweeps({ store, sweeps }: { store: Pick<Store, 'head' | 'keys'>; sweeps: Pick<SweepAccess, 'item'> }, query: SweepListQuery): Promise<Page<SweepListItem>> {
   const { after, limit } = query;
   if (after !== null && (!isSweepId(after) || !(await store.head(newestSweepKey(after))))) throw new AppError('invalid_cursor', `after: there is no sweep ${JSON.stringify(after.slice(0, 64))}`, { param: 'after' });
   const items: SweepListItem[] = [];

@@ -5,8 +5,7 @@
 //   sweeps/<id>/sweep.json           the resolved spec; its existence is the acknowledgement
 //   sweeps/<id>/log/<n>.json         what was seen and decided, in order; each created once
 //   sweeps/<id>/states/<n>.json      what the log makes of the sweep up to that entry; derived, for those who begin in the middle
-import { createHash } from 'node:crypto';
-import { encodeTime } from 'ulid';
+import { derivedUlid, ULID_ALPHABET } from '../derived-id.js';
 
 const padded = (n: number): string => String(n).padStart(10, '0');
 
@@ -19,9 +18,8 @@ export const statesPrefix = (sweep: string): string => `sweeps/${sweep}/states/`
 export const stateKey = (sweep: string, n: number): string => `${statesPrefix(sweep)}${padded(n)}.json`;
 
 export const NEWEST_SWEEPS_PREFIX = 'newest-sweeps/';
-const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
 /** Its own inverse: each character becomes the one as far from the other end. */
-const mirrored = (ulid: string): string => Array.from(ulid, (character) => ALPHABET[ALPHABET.length - 1 - ALPHABET.indexOf(character)]).join('');
+const mirrored = (ulid: string): string => Array.from(ulid, (character) => ULID_ALPHABET[ULID_ALPHABET.length - 1 - ULID_ALPHABET.indexOf(character)]).join('');
 export const newestSweepKey = (sweep: string): string => `${NEWEST_SWEEPS_PREFIX}${mirrored(sweep.slice('swp_'.length))}`;
 /** The sweep of such a key. */
 export const sweepOfNewest = (key: string): string => `swp_${mirrored(key.slice(NEWEST_SWEEPS_PREFIX.length))}`;
@@ -32,8 +30,4 @@ export const isSweepId = (text: string): boolean => SWEEP_ID.test(text);
 export const trialId = (sweep: string, trial: number): string => `${sweep}.${trial}`;
 
 /** A trial's job: the same whoever submits it, and in the order of jobs where its beginning puts it. */
-export function trialJob(sweep: string, trial: { number: number; started_at: string }): string {
-  const digest = createHash('sha256').update(trialId(sweep, trial.number)).digest();
-  const random = Array.from(digest.subarray(0, 16), (byte) => ALPHABET[byte & 31]).join('');
-  return `job_${encodeTime(Date.parse(trial.started_at), 10).toLowerCase()}${random}`;
-}
+export const trialJob = (sweep: string, trial: { number: number; started_at: string }): string => `job_${derivedUlid(Date.parse(trial.started_at), trialId(sweep, trial.number))}`;

@@ -4,7 +4,7 @@ import type { SweepStatus, TrialStatus } from '../contract/sweep-views.js';
 import type { Params } from './dimension.js';
 import type { Decision, LogEntry, SweepVerb, Why } from './events.js';
 import { ladderOf } from './ladder.js';
-import { enterRung, leaveRung, type Rung } from './stoppers/rungs.js';
+import { emptyRungs, enterRung, leaveRung, leaveRungs, type Rung } from './stoppers/rungs.js';
 import { bestOf, compareValues, type Goal, type Value } from './stoppers/ranking.js';
 
 export interface TrialState {
@@ -39,7 +39,7 @@ export interface SweepState {
 }
 
 export function emptySweep(spec: SweepSpec): SweepState {
-  return { entries: 0, verb: 'resume', spent: null, end: null, ended_at: null, trials: [], rungs: ladderOf(spec).map((resources) => resources.map((resource) => ({ resource, entries: [] }))), failed: 0, skipped: 0 };
+  return { entries: 0, verb: 'resume', spent: null, end: null, ended_at: null, trials: [], rungs: ladderOf(spec).map(emptyRungs), failed: 0, skipped: 0 };
 }
 
 export const goalOf = ({ metric }: SweepSpec): Goal => metric?.goal ?? 'minimize';
@@ -67,8 +67,7 @@ export function afterEvent(spec: SweepSpec, state: SweepState, event: LogEntry['
       if (!trial || isOver(trial)) return state;
       const ended = withTrial(state, number, { status: outcome, ...(outcome === 'succeeded' ? { value } : {}) });
       // One that ended on the way to a rung never got there; at the last rung its end counts as its value there.
-      const { rungs } = ended;
-      const left = rungs[trial.bracket]!.reduce((all, { entries }, rung) => (entries.some((entry) => entry.trial === number && entry.waiting) ? leaveRung(all, rung, number) : all), rungs[trial.bracket]!);
+      const left = leaveRungs(ended.rungs[trial.bracket]!, number);
       const last = left.length - 1;
       const isWhole = last >= 0 && (trial.upTo === null || trial.upTo === left[last]!.resource);
       const whole = outcome === 'succeeded' && isWhole ? leaveRung(enterRung(left, last, { trial: number, value }, goalOf(spec)), last, number) : left;
@@ -101,7 +100,7 @@ export function afterDecision(state: SweepState, decision: Decision, event: numb
     case 'complete':
     case 'cancel': {
       const trial = state.trials[decision.trial]!;
-      const rungs = state.rungs[trial.bracket]!.reduce((all, { entries }, rung) => (entries.some((entry) => entry.trial === trial.number && entry.waiting) ? leaveRung(all, rung, trial.number) : all), state.rungs[trial.bracket]!);
+      const rungs = leaveRungs(state.rungs[trial.bracket]!, trial.number);
       const status = { prune: 'pruned', complete: 'succeeded', cancel: 'cancelled' } as const;
       return withTrial(withRungs(state, trial.bracket, rungs), trial.number, { status: status[decision.type], why: [...trial.why, because] });
     }

@@ -15,6 +15,7 @@ import type * as ReconcileModule from '../../lib/jobs/reconcile.js';
 import type * as TicketModule from '../../lib/queue/ticket.js';
 import type { ErrorCode } from '../../lib/errors.js';
 import type { Store } from '../../lib/store/index.js';
+import { makeXorshift } from '../support/xorshift.js';
 
 export interface Protocol {
   commit: typeof CommitModule;
@@ -42,19 +43,6 @@ const JOB = 'job_00000000000000000000000000';
 /** Micro-batches of the whole training; a window is two. */
 const TOTAL = 8;
 
-/** xorshift32: seeds of a run only. */
-function makeRandom(seed: number): () => number {
-  let state = (Math.imul(seed + 1, 0x9e3779b1) ^ 0x6a09e667) >>> 0 || 1;
-  return () => {
-    state ^= state << 13;
-    state >>>= 0;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    state >>>= 0;
-    return state / 0x100000000;
-  };
-}
-
 interface StoredValue {
   body: Buffer;
   etag: string;
@@ -72,7 +60,7 @@ interface Proc {
 }
 
 export async function simulate(protocol: Protocol, seed: number): Promise<WorldResult> {
-  const random = makeRandom(seed);
+  const random = makeXorshift((Math.imul(seed + 1, 0x9e3779b1) ^ 0x6a09e667) >>> 0 || 1);
   const chance = (p: number): boolean => random() < p;
   const pick = <T>(values: readonly T[]): T => values[Math.floor(random() * values.length)]!;
 

@@ -31,7 +31,7 @@ export function makeFigures(course: Course, start: number, startedMs: number, no
   let committed = start;
   let trainMs = 0;
   let last: UpdateRow | null = null;
-  const told = { executed: 0, executedSeconds: 0, kept: 0, keptSeconds: 0, wasted: 0, wastedSeconds: 0 };
+  let told = { executed_micro_batches: 0, executed_seconds: 0, kept_micro_batches: 0, kept_seconds: 0, wasted_micro_batches: 0, wasted_seconds: 0 };
   const secondsOf = (microBatches: number): number => (executed === 0 ? 0 : (microBatches * trainMs) / executed / 1_000);
   const figures: Figures = {
     timings: { detect_ms: waited.detectMs, queue_ms: waited.queueMs, load_ms: 0, warmup_ms: 0, train_ms: 0, save_ms: 0 },
@@ -53,14 +53,13 @@ export function makeFigures(course: Course, start: number, startedMs: number, no
       // Of what is not kept yet nobody knows whether it will be; of a worker that vanishes, its successor tells the rest.
       const over = account !== undefined;
       const kept = executedMicroBatches - wastedMicroBatches;
-      const keptSeconds = Math.max(told.keptSeconds, executedSeconds - wastedSeconds);
-      const now = { executed: over ? executedMicroBatches : kept, executedSeconds: over ? executedSeconds : keptSeconds, kept, keptSeconds, wasted: over ? wastedMicroBatches : 0, wastedSeconds: over ? wastedSeconds : 0 };
-      const gains: Tallies = {
-        executed_micro_batches: now.executed - told.executed, executed_seconds: now.executedSeconds - told.executedSeconds,
-        kept_micro_batches: now.kept - told.kept, kept_seconds: now.keptSeconds - told.keptSeconds,
-        wasted_micro_batches: now.wasted - told.wasted, wasted_seconds: now.wastedSeconds - told.wastedSeconds,
+      const keptSeconds = Math.max(told.kept_seconds, executedSeconds - wastedSeconds);
+      const now = {
+        executed_micro_batches: over ? executedMicroBatches : kept, executed_seconds: over ? executedSeconds : keptSeconds, kept_micro_batches: kept, kept_seconds: keptSeconds,
+        wasted_micro_batches: over ? wastedMicroBatches : 0, wasted_seconds: over ? wastedSeconds : 0,
       };
-      Object.assign(told, now);
+      const gains = Object.fromEntries(Object.entries(now).map(([name, sum]) => [name, sum - told[name as keyof typeof now]])) as Tallies;
+      told = now;
       return gains;
     },
     trainSeconds: (upTo) => secondsOf(Math.min(executed, Math.max(0, upTo - start))),

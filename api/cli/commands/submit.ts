@@ -1,7 +1,7 @@
 // `pawl submit`: a spec from a file or standard input, changed by --set, sent once however often it is tried.
-import { readFile } from 'node:fs/promises';
 import { messageOf } from '../../../lib/errors.js';
 import { type AddCommands, type CliContext, command, usageError, withExamples } from '../context.js';
+import { fileName, readText } from '../document-file.js';
 import { watchJob } from './watch.js';
 
 interface SubmitOptions {
@@ -38,16 +38,11 @@ export const addSubmit: AddCommands = (program, context) => {
 };
 
 async function readSpec(file: string, context: CliContext): Promise<unknown> {
-  let text: string;
-  try {
-    text = file === '-' ? await context.readInput() : await readFile(file, 'utf8');
-  } catch (error) {
-    throw usageError(file, `cannot be read: ${messageOf(error)}`);
-  }
+  const text = await readText(file, context);
   try {
     return JSON.parse(text) as unknown;
   } catch (error) {
-    throw usageError(file === '-' ? 'standard input' : file, `is not JSON: ${messageOf(error)}`);
+    throw usageError(fileName(file), `is not JSON: ${messageOf(error)}`);
   }
 }
 

@@ -1,11 +1,10 @@
 // Sweeps: `sweep start`, `show`, `trials`, `best`, `ls`, and telling one what to do.
-import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { pause } from '../../../lib/clock.js';
 import type { Sweep } from '../../../lib/contract/sweep-views.js';
-import { messageOf } from '../../../lib/errors.js';
 import type { SweepVerb } from '../../../lib/sweeps/events.js';
-import { type AddCommands, type CliContext, command, EXIT, limitOf, usageError, withExamples } from '../context.js';
+import { type AddCommands, type CliContext, command, EXIT, limitOf, withExamples } from '../context.js';
+import { fileName, readText } from '../document-file.js';
 import { parseSweepFile } from '../sweep-file.js';
 import { bestText, sweepDetails, sweepLine, sweepTable, trialTable } from '../sweep-text.js';
 
@@ -106,16 +105,7 @@ function addReading(sweep: Command, context: CliContext): void {
   withExamples(ls, ['pawl sweep ls --status running', 'pawl sweep ls --json']);
 }
 
-async function readSweep(file: string, context: CliContext): Promise<unknown> {
-  const from = file === '-' ? 'standard input' : file;
-  let text: string;
-  try {
-    text = file === '-' ? await context.readInput() : await readFile(file, 'utf8');
-  } catch (error) {
-    throw usageError(from, `cannot be read: ${messageOf(error)}`);
-  }
-  return parseSweepFile(text, from);
-}
+const readSweep = async (file: string, context: CliContext): Promise<unknown> => parseSweepFile(await readText(file, context), fileName(file));
 
 /** A line whenever something has changed, until it is over. */
 async function watchSweep(context: CliContext, id: string, json: boolean): Promise<void> {

@@ -19,10 +19,10 @@ export function priorValue(dimension: Dimension, u: number): JsonValue {
   return choices[index < 0 ? probabilities.findLastIndex((probability) => probability > 0) : index] as JsonValue;
 }
 
-/** Uniform on the coordinate, in its logarithm where `log`; each step has the half of the gap on either side. */
+/** Uniform on the coordinate, in its logarithm where `log`; each step has the half of the gap on either side, as far as there is a logarithm. */
 export function priorCoordinate({ low, high, log, step }: NumericDimension, u: number): number {
   const half = (step ?? 0) / 2;
-  const [from, to] = log ? [Math.log(low - half), Math.log(high + half)] : [low - half, high + half];
+  const [from, to] = log ? [Math.log(low > half ? low - half : low), Math.log(high + half)] : [low - half, high + half];
   const at = from + u * (to - from);
   const x = log ? Math.exp(at) : at;
   const onStep = step === null ? x : low + Math.round((x - low) / step) * step;

@@ -1,7 +1,8 @@
 // How a fork's parameters differ from its parent's: drawn anew, moved a little, or kept. Pure, its random numbers keyed. Which trial forks
 // from which is decided in pbt.ts.
 import { deriveKey, type Key, uniformAt } from '../../training/random.js';
-import type { CategoricalDimension, Dimension, JsonValue, NumericDimension, Params } from '../dimension.js';
+import type { Dimension, JsonValue, NumericDimension, Params } from '../dimension.js';
+import { priorValue } from '../samplers/prior.js';
 
 export interface PerturbOptions {
   /** That a parameter is drawn anew from its prior. */
@@ -38,17 +39,17 @@ function perturbOne(value: JsonValue, dimension: Dimension, { resampleProbabilit
   const draw = uniformAt(key, 1);
   switch (dimension.kind) {
     case 'numeric': {
-      if (resampled) return { value: dimension.toValue(drawCoordinate(dimension, draw)), change: { how: 'resampled' } };
+      if (resampled) return { value: priorValue(dimension, draw), change: { how: 'resampled' } };
       const factor = factors[draw < 0.5 ? 0 : 1];
       return { value: dimension.toValue(multiplied(dimension, dimension.toCoordinate(Number(value)), factor)), change: { how: 'multiplied', factor } };
     }
     case 'categorical': {
       const order = orderOf(dimension.choices);
       const place = order?.indexOf(value as number) ?? -1;
-      if (resampled) return { value: drawChoice(dimension, draw), change: { how: 'resampled' } };
+      if (resampled) return { value: priorValue(dimension, draw), change: { how: 'resampled' } };
       if (order === null) return { value, change: { how: 'kept' } };
       // a value that was given from outside has no neighbours
-      if (place < 0) return { value: drawChoice(dimension, draw), change: { how: 'resampled' } };
+      if (place < 0) return { value: priorValue(dimension, draw), change: { how: 'resampled' } };
       return { value: order[clip(place + (draw < 0.5 ? 1 : -1), 0, order.length - 1)]!, change: { how: 'neighbour' } };
     }
   }
@@ -57,22 +58,6 @@ function perturbOne(value: JsonValue, dimension: Dimension, { resampleProbabilit
 /** Choices that are all numbers have neighbours, the next greater and the next smaller one, in whatever order they were written; null: no order. */
 function orderOf(choices: readonly JsonValue[]): number[] | null {
   return choices.every((choice) => typeof choice === 'number') ? [...new Set(choices)].sort((a, b) => a - b) : null;
-}
-
-function drawChoice({ choices, probabilities }: CategoricalDimension, draw: number): JsonValue {
-  if (probabilities === null) return choices[Math.floor(draw * choices.length)]!;
-  let left = draw;
-  // the last one with a chance takes what rounding leaves over
-  return choices[probabilities.findIndex((p) => (left -= p) < 0)] ?? choices[probabilities.findLastIndex((p) => p > 0)]!;
-}
-
-/** The prior: uniform in x, or in ln x. With a step, every x has the cell of half a step to both sides, as the samplers have it. */
-function drawCoordinate(dimension: NumericDimension, draw: number): number {
-  const { low, high, log, step } = dimension;
-  const half = (step ?? 0) / 2;
-  const [from, to] = log ? [Math.log(low > half ? low - half : low), Math.log(high + half)] : [low - half, high + half];
-  const x = from + draw * (to - from);
-  return onGrid(dimension, log ? Math.exp(x) : x);
 }
 
 /** x·factor within the range. With a step it goes at least one, so that small integers move too. */

@@ -96,6 +96,11 @@ export function leaveRung(rungs: readonly Rung[], rung: number, trial: number): 
   });
 }
 
+/** With a trial that waits at no rung any more. */
+export function leaveRungs(rungs: readonly Rung[], trial: number): Rung[] {
+  return rungs.reduce<Rung[]>((left, { entries }, rung) => (entries.some((entry) => entry.trial === trial && entry.waiting) ? leaveRung(left, rung, trial) : left), [...rungs]);
+}
+
 function withEntries(rungs: readonly Rung[], rung: number, change: (entries: readonly RungEntry[]) => readonly RungEntry[]): Rung[] {
   return rungs.with(rung, { ...rungs[rung]!, entries: change(rungs[rung]!.entries) });
 }

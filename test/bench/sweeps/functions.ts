@@ -1,4 +1,5 @@
 // The functions that samplers are compared on: closed forms with known minima, on spaces like those of real sweeps. Pure.
+import { HARTMANN6_MINIMUM, mfHartmann6 } from '../../support/mf-hartmann6.js';
 import type { CategoricalDimension, Dimension, NumericDimension, Params } from '../../../lib/sweeps/dimension.js';
 
 /** A dimension that travels as JSON: the comparator is told the same space. Numbers are their own coordinates. */
@@ -39,28 +40,11 @@ const branin: TestFunction = {
   },
 };
 
-const HARTMANN_ALPHA = [1, 1.2, 3, 3.2];
-const HARTMANN_A = [
-  [10, 3, 17, 3.5, 1.7, 8],
-  [0.05, 10, 17, 0.1, 8, 14],
-  [3, 3.5, 1.7, 10, 17, 8],
-  [17, 8, 0.05, 10, 0.1, 14],
-];
-const HARTMANN_P = [
-  [0.1312, 0.1696, 0.5569, 0.0124, 0.8283, 0.5886],
-  [0.2329, 0.4135, 0.8307, 0.3736, 0.1004, 0.9991],
-  [0.2348, 0.1451, 0.3522, 0.2883, 0.3047, 0.665],
-  [0.4047, 0.8828, 0.8732, 0.5743, 0.1091, 0.0381],
-];
-
 const hartmann6: TestFunction = {
   name: 'hartmann6',
   variables: many(6, 0, 1),
-  minimum: -3.32237,
-  valueAt: (params) => {
-    const x = numbersIn(params);
-    return -HARTMANN_ALPHA.reduce((sum, alpha, i) => sum + alpha * Math.exp(-x.reduce((inner, value, j) => inner + HARTMANN_A[i]![j]! * (value - HARTMANN_P[i]![j]!) ** 2, 0)), 0);
-  },
+  minimum: HARTMANN6_MINIMUM,
+  valueAt: (params) => mfHartmann6(numbersIn(params), 1, { bias: 0, noise: 0 }, 0),
 };
 
 const sphere10: TestFunction = { name: 'sphere10', variables: many(10, -5, 5), minimum: 0, valueAt: (params) => numbersIn(params).reduce((sum, x) => sum + x * x, 0) };

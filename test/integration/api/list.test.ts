@@ -1,6 +1,7 @@
 // The list of jobs: order, pages, filters, and that it is right without Redis and for what other processes do.
 import { describe, expect, it } from 'vitest';
-import { type JobPage, makeJobListing } from '../../../lib/jobs/listing.js';
+import type { JobListItem } from '../../../lib/contract/job.js';
+import { makeJobListing, type Page } from '../../../lib/jobs/listing.js';
 import { makeJobAccess } from '../../../lib/jobs/access.js';
 import { type Clock, systemClock } from '../../../lib/clock.js';
 import { silentLog } from '../../../lib/log.js';
@@ -84,7 +85,7 @@ describe('the list of jobs', () => {
     let reads = 0;
     const counted: Pick<Store, 'get' | 'keys'> = { keys: (...args) => api.store.keys(...args), get: (...args) => (reads++, api.store.get(...args)) };
     const listing = anotherListing(api, counted);
-    const pages: JobPage[] = [];
+    const pages: Page<JobListItem>[] = [];
     for (let after: string | null = null; ; ) {
       const before = reads;
       const page = await listing.list({ ...ALL, statuses: ['failed'], after });

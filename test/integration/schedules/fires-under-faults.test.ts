@@ -8,6 +8,7 @@ import { openStore } from '../../../lib/store/open.js';
 import { faultsOfLedger, readLedger } from '../../support/schedules/ledger.js';
 import { asProcess, type Fault, Killed, makeFakeClock, makeMemoryStore, makeRuns, SCHEDULE, specOf, type WorldStore } from '../../support/schedules/world.js';
 import { makeTempDir } from '../../support/temp.js';
+import { makeXorshift } from '../../support/xorshift.js';
 
 const START = Date.UTC(2026, 4, 1, 12, 0, 30);
 const MINUTE_MS = 60_000;
@@ -68,15 +69,7 @@ const courses = fc.record({ policy: fc.constantFrom(...OVERLAP_POLICIES), seed: 
 
 /** Several controllers at once over a store that loses answers, some killed again and again; users' triggers, runs that end. */
 async function rush({ policy, seed }: Course, stores: readonly WorldStore[], rounds: number) {
-  let state = (seed ^ 0x9e3779b9) >>> 0 || 1;
-  const random = (): number => {
-    state ^= state << 13;
-    state >>>= 0;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    state >>>= 0;
-    return state / 0x1_0000_0000;
-  };
+  const random = makeXorshift((seed ^ 0x9e3779b9) >>> 0 || 1);
   const { clock, runs, calm, tick } = await setUp({ overlap_policy: policy, jitter: 15, catchup_window: 90 }, stores[0]);
   const struck: Record<string, number> = {};
   const fault = (): Fault => {

@@ -29,6 +29,7 @@ it('says all that is wrong at once, also inside of what is not an object or not 
 it('texts that are neither JSON nor YAML are refused with the place, and bombs do not go off', () => {
   expect(parseText('{"a": [1, true, null]}', 'x')).toEqual({ a: [1, true, null] });
   expect(parseText('a: 2026-01-01\nb: yes', 'x')).toEqual({ a: '2026-01-01', b: 'yes' });
+  expect(parseText('sweep: { parameters: { x: { min: 0.0, max: 1 } } }', 'x')).toEqual({ sweep: { parameters: { x: { min: 0, max: 1, distribution: 'uniform' } } } });
   expect(() => parseText('a: [1', 'x.yaml')).toThrow(/^x\.yaml: is neither JSON nor YAML: .*line 1/);
   expect(() => parseText('a: 1\na: 2', 'x.yaml')).toThrow(/unique/);
   expect(() => parseText('a: !!js/function x', 'x.yaml')).toThrow(/neither JSON nor YAML/);
