@@ -7,12 +7,12 @@ const processes = { pool: 'forks' as const, testTimeout: 60_000, hookTimeout: 12
 
 const exclude = testsToLeaveOut();
 
-// vitest takes one worker on two cores; the resume matrix keeps one core waiting most of the time, so it runs with two, after the rest
+// vitest takes one worker on two cores; what never looks at a clock (the protocol's interleavings, the resume matrix) runs with two, after the rest
 export default defineConfig({
   test: {
     projects: [
       { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 20_000, pool: 'threads' } },
-      { test: { name: 'protocol', include: ['test/protocol/**/*.test.ts'], pool: 'threads', testTimeout: 900_000 } },
+      { test: { name: 'protocol', include: ['test/protocol/**/*.test.ts'], pool: 'threads', testTimeout: 900_000, maxWorkers: 2, sequence: { groupOrder: 1 } } },
       { test: { name: 'integration', include: ['test/integration/**/*.test.ts'], exclude, ...processes } },
       // the engine's tests once more, on the other engine: a process has one
       { test: { name: 'wasm', include: ['test/integration/trainer/{gradients,keras,losses,window,regularization,slices,dropout,optimizers,state,weight-average}.test.ts'], env: { PAWL_TEST_ENGINE: 'wasm', PAWL_LANE_ENTRY: join(import.meta.dirname, 'dist/worker/trainer/engines/lanes/lane.js') }, ...processes } },
