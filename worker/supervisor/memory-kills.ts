@@ -1,5 +1,6 @@
-// Whether the kernel ends processes for want of memory: a trainer that is killed by it looks like any other SIGKILL.
-import { readFileSync } from 'node:fs';
+// Whether the kernel ends processes for want of memory, and which it takes first: a trainer that is killed by it looks like any other
+// SIGKILL.
+import { readFileSync, writeFileSync } from 'node:fs';
 
 /**
  * How often that happened so far in this process's control group, else on this machine; null where neither is told.
@@ -11,6 +12,18 @@ export function countMemoryKills(read: (path: string) => string | null = readOrN
     if (count !== undefined) return Number(count);
   }
   return null;
+}
+
+/**
+ * The kernel takes this process before its supervisor, which may be the larger one by what is counted: with half of all memory on top.
+ * Does nothing where there is no such file. https://docs.kernel.org/filesystems/proc.html (oom_score_adj, which anybody may raise)
+ */
+export function killFirst(pid: number): void {
+  try {
+    writeFileSync(`/proc/${pid}/oom_score_adj`, '500');
+  } catch {
+    // gone already, or not Linux
+  }
 }
 
 /** The files of this process's group, from /proc/self/cgroup; inside a container the group's path may be that of the host. */

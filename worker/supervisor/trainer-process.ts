@@ -5,6 +5,7 @@ import { createInterface } from 'node:readline';
 import type { Log } from '../../lib/log.js';
 import type { FromTrainer, ToTrainer } from '../protocol.js';
 import { trainerEnvironment, type TrainerSetup } from '../trainer-environment.js';
+import { killFirst } from './memory-kills.js';
 
 export interface TrainerExit {
   code: number | null;
@@ -65,6 +66,7 @@ export function makeTrainerPool({ entry, log, env }: TrainerPoolOptions): Traine
 
   function start(programKey: string, setup: TrainerSetup): Process {
     const child = fork(entry, [], { env: { ...inherited, ...trainerEnvironment(setup) }, serialization: 'advanced', stdio: ['ignore', 'inherit', 'pipe', 'ipc'] });
+    if (child.pid !== undefined) killFirst(child.pid);
     let listener: TrainerListener | null = null;
     if (child.stderr)
       createInterface({ input: child.stderr }).on('line', (line) => {
