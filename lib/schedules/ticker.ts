@@ -1,6 +1,6 @@
 // Looks at each schedule when it is time to, and at no other. Kept in memory: for each schedule the tag of its HEAD and when to look
 // again. Changes by others are found by listing the tags now and then, or at once where somebody notes them. Any number of
-// processes may do this: what a look does is decided by HEAD (fires.ts).
+// processes may do this: what a look does is decided by HEAD (fires.ts). Nothing fires by a clock that is wrong.
 import type { Clock } from '../clock.js';
 import { isAppError } from '../errors.js';
 import { inParallel } from '../jobs/recent.js';
@@ -17,6 +17,8 @@ export interface TickerOptions extends TickDeps {
   name: string;
   store: TickDeps['store'] & Pick<Store, 'list'>;
   clock: Clock;
+  /** Whether the clock may be gone by. @throws AppError */
+  isSound(): Promise<boolean>;
   log: { warn(fields: object, message: string): void };
   timing?: Partial<TickerTiming>;
 }
@@ -44,6 +46,8 @@ const DEFAULT_TIMING: TickerTiming = { refreshMs: 10_000, spreadMs: 250 };
 const WIDTH = 64;
 /** What comes up for sooner while one sleeps waits for so long; and wall time may jump. */
 const LONGEST_SLEEP_MS = 500;
+/** What wall time may gain or lose on time that only goes forward before it counts as a jump. */
+const JUMP_MS = 1_000;
 
 export function makeTicker(options: TickerOptions): Ticker {
   const { name, store, clock, log, timing } = options;
@@ -57,6 +61,8 @@ export function makeTicker(options: TickerOptions): Ticker {
   let loops: Promise<unknown> = Promise.resolve();
 
   const nowMs = (): number => clock.now().getTime();
+  const lead = (): number => nowMs() - clock.monotonicMs();
+  let knownLead = lead();
   const spread = (schedule: string): number => Math.floor(spreadMs * uniformAt(keyOf(0, `ticker/${name}/${schedule}`), 0));
 
   function keep(schedule: string, { head, etag }: ScheduleRecord): void {
@@ -70,6 +76,7 @@ export function makeTicker(options: TickerOptions): Ticker {
 
   async function look(schedule: string): Promise<void> {
     try {
+      if (!(await options.isSound())) return due.set(schedule, nowMs() + AGAIN_MS);
       const tick = await tickSchedule(options, schedule, clock.now());
       if (!tick) return forget(schedule);
       for (const error of tick.failures) log.warn({ schedule, code: error.code }, `a fire is not carried out yet: ${error.message}`);
@@ -80,7 +87,16 @@ export function makeTicker(options: TickerOptions): Ticker {
     }
   }
 
+  /** After a jump of the clock nothing is due when it was thought to be. */
+  function afterJump(): void {
+    const before = knownLead;
+    knownLead = lead();
+    if (Math.abs(knownLead - before) <= JUMP_MS) return;
+    for (const schedule of tags.keys()) due.set(schedule, nowMs());
+  }
+
   function pump(): void {
+    afterJump();
     while (!stop.signal.aborted && looks.size < WIDTH) {
       const schedule = due.takeDue(nowMs());
       if (schedule === null) return;

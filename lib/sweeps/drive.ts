@@ -22,6 +22,8 @@ import { isOver, type SweepState, sweepStatus, type TrialState } from './state.j
 
 export interface DriveDeps extends ControlDeps {
   store: Store;
+  /** Whether the clock may be gone by. @throws AppError */
+  isSound(): Promise<boolean>;
   /** What a spec makes of itself before it is taken in. @throws AppError */
   admit(spec: JobSpecInput): Promise<Admission>;
   /** Lets a job's owner know that HEAD wants something new. */
@@ -49,7 +51,7 @@ export async function driveSweep(deps: DriveDeps, log: SweepLog, known: Known): 
   await log.catchUp();
   if (log.state().entries === 0) await log.append({ type: 'created' });
   const seen = await look(deps, log, known);
-  for (const event of [...budgetEvents(deps, log, known), ...seen.flatMap((each) => eventsOf(log, each))]) {
+  for (const event of [...(await budgetEvents(deps, log, known)), ...seen.flatMap((each) => eventsOf(log, each))]) {
     // Somebody else wrote first: what was seen may be of yesterday.
     if (!(await log.append(event))) return false;
   }
@@ -88,10 +90,10 @@ async function jobOf(deps: DriveDeps, id: string): Promise<Seen['job']> {
   return record && { record, head: (await readHead(deps, id)).head };
 }
 
-function budgetEvents({ clock }: DriveDeps, { record, rules, state }: SweepLog, known: Known): SweepEvent[] {
+async function budgetEvents({ clock, isSound }: DriveDeps, { record, rules, state }: SweepLog, known: Known): Promise<SweepEvent[]> {
   const { wall_clock: wallClock, compute_seconds: computeSeconds } = rules.spec.budget;
   if (state().spent !== null || state().end !== null) return [];
-  if (wallClock !== null && clock.now().getTime() - Date.parse(record.created_at) > wallClock * 1_000) return [{ type: 'spent', budget: 'wall_clock' }];
+  if (wallClock !== null && clock.now().getTime() - Date.parse(record.created_at) > wallClock * 1_000 && (await isSound())) return [{ type: 'spent', budget: 'wall_clock' }];
   if (computeSeconds === null) return [];
   const spent = [...known.values()].reduce((sum, { attemptSeconds }) => sum + attemptSeconds, 0);
   return spent > computeSeconds ? [{ type: 'spent', budget: 'compute_seconds' }] : [];

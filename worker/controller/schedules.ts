@@ -22,6 +22,8 @@ import { openSweepKey } from '../../lib/sweeps/names.js';
 export interface ScheduleRunDeps extends ControlDeps {
   store: Store;
   clock: Clock;
+  /** Whether the clock may be gone by. @throws AppError */
+  isSound(): Promise<boolean>;
   /** What a spec makes of itself before it is taken in. @throws AppError */
   admit(spec: unknown): Promise<Admission>;
   /** The same of a sweep. @throws AppError */

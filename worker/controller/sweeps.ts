@@ -1,4 +1,5 @@
 // Drives every open sweep, each in its turn: what it does is in lib/sweeps/drive.ts. Any number of controllers may do so at once.
+import type { Clock } from '../../lib/clock.js';
 import { isAppError } from '../../lib/errors.js';
 import type { Store } from '../../lib/store/index.js';
 import { type DriveDeps, driveSweep, type Known } from '../../lib/sweeps/drive.js';
@@ -21,16 +22,16 @@ interface Driven {
 }
 
 /** @param onOver is told of each sweep that is over */
-export function makeSweepDriver(deps: DriveDeps & { store: Store }, onOver: (record: SweepRecord) => void): SweepDriver {
+export function makeSweepDriver(deps: DriveDeps & { store: Store; clock: Clock }, onOver: (record: SweepRecord) => void): SweepDriver {
   const driven = new Map<string, Driven>();
   let open = new Set<string>();
-  let listAtMs = 0;
+  let listAtMs = -Infinity;
 
   async function list(): Promise<void> {
     const found = new Set<string>();
     for await (const key of deps.store.keys(OPEN_SWEEPS_PREFIX)) found.add(key.slice(OPEN_SWEEPS_PREFIX.length));
     open = found;
-    listAtMs = deps.clock.now().getTime() + LIST_EVERY_MS;
+    listAtMs = deps.clock.monotonicMs() + LIST_EVERY_MS;
     for (const id of driven.keys()) if (!open.has(id)) driven.delete(id);
   }
 
@@ -51,7 +52,7 @@ export function makeSweepDriver(deps: DriveDeps & { store: Store }, onOver: (rec
 
   return {
     tick: async (signal) => {
-      if (deps.clock.now().getTime() >= listAtMs) await list();
+      if (deps.clock.monotonicMs() >= listAtMs) await list();
       for (const id of [...open]) {
         if (signal.aborted) return;
         try {

@@ -1,7 +1,7 @@
 // Every kind of strike: what it hits, how often it is dealt, and how long it lasts. What it does is in strikes.ts.
 
-/** What a strike's target number counts. `job`: of a slot. `gate`: of a process' way to Redis or to the store; the last one is all of them. */
-export type Aim = 'worker' | 'controller' | 'api' | 'redis' | 'store' | 'job' | 'redis-gate' | 'store-gate';
+/** What a strike's target number counts. `part`: by PARTS. `job`: of a slot. `gate`: of a process' way to Redis or to the store; the last one is all of them. */
+export type Aim = 'worker' | 'part' | 'controller' | 'api' | 'redis' | 'store' | 'job' | 'redis-gate' | 'store-gate';
 
 export interface Kind {
   aim: Aim;
@@ -55,6 +55,8 @@ export const KINDS = {
   'store-silence': { aim: 'store-gate', cards: 1, lasts: [3_000, 6_000], s3: true },
   /** A write that lands after its author has given it up. */
   'store-late': { aim: 'store-gate', cards: 2, lasts: [11_000, 14_000], s3: true },
+  /** Hours forward or back, and right again after a while. */
+  'clock-jump': { aim: 'part', cards: 3, lasts: [1_000, 30_000] },
   'notice': { aim: 'job', cards: 2, lasts: [0, 0] },
   'notice-kill': { aim: 'job', cards: 1, lasts: [0, 0] },
   'drain': { aim: 'worker', cards: 1, lasts: [0, 0] },
@@ -79,6 +81,8 @@ export function targetsOf(aim: Aim): number {
   switch (aim) {
     case 'worker':
       return WORKERS;
+    case 'part':
+      return PARTS.length;
     case 'job':
       return SLOTS;
     case 'redis-gate':

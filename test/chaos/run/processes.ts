@@ -27,6 +27,8 @@ export interface Part {
   children(): Promise<number[]>;
   /** False if there is no process, or it is frozen. */
   signal(signal: 'SIGTERM' | 'SIGKILL'): boolean;
+  /** Its wall clock, against everybody else's. False if there is no process, or it is frozen. */
+  setClock(aheadMs: number): boolean;
   /** Stops it, and those of its children as well. Null if there is no process, or it is frozen already. */
   freeze(children: readonly number[]): (() => void) | null;
   /** For good: asks it to go, waits, kills. */
@@ -35,6 +37,8 @@ export interface Part {
 
 /** Quick at first, because a killed worker's job is waiting. */
 const RESTART_MS = [150, 500, 1_000, 2_000];
+
+const SHIFTED_CLOCK = new URL('shifted-clock.js', import.meta.url).href;
 
 export function startPart({ name, entry, env, cwd, logFd }: PartOptions): Part {
   let child: ChildProcess | null = null;
@@ -47,7 +51,7 @@ export function startPart({ name, entry, env, cwd, logFd }: PartOptions): Part {
   let gone: Promise<void> = Promise.resolve();
 
   function start(): void {
-    const mine = fork(join(packageRoot(), 'dist', entry), [], { env: { ...env }, cwd, stdio: ['ignore', logFd, logFd, 'ipc'] });
+    const mine = fork(join(packageRoot(), 'dist', entry), [], { env: { ...env, PAWL_CHAOS_PART: name }, execArgv: ['--import', SHIFTED_CLOCK], cwd, stdio: ['ignore', logFd, logFd, 'ipc'] });
     child = mine;
     ready = false;
     frozen = false;
@@ -86,6 +90,7 @@ export function startPart({ name, entry, env, cwd, logFd }: PartOptions): Part {
     },
     children: async () => (child?.pid === undefined ? [] : childrenOf(child.pid)),
     signal: (signal) => child !== null && !frozen && child.kill(signal),
+    setClock: (aheadMs) => child !== null && !frozen && child.connected && child.send({ type: 'clock', aheadMs }),
     freeze: (children) => {
       const mine = child;
       if (!mine || frozen || !mine.kill('SIGSTOP')) return null;

@@ -40,6 +40,8 @@ async function strike(run: Run, struck: Struck): Promise<Missed> {
   switch (KINDS[kind].aim) {
     case 'worker':
       return strikeWorker(run, struck, run.system.workers[target]!);
+    case 'part':
+      return jumpClock(run, struck, run.system.parts[target]!);
     case 'controller':
     case 'api':
       return strikePart(run, struck, kind.startsWith('api') ? run.system.api : run.system.controller);
@@ -110,6 +112,17 @@ async function freeze(run: Run, struck: Struck, part: Part, children: readonly n
   if (!thaw) return 'it is not there, or frozen';
   await sleep(struck.lastsMs, run.signal);
   thaw();
+  return null;
+}
+
+const LONGEST_JUMP_MS = 3 * 3_600_000;
+
+async function jumpClock(run: Run, struck: Struck, part: Part): Promise<Missed> {
+  const aheadMs = Math.round((2 * struck.chance - 1) * LONGEST_JUMP_MS);
+  struck.note = `${part.name} ${aheadMs < 0 ? 'behind' : 'ahead'} by ${Math.round(Math.abs(aheadMs) / 1_000)} s`;
+  if (!part.setClock(aheadMs)) return 'it is not there, or frozen';
+  await sleep(struck.lastsMs, run.signal);
+  part.setClock(0);
   return null;
 }
 

@@ -34,6 +34,8 @@ export interface ChaosSystem {
   api: Part;
   controller: Part;
   workers: readonly Part[];
+  /** By PARTS. */
+  parts: readonly Part[];
   url: string;
   /** Asks once and is told how it went. */
   client: Client;
@@ -108,7 +110,7 @@ export async function startSystem(kind: StoreKind): Promise<ChaosSystem> {
     const url = `http://127.0.0.1:${port}`;
 
     return {
-      folder: temp.path, logFile, temporary: mark, store, queue, redis, s3, redisGates, storeGates, api, controller, workers, url,
+      folder: temp.path, logFile, temporary: mark, store, queue, redis, s3, redisGates, storeGates, api, controller, workers, parts, url,
       client: makeClient({ url, timeoutMs: CLIENT_TIMEOUT_MS, retryBudgetMs: 0 }),
       spools: async (worker) => {
         const root = join(temp.path, `worker-${worker}`, 'data', 'spool');

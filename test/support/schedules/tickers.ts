@@ -12,10 +12,11 @@ export function setUpTickers() {
   const runs = makeRuns(clock);
   const deps = asProcess(store, runs.calls, clock, () => 'none');
   const warnings: string[] = [];
+  const watch = { isSound: () => Promise.resolve(true) };
   const tickers: Ticker[] = [];
   function start(name: string, next: (call: string) => Fault = () => 'none', timing: Partial<TickerTiming> = {}): Ticker {
     const { store: faulty, start, stateOf, stop } = asProcess(store, runs.calls, clock, next, () => clock.sleep(CALL_MS));
-    const ticker = makeTicker({ name, store: faulty, start, stateOf, stop, clock, log: { warn: (_fields, message) => void warnings.push(message) }, timing });
+    const ticker = makeTicker({ name, store: faulty, start, stateOf, stop, clock, isSound: () => watch.isSound(), log: { warn: (_fields, message) => void warnings.push(message) }, timing });
     tickers.push(ticker);
     ticker.start();
     return ticker;
@@ -25,5 +26,5 @@ export function setUpTickers() {
     await clock.runUntil(clock.now().getTime() + 10_000);
     await closed;
   }
-  return { clock, store, runs, deps, warnings, start, close };
+  return { clock, watch, store, runs, deps, warnings, start, close };
 }

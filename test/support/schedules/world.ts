@@ -25,15 +25,19 @@ export interface FakeClock extends Clock {
   /** Moves time on, waking sleepers in order; between any two moments all that can go on does. */
   runUntil(ms: number): Promise<void>;
   set(ms: number): void;
+  /** Sets wall time so much forward, or back. */
+  jump(ms: number): void;
 }
 
 export function makeFakeClock(startMs: number): FakeClock {
   let nowMs = startMs;
+  let aheadMs = 0;
   const sleepers = new Set<{ atMs: number; wake: () => void }>();
   const quiet = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
   return {
-    now: () => new Date(nowMs),
+    now: () => new Date(nowMs + aheadMs),
     monotonicMs: () => nowMs,
+    jump: (ms) => void (aheadMs += ms),
     sleep: (ms, signal) =>
       new Promise((resolve, reject) => {
         if (signal?.aborted) return reject(signal.reason as Error);

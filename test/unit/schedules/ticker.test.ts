@@ -48,6 +48,38 @@ describe('a ticker', () => {
     await close();
   });
 
+  it('fires nothing by a clock that jumped and is wrong, and goes on when it is right again', async () => {
+    const { clock, watch, deps, runs, start, close } = setUpTickers();
+    await createSchedule(deps, SCHEDULE, { spec: specOf({ overlap_policy: 'allow_all' }), paused: false });
+    start('a');
+    await clock.runUntil(START + MINUTE_MS);
+    expect(runs.all.size).toBe(1);
+    let asked = 0;
+    watch.isSound = () => Promise.resolve(asked++ < 0);
+    clock.jump(60 * MINUTE_MS);
+    await clock.runUntil(START + 1.5 * MINUTE_MS);
+    expect(asked).toBeGreaterThan(3);
+    expect(runs.all.size).toBe(1);
+    clock.jump(-60 * MINUTE_MS);
+    watch.isSound = () => Promise.resolve(true);
+    await clock.runUntil(START + 4 * MINUTE_MS);
+    expect([...runs.all.values()].map(({ schedule }) => schedule.nominal_time)).toEqual([1, 2, 3, 4].map((minute) => new Date(START - 10_000 + minute * MINUTE_MS).toISOString()));
+    await close();
+  });
+
+  it('looks again at all when its clock is set, where it was behind', async () => {
+    const { clock, deps, runs, start, close } = setUpTickers();
+    clock.jump(-30 * MINUTE_MS);
+    await createSchedule(deps, SCHEDULE, { spec: specOf({ cron: '0 12 * * *', overlap_policy: 'allow_all', catchup_window: 3_600 }), paused: false });
+    start('a');
+    await clock.runUntil(START + MINUTE_MS);
+    expect(runs.all.size).toBe(0);
+    clock.jump(30 * MINUTE_MS);
+    await clock.runUntil(START + MINUTE_MS + 1_000);
+    expect([...runs.all.values()].map(({ schedule }) => schedule.nominal_time)).toEqual(['2026-05-01T12:00:00.000Z']);
+    await close();
+  });
+
   it('hears of failed runs by looking, and forgets paused and removed schedules', async () => {
     const { clock, deps, runs, store, start, close, warnings } = setUpTickers();
     await createSchedule(deps, SCHEDULE, { spec: specOf({ cron: '0 * * * *', pause_on_failure: true }), paused: false });

@@ -24,7 +24,7 @@ test.each([['one controller', false], ['another controller each time', true]])('
   onTestFinished(() => store.close());
   const deps: DriveDeps = {
     store, clock: { now: () => new Date(), sleep: () => Promise.resolve() }, tickets: { issue: () => Promise.resolve(), withdraw: () => Promise.resolve() }, log: { warn: () => undefined }, nudge: () => undefined,
-    admit: (spec) => admitSpec(spec, { roots: [], buckets: null }, store),
+    isSound: () => Promise.resolve(true), admit: (spec) => admitSpec(spec, { roots: [], buckets: null }, store),
   };
   const resolved = resolveSweep(SWEEP);
   if ('problems' in resolved) throw new Error(JSON.stringify(resolved.problems));
