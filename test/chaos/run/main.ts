@@ -11,6 +11,7 @@ import { makeReport, type Report, showReport } from './report.js';
 import { describePlan, makeSchedule, recipesOf } from './schedule.js';
 import { makeRun, type Run, sleep } from './state.js';
 import { carryOut } from './strikes.js';
+import { startByItself, type StartedByItself } from './started-by-itself.js';
 import { startSystem } from './system.js';
 import { watchJobs } from './watch.js';
 
@@ -48,13 +49,16 @@ async function chaos(options: ChaosOptions, seed: number, abort: AbortController
     const failed = (error: unknown): void => abort.abort(error);
     const watched = watchJobs(run, watching.signal).catch(failed);
     const load = Promise.all(Array.from({ length: SLOTS }, (_, slot) => runSlot(run, { recipes, references }, slot))).catch(failed);
+    let told: StartedByItself | null = null;
+    const byItself = startByItself(run).then((counts) => (told = counts), failed);
     await Promise.all([carryOut(run, planned), sleep(options.minutes * 60_000, run.signal)]);
     run.winding = true;
     if (!run.signal.aborted) say('no more strikes: what was begun is seen through');
-    await Promise.race([load, sleep(SEEN_THROUGH_MS, AbortSignal.any([run.signal, watching.signal]))]);
+    await Promise.race([Promise.all([load, byItself]), sleep(SEEN_THROUGH_MS, AbortSignal.any([run.signal, watching.signal]))]);
     const unended = run.jobs.filter(({ over }) => !over);
     if (unended.length > 0) run.violate('liveness', unended[0]!, [`${unended.length} jobs did not end within ${SEEN_THROUGH_MS / 1_000} s without strikes`]);
-    await load;
+    if (told === null) run.violate('liveness', null, [`a schedule's jobs or a sweep did not end within ${SEEN_THROUGH_MS / 1_000} s without strikes`]);
+    await Promise.all([load, byItself]);
     if (!run.signal.aborted) await judgeTheEnd(run);
     watching.abort();
     await watched;
@@ -63,7 +67,7 @@ async function chaos(options: ChaosOptions, seed: number, abort: AbortController
     await system.end();
     await judgeWhatIsLeft(run);
     if (run.violation?.invariant === 'left') await tellViolation(run);
-    return makeReport(run, options);
+    return makeReport(run, told, options);
   } finally {
     if (options.keep) say(`kept: ${system.folder}`);
     await system.end().catch(() => undefined);

@@ -1,5 +1,6 @@
 // What a run adds up to, as a document and for people. Pure but for what it is given.
 import type { StrikeKind } from './kinds.js';
+import type { StartedByItself } from './started-by-itself.js';
 import type { Run } from './state.js';
 
 export interface Report {
@@ -13,6 +14,8 @@ export interface Report {
   struck: number;
   never_struck: StrikeKind[];
   jobs: { submitted: number; ended: number; cancelled_and_retried: number; crash_loops: number; attempts: number; preemptions: number };
+  /** Null if it did not come to an end. */
+  started_by_itself: StartedByItself | null;
   micro_batches: { executed: number; kept: number; wasted: number };
   recovery_ms: { count: number; p50: number | null; p95: number | null; max: number | null };
   /** Of any one job that wanted to run, its time in the line included. */
@@ -29,7 +32,7 @@ export interface ReportFacts {
   kinds: readonly StrikeKind[];
 }
 
-export function makeReport(run: Run, { store, minutes, kinds }: ReportFacts): Report {
+export function makeReport(run: Run, byItself: StartedByItself | null, { store, minutes, kinds }: ReportFacts): Report {
   const strikes = kinds.map((kind) => {
     const all = run.strikes.filter((strike) => strike.kind === kind);
     const struck = all.filter((strike) => strike.struck).length;
@@ -47,6 +50,7 @@ export function makeReport(run: Run, { store, minutes, kinds }: ReportFacts): Re
     struck: strikes.reduce((total, { struck }) => total + struck, 0),
     never_struck: strikes.filter(({ struck }) => struck === 0).map(({ kind }) => kind),
     jobs: { submitted: run.jobs.length, ended: sum(({ over }) => (over ? 1 : 0)), cancelled_and_retried: sum(({ head }) => head?.gen ?? 0), crash_loops: sum(({ crashLoops }) => crashLoops), attempts: sum(({ head }) => head?.counters.attempts ?? 0), preemptions: sum(({ head }) => head?.counters.preemptions ?? 0) },
+    started_by_itself: byItself,
     micro_batches: { executed, kept: executed - wasted, wasted },
     recovery_ms: { count: recoveries.length, p50: quantile(recoveries, 0.5), p95: quantile(recoveries, 0.95), max: quantile(recoveries, 1) },
     longest_without_progress_ms: Math.max(0, ...run.jobs.map(({ longestStillMs }) => longestStillMs)),
@@ -66,13 +70,14 @@ export function quantile(values: readonly number[], share: number): number | nul
 const seconds = (ms: number | null): string => (ms === null ? '–' : `${(ms / 1_000).toFixed(1)} s`);
 
 export function showReport(report: Report): string {
-  const { jobs, micro_batches: counts, recovery_ms: recovery } = report;
+  const { jobs, started_by_itself: byItself, micro_batches: counts, recovery_ms: recovery } = report;
   const width = Math.max(...report.strikes.map(({ kind }) => kind.length));
   return [
     `seed ${report.seed}, store ${report.store}, ${report.minutes} min of strikes, ${report.seconds} s in all`,
     ...report.strikes.map(({ kind, struck, missed }) => `  ${kind.padEnd(width)}  struck ${String(struck).padStart(3)}  missed ${String(missed).padStart(3)}`),
     ...(report.never_struck.length > 0 ? [`never struck: ${report.never_struck.join(', ')}`] : []),
     `${report.struck} strikes; ${jobs.submitted} jobs, ${jobs.ended} ended with the undisturbed bits, in ${jobs.attempts} attempts (${jobs.preemptions} taken away); ${jobs.cancelled_and_retried} retries, ${jobs.crash_loops} of them after crash_loop`,
+    ...(byItself ? [`by themselves: ${byItself.scheduled_jobs} jobs of ${byItself.fires} fires of a schedule, ${byItself.trials} trials of ${byItself.sweeps} sweeps`] : []),
     `micro-batches: ${counts.executed} executed, ${counts.kept} kept, ${counts.wasted} wasted`,
     `recovery: p50 ${seconds(recovery.p50)}, p95 ${seconds(recovery.p95)}, longest ${seconds(recovery.max)} (of ${recovery.count})`,
     `longest without progress: ${seconds(report.longest_without_progress_ms)}; without owner and ticket: ${seconds(report.longest_stranded_ms)}; displaced and still trained: ${seconds(report.longest_displaced_training_ms)}`,

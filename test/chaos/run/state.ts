@@ -113,14 +113,17 @@ export function track(slot: number, key: string, body: object, id: string, recip
 
 /** Something that everybody depends on is struck at the moment, or was a moment ago. */
 export function isStirred({ strikes }: Run, now = Date.now()): boolean {
-  return strikes.some(({ kind, struck, from, to }) => struck && !['worker', 'job', 'api'].includes(KINDS[kind].aim) && now >= from && now <= (to ?? Infinity) + 2_000);
+  return strikes.some(({ kind, struck, from, to }) => struck && !['worker', 'job', 'api', 'part'].includes(KINDS[kind].aim) && now >= from && now <= (to ?? Infinity) + 2_000);
 }
 
 /** After a fault of the store a call may still wait for its limit. */
 const STORE_ECHO_MS = 12_000;
 
 /** Whether commits of a worker may have been late or impossible between two times: the store, or a freeze. Kills do not count, they are what is measured. */
-export function wasHindered({ strikes }: Run, worker: number | null, from: number, to: number): boolean {
+export function wasHindered({ strikes, startedAt }: Run, worker: number | null, fromItsClock: number, toItsClock: number): boolean {
+  // Told by a clock that jumped, times say nothing.
+  const jumped = strikes.some(({ kind, target }) => kind === 'clock-jump' && (worker === null || PARTS[target] === `worker-${worker}`));
+  const [from, to] = jumped ? [startedAt, Date.now()] : [fromItsClock, toItsClock];
   return strikes.some((strike) => {
     const { aim } = KINDS[strike.kind];
     const echo = aim === 'store' || aim === 'store-gate' ? STORE_ECHO_MS : 1_000;
