@@ -3,21 +3,24 @@ import { defineConfig } from 'vitest/config';
 import { testsToLeaveOut } from './test/support/tensorflow.js';
 
 /** Tests that start processes run what was compiled. */
-const processes = { pool: 'forks' as const, testTimeout: 60_000, hookTimeout: 120_000, globalSetup: ['test/support/global-build.ts'] };
+const processes = { pool: 'forks' as const, testTimeout: 120_000, hookTimeout: 120_000, globalSetup: ['test/support/global-build.ts'] };
 
 const exclude = testsToLeaveOut();
 
-// vitest takes one worker on two cores; what never looks at a clock (the protocol's interleavings, the resume matrix) runs with two, after the rest
+// Vitest takes one worker on two cores; most files here wait for processes, clocks and disks more than they compute.
+const WORKERS = 2;
+
 export default defineConfig({
   test: {
+    maxWorkers: WORKERS,
     projects: [
       { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 20_000, pool: 'threads' } },
-      { test: { name: 'protocol', include: ['test/protocol/**/*.test.ts'], pool: 'threads', testTimeout: 900_000, maxWorkers: 2, sequence: { groupOrder: 1 } } },
+      { test: { name: 'protocol', include: ['test/protocol/**/*.test.ts'], pool: 'threads', testTimeout: 900_000 } },
       { test: { name: 'integration', include: ['test/integration/**/*.test.ts'], exclude, ...processes } },
       // the engine's tests once more, on the other engine: a process has one
       { test: { name: 'wasm', include: ['test/integration/trainer/{gradients,keras,losses,window,regularization,slices,dropout,optimizers,state,weight-average}.test.ts'], env: { PAWL_TEST_ENGINE: 'wasm', PAWL_LANE_ENTRY: join(import.meta.dirname, 'dist/worker/trainer/engines/lanes/lane.js') }, ...processes } },
-      { test: { name: 'resume', include: ['test/resume/**/*.test.ts'], exclude, ...processes, testTimeout: 900_000, maxWorkers: 2, sequence: { groupOrder: 1 } } },
-      { test: { name: 'chaos', include: ['test/chaos/**/*.test.ts'], ...processes, testTimeout: 300_000, fileParallelism: false } },
+      { test: { name: 'resume', include: ['test/resume/**/*.test.ts'], exclude, ...processes, testTimeout: 900_000 } },
+      { test: { name: 'chaos', include: ['test/chaos/**/*.test.ts'], ...processes, testTimeout: 300_000 } },
     ],
   },
 });

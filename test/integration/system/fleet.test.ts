@@ -165,7 +165,7 @@ test('a preempted job is ahead of its own priority, and behind every higher one'
     const job = await waitFor('the next one is taken', async () => {
       for (const [id, name] of names) if (!order.includes(name) && (await system.head(id)).owner !== null && (id !== running || (await system.head(id)).owner!.number === 2)) return id;
       return null;
-    });
+    }, 90_000);
     order.push(names.get(job)!);
     await client.verb(job, 'cancel');
   }
