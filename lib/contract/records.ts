@@ -8,7 +8,7 @@ import type { JobSpec } from './spec.js';
 export const STATUS_REASONS = [
   'preempted_notice', 'preempted_kill', 'lease_lost', 'oom', 'nonfinite_loss', 'checkpoint_corrupt', 'data_missing', 'data_changed', 'invalid_data',
   'engine_unavailable', 'trainer_crashed', 'crash_loop', 'max_duration', 'max_failures', 'max_preemptions', 'start_expired', 'user', 'sweep_pruned',
-  'sweep_paused', 'server_shutdown', 'schedule', 'internal_error',
+  'sweep_paused', 'sweep_completed', 'sweep_ended', 'server_shutdown', 'schedule', 'internal_error',
 ] as const;
 export type StatusReason = (typeof STATUS_REASONS)[number];
 const Reason = oneOf(STATUS_REASONS);

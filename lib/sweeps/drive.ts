@@ -1,6 +1,6 @@
 // Carries a sweep on: looks at its trials' jobs, tells its log what it sees, and makes the jobs be what the log says. All of it may be
 // done twice, by anybody: a trial's job has its id from the sweep, and verbs that hold already change nothing.
-import type { Head, JobRecord } from '../contract/records.js';
+import type { Head, JobRecord, StatusReason } from '../contract/records.js';
 import type { JobSpecInput } from '../contract/spec.js';
 import type { SweepStatus } from '../contract/sweep-views.js';
 import { isAppError } from '../errors.js';
@@ -137,7 +137,7 @@ async function act(deps: DriveDeps, log: SweepLog, known: Known, { trial, id, jo
   const { head, record } = job;
   if (isTerminal(head.state)) return;
   if (isOver(trial)) {
-    if (head.want.verb !== 'cancel' && head.want.verb !== 'kill') await say(deps, id, 'cancel', 'sweep_pruned');
+    if (head.want.verb !== 'cancel' && head.want.verb !== 'kill') await say(deps, id, 'cancel', causeOf(trial));
     return;
   }
   if (trial.status !== 'running') return;
@@ -152,7 +152,12 @@ async function act(deps: DriveDeps, log: SweepLog, known: Known, { trial, id, jo
   if ((pausedByUs && !isThere) || (head.want.verb === 'run' && pauseAtOf(record, head) !== update)) await goOnUntil(deps, id, update);
 }
 
-async function say(deps: DriveDeps, id: string, verb: 'cancel' | 'pause', cause: 'sweep_pruned' | 'sweep_paused'): Promise<void> {
+/** Why the job of a trial that is over is wanted no longer: it was pruned, has done all it was to do, or was ended with its sweep. */
+const causeOf = ({ status }: TrialState): Cause => (status === 'pruned' ? 'sweep_pruned' : status === 'succeeded' ? 'sweep_completed' : 'sweep_ended');
+
+type Cause = Extract<StatusReason, `sweep_${string}`>;
+
+async function say(deps: DriveDeps, id: string, verb: 'cancel' | 'pause', cause: Cause): Promise<void> {
   await sayVerb(deps, id, verb, cause);
   deps.nudge(id);
 }

@@ -40,7 +40,7 @@ async function created(api: TestApi, changes: object = {}): Promise<Schedule> {
 function tick(api: TestApi, id: string) {
   const deps = { store: api.store, clock: systemClock, tickets: api.queue.tickets, log: silentLog };
   const places = { roots: [api.dataRoot], buckets: null };
-  const calls = makeRunCalls({ ...deps, nudge: () => undefined, admit: (spec) => admitSpec(spec, places, api.store), admitSweep: (spec) => admitSweep(spec, places, api.store) });
+  const calls = makeRunCalls({ ...deps, nudge: () => undefined, admit: (spec) => admitSpec(spec, places, api.store), admitSweep: (spec, series) => admitSweep(spec, places, api.store, series) });
   return tickSchedule({ ...deps, ...calls }, id, new Date());
 }
 const firesOf = async (api: TestApi, id: string): Promise<Fire[]> => (await call(api, 'GET', `/${id}/fires?limit=100`)).json<{ data: Fire[] }>().data;
