@@ -88,7 +88,8 @@ function importedTrials({ spec, space }: Beginner, { id, spec: other, state }: E
   const valued = state.trials.filter(({ status, value }) => isNumber(value) && (status === 'succeeded' || (status === 'pruned' && sameSteps)));
   const fitting = valued.flatMap((trial) => {
     const params = within(space, trial.params);
-    return params === null ? [] : [{ number: trial.number, params, status: trial.status, value: trial.value, values: trial.values }];
+    // Of a whole one the end counts, of a pruned one how far it came.
+    return params === null ? [] : [{ number: trial.number, params, status: trial.status, value: trial.value, values: trial.status === 'pruned' ? trial.values.slice(-1) : [] }];
   });
   const trials = fitting.slice(-IMPORTED_MAX);
   const warn = (count: number, message: string): Problem[] => (count === 0 ? [] : [{ param: 'warm_start.import_trials', message: `${count} of the ${valued.length} trials of ${id} with a value ${message}` }]);

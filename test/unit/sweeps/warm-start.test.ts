@@ -39,7 +39,7 @@ describe('the best of a sweep', () => {
     const warm = begin(spec, from);
     expect(warm.best).toEqual({ trial: best.number, params: { kind: best.params['kind'], x: expect.any(Number) as number, y: 7 }, leftOut: ['x'] });
     expect(warm.best!.params['x']).toBeGreaterThanOrEqual(5);
-    expect(told(warm.warnings)).toEqual([`warm_start.from: x of ${FROM}.${best.number} is left out: it must be a number from 5 to 9 in steps of 1, got ${String(best.params['x'])}`]);
+    expect(told(warm.warnings)).toEqual([`warm_start.from: x of ${FROM}.${best.number} is left out: it must be a number from 5 to 9 in steps of 1, got ${best.params['x'] as number}`]);
     expect(starts(runSweep(spec, { warm }))[0]).toMatchObject({ params: warm.best!.params, why: { from: FROM, left_out: ['x'] } });
   });
 
