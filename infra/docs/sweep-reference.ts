@@ -58,7 +58,9 @@ export function sweepReference(): string[] {
     fields(Sampler),
     '## Warm start',
     fields(WarmStart),
+    'The other sweep is read once, when this one is taken in. What this one cannot have of it is left out with a warning: parameters that it does not have or that lie outside, trials with such parameters, and with `previous` trials of another metric, which are refused otherwise. `warm_start` of the sweep says what was taken.',
     '## Failure',
     fields(Failure),
+    'A point of `warm_start.points` that leaves nothing open and makes no valid job is a failed trial either way. After 1,000 combinations in a row that make no valid job, or 100 trials that failed for it, the sweep ends, and its `why` says so.',
   ];
 }

@@ -31,13 +31,13 @@ export function decide(rules: Rules, state: SweepState, event: SweepEvent): Deci
   };
   if (state.end) return [];
   if (event.type === 'reached' && now !== state) judge(rules.spec, now, now.trials[event.trial]!, take);
-  for (const skipped = now.skipped; ; ) {
+  for (const invalid = invalidIn(now); ; ) {
     const over = endingOf(rules.spec, now);
     if (over) {
       finish(now, over, take);
       return decisions;
     }
-    const next = nextOf(rules, now, now.skipped - skipped);
+    const next = nextOf(rules, now, invalidIn(now) - invalid);
     if (!next) break;
     take(next);
   }
@@ -46,6 +46,9 @@ export function decide(rules: Rules, state: SweepState, event: SweepEvent): Deci
   if (end) finish(now, end, take);
   return decisions;
 }
+
+/** Combinations that made no valid job, whether they were trials or not. */
+const invalidIn = ({ skipped, failed }: SweepState): number => skipped + failed;
 
 /** A trial has come to a step where it is looked at: it ends, goes on at once, or waits to be promoted. */
 function judge(spec: SweepSpec, now: SweepState, trial: TrialState, take: (decision: Decision) => void): void {
@@ -105,9 +108,9 @@ function finish(now: SweepState, { status, why }: End, take: (decision: Decision
 
 /**
  * The next trial that goes on or begins, while there is room for it.
- * @param drawn combinations that made no valid job, so far at this event: after very many, others begin at the next one
+ * @param invalid combinations that made no valid job, so far at this event: after very many, others begin at the next one
  */
-function nextOf(rules: Rules, now: SweepState, drawn: number): Decision | null {
+function nextOf(rules: Rules, now: SweepState, invalid: number): Decision | null {
   const { spec } = rules;
   if (now.verb !== 'resume') return null;
   const running = now.trials.filter(({ status }) => status === 'running').length;
@@ -115,7 +118,7 @@ function nextOf(rules: Rules, now: SweepState, drawn: number): Decision | null {
   const promoted = promotionOf(spec, now, (rungs, eta) => nextPromotion(rungs, eta));
   if (promoted) return promoted;
   const number = now.trials.length;
-  const suggested = running > 0 && drawn > DRAWS_MAX ? null : suggest(rules, now);
+  const suggested = running > 0 && invalid > DRAWS_MAX ? null : suggest(rules, now);
   if (suggested !== null && suggested.params !== null) {
     const bracket = bracketFor(spec, number);
     if (suggested.refused !== null) return { type: 'fail', trial: number, params: suggested.params, bracket, why: { ...suggested.why, refused: suggested.refused } };

@@ -1,6 +1,7 @@
 // Sweeps that begin with an earlier one, and parameters that make no valid job, over HTTP. What trials do is written into the log here as
 // a controller would.
 import { expect, it } from 'vitest';
+import { sweepDetails } from '../../../api/cli/sweep-text.js';
 import { systemClock } from '../../../lib/clock.js';
 import type { Sweep, SweepDryRun, Trial } from '../../../lib/contract/sweep-views.js';
 import type { SweepEvent } from '../../../lib/sweeps/events.js';
@@ -49,6 +50,7 @@ it('begins with the best parameters of another sweep, and with its trials', asyn
   expect(trials.map(({ params }) => params)).toEqual(seen.trials.map(({ params }) => params));
   expect(trials.map(({ why }) => why[0])).toMatchObject([{ sampler: 'warm_start', point: 0 }, { sampler: 'warm_start', from: from.id, trial: 7 }, { sampler: 'tpe', kind: 'tpe', imported: 12, cutoff: 1.1 }]);
   expect([trials[0]!.params['lr'], trials[1]!.params]).toEqual([0.01, from.best!.params]);
+  expect(sweepDetails(sweep)).toContain(`\nbegan with ${from.id} · its best (${from.id}.7) · 12 trials of it\n`);
   // a sweep that begins with none says so
   expect(from.warm_start).toBeNull();
 });
@@ -58,6 +60,7 @@ it('takes it as it was when it began, whatever becomes of it', async () => {
   const { id } = await start(api, SWEEP);
   const spec = { ...SWEEP, method: 'tpe', run_cap: 12, budget: { max_concurrent: 1 }, warm_start: { from: id, import_trials: true } };
   const none = await start(api, spec);
+  expect(sweepDetails(none)).toContain(`\nbegan with ${id}\n`);
   expect(none).toMatchObject({ warm_start: { from: id, best: null, imported: 0 }, warnings: [{ param: 'warm_start.from', message: `no trial of ${id} has a value yet: its best is no first trial` }, { param: 'warm_start.import_trials', message: `no trial of ${id} has a value that counts here: none is taken over` }] });
   await see(api, id, ended(0, 0.5), ended(1, 0.4));
   const two = await start(api, spec);

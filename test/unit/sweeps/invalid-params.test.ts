@@ -89,6 +89,11 @@ describe('a space of which nothing is valid', () => {
     const decisions = decide(rules, emptySweep(rules.spec), { type: 'created' });
     expect(decisions.map(({ type }) => type)).toEqual(['start', 'start', 'start', 'start']);
     expect(asked).toBe(1_200);
+    // or were trials that failed for it
+    asked = 0;
+    const failing = { ...rulesOf({ ...X, ...FAIL, budget: { max_concurrent: 1_000 }, run_cap: null }), refusalOf: () => (++asked % 60 === 0 ? null : 'no') };
+    const types = decide(failing, emptySweep(failing.spec), { type: 'created' }).map(({ type }) => type);
+    expect([types.filter((type) => type === 'start').length, types.filter((type) => type === 'fail').length]).toEqual([16, 1_001]);
   });
 });
 

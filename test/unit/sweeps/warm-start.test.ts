@@ -112,6 +112,8 @@ describe('trials that are taken over', () => {
     expect([whole.length > 0, pruned.length > 3, whole.length + pruned.length < 14]).toEqual([true, true, true]);
     const taken = (early_terminate: object) => begin({ ...NEXT, early_terminate }, from).trials.map(({ number }) => number);
     expect(taken(rule)).toEqual([...whole, ...pruned].sort((a, b) => a - b));
+    // how far a pruned one came is all that is known of it
+    for (const { status, value: last, values } of begin({ ...NEXT, early_terminate: rule }, from).trials) expect(values).toEqual(status === 'pruned' ? [{ step: expect.any(Number) as number, value: last }] : []);
     expect(taken({ type: 'none' })).toEqual(taken(rule));
     expect(taken({ ...rule, resource: 'samples' })).toEqual(whole);
   });
