@@ -18,6 +18,8 @@ export function bestText({ best, spec }: Sweep): string | null {
   return best && `${spec.metric?.name ?? 'value'} ${figure(best.value)} · ${paramsText(best.params)} · ${best.trial_id}`;
 }
 
+const beganWithText = ({ warm_start: began }: Sweep): string | null => began && [began.from ?? 'nothing', ...(began.best === null ? [] : [`its best (${began.best})`]), ...(began.imported === 0 ? [] : [`${plural(began.imported, 'trial')} of it`])].join(' · ');
+
 export function sweepDetails(sweep: Sweep): string {
   const { spec, budget: { spent, limits }, counts, rungs } = sweep;
   const of = (limit: number | null): string => (limit === null ? '' : ` of ${duration(limit)}`);
@@ -30,6 +32,7 @@ export function sweepDetails(sweep: Sweep): string {
     ['finished', sweep.finished_at],
     ['trials', `${countsText(counts)}${spec.run_cap === null ? '' : ` (at most ${spec.run_cap})`}`],
     ['best', bestText(sweep)],
+    ['began with', beganWithText(sweep)],
     ['spent', `${duration(spent.compute_seconds)}${of(limits.compute_seconds)} of training, ${duration(spent.wall_clock)}${of(limits.wall_clock)} since it began`],
     ...sweep.warnings.map(({ param, message }): [string, string] => ['warning', `${param}: ${message}`]),
   ];

@@ -31,7 +31,7 @@ export function makeSweepRoutes(deps: RouteDeps) {
       if (request.query.dry_run === 'true') return sweepDryRun(await admitSweep(request.body, places, store));
       const sent = { principal: PRINCIPAL, key: idempotencyKeyOf(request), bodySha256: bodySha256(request.body ?? null) };
       const repeat = await findSweep(deps, sent);
-      const { record, replayed } = repeat ? { record: repeat, replayed: true } : await submitSweep(deps, { ...sent, id: deps.newSweepId(), spec: (await admitSweep(request.body, places, store)).spec });
+      const { record, replayed } = repeat ? { record: repeat, replayed: true } : await submitSweep(deps, { ...sent, id: deps.newSweepId(), ...(await admitSweep(request.body, places, store)) });
       if (replayed) void reply.header('idempotent-replayed', 'true');
       await tell(record.id);
       void reply.code(201).header('location', `/v1/sweeps/${record.id}`);

@@ -40,7 +40,7 @@ export function sweepReference(): string[] {
     ['```yaml', EXAMPLE, '```'].join('\n'),
     'What is wrong is told at once, as for jobs, and so are values at the edges of parameters that make a job that is refused. `--dry-run` (`?dry_run=true`) tells the first trials, and stores nothing.',
     fields(SweepSpecSchema, IGNORED_KEYS),
-    `For files of Weights & Biases ${IGNORED_KEYS.map(code).join(', ')} are accepted and ignored; ${Object.keys(REFUSED_KEYS).map(code).join(', ')} are refused, because a trial is a job and starts no program. Refused so far as not possible yet: method \`pbt\`, \`execution\` \`external\`, \`warm_start.from\`, \`metric.impute\` and \`impute_while_running\` but for their defaults, and \`failure.on_invalid_params\` \`fail\`.`,
+    `For files of Weights & Biases ${IGNORED_KEYS.map(code).join(', ')} are accepted and ignored; ${Object.keys(REFUSED_KEYS).map(code).join(', ')} are refused, because a trial is a job and starts no program. Refused so far as not possible yet: method \`pbt\`, and \`execution\` \`external\`.`,
     '## Parameters',
     'The name of a parameter is a path into the job spec, or the end of exactly one path of it: `lr` is `training.optimizer.lr` where no other `lr` is. A file of YAML may say a real number by a decimal point or an exponent: from `min: 0.0` to `max: 1` is `uniform`, from `min: 0` to `max: 1` is `int_uniform`.',
     fields(Parameter),
@@ -58,7 +58,9 @@ export function sweepReference(): string[] {
     fields(Sampler),
     '## Warm start',
     fields(WarmStart),
+    'The other sweep is read once, when this one is taken in. What this one cannot have of it is left out with a warning: parameters that it does not have or that lie outside, trials with such parameters, and with `previous` trials of another metric, which are refused otherwise. `warm_start` of the sweep says what was taken.',
     '## Failure',
     fields(Failure),
+    'A point of `warm_start.points` that leaves nothing open and makes no valid job is a failed trial either way. After 1,000 combinations in a row that make no valid job, or 100 trials that failed for it, the sweep ends, and its `why` says so.',
   ];
 }

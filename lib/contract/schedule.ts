@@ -195,6 +195,8 @@ export const ScheduleHead = Type.Object(
     requested: Type.Array(DueFire),
     buffered: Type.Array(DueFire),
     runs: Type.Array(OpenRun),
+    /** The sweep that was started last; absent or null: none was. */
+    last_sweep: Type.Optional(nullable(idOf('swp'))),
     /** Decided fires whose record has not been written yet. */
     unrecorded: Type.Array(Fire),
     /** Newest first. */

@@ -11,6 +11,7 @@ export type TrialStatus = (typeof TRIAL_STATUSES)[number];
 
 const SWEEP = 'swp_01k3z5m8w2q4r6t8v0x2y4z6a8';
 const TRIAL_ID = `${SWEEP}.3`;
+const EARLIER = 'swp_01k3w2m4n6p8q0r2s4t6v8w0x2';
 const PARAMS = { lr: 0.0127, 'training.accum_iters': 2 };
 
 const trialId = Type.String({ description: 'the id of the sweep, a dot, and the number of the trial' });
@@ -58,6 +59,15 @@ export const SweepRung = Type.Object(
 );
 export type SweepRung = Static<typeof SweepRung>;
 
+const WarmStarted = Type.Object(
+  {
+    from: nullable(idOf('swp'), { description: 'the sweep that was looked at; null: the schedule had started none' }),
+    best: nullable(trialId, { description: 'the trial whose parameters became a first trial' }),
+    imported: countOf('trials that count for the sampler as if they were of this sweep'),
+  },
+  closed,
+);
+
 export const Sweep = Type.Object(
   {
     ...listed,
@@ -65,6 +75,7 @@ export const Sweep = Type.Object(
     budget: Budget,
     rungs: Type.Array(SweepRung, { description: 'as far as trials came' }),
     schedule: nullable(ScheduleReference, { description: 'the schedule that started it, and for which of its times' }),
+    warm_start: nullable(WarmStarted, { description: 'what it took from another sweep when it began; null where its spec names none' }),
     warnings: Warnings,
     spec,
   },
@@ -77,6 +88,7 @@ export const Sweep = Type.Object(
         budget: { spent: { compute_seconds: 412.5, wall_clock: 230.1, failed: 0 }, limits: { compute_seconds: 3600, wall_clock: null, max_failed: 10, max_concurrent: 2 } },
         rungs: [{ bracket: 0, resource: 50, trials: 17, waiting: 5, best: 0.402 }, { bracket: 0, resource: 150, trials: 5, waiting: 0, best: 0.131 }],
         schedule: null,
+        warm_start: { from: EARLIER, best: `${EARLIER}.7`, imported: 31 },
         warnings: [],
         spec: { method: 'tpe', metric: { name: 'val_loss', goal: 'minimize' } },
       },
@@ -97,7 +109,7 @@ export const Trial = Type.Object(
     values: Type.Array(Type.Object({ step: Count, value: Value }, closed), { description: 'at the rungs that it came to' }),
     job_id: nullable(idOf('job'), { description: 'null: it has not been submitted yet' }),
     started_at: Timestamp,
-    why: Type.Array(Type.Unsafe<{ event: number; decision: string } & Record<string, unknown>>({ type: 'object', required: ['event', 'decision'], properties: { event: { ...Count, description: 'the entry of the log that it followed from' }, decision: oneOf(['start', 'go_on', 'prune', 'complete', 'cancel']) } }), { description: 'every decision about it, with what it went by' }),
+    why: Type.Array(Type.Unsafe<{ event: number; decision: string } & Record<string, unknown>>({ type: 'object', required: ['event', 'decision'], properties: { event: { ...Count, description: 'the entry of the log that it followed from' }, decision: oneOf(['start', 'fail', 'go_on', 'prune', 'complete', 'cancel']) } }), { description: 'every decision about it, with what it went by' }),
   },
   {
     ...closed,

@@ -74,8 +74,8 @@ export const Metric = Type.Object(
     name: Type.String({ minLength: 1, maxLength: 256, description: 'what is made better: a column of the rows of epochs, such as `val_loss`; of an external sweep any name' }),
     goal: Type.Optional(oneOf(['minimize', 'maximize'], { default: 'minimize', description: 'which way it gets better' })),
     target: nullDefault<number>({ type: 'number' }, 'a value as good as this one ends the sweep'),
-    impute: Type.Optional(oneOf(['latest', 'best', 'worst'], { default: 'worst', description: 'what a trial that failed or was cancelled counts as: its latest or best value, or the worst of all trials' })),
-    impute_while_running: Type.Optional(Type.Unsafe<'latest' | 'best' | 'worst' | 'false' | false>({ anyOf: [{ type: 'string', enum: ['latest', 'best', 'worst', 'false'] }, { type: 'boolean', enum: [false] }], allows: 'one of latest, best, worst, or false', description: 'what a trial that runs counts as; `false`: only its parameters count', default: false })),
+    impute: Type.Optional(oneOf(['latest', 'best', 'worst'], { default: 'worst', description: 'tpe: what a trial counts as that failed, was cancelled, or ended without a value: its latest or its best value, or worse than all others (`worst`, and where it has none)' })),
+    impute_while_running: Type.Optional(Type.Unsafe<'latest' | 'best' | 'worst' | 'false' | false>({ anyOf: [{ type: 'string', enum: ['latest', 'best', 'worst', 'false'] }, { type: 'boolean', enum: [false] }], allows: 'one of latest, best, worst, or false', description: 'tpe: what a trial counts as that runs or waits at a rung: its latest or its best value, as soon as it has one, or worse than all others; `false`: as none, it only keeps others away (`constant_liar`)', default: false })),
   },
   { ...closed, description: 'what the sweep is about' },
 );
@@ -144,15 +144,15 @@ export const Sampler = Type.Object(
 export const WarmStart = Type.Object(
   {
     points: Type.Optional(Type.Array(Type.Unsafe<Record<string, unknown>>({ type: 'object', minProperties: 1, allows: 'an object of values by the names of their parameters' }), { maxItems: 10_000, default: [], description: 'the first trials: some or all of their parameters; the others are drawn' })),
-    from: Type.Optional(Type.Unsafe<string | null>({ anyOf: [idOf('swp'), { type: 'string', enum: ['previous'] }, { type: 'null' }], allows: 'an id such as swp_01j…, "previous" (in a schedule: the sweep that it started last), or null', description: 'a sweep whose best parameters become a first trial', default: null })),
-    import_trials: Type.Optional(Type.Boolean({ default: false, description: 'whether the trials of `from` count as if they were of this sweep' })),
+    from: Type.Optional(Type.Unsafe<string | null>({ anyOf: [idOf('swp'), { type: 'string', enum: ['previous'] }, { type: 'null' }], allows: 'an id such as swp_01j…, "previous" (in a schedule: the sweep that it started last), or null', description: 'a sweep whose best parameters, as it is when this one is sent, become a first trial after `points`; what this one cannot have of them is drawn', default: null })),
+    import_trials: Type.Optional(Type.Boolean({ default: false, description: 'whether the trials of `from` that have a value (at most 500, the newest) count for tpe as if they were of this sweep; they count for nothing else. Both have to have the same metric' })),
   },
   { ...closed, default: {}, description: 'what is known beforehand' },
 );
 export const Failure = Type.Object(
   {
     retries: Type.Optional(Type.Integer({ minimum: 0, maximum: 1000, default: 3, description: 'attempts that may fail before a trial does' })),
-    on_invalid_params: Type.Optional(oneOf(['replace', 'fail'], { default: 'replace', description: 'parameters that make no valid job: `replace` draws others, without counting them as a trial; `fail` is a failed trial' })),
+    on_invalid_params: Type.Optional(oneOf(['replace', 'fail'], { default: 'replace', description: 'parameters that make no valid job: `replace` draws others, without counting them as a trial; `fail` makes them a failed trial without a job' })),
   },
   { ...closed, default: {}, description: 'what becomes of trials that go wrong' },
 );

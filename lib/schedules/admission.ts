@@ -17,7 +17,7 @@ export async function admitSchedule(body: unknown, { places, store, now }: { pla
   const problems = [
     ...('problems' in resolved ? resolved.problems : []),
     ...(isObject(job) ? inside('job', await problemsOf(admitSpec(job, places, store))) : []),
-    ...(isObject(sweep) ? inside('sweep', await problemsOf(admitSweep(sweep, places, store))) : []),
+    ...(isObject(sweep) ? inside('sweep', await problemsOf(admitSweep(sweep, places, store, { previous: null }))) : []),
   ];
   if ('problems' in resolved || problems.length > 0) throw refusal(limitProblems(problems));
   return resolved;

@@ -4,7 +4,7 @@
 // A fire that starts something is first an entry of `runs` in state `starting`, with the id of its run: the swap that puts it there
 // also moves `last_nominal` on, so a nominal time is decided on once. Carrying out is idempotent, and done by whoever looks while
 // the entry says so; its record is written before the entry says `running`.
-import type { DueFire, Fire, FireCause, OpenRun, OverlapPolicy, RecentFire, RunEnding, ScheduleHead, ScheduleSpec, SkipReason } from '../contract/schedule.js';
+import type { DueFire, Fire, FireCause, OpenRun, OverlapPolicy, RecentFire, RunEnding, RunReference, ScheduleHead, ScheduleSpec, SkipReason } from '../contract/schedule.js';
 import { catchUp, nextDueMs, type Timing } from './catch-up.js';
 import { fireIdOf, runOf } from './names.js';
 import { overlapActions } from './overlap.js';
@@ -143,7 +143,7 @@ export function settled(head: ScheduleHead, done: Done, schedule: string, nowMs:
     const entry = next.runs.find((run) => run.fire === fire.id);
     if (entry?.state !== 'starting') continue;
     next = counted(next, fire, 1);
-    if (fire.outcome === 'started') next = { ...next, runs: next.runs.map((run) => (run === entry ? { ...run, state: 'running' } : run)) };
+    if (fire.outcome === 'started') next = { ...withSweep(next, entry.run), runs: next.runs.map((run) => (run === entry ? { ...run, state: 'running' } : run)) };
     else {
       next = { ...next, runs: next.runs.filter((run) => run !== entry) };
       if (next.spec.pause_on_failure) next = paused(next, schedule, nowMs, `a fire was refused: ${fire.message}`);
@@ -154,6 +154,9 @@ export function settled(head: ScheduleHead, done: Done, schedule: string, nowMs:
   if (next.unrecorded.some(({ id }) => done.recorded.has(id))) next = { ...next, unrecorded: next.unrecorded.filter(({ id }) => !done.recorded.has(id)) };
   return next === head ? null : next;
 }
+
+/** Ids are in the order of the decisions to start them. */
+const withSweep = (head: ScheduleHead, { kind, id }: RunReference): ScheduleHead => (kind === 'sweep' && id > (head.last_sweep ?? '') ? { ...head, last_sweep: id } : head);
 
 /** Whether something has been decided that is not carried out yet. */
 export const isUnsettled = (head: ScheduleHead): boolean => head.unrecorded.length > 0 || head.runs.some((run) => run.state === 'starting' || (run.stop !== null && !run.stop_said));

@@ -11,8 +11,11 @@ import { editSchedule, type RecordDeps, recordFire, type ScheduleRecord } from '
 
 export interface TickDeps extends RecordDeps {
   store: RecordDeps['store'] & Pick<Store, 'keys' | 'delete'>;
-  /** Starts a run under this id, once: where it is there already, nothing is done. AppErrors that are not retryable refuse it. */
-  start(run: RunReference, body: Readonly<Record<string, unknown>>, schedule: ScheduleReference): Promise<void>;
+  /**
+   * Starts a run under this id, once: where it is there already, nothing is done. AppErrors that are not retryable refuse it.
+   * @param previous the sweep that the schedule started last; null: none
+   */
+  start(run: RunReference, body: Readonly<Record<string, unknown>>, schedule: ScheduleReference, previous: string | null): Promise<void>;
   /** `missing`: there is none of that id. */
   stateOf(run: RunReference): Promise<RunState>;
   /** Tells a run to stop, with a commit; one that is over is left alone. Says it, and does not wait until it has happened. */
@@ -83,9 +86,9 @@ async function carryOut(deps: TickDeps, schedule: string, head: ScheduleHead): P
 }
 
 /** Why it cannot be started, ever; null once it was. @throws AppError retryable */
-async function startOrRefuse(deps: TickDeps, { spec }: ScheduleHead, run: RunReference, reference: ScheduleReference): Promise<string | null> {
+async function startOrRefuse(deps: TickDeps, { spec, last_sweep: previous }: ScheduleHead, run: RunReference, reference: ScheduleReference): Promise<string | null> {
   try {
-    await deps.start(run, spec.job ?? spec.sweep ?? {}, reference);
+    await deps.start(run, spec.job ?? spec.sweep ?? {}, reference, previous ?? null);
     return null;
   } catch (error) {
     if (!isAppError(error) || error.retryable) throw error;

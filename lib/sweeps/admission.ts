@@ -14,38 +14,62 @@ import { applyParams, inJob, type JobTemplate } from './paths.js';
 import { resolveSweep } from './resolve.js';
 import type { Space } from './space.js';
 import { emptySweep } from './state.js';
-import { rulesOf } from './log.js';
+import { loadSweep, readState, rulesOf } from './log.js';
+import { beginWith, type Earlier, importProblems, type WarmStart } from './warm-start.js';
 
 export interface SweepAdmission {
   spec: SweepSpec;
+  /** What it takes from another sweep, as that is now; null where its spec names none. */
+  warm_start: WarmStart | null;
   warnings: Problem[];
 }
 
-/** @throws AppError with every problem in its details: invalid_spec, or the one code that they share; store_unavailable */
-export async function admitSweep(body: unknown, places: DataPlaces, store: Store): Promise<SweepAdmission> {
+/** What a schedule knows of its sweeps: the one that it started last; null: none. */
+export interface Series {
+  previous: string | null;
+}
+
+/**
+ * @param series null where no schedule starts it
+ * @throws AppError with every problem in its details: invalid_spec, or the one code that they share; store_unavailable
+ */
+export async function admitSweep(body: unknown, places: DataPlaces, store: Store, series: Series | null = null): Promise<SweepAdmission> {
   const resolved = resolveSweep(body);
   if ('problems' in resolved) throw refusal(resolved.problems);
-  const { spec, space, template, warnings } = resolved;
-  const missing = notYet(spec);
+  const { spec, space, template } = resolved;
+  const found = await findEarlier(spec, store, series);
+  const missing = [...notYet(spec), ...('problems' in found ? found.problems : [])];
   if (template === null) throw refusal(missing);
   const trial = await admitTrial(template, space, places, store);
   const problems = [...missing, ...('problems' in trial ? trial.problems : [])];
-  if (problems.length > 0 || 'problems' in trial) throw refusal(limitProblems(problems));
+  if (problems.length > 0 || 'problems' in trial || 'problems' in found) throw refusal(limitProblems(problems));
   const whole = withEnd(spec, trial);
   if ('problems' in whole) throw refusal(whole.problems);
-  return { spec: whole.spec, warnings };
+  const warm_start = spec.warm_start.from === null ? null : beginWith(rulesOf({ spec: whole.spec }), found.earlier);
+  return { spec: whole.spec, warm_start, warnings: rulesOf({ spec: whole.spec, warm_start }).warnings };
+}
+
+/** The sweep that a spec begins with; null where it names none, or there is no previous one. */
+async function findEarlier(spec: SweepSpec, store: Store, series: Series | null): Promise<{ earlier: Earlier | null } | { problems: Problem[] }> {
+  const { from } = spec.warm_start;
+  const refuse = (message: string): { problems: Problem[] } => ({ problems: [{ param: 'warm_start.from', message }] });
+  if (from === 'previous' && series === null) return refuse('must be the id of a sweep, or null, got "previous", which is the sweep that a schedule started last: no schedule starts this one');
+  const id = from === 'previous' ? (series?.previous ?? null) : from;
+  if (id === null) return { earlier: null };
+  const record = await loadSweep(store, id);
+  if (!record) return from === 'previous' ? { earlier: null } : refuse(`must be the id of a sweep, "previous" in a schedule, or null: there is no sweep ${id}`);
+  const earlier: Earlier = { id, spec: record.spec, state: await readState(store, record) };
+  // Of a schedule whose metric was changed, the sweep before the change is no reason to start none.
+  const problems = from === 'previous' ? [] : importProblems(spec, earlier);
+  return problems.length > 0 ? { problems } : { earlier };
 }
 
 /** What the spec's form allows and nothing does yet: better refused than passed over. */
-function notYet({ execution, method, metric, warm_start, failure }: SweepSpec): Problem[] {
+function notYet({ execution, method }: SweepSpec): Problem[] {
   const problems: Problem[] = [];
   const refuse = (param: string, what: string): void => void problems.push({ param, message: `${what} is not possible yet`, code: 'not_supported' });
   if (execution === 'external') refuse('execution', 'a sweep whose trials a program of your own runs (one without `job`)');
   if (method === 'pbt') refuse('method', 'pbt');
-  if (metric !== null && metric.impute !== 'worst') refuse('metric.impute', `"${metric.impute}", or anything but "worst",`);
-  if (metric !== null && metric.impute_while_running !== false) refuse('metric.impute_while_running', `"${metric.impute_while_running}", or anything but false,`);
-  if (warm_start.from !== null) refuse('warm_start.from', 'to begin with another sweep');
-  if (failure.on_invalid_params !== 'replace') refuse('failure.on_invalid_params', `"${failure.on_invalid_params}", or anything but "replace",`);
   return problems;
 }
 
@@ -79,8 +103,8 @@ function withEnd(spec: SweepSpec, { spec: { training }, checked }: Admission): {
 
 const FIRST_TRIALS = 10;
 
-export function sweepDryRun({ spec, warnings }: SweepAdmission): SweepDryRun {
-  const { warnings: _, ...rules }: Rules & { warnings: Problem[] } = rulesOf({ spec });
+export function sweepDryRun({ spec, warm_start, warnings }: SweepAdmission): SweepDryRun {
+  const { warnings: _, ...rules }: Rules & { warnings: Problem[] } = rulesOf({ spec, warm_start });
   const decisions = decide({ ...rules, spec: { ...spec, budget: { ...spec.budget, max_concurrent: FIRST_TRIALS } } }, emptySweep(spec), { type: 'created' });
   const trials = decisions.flatMap((decision) => (decision.type === 'start' ? [{ number: decision.trial, params: { ...decision.params } }] : []));
   return { object: 'dry_run', spec, warnings: warnings.map(({ param, message }) => ({ param, message })), trials };

@@ -1,25 +1,20 @@
 // What a sweep does about what it sees: decide(state, event) → decisions, and nothing else, so that a controller that was killed, or
 // another one, comes to the same. The state after the event and its decisions is in state.ts. Pure.
 import type { SweepSpec } from '../contract/sweep.js';
-import type { Params } from './dimension.js';
 import type { Decision, SweepEvent } from './events.js';
 import { bracketFor } from './ladder.js';
 import type { JobTemplate } from './paths.js';
-import type { Space } from './space.js';
 import { afterDecision, afterEvent, goalOf, isOver, type SweepState, type TrialState } from './state.js';
 import { judgeAtRung, lastPromotion, nextPromotion } from './stoppers/asha.js';
 import { judgeAtBand } from './stoppers/hyperband.js';
 import { judgeByMedian } from './stoppers/median.js';
 import { bestOf, compareValues, isNumber } from './stoppers/ranking.js';
-import { suggest, trialsOf } from './suggest.js';
+import { DRAWS_MAX, suggest } from './suggest.js';
+import type { Search } from './warm-start.js';
 
-export interface Rules {
-  spec: SweepSpec;
-  space: Space;
+export interface Rules extends Search {
   /** What trials' jobs are made of; null of a sweep whose trials are none. */
   template: JobTemplate | null;
-  /** Whether parameters make a valid job. */
-  isValid: (params: Params) => boolean;
 }
 
 /** Where `budget.max_concurrent` says nothing. */
@@ -36,22 +31,24 @@ export function decide(rules: Rules, state: SweepState, event: SweepEvent): Deci
   };
   if (state.end) return [];
   if (event.type === 'reached' && now !== state) judge(rules.spec, now, now.trials[event.trial]!, take);
-  const over = endingOf(rules.spec, now);
-  if (over) {
-    finish(now, over, take);
-    return decisions;
-  }
-  for (;;) {
-    const next = nextOf(rules, now);
+  for (const invalid = invalidIn(now); ; ) {
+    const over = endingOf(rules.spec, now);
+    if (over) {
+      finish(now, over, take);
+      return decisions;
+    }
+    const next = nextOf(rules, now, invalidIn(now) - invalid);
     if (!next) break;
     take(next);
   }
   const running = now.trials.some(({ status }) => status === 'running');
-  if (!running && (now.verb === 'stop' || (now.verb === 'resume' && isExhausted(rules, now)))) {
-    finish(now, { status: now.verb === 'stop' ? 'stopped' : 'succeeded', why: { trials: now.trials.length } }, take);
-  }
+  const end = running ? null : exhaustedEnd(rules, now);
+  if (end) finish(now, end, take);
   return decisions;
 }
+
+/** Combinations that made no valid job, whether they were trials or not. */
+const invalidIn = ({ skipped, failed }: SweepState): number => skipped + failed;
 
 /** A trial has come to a step where it is looked at: it ends, goes on at once, or waits to be promoted. */
 function judge(spec: SweepSpec, now: SweepState, trial: TrialState, take: (decision: Decision) => void): void {
@@ -109,18 +106,22 @@ function finish(now: SweepState, { status, why }: End, take: (decision: Decision
   take({ type: 'end', status, why });
 }
 
-/** The next trial that goes on or begins, while there is room for it. */
-function nextOf(rules: Rules, now: SweepState): Decision | null {
-  const { spec, space } = rules;
+/**
+ * The next trial that goes on or begins, while there is room for it.
+ * @param invalid combinations that made no valid job, so far at this event: after very many, others begin at the next one
+ */
+function nextOf(rules: Rules, now: SweepState, invalid: number): Decision | null {
+  const { spec } = rules;
   if (now.verb !== 'resume') return null;
   const running = now.trials.filter(({ status }) => status === 'running').length;
   if (running >= (spec.budget.max_concurrent ?? CONCURRENT)) return null;
   const promoted = promotionOf(spec, now, (rungs, eta) => nextPromotion(rungs, eta));
   if (promoted) return promoted;
   const number = now.trials.length;
-  const suggested = number < trialsOf(spec, space) ? suggest(spec, space, now, rules.isValid) : null;
-  if (suggested) {
+  const suggested = running > 0 && invalid > DRAWS_MAX ? null : suggest(rules, now);
+  if (suggested !== null && suggested.params !== null) {
     const bracket = bracketFor(spec, number);
+    if (suggested.refused !== null) return { type: 'fail', trial: number, params: suggested.params, bracket, why: { ...suggested.why, refused: suggested.refused } };
     return { type: 'start', trial: number, params: suggested.params, bracket, upTo: now.rungs[bracket]![0]?.resource ?? null, draws: suggested.draws, why: suggested.why };
   }
   // Nothing else can happen: the best that waits becomes a whole trial, if there is none.
@@ -137,5 +138,14 @@ function promotionOf(spec: SweepSpec, now: SweepState, of: typeof nextPromotion)
   return null;
 }
 
-/** No trial can begin or go on any more. Asked when none runs and nothing was next. */
-const isExhausted = ({ spec, space, isValid }: Rules, now: SweepState): boolean => now.trials.length >= trialsOf(spec, space) || suggest(spec, space, now, isValid) === null;
+/** What the sweep ends with if no trial can begin or go on any more. Asked when none runs and nothing was next. */
+function exhaustedEnd(rules: Rules, now: SweepState): End | null {
+  const trials = now.trials.length;
+  if (now.verb === 'stop') return { status: 'stopped', why: { trials } };
+  if (now.verb !== 'resume') return null;
+  const { params, why } = suggest(rules, now);
+  if (params !== null) return null;
+  // One that was given up, and of which no trial ever ran, has found nothing.
+  const isFruitless = why['gave_up'] !== undefined && now.trials.every(({ status }) => status === 'failed');
+  return { status: isFruitless ? 'failed' : 'succeeded', why: { trials, ...why } };
+}

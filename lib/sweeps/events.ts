@@ -21,6 +21,8 @@ export type Why = Readonly<Record<string, unknown>>;
 export type Decision =
   /** `upTo`: the step it goes to; null: its own end. `draws`: parameter combinations that made no valid job before these did. */
   | { type: 'start'; trial: number; params: Params; bracket: number; upTo: number | null; draws: number; why: Why }
+  /** A trial that is one of the failed: its parameters make no valid job, and it never gets one. */
+  | { type: 'fail'; trial: number; params: Params; bracket: number; why: Why }
   | { type: 'go_on'; trial: number; upTo: number | null; why: Why }
   | { type: 'prune'; trial: number; why: Why }
   /** It has done all it was to do, though its job has not ended. */

@@ -5,15 +5,16 @@ import type { SweepSpec } from '../contract/sweep.js';
 import type { ScheduleReference } from '../contract/records.js';
 import { AppError, type Problem } from '../errors.js';
 import { fromJson, toJson } from '../jobs/record.js';
-import { resolveSpec } from '../jobs/spec/resolve.js';
 import type { Store } from '../store/index.js';
 import { decide, type Rules } from './decide.js';
 import type { LogEntry, SweepEvent } from './events.js';
 import { logKey, logPrefix, newestSweepKey, openSweepKey, stateKey, statesPrefix, sweepKey } from './names.js';
 import { applied, emptySweep, type SweepState } from './state.js';
-import { applyParams, bindTemplate } from './paths.js';
+import { bindTemplate } from './paths.js';
+import { refusals } from './refusals.js';
 import { lint } from './resolve.js';
 import { parseSpace } from './space.js';
+import type { WarmStart } from './warm-start.js';
 
 /** sweeps/<id>/sweep.json. */
 export interface SweepRecord {
@@ -21,6 +22,8 @@ export interface SweepRecord {
   created_at: string;
   spec: SweepSpec;
   schedule: ScheduleReference | null;
+  /** What it took from another sweep; absent where its spec names none. */
+  warm_start?: WarmStart | null;
 }
 
 /** Entries after which the state is written down, as at the sweep's end, so that nobody reads them all again. */
@@ -76,24 +79,21 @@ export async function createSweep(deps: { store: Store; clock: Pick<Clock, 'now'
 }
 
 /** What decides about a sweep that was taken in: its spec was looked at in full once, and is not again. */
-export function rulesOf({ spec }: Pick<SweepRecord, 'spec'>): Rules & { warnings: Problem[] } {
+export function rulesOf({ spec, warm_start }: Pick<SweepRecord, 'spec' | 'warm_start'>): Rules & { warnings: Problem[] } {
   const parsed = parseSpace(spec.parameters);
   const bound = spec.job === null || 'problems' in parsed ? { template: null } : bindTemplate(spec.job, parsed.space.dimensions.keys());
   const [problem] = [parsed, bound].flatMap((part) => ('problems' in part ? part.problems : []));
   if (problem || 'problems' in parsed || 'problems' in bound) throw new AppError('internal_error', `a sweep that was taken in is not valid any more: ${problem?.param}: ${problem?.message}`);
   const { template } = bound;
-  return { spec, space: parsed.space, template, warnings: [...parsed.warnings, ...lint(spec)], isValid: (params) => template === null || 'spec' in resolveSpec(applyParams(template, params)) };
+  const warm = warm_start ?? null;
+  return { spec, space: parsed.space, template, warm, warnings: [...parsed.warnings, ...lint(spec), ...(warm?.warnings ?? [])], refusalOf: refusals(template) };
 }
 
 /** Reads the newest state that was written down, and the entries after it. @throws AppError store_unavailable, checkpoint_corrupt */
 export async function openLog({ store, clock }: { store: LogStore; clock: Pick<Clock, 'now'> }, record: SweepRecord): Promise<SweepLog> {
   const { warnings, ...rules } = rulesOf(record);
-  let state = (await newestState(store, record.id)) ?? emptySweep(rules.spec);
-
-  function take(entry: LogEntry): void {
-    if (entry.n !== state.entries) throw new AppError('checkpoint_corrupt', `entry ${state.entries} of the log of ${record.id} says that it is ${entry.n}`);
-    state = applied(rules.spec, state, entry);
-  }
+  let state = await newestState(store, record);
+  const take = (entry: LogEntry): void => void (state = after(record, state, entry));
 
   async function catchUp(): Promise<SweepState> {
     for (;;) {
@@ -127,11 +127,27 @@ export async function openLog({ store, clock }: { store: LogStore; clock: Pick<C
   return log;
 }
 
-async function newestState(store: LogStore, sweep: string): Promise<SweepState | null> {
+/** A sweep as its log has it now, for whoever decides nothing about it. @throws AppError store_unavailable, checkpoint_corrupt */
+export async function readState(store: Pick<Store, 'get' | 'list'>, record: SweepRecord): Promise<SweepState> {
+  let state = await newestState(store, record);
+  for (;;) {
+    const stored = await store.get(logKey(record.id, state.entries));
+    if (!stored) return state;
+    state = after(record, state, fromJson<LogEntry>(stored.body));
+  }
+}
+
+/** The newest that was written down. */
+async function newestState(store: Pick<Store, 'get' | 'list'>, { id, spec }: SweepRecord): Promise<SweepState> {
   let newest: string | null = null;
-  for await (const { key } of store.list(statesPrefix(sweep))) newest = key;
+  for await (const { key } of store.list(statesPrefix(id))) newest = key;
   const stored = newest === null ? null : await store.get(newest);
-  return stored && fromJson<SweepState>(stored.body);
+  return stored ? fromJson<SweepState>(stored.body) : emptySweep(spec);
+}
+
+function after({ id, spec }: SweepRecord, state: SweepState, entry: LogEntry): SweepState {
+  if (entry.n !== state.entries) throw new AppError('checkpoint_corrupt', `entry ${state.entries} of the log of ${id} says that it is ${entry.n}`);
+  return applied(spec, state, entry);
 }
 
 /** All entries, from the first. @throws AppError store_unavailable */

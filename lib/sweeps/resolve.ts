@@ -104,12 +104,15 @@ function problemsOfStopping(stopping: SweepSpec['early_terminate'], execution: S
 }
 
 /** What a sweep that is valid was surely not meant to be. */
-export function lint({ method, metric, run_cap, budget }: SweepSpec): Problem[] {
+export function lint({ method, metric, run_cap, budget, warm_start }: SweepSpec): Problem[] {
   const warnings: Problem[] = [];
   if (method === 'bayes') warnings.push({ param: 'method', message: 'bayes is served by tpe' });
   if (metric?.goal === 'minimize' && /acc(uracy)?$/.test(metric.name)) warnings.push({ param: 'metric.goal', message: `is minimize (the default): for more ${metric.name} say "goal": "maximize"` });
   const isEndless = method !== 'grid' && method !== 'pbt' && run_cap === null && budget.compute_seconds === null && budget.wall_clock === null && (metric?.target ?? null) === null;
   if (isEndless) warnings.push({ param: 'run_cap', message: 'is not given, and neither are a budget or a target: the sweep goes on until it is stopped' });
+  if (method === 'tpe' || method === 'bayes') return warnings;
+  const unused = { 'metric.impute': (metric?.impute ?? 'worst') !== 'worst', 'metric.impute_while_running': (metric?.impute_while_running ?? false) !== false, 'warm_start.import_trials': warm_start.import_trials };
+  for (const [param, isSet] of Object.entries(unused)) if (isSet) warnings.push({ param, message: `has no effect: method ${method} does not learn from trials` });
   return warnings;
 }
 

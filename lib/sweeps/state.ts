@@ -42,7 +42,7 @@ export function emptySweep(spec: SweepSpec): SweepState {
   return { entries: 0, verb: 'resume', spent: null, end: null, ended_at: null, trials: [], rungs: ladderOf(spec).map(emptyRungs), failed: 0, skipped: 0 };
 }
 
-export const goalOf = ({ metric }: SweepSpec): Goal => metric?.goal ?? 'minimize';
+export const goalOf = ({ metric }: Pick<SweepSpec, 'metric'>): Goal => metric?.goal ?? 'minimize';
 export const isOver = ({ status }: Pick<TrialState, 'status'>): boolean => ['succeeded', 'pruned', 'failed', 'cancelled'].includes(status);
 
 export const applied = (spec: SweepSpec, state: SweepState, { at, event, decisions }: Pick<LogEntry, 'at' | 'event' | 'decisions'>): SweepState =>
@@ -65,12 +65,13 @@ export function afterEvent(spec: SweepSpec, state: SweepState, event: LogEntry['
       const { trial: number, outcome, value } = event;
       const trial = state.trials[number];
       if (!trial || isOver(trial)) return state;
-      const ended = withTrial(state, number, { status: outcome, ...(outcome === 'succeeded' ? { value } : {}) });
       // One that ended on the way to a rung never got there; at the last rung its end counts as its value there.
-      const left = leaveRungs(ended.rungs[trial.bracket]!, number);
+      const left = leaveRungs(state.rungs[trial.bracket]!, number);
       const last = left.length - 1;
-      const isWhole = last >= 0 && (trial.upTo === null || trial.upTo === left[last]!.resource);
-      const whole = outcome === 'succeeded' && isWhole ? leaveRung(enterRung(left, last, { trial: number, value }, goalOf(spec)), last, number) : left;
+      const isWhole = outcome === 'succeeded' && last >= 0 && (trial.upTo === null || trial.upTo === left[last]!.resource);
+      const whole = isWhole ? leaveRung(enterRung(left, last, { trial: number, value }, goalOf(spec)), last, number) : left;
+      const values = isWhole && trial.upTo !== null ? [...trial.values, { step: trial.upTo, value }] : trial.values;
+      const ended = withTrial(state, number, { status: outcome, values, ...(outcome === 'succeeded' ? { value } : {}) });
       return { ...withRungs(ended, trial.bracket, whole), failed: state.failed + (outcome === 'failed' ? 1 : 0) };
     }
     case 'said':
@@ -89,6 +90,10 @@ export function afterDecision(state: SweepState, decision: Decision, event: numb
     case 'start': {
       const { trial, params, bracket, upTo } = decision;
       return { ...state, skipped: state.skipped + decision.draws, trials: [...state.trials, { number: trial, params, started_at: at, status: 'running', bracket, upTo, value: null, values: [], why: [because] }] };
+    }
+    case 'fail': {
+      const { trial, params, bracket } = decision;
+      return { ...state, failed: state.failed + 1, trials: [...state.trials, { number: trial, params, started_at: at, status: 'failed', bracket, upTo: null, value: null, values: [], why: [because] }] };
     }
     case 'go_on': {
       const trial = state.trials[decision.trial]!;

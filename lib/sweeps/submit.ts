@@ -1,15 +1,14 @@
 // Taking a sweep in over the API: its idempotency key, then what log.ts says. A repeat under the same key finishes what an
 // interrupted one left, under the id that was stored first.
 import type { Clock } from '../clock.js';
-import type { SweepSpec } from '../contract/sweep.js';
 import { assertSameBody, findFirst, type Sent, settleKey } from '../jobs/idempotency.js';
 import type { Store } from '../store/index.js';
+import type { SweepAdmission } from './admission.js';
 import { createSweep, loadSweep, type SweepRecord } from './log.js';
 
-export interface SweepRequest extends Sent {
+export interface SweepRequest extends Sent, Pick<SweepAdmission, 'spec' | 'warm_start'> {
   /** A fresh id; a repeat under the same key gets the stored one instead. */
   id: string;
-  spec: SweepSpec;
 }
 
 interface SubmitDeps {
@@ -27,11 +26,11 @@ export async function findSweep({ store, clock }: SubmitDeps, sent: Sent): Promi
  * @returns the acknowledged sweep, and whether it was there before
  * @throws AppError idempotency_key_reused (another body), idempotency_in_progress, store_unavailable
  */
-export async function submitSweep(deps: SubmitDeps, { id, spec, ...sent }: SweepRequest): Promise<{ record: SweepRecord; replayed: boolean }> {
+export async function submitSweep(deps: SubmitDeps, { id, spec, warm_start, ...sent }: SweepRequest): Promise<{ record: SweepRecord; replayed: boolean }> {
   const now = deps.clock.now();
   const owner = await settleKey(deps.store, sent, { id, created_at: now.toISOString() }, now);
   assertSameBody(owner, sent);
   const there = owner.id === id ? null : await loadSweep(deps.store, owner.id);
   if (there) return { record: there, replayed: true };
-  return { record: await createSweep(deps, { id: owner.id, created_at: owner.created_at, spec, schedule: null }), replayed: owner.id !== id };
+  return { record: await createSweep(deps, { id: owner.id, created_at: owner.created_at, spec, schedule: null, warm_start }), replayed: owner.id !== id };
 }

@@ -1,51 +1,67 @@
-// The parameters of a sweep's next trial: a warm-start point, or what its method draws. A function of the spec, the space and the
-// trials so far; every random number is keyed by the seed and the trial's number. Pure.
-import type { SweepSpec } from '../contract/sweep.js';
+// The parameters of a sweep's next trial: a first trial that was given, or what its method draws. A function of the spec, the space, what
+// was taken over and the trials so far; every random number is keyed by the seed and the trial's number. Pure.
 import type { Params } from './dimension.js';
 import type { Why } from './events.js';
+import { historyOf } from './history.js';
 import { gridParams, gridSize } from './samplers/grid.js';
-import type { PastTrial } from './samplers/past-trials.js';
 import { qmcParams } from './samplers/qmc.js';
 import { randomParams } from './samplers/random.js';
 import { suggestTpe } from './samplers/tpe.js';
-import { paramsOf, type Space } from './space.js';
-import { goalOf, type SweepState, type TrialState } from './state.js';
+import { paramsOf } from './space.js';
+import type { SweepState } from './state.js';
+import { firstTrial, firstTrials, type Search } from './warm-start.js';
 
 export interface Suggested {
   params: Params;
   /** Combinations before it that make no valid job. */
   draws: number;
+  /** Why it makes no valid job itself: it is a failed trial. */
+  refused: string | null;
+  why: Why;
+}
+/** There is no other one; `why` says more than that only where a search was given up. */
+export interface NoMore {
+  params: null;
   why: Why;
 }
 
-/** Draws for one trial before the sweep is given up: a space of which next to nothing is valid. */
-const DRAWS_MAX = 1_000;
+/** Combinations in a row that make no valid job before the sweep is given up: a space of which next to nothing is valid. */
+export const DRAWS_MAX = 1_000;
+/** The same of trials, where such a combination is one. */
+export const INVALID_TRIALS_MAX = 100;
 
 /** How many trials there can be: of a grid, or as many as run_cap says. */
-export function trialsOf(spec: SweepSpec, space: Space): number {
+function trialsOf({ spec, space, warm }: Pick<Search, 'spec' | 'space' | 'warm'>): number {
   const cap = spec.run_cap ?? Infinity;
-  return spec.method === 'grid' ? Math.min(cap, spec.warm_start.points.length + gridSize(space)) : cap;
+  return spec.method === 'grid' ? Math.min(cap, firstTrials({ spec, warm }) + gridSize(space)) : cap;
 }
+
+export function suggest(search: Search, state: SweepState): Suggested | NoMore {
+  const { spec, refusalOf } = search;
+  const number = state.trials.length;
+  if (number >= trialsOf(search)) return { params: null, why: {} };
+  const first = firstTrial(search, number);
+  if (first) return { ...first, draws: 0 };
+  const isTrial = spec.failure.on_invalid_params === 'fail';
+  if (isTrial && invalidInARow(state) >= INVALID_TRIALS_MAX) return { params: null, why: { gave_up: `${INVALID_TRIALS_MAX} trials in a row have parameters that make no valid job` } };
+  // Of a grid every combination has its place, valid or not.
+  const before = spec.method === 'grid' ? number - firstTrials(search) + state.skipped : 0;
+  for (let draws = 0, refused: string | null = null; ; draws++) {
+    if (draws === DRAWS_MAX) return { params: null, why: { gave_up: `${DRAWS_MAX} combinations of parameters in a row make no valid job: ${refused}` } };
+    const drawn = draw(search, state, number, before + draws, draws);
+    if (drawn === null) return { params: null, why: {} };
+    refused = refusalOf(drawn.params);
+    if (refused === null || isTrial) return { ...drawn, draws, refused };
+  }
+}
+
+const invalidInARow = ({ trials }: SweepState): number => trials.length - 1 - trials.findLastIndex(({ why }) => why[0]?.decision !== 'fail');
 
 /**
- * Null: there is no other one. `isValid` says whether parameters make a job.
- * @param draw of all combinations that were tried, of this trial and of those before it: a grid goes on with the next one
+ * @param place of all combinations that were tried, of this trial and of those before it: a grid goes on with the next one
  */
-export function suggest(spec: SweepSpec, space: Space, state: SweepState, isValid: (params: Params) => boolean): Suggested | null {
-  const number = state.trials.length;
-  const point = spec.warm_start.points[number];
-  if (point) return { params: paramsOf(space, (name) => (name in point ? (point[name] as Params[string]) : randomParams(space, spec.sampler.seed, number)[name]!)), draws: 0, why: { sampler: 'warm_start', point: number } };
-  // Of a grid every combination has its place, valid or not.
-  const before = spec.method === 'grid' ? number - spec.warm_start.points.length + state.skipped : 0;
-  for (let draws = 0; draws < DRAWS_MAX; draws++) {
-    const drawn = draw(spec, space, state.trials, number, before + draws, draws);
-    if (drawn === null) return null;
-    if (isValid(drawn.params)) return { ...drawn, draws };
-  }
-  return null;
-}
-
-function draw({ method, sampler, metric }: SweepSpec, space: Space, trials: readonly TrialState[], number: number, place: number, draws: number): Omit<Suggested, 'draws'> | null {
+function draw({ spec, space, warm }: Search, { trials }: SweepState, number: number, place: number, draws: number): Pick<Suggested, 'params' | 'why'> | null {
+  const { method, sampler } = spec;
   switch (method) {
     case 'grid': {
       const params = gridParams(space, place);
@@ -58,23 +74,16 @@ function draw({ method, sampler, metric }: SweepSpec, space: Space, trials: read
     case 'bayes': {
       // The same draw would come again: what it may not have is drawn at random.
       if (draws > 0) break;
-      const sign = goalOf({ metric } as SweepSpec) === 'maximize' ? -1 : 1;
-      const { params, why } = suggestTpe([...space.dimensions], trials.map((trial) => pastOf(trial, sign)), {
+      const history = historyOf(spec, trials, warm);
+      const { params, why } = suggestTpe([...space.dimensions], history.trials, {
         seed: sampler.seed, number, nStartupTrials: sampler.n_startup_trials, nEiCandidates: sampler.n_ei_candidates, constantLiar: sampler.constant_liar, group: sampler.group, preset: sampler.preset,
       });
-      return { params: paramsOf(space, (name) => params[name]!), why: { sampler: 'tpe', ...why } };
+      const counted = Object.fromEntries(Object.entries({ imported: history.imported, imputed: history.imputed }).filter(([, count]) => count > 0));
+      return { params: paramsOf(space, (name) => params[name]!), why: { sampler: 'tpe', ...why, ...counted } };
     }
     case 'random':
     case 'pbt':
       break;
   }
   return { params: randomParams(space, sampler.seed, number, draws), why: { sampler: 'random', draw: draws } };
-}
-
-const STATES = { running: 'running', paused: 'running', succeeded: 'complete', pruned: 'pruned', failed: 'failed', cancelled: 'failed' } as const;
-
-/** A trial as the sampler sees it: lower is better. */
-export function pastOf({ number, params, status, value, values }: TrialState, sign: number): PastTrial {
-  const steps = values.flatMap(({ step, value }) => (value === null ? [] : [{ step, value: sign * value }]));
-  return { number, params, state: STATES[status], value: value === null ? null : sign * value, steps };
 }

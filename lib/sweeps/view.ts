@@ -2,13 +2,13 @@
 import type { Sweep, SweepImportance, SweepListItem, SweepRung, SweepStatus, Trial, TrialStatus } from '../contract/sweep-views.js';
 import { TRIAL_STATUSES } from '../contract/sweep-views.js';
 import type { SweepSpec } from '../contract/sweep.js';
+import { pastOf } from './history.js';
 import { importances } from './importance.js';
 import type { SweepLog } from './log.js';
 import { trialId, trialJob } from './names.js';
 import type { Space } from './space.js';
 import { bestTrial, goalOf, type SweepState, type TrialState } from './state.js';
 import { bestOf } from './stoppers/ranking.js';
-import { pastOf } from './suggest.js';
 
 export type SeenSweep = Pick<SweepLog, 'record' | 'rules' | 'warnings'> & { state: SweepState; status: SweepStatus };
 
@@ -28,9 +28,16 @@ export function sweepView(seen: SeenSweep, computeSeconds: number, now: Date): S
     budget: { spent: { compute_seconds: computeSeconds, wall_clock: Math.max(0, until - Date.parse(record.created_at)) / 1_000, failed: state.failed }, limits: spec.budget },
     rungs: state.rungs.flatMap(rungViews),
     schedule: record.schedule,
+    warm_start: warmStartView(record),
     warnings: warnings.map(({ param, message }) => ({ param, message })),
     spec,
   };
+}
+
+function warmStartView({ warm_start: warm }: SeenSweep['record']): Sweep['warm_start'] {
+  if (!warm) return null;
+  const { from, best, trials } = warm;
+  return { from, best: from !== null && best ? trialId(from, best.trial) : null, imported: trials.length };
 }
 
 /** @param submitted whether its job is there */

@@ -9,7 +9,7 @@ import { admitSpec } from '../../lib/jobs/admission.js';
 import { makeLog } from '../../lib/log.js';
 import { connectQueue } from '../../lib/queue/index.js';
 import { failToStart } from '../../lib/start-up.js';
-import { admitSweep } from '../../lib/sweeps/admission.js';
+import { admitSweep, type Series } from '../../lib/sweeps/admission.js';
 import { makeClockWatch } from '../../lib/store/clock-watch.js';
 import { openDataPlaces, openStore } from '../../lib/store/open.js';
 import { probeStore } from '../../lib/store/probe.js';
@@ -32,7 +32,7 @@ async function main(): Promise<void> {
   const nudge = (job: string): void => void queue.control.nudge(job).catch(() => undefined);
   const name = `ctl_${ulid().toLowerCase()}`;
   const { isSound } = makeClockWatch({ store, clock: systemClock, log });
-  const deps = { store, clock: systemClock, isSound, tickets: queue.tickets, log, nudge, admit: (spec: unknown) => admitSpec(spec, places, store), admitSweep: (spec: unknown) => admitSweep(spec, places, store) };
+  const deps = { store, clock: systemClock, isSound, tickets: queue.tickets, log, nudge, admit: (spec: unknown) => admitSpec(spec, places, store), admitSweep: (spec: unknown, series: Series) => admitSweep(spec, places, store, series) };
   const schedules = makeScheduleDriver(deps, name);
   const sweeps = makeSweepDriver(deps, ({ schedule }) => schedule && schedules.changed(schedule.id));
   const controller = makeController({ name, store, queue, clock: systemClock, log, sweeps, schedules });

@@ -13,7 +13,7 @@ import type { RunState } from '../../lib/schedules/decide.js';
 import type { TickDeps } from '../../lib/schedules/fires.js';
 import { makeTicker, type Ticker, type TickerTiming } from '../../lib/schedules/ticker.js';
 import type { Store } from '../../lib/store/index.js';
-import type { SweepAdmission } from '../../lib/sweeps/admission.js';
+import type { Series, SweepAdmission } from '../../lib/sweeps/admission.js';
 import { sayToSweep } from '../../lib/sweeps/control.js';
 import { currentStatus } from '../../lib/sweeps/drive.js';
 import { createSweep, loadSweep, openLog, type SweepLog } from '../../lib/sweeps/log.js';
@@ -27,7 +27,7 @@ export interface ScheduleRunDeps extends ControlDeps {
   /** What a spec makes of itself before it is taken in. @throws AppError */
   admit(spec: unknown): Promise<Admission>;
   /** The same of a sweep. @throws AppError */
-  admitSweep(spec: unknown): Promise<SweepAdmission>;
+  admitSweep(spec: unknown, series: Series): Promise<SweepAdmission>;
   /** Lets a job's owner know that HEAD wants something new, and controllers of a new sweep. */
   nudge(job: string): void;
 }
@@ -65,8 +65,9 @@ export function makeRunCalls(deps: ScheduleRunDeps): Pick<TickDeps, 'start' | 's
     await submitJob(deps, { ...(await deps.admit(body)), id, principal: `schedule ${schedule.id}`, key: null, bodySha256: '', origin: { pause_at_update: null, sweep: null, schedule } });
   }
 
-  async function startSweep(id: string, body: unknown, schedule: ScheduleReference): Promise<void> {
-    await createSweep(deps, { id, created_at: deps.clock.now().toISOString(), spec: (await deps.admitSweep(body)).spec, schedule });
+  async function startSweep(id: string, body: unknown, schedule: ScheduleReference, previous: string | null): Promise<void> {
+    const { spec, warm_start } = await deps.admitSweep(body, { previous });
+    await createSweep(deps, { id, created_at: deps.clock.now().toISOString(), spec, schedule, warm_start });
     deps.nudge(id);
   }
 
@@ -116,7 +117,7 @@ export function makeRunCalls(deps: ScheduleRunDeps): Pick<TickDeps, 'start' | 's
   }
 
   return {
-    start: ({ kind, id }, body, schedule) => (kind === 'job' ? startJob(id, body, schedule) : startSweep(id, body, schedule)),
+    start: ({ kind, id }, body, schedule, previous) => (kind === 'job' ? startJob(id, body, schedule) : startSweep(id, body, schedule, previous)),
     stateOf: ({ kind, id }) => (kind === 'job' ? stateOfJob(store, id) : stateOfSweep(id)),
     stop: ({ kind, id }, how) => (kind === 'job' ? stopJob(deps, id, how) : stopSweep(id, how === 'pause' ? 'suspend' : 'cancel')),
   };

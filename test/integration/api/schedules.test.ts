@@ -9,10 +9,12 @@ import { openApiDocument } from '../../../api/openapi.js';
 import { SCHEDULE_OPERATIONS } from '../../../api/openapi-schedules.js';
 import { systemClock } from '../../../lib/clock.js';
 import type { Fire, Schedule } from '../../../lib/contract/schedule.js';
+import type { Sweep, Trial } from '../../../lib/contract/sweep-views.js';
 import { admitSpec } from '../../../lib/jobs/admission.js';
 import { silentLog } from '../../../lib/log.js';
 import { tickSchedule } from '../../../lib/schedules/fires.js';
 import { admitSweep } from '../../../lib/sweeps/admission.js';
+import { openLog, requireSweep } from '../../../lib/sweeps/log.js';
 import { makeRunCalls } from '../../../worker/controller/schedules.js';
 import { SPEC, startApi, type TestApi } from '../../support/api.js';
 
@@ -40,7 +42,7 @@ async function created(api: TestApi, changes: object = {}): Promise<Schedule> {
 function tick(api: TestApi, id: string) {
   const deps = { store: api.store, clock: systemClock, tickets: api.queue.tickets, log: silentLog };
   const places = { roots: [api.dataRoot], buckets: null };
-  const calls = makeRunCalls({ ...deps, nudge: () => undefined, isSound: () => Promise.resolve(true), admit: (spec) => admitSpec(spec, places, api.store), admitSweep: (spec) => admitSweep(spec, places, api.store) });
+  const calls = makeRunCalls({ ...deps, nudge: () => undefined, isSound: () => Promise.resolve(true), admit: (spec) => admitSpec(spec, places, api.store), admitSweep: (spec, series) => admitSweep(spec, places, api.store, series) });
   return tickSchedule({ ...deps, ...calls }, id, new Date());
 }
 const firesOf = async (api: TestApi, id: string): Promise<Fire[]> => (await call(api, 'GET', `/${id}/fires?limit=100`)).json<{ data: Fire[] }>().data;
@@ -274,6 +276,34 @@ describe('triggering', () => {
     const [fire] = await firesOf(api, id);
     const { spec } = JSON.parse((await api.store.get(`sweeps/${fire!.run!.id}/sweep.json`))!.body.toString()) as { spec: { early_terminate: { max_iter: number | null } } };
     expect(spec.early_terminate.max_iter).toBeGreaterThan(1);
+  });
+
+  it('starts a sweep with the best of the sweep before it', async () => {
+    const api = await startApi();
+    const { job: _job, ...rest } = NIGHTLY;
+    const sweep = { ...SWEEP, method: 'tpe', warm_start: { from: 'previous', import_trials: true } };
+    const answer = await call(api, 'POST', '', { ...rest, sweep });
+    expect(answer.statusCode, answer.body).toBe(201);
+    const { id } = answer.json<Schedule>();
+    const next = async (): Promise<Sweep> => {
+      await call(api, 'POST', `/${id}/trigger`);
+      await tick(api, id);
+      return (await api.app.inject(`/v1/sweeps/${(await firesOf(api, id)).at(-1)!.run!.id}`)).json<Sweep>();
+    };
+    const first = await next();
+    expect(first).toMatchObject({ warm_start: { from: null, best: null, imported: 0 }, warnings: [{ param: 'warm_start.from', message: 'the schedule has started no sweep before this one: nothing is taken over' }] });
+    const log = await openLog({ store: api.store, clock: systemClock }, await requireSweep(api.store, first.id));
+    for (const [trial, value] of [0.4, 0.2, 0.3].entries()) await log.append({ type: 'ended', trial, outcome: 'succeeded', value, message: null });
+    await api.store.delete(`open-sweeps/${first.id}`);
+    await tick(api, id);
+
+    // another metric is no reason to start none
+    const other = await call(api, 'PUT', `/${id}`, { ...rest, sweep: { ...sweep, metric: { name: 'loss' } } });
+    expect(other.statusCode, other.body).toBe(200);
+    const second = await next();
+    expect(second).toMatchObject({ warm_start: { from: first.id, best: `${first.id}.1`, imported: 0 }, warnings: [{ param: 'warm_start.import_trials', message: `needs a sweep with the same metric, loss (minimize); ${first.id} has val_loss (minimize)` }] });
+    const trial = (await api.app.inject(`/v1/sweeps/${second.id}/trials/0`)).json<Trial>();
+    expect([trial.params, trial.why]).toEqual([log.state().trials[1]!.params, [{ event: 0, decision: 'start', sampler: 'warm_start', from: first.id, trial: 1 }]]);
   });
 
   it('records why it was refused, if the job cannot be taken in any more', async () => {

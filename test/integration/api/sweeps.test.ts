@@ -86,12 +86,6 @@ describe('POST /v1/sweeps', () => {
     const { job: _, early_terminate: __, ...external } = SWEEP;
     expect((await post(api, external)).json().error).toMatchObject({ code: 'not_supported', details: [{ param: 'execution', message: expect.stringMatching(/is not possible yet$/) }] });
     expect(await problemsOf(api, { method: 'pbt', pbt: { interval: 5 }, early_terminate: { type: 'none' } })).toEqual(['method: pbt is not possible yet']);
-    expect(await problemsOf(api, { warm_start: { from: 'swp_01jzzzzzzzzzzzzzzzzzzzzzzz' }, metric: { name: 'val_loss', impute: 'best', impute_while_running: 'latest' }, failure: { on_invalid_params: 'fail' } })).toEqual([
-      'metric.impute: "best", or anything but "worst", is not possible yet',
-      'metric.impute_while_running: "latest", or anything but false, is not possible yet',
-      'warm_start.from: to begin with another sweep is not possible yet',
-      'failure.on_invalid_params: "fail", or anything but "replace", is not possible yet',
-    ]);
     expect(await problemsOf(api, { early_terminate: { type: 'asha', min_iter: 5_000 } })).toEqual([expect.stringMatching(/^early_terminate\.min_iter: must be at most \d+, the updates of the whole training, got 5000$/)]);
     expect(await problemsOf(api, { early_terminate: { type: 'asha', min_iter: 3, eta: 2.5 } })).toEqual(['early_terminate.eta: must be an integer for asha, got 2.5']);
     expect((await problemsOf(api, { early_terminate: { type: 'asha', min_iter: 3, eta: 3, brackets: 9 } }))[0]).toMatch(/^early_terminate\.brackets: must be at most the number of rungs/);

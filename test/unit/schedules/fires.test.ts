@@ -94,4 +94,36 @@ describe('a look at a schedule', () => {
     clock.set(START + 2 * MINUTE_MS);
     expect((await tick())!.head).toMatchObject({ runs: [{}], counts: { started: 1, skipped: 1 }, recent: [{ reason: 'running' }, { run_ended: null }] });
   });
+
+  it('tells what it starts of the sweep that was started last, however many fires were skipped or refused since', async () => {
+    const { runs, clock, calm } = await setUp({ job: null, sweep: { method: 'random' } });
+    const previous: (string | null)[] = [];
+    let refused = false;
+    const deps: typeof calm = {
+      ...calm,
+      start: async (...call) => {
+        previous.push(call[3]);
+        if (refused) throw new AppError('invalid_spec', 'no');
+        await runs.calls.start(...call);
+      },
+    };
+    let minute = 0;
+    const fire = async (): Promise<void> => {
+      clock.set(START + ++minute * MINUTE_MS);
+      await tickSchedule(deps, SCHEDULE, clock.now());
+    };
+    await fire();
+    const [first] = runs.all.keys();
+    // more than HEAD keeps of what became of fires
+    for (let skipped = 0; skipped < 15; skipped++) await fire();
+    runs.all.get(first!)!.state = 'succeeded';
+    refused = true;
+    await fire();
+    refused = false;
+    await fire();
+    const second = [...runs.all.keys()][1]!;
+    runs.all.get(second)!.state = 'failed';
+    await fire();
+    expect(previous).toEqual([null, first, first, second]);
+  });
 });

@@ -78,6 +78,16 @@ describe('asha by promotion', () => {
     expect([counts(none), none.state.end?.status]).toEqual([{ pruned: 5 }, 'succeeded']);
   });
 
+  test('has the value at a job’s end among those at the rungs, where that is the last one', () => {
+    const { state } = runSweep(spec, { value, end: 27 });
+    const whole = state.trials.filter(({ status }) => status === 'succeeded');
+    expect(whole.length).toBeGreaterThan(0);
+    for (const trial of whole) expect(trial.values.at(-1)).toEqual({ step: 27, value: trial.value });
+    // one whose training ends before its next rung has not been there
+    const short = runSweep({ ...X, method: 'random', run_cap: 3, early_terminate: { type: 'hyperband', min_iter: 3 } }, { value, end: 2 });
+    expect(short.state.trials.map(({ values }) => values)).toEqual([[], [], []]);
+  });
+
   test('is over at max_iter also where the training would go on', () => {
     const world = runSweep(spec, { value, end: 1_000 });
     expect(ofType(world, 'complete').length).toBe(counts(world)['succeeded']);

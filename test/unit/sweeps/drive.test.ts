@@ -1,10 +1,12 @@
 // A sweep driven over a real file store, with the HEADs of its trials' jobs as workers would have left them.
 import { expect, onTestFinished, test } from 'vitest';
 import type { Head } from '../../../lib/contract/records.js';
+import { readHead } from '../../../lib/jobs/head.js';
 import { emptyHead } from '../../../lib/jobs/lifecycle.js';
 import { headKey } from '../../../lib/jobs/names.js';
 import { toJson } from '../../../lib/jobs/record.js';
 import { admitSpec } from '../../../lib/jobs/admission.js';
+import { sayToSweep } from '../../../lib/sweeps/control.js';
 import { type DriveDeps, driveSweep, type Known } from '../../../lib/sweeps/drive.js';
 import { createSweep, openLog } from '../../../lib/sweeps/log.js';
 import { trialJob } from '../../../lib/sweeps/names.js';
@@ -17,25 +19,31 @@ const SWEEP = {
   job: { data: { type: 'builtin', name: 'digits' }, model: { layers: [{ type: 'flatten' }, { type: 'dense', units: 10, activation: 'softmax' }] }, training: { max_updates: 9, epochs: 100 } },
 };
 
-test.each([['one controller', false], ['another controller each time', true]])('time of trials that wait at a rung counts against the budget: %s', async (_, anew) => {
+/** A sweep of the spec, driven by hand. */
+async function setUp(spec: object) {
   const folder = await makeTempDir('drive');
   onTestFinished(folder.remove);
   const store = await makeFileStore({ root: folder.path });
   onTestFinished(() => store.close());
   const deps: DriveDeps = {
     store, clock: { now: () => new Date(), sleep: () => Promise.resolve() }, tickets: { issue: () => Promise.resolve(), withdraw: () => Promise.resolve() }, log: { warn: () => undefined }, nudge: () => undefined,
-    isSound: () => Promise.resolve(true), admit: (spec) => admitSpec(spec, { roots: [], buckets: null }, store),
+    isSound: () => Promise.resolve(true), admit: (job) => admitSpec(job, { roots: [], buckets: null }, store),
   };
-  const resolved = resolveSweep(SWEEP);
+  const resolved = resolveSweep(spec);
   if ('problems' in resolved) throw new Error(JSON.stringify(resolved.problems));
   const record = await createSweep(deps, { id: `swp_${'0'.repeat(26)}`, created_at: new Date().toISOString(), spec: resolved.spec, schedule: null });
-  const log = await openLog(deps, record);
+  return { deps, store, log: await openLog(deps, record) };
+}
+
+/** What a worker leaves of a trial that has come to a rung after 50 s. */
+const atRung = (update: number, loss: number): Head => ({ ...emptyHead(), state: 'paused', want: { verb: 'pause', seq: 1, cause: 'sweep_paused' }, reason: 'sweep_paused', rungs: [{ update, metrics: { loss }, validation: null }], counters: { ...emptyHead().counters, attempt_seconds: 50 } });
+
+test.each([['one controller', false], ['another controller each time', true]])('time of trials that wait at a rung counts against the budget: %s', async (_, anew) => {
+  const { deps, store, log } = await setUp(SWEEP);
   let known: Known = new Map();
   const drive = async (): Promise<void> => void (await driveSweep(deps, log, anew ? (known = new Map()) : known));
-  /** It took 50 s to get to its first rung. */
   const reach = async (number: number): Promise<void> => {
-    const head: Head = { ...emptyHead(), state: 'paused', want: { verb: 'pause', seq: 1, cause: 'sweep_paused' }, reason: 'sweep_paused', rungs: [{ update: 1, metrics: { loss: 1 + number }, validation: null }], counters: { ...emptyHead().counters, attempt_seconds: 50 } };
-    await store.putIfAbsent(headKey(trialJob(record.id, log.state().trials[number]!)), toJson(head));
+    await store.putIfAbsent(headKey(trialJob(log.record.id, log.state().trials[number]!)), toJson(atRung(1, 1 + number)));
   };
   await drive();
   await reach(0);
@@ -44,4 +52,28 @@ test.each([['one controller', false], ['another controller each time', true]])('
   await reach(1);
   await drive();
   expect(log.state()).toMatchObject({ spent: 'compute_seconds', end: { status: 'succeeded', why: { budget: 'compute_seconds' } } });
+});
+
+test('the job of a trial that is over before it is cancelled', async () => {
+  const spec = { ...SWEEP, run_cap: 3, budget: { max_concurrent: 3 }, early_terminate: { type: 'asha', variant: 'stopping', min_iter: 1, max_iter: 3 } };
+  const { deps, store, log } = await setUp(spec);
+  const drive = (): Promise<boolean> => driveSweep(deps, log, new Map());
+  const write = async (number: number, head: Head): Promise<void> => {
+    const key = headKey(trialJob(log.record.id, log.state().trials[number]!));
+    await store.delete(key);
+    await store.putIfAbsent(key, toJson(head));
+  };
+  const reasonOf = async (number: number): Promise<unknown[]> => {
+    const { want } = (await readHead({ store }, trialJob(log.record.id, log.state().trials[number]!))).head;
+    return [log.state().trials[number]!.status, want.verb, want.cause];
+  };
+  await drive();
+  await write(0, atRung(1, 1));
+  await drive();
+  await write(0, atRung(3, 1));
+  await write(1, atRung(1, 9));
+  await drive();
+  await sayToSweep(log, 'cancel');
+  await drive();
+  expect([await reasonOf(0), await reasonOf(1), await reasonOf(2)]).toEqual([['succeeded', 'cancel', 'sweep_pruned'], ['pruned', 'cancel', 'sweep_pruned'], ['cancelled', 'cancel', 'sweep_pruned']]);
 });

@@ -115,6 +115,9 @@ describe('warnings', () => {
     [sweep({ metric: { name: 'val_accuracy' } }), 'metric.goal: is minimize (the default): for more val_accuracy say "goal": "maximize"'],
     [sweep({ run_cap: null }), 'run_cap: is not given, and neither are a budget or a target: the sweep goes on until it is stopped'],
     [sweep({ parameters: { lr: { distribution: 'log_uniform', min: 0.01, max: 0.1 } } }), 'parameters.lr: has exponents of e as min and max: its values go from 1.01 to 1.105; for values from 0.01 to 0.1 say "distribution": "log_uniform_values"'],
+    [sweep({ warm_start: { from: 'previous', import_trials: true } }), 'warm_start.import_trials: has no effect: method random does not learn from trials'],
+    [sweep({ metric: { name: 'loss', impute: 'best' } }), 'metric.impute: has no effect: method random does not learn from trials'],
+    [sweep({ method: 'qmc', metric: { name: 'loss', impute_while_running: 'latest' } }), 'metric.impute_while_running: has no effect: method qmc does not learn from trials'],
   ])('of %j', (input, warning) => {
     expect(told(resolvedOf(input).warnings)).toEqual([warning]);
   });

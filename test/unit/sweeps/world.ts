@@ -5,6 +5,7 @@ import { decide, type Rules } from '../../../lib/sweeps/decide.js';
 import type { LogEntry, SweepEvent } from '../../../lib/sweeps/events.js';
 import { resolveSweep } from '../../../lib/sweeps/resolve.js';
 import { applied, emptySweep, type SweepState } from '../../../lib/sweeps/state.js';
+import type { WarmStart } from '../../../lib/sweeps/warm-start.js';
 import { keyOf, uniformAt } from '../../../lib/training/random.js';
 
 export interface WorldOptions {
@@ -15,6 +16,8 @@ export interface WorldOptions {
   /** Trials of these numbers fail instead of getting on. */
   fails?: (trial: number) => boolean;
   isValid?: (params: Params) => boolean;
+  /** Taken from another sweep. */
+  warm?: WarmStart | null;
   /** Said before the event of this number. */
   says?: Record<number, SweepEvent>;
 }
@@ -25,17 +28,17 @@ export interface World {
   state: SweepState;
 }
 
-export function rulesOf(input: unknown, isValid: (params: Params) => boolean = () => true): Rules {
+export function rulesOf(input: unknown, isValid: (params: Params) => boolean = () => true, warm: WarmStart | null = null): Rules {
   const resolved = resolveSweep(input);
   if ('problems' in resolved) throw new Error(JSON.stringify(resolved.problems));
-  return { spec: resolved.spec, space: resolved.space, template: resolved.template, isValid };
+  return { spec: resolved.spec, space: resolved.space, template: resolved.template, warm, refusalOf: (params) => (isValid(params) ? null : 'it is not valid') };
 }
 
 const EVENTS_MAX = 5_000;
 
 /** Until the sweep ends, or nothing runs any more. */
-export function runSweep(input: unknown, { seed = 1, value = () => 0, end = 100, fails = () => false, isValid = () => true, says = {} }: WorldOptions = {}): World {
-  const rules = rulesOf(input, isValid);
+export function runSweep(input: unknown, { seed = 1, value = () => 0, end = 100, fails = () => false, isValid = () => true, warm = null, says = {} }: WorldOptions = {}): World {
+  const rules = rulesOf(input, isValid, warm);
   const log: LogEntry[] = [];
   let state = emptySweep(rules.spec);
   const happen = (event: SweepEvent): void => {

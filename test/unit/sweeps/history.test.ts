@@ -1,0 +1,74 @@
+// What samplers are told of trials that have no value of their own.
+import { describe, expect, test } from 'vitest';
+import type { MetricSpec } from '../../../lib/contract/sweep.js';
+import { historyOf } from '../../../lib/sweeps/history.js';
+import { splitTrials } from '../../../lib/sweeps/samplers/past-trials.js';
+import type { TrialState } from '../../../lib/sweeps/state.js';
+import { runSweep } from './world.js';
+
+const METRIC: MetricSpec = { name: 'loss', goal: 'minimize', target: null, impute: 'worst', impute_while_running: false };
+const trial = (status: TrialState['status'], value: number | null, ...values: (number | null)[]): TrialState => ({
+  number: 0, params: {}, started_at: '', bracket: 0, upTo: null, why: [], status, value, values: values.map((each, index) => ({ step: index + 1, value: each })),
+});
+const seen = (metric: Partial<MetricSpec>, ...trials: TrialState[]) => historyOf({ metric: { ...METRIC, ...metric } }, trials.map((each, number) => ({ ...each, number })), null);
+const values = (metric: Partial<MetricSpec>, ...trials: TrialState[]) => seen(metric, ...trials).trials.map(({ state, value }) => `${state} ${value}`);
+
+describe('a trial that is over without a value', () => {
+  const over = [trial('failed', null, 5, 2, 3), trial('cancelled', null, 4), trial('pruned', null, 7, null), trial('succeeded', null, 6, 8), trial('failed', null)];
+
+  test.each<[MetricSpec['impute'], MetricSpec['goal'], string[]]>([
+    ['worst', 'minimize', ['complete Infinity', 'complete Infinity', 'complete Infinity', 'complete Infinity', 'complete Infinity']],
+    ['latest', 'minimize', ['complete 3', 'complete 4', 'complete 7', 'complete 8', 'complete Infinity']],
+    ['best', 'minimize', ['complete 2', 'complete 4', 'complete 7', 'complete 6', 'complete Infinity']],
+    // lower is better to samplers, whatever the goal
+    ['latest', 'maximize', ['complete -3', 'complete -4', 'complete -7', 'complete -8', 'complete Infinity']],
+    ['best', 'maximize', ['complete -5', 'complete -4', 'complete -7', 'complete -8', 'complete Infinity']],
+  ])('counts as its own values say: %s, to %s', (impute, goal, expected) => {
+    expect(values({ impute, goal }, ...over)).toEqual(expected);
+    expect(seen({ impute, goal }, ...over).imputed).toBe(5);
+  });
+
+  test('is never one of the good ones, if it is the worst', () => {
+    const { trials } = seen({}, trial('failed', null, 0.1), trial('succeeded', 5), trial('pruned', null));
+    expect(splitTrials(trials, 3).below.map(({ number }) => number)).toEqual([1]);
+  });
+});
+
+test('a trial with a value keeps it', () => {
+  const { trials, imputed } = seen({ impute: 'best' }, trial('succeeded', 5, 1), trial('pruned', 4, 2, 4));
+  expect(trials).toMatchObject([{ state: 'complete', value: 5 }, { state: 'pruned', steps: [{ step: 1, value: 2 }, { step: 2, value: 4 }] }]);
+  expect(imputed).toBe(0);
+});
+
+describe('a trial that runs, or waits at a rung', () => {
+  const under = [trial('running', 3, 2, 3), trial('paused', 6, 6), trial('running', null, null), trial('running', null)];
+
+  test.each<[MetricSpec['impute_while_running'], string[]]>([
+    [false, ['running 3', 'running 6', 'running null', 'running null']],
+    ['latest', ['complete 3', 'complete 6', 'running null', 'running null']],
+    ['best', ['complete 2', 'complete 6', 'running null', 'running null']],
+    ['worst', ['complete Infinity', 'complete Infinity', 'complete Infinity', 'complete Infinity']],
+  ])('counts as %s', (impute_while_running, expected) => {
+    expect(values({ impute_while_running, impute: 'worst' }, ...under)).toEqual(expected);
+  });
+});
+
+describe('tpe', () => {
+  const spec = { execution: 'external', method: 'tpe', parameters: { x: { min: 0, max: 1, distribution: 'uniform' } }, metric: { name: 'loss' }, run_cap: 60, sampler: { n_startup_trials: 5 }, early_terminate: { type: 'asha', min_iter: 1, max_iter: 27 } };
+
+  test('keeps away from where trials end without a value, or goes there, as it is told to', () => {
+    /** Above a half, 0.8 is the best; below it the lowest begins better than that, and has no value at its end. */
+    const lowest = (impute: string): number => {
+      const { state } = runSweep({ ...spec, metric: { name: 'loss', impute }, early_terminate: { type: 'median', min_iter: 1 } }, { end: 2, value: ({ x }, step) => ((x as number) > 0.5 ? Math.abs((x as number) - 0.8) : step === 1 ? (x as number) - 1 : null) });
+      return state.trials.filter(({ params }) => (params['x'] as number) < 0.5).length;
+    };
+    expect(lowest('best')).toBeGreaterThan(2 * lowest('worst'));
+  });
+
+  test('says how many values are not what trials ended with, and learns from those that wait', () => {
+    const why = (metric: object) => runSweep({ ...spec, metric: { ...spec.metric, ...metric } }, { end: 27, value: ({ x }) => x as number }).state.trials[12]!.why[0]!.why;
+    expect(why({})).toMatchObject({ kind: 'startup' });
+    expect(why({})).not.toHaveProperty('imputed');
+    expect(why({ impute_while_running: 'latest' })).toMatchObject({ kind: 'tpe', imputed: expect.any(Number) as number });
+  });
+});
