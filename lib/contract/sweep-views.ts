@@ -105,6 +105,7 @@ export const Trial = Type.Object(
     params: Params,
     status: oneOf(TRIAL_STATUSES, { description: '`paused`: at a rung, from where it may go on; `waiting`: it goes on once the sweep is resumed' }),
     bracket: Count,
+    fork: nullable(Type.Object({ trial_id: trialId, step: Count }, closed), { description: 'pbt: the trial with whose whole state it began, and at which step; null: it began by itself' }),
     value: { ...Value, description: 'the last one that is known' },
     values: Type.Array(Type.Object({ step: Count, value: Value }, closed), { description: 'at the rungs that it came to' }),
     job_id: nullable(idOf('job'), { description: 'null: it has not been submitted yet' }),
@@ -115,7 +116,7 @@ export const Trial = Type.Object(
     ...closed,
     examples: [
       {
-        id: TRIAL_ID, object: 'trial', number: 3, params: PARAMS, status: 'paused', bracket: 0, value: 0.402, values: [{ step: 50, value: 0.402 }], job_id: 'job_01k3z5m8w2q4r6t8v0x2y4z6a8', started_at: '2026-01-31T12:01:00.000Z',
+        id: TRIAL_ID, object: 'trial', number: 3, params: PARAMS, status: 'paused', bracket: 0, fork: null, value: 0.402, values: [{ step: 50, value: 0.402 }], job_id: 'job_01k3z5m8w2q4r6t8v0x2y4z6a8', started_at: '2026-01-31T12:01:00.000Z',
         why: [{ event: 2, decision: 'start', sampler: 'random', draw: 0 }],
       },
     ],

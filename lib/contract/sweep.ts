@@ -126,7 +126,7 @@ export const Budget = Type.Object(
     wall_clock: Type.Optional(Type.Unsafe<number | string | null>({ anyOf: [{ type: 'number', minimum: 1 }, { type: 'string', pattern: '^[0-9]+(\\.[0-9]+)?[smhd]$' }, { type: 'null' }], allows: 'seconds (at least 1), or a string such as 30s, 10m, 6h, 1d', description: 'time since the sweep began, after which no more is trained', default: null })),
     max_failed: nullDefault<number>({ type: 'integer', minimum: 0, maximum: LARGEST }, 'trials that may fail before the sweep does'),
     // all of them may begin at one event
-    max_concurrent: nullDefault<number>(positive(1_000), 'trials that run at a time; null: 4'),
+    max_concurrent: nullDefault<number>(positive(1_000), 'trials that run at a time; null: 4, with method pbt its whole population'),
   },
   { ...closed, default: {}, description: 'what the sweep may take; null: no limit' },
 );
@@ -165,7 +165,7 @@ export const Pbt = Type.Object(
     resample_probability: Type.Optional(Type.Number({ minimum: 0, maximum: 1, default: 0.25, description: 'how often a copy draws a parameter anew instead of changing it a little' })),
     factors: Type.Optional(Type.Array(Type.Number({ exclusiveMinimum: 0, maximum: 1000 }), { minItems: 1, maxItems: 16, default: [0.8, 1.2], description: 'a copy multiplies a number by one of them; of choices it takes a neighbour' })),
   },
-  { ...closed, description: 'population based training: parameters change while trials are trained' },
+  { ...closed, description: 'population based training: when all trials of a population have come `interval` further, the worst end, and copies of the best, with their whole state but changed parameters, begin in their places as trials of their own' },
 );
 
 /** Of Weights & Biases: allowed, and without effect here. */

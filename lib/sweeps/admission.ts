@@ -9,10 +9,11 @@ import { limitProblems } from '../jobs/spec/schema-problems.js';
 import { joinPath } from '../jobs/spec/show-value.js';
 import type { Store } from '../store/index.js';
 import { decide, type Rules } from './decide.js';
+import type { Params } from './dimension.js';
 import { middleParams } from './edges.js';
 import { applyParams, inJob, type JobTemplate } from './paths.js';
 import { resolveSweep } from './resolve.js';
-import type { Space } from './space.js';
+import { forkProblems } from './forks.js';
 import { emptySweep } from './state.js';
 import { loadSweep, readState, rulesOf } from './log.js';
 import { beginWith, type Earlier, importProblems, type WarmStart } from './warm-start.js';
@@ -40,9 +41,16 @@ export async function admitSweep(body: unknown, places: DataPlaces, store: Store
   const found = await findEarlier(spec, store, series);
   const missing = [...notYet(spec), ...('problems' in found ? found.problems : [])];
   if (template === null) throw refusal(missing);
-  const trial = await admitTrial(template, space, places, store);
+  const trial = await admitJob(template, middleParams(space), places, store);
   const problems = [...missing, ...('problems' in trial ? trial.problems : [])];
   if (problems.length > 0 || 'problems' in trial || 'problems' in found) throw refusal(limitProblems(problems));
+  if (spec.method === 'pbt') {
+    const unlike = await forkProblems(space, trial, async (params) => {
+      const edge = await admitJob(template, params, places, store);
+      return 'problems' in edge ? null : edge;
+    });
+    if (unlike.length > 0) throw refusal(limitProblems(unlike));
+  }
   const whole = withEnd(spec, trial);
   if ('problems' in whole) throw refusal(whole.problems);
   const warm_start = spec.warm_start.from === null ? null : beginWith(rulesOf({ spec: whole.spec }), found.earlier);
@@ -65,18 +73,17 @@ async function findEarlier(spec: SweepSpec, store: Store, series: Series | null)
 }
 
 /** What the spec's form allows and nothing does yet: better refused than passed over. */
-function notYet({ execution, method }: SweepSpec): Problem[] {
+function notYet({ execution }: SweepSpec): Problem[] {
   const problems: Problem[] = [];
   const refuse = (param: string, what: string): void => void problems.push({ param, message: `${what} is not possible yet`, code: 'not_supported' });
   if (execution === 'external') refuse('execution', 'a sweep whose trials a program of your own runs (one without `job`)');
-  if (method === 'pbt') refuse('method', 'pbt');
   return problems;
 }
 
-/** A job with parameters in the middle, as a trial's job will be looked at. */
-async function admitTrial(template: JobTemplate, space: Space, places: DataPlaces, store: Store): Promise<Admission | { problems: Problem[] }> {
+/** A job with these parameters, as a trial's job will be looked at. */
+async function admitJob(template: JobTemplate, params: Params, places: DataPlaces, store: Store): Promise<Admission | { problems: Problem[] }> {
   try {
-    return await admitSpec(applyParams(template, middleParams(space)), places, store);
+    return await admitSpec(applyParams(template, params), places, store);
   } catch (error) {
     if (!isAppError(error) || error.details.length === 0) throw error;
     return { problems: error.details.map((problem) => asOfSweep(problem, template)) };

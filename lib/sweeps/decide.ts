@@ -4,10 +4,12 @@ import type { SweepSpec } from '../contract/sweep.js';
 import type { Decision, SweepEvent } from './events.js';
 import { bracketFor } from './ladder.js';
 import type { JobTemplate } from './paths.js';
+import { exchange } from './population.js';
 import { afterDecision, afterEvent, goalOf, isOver, type SweepState, type TrialState } from './state.js';
 import { judgeAtRung, lastPromotion, nextPromotion } from './stoppers/asha.js';
 import { judgeAtBand } from './stoppers/hyperband.js';
 import { judgeByMedian } from './stoppers/median.js';
+import { nextExchange } from './stoppers/pbt.js';
 import { bestOf, compareValues, isNumber } from './stoppers/ranking.js';
 import { DRAWS_MAX, suggest } from './suggest.js';
 import type { Search } from './warm-start.js';
@@ -17,8 +19,8 @@ export interface Rules extends Search {
   template: JobTemplate | null;
 }
 
-/** Where `budget.max_concurrent` says nothing. */
-const CONCURRENT = 4;
+/** Where `budget.max_concurrent` says nothing. A population goes on as one. */
+const concurrentOf = ({ budget, pbt }: SweepSpec): number => budget.max_concurrent ?? pbt?.population ?? 4;
 
 /** What follows from an event, in this order. */
 export function decide(rules: Rules, state: SweepState, event: SweepEvent): Decision[] {
@@ -37,6 +39,9 @@ export function decide(rules: Rules, state: SweepState, event: SweepEvent): Deci
       finish(now, over, take);
       return decisions;
     }
+    const exchanged = exchange(rules, now);
+    exchanged.forEach(take);
+    if (exchanged.length > 0) continue;
     const next = nextOf(rules, now, invalidIn(now) - invalid);
     if (!next) break;
     take(next);
@@ -52,6 +57,8 @@ const invalidIn = ({ skipped, failed }: SweepState): number => skipped + failed;
 
 /** A trial has come to a step where it is looked at: it ends, goes on at once, or waits to be promoted. */
 function judge(spec: SweepSpec, now: SweepState, trial: TrialState, take: (decision: Decision) => void): void {
+  // A population is looked at as a whole.
+  if (spec.method === 'pbt') return;
   const rule = spec.early_terminate;
   const rungs = now.rungs[trial.bracket]!;
   const rung = rungs.findIndex(({ resource }) => resource === trial.upTo);
@@ -114,7 +121,7 @@ function nextOf(rules: Rules, now: SweepState, invalid: number): Decision | null
   const { spec } = rules;
   if (now.verb !== 'resume') return null;
   const running = now.trials.filter(({ status }) => status === 'running').length;
-  if (running >= (spec.budget.max_concurrent ?? CONCURRENT)) return null;
+  if (running >= concurrentOf(spec)) return null;
   const promoted = promotionOf(spec, now, (rungs, eta) => nextPromotion(rungs, eta));
   if (promoted) return promoted;
   const number = now.trials.length;
@@ -122,7 +129,7 @@ function nextOf(rules: Rules, now: SweepState, invalid: number): Decision | null
   if (suggested !== null && suggested.params !== null) {
     const bracket = bracketFor(spec, number);
     if (suggested.refused !== null) return { type: 'fail', trial: number, params: suggested.params, bracket, why: { ...suggested.why, refused: suggested.refused } };
-    return { type: 'start', trial: number, params: suggested.params, bracket, upTo: now.rungs[bracket]![0]?.resource ?? null, draws: suggested.draws, why: suggested.why };
+    return { type: 'start', trial: number, params: suggested.params, bracket, upTo: spec.pbt ? nextExchange(0, spec.pbt.interval) : (now.rungs[bracket]![0]?.resource ?? null), draws: suggested.draws, why: suggested.why };
   }
   // Nothing else can happen: the best that waits becomes a whole trial, if there is none.
   return running === 0 ? promotionOf(spec, now, (rungs, eta) => lastPromotion(rungs, eta)) : null;

@@ -2,9 +2,11 @@
 // done twice, by anybody: a trial's job has its id from the sweep, and verbs that hold already change nothing.
 import type { Head, JobRecord } from '../contract/records.js';
 import type { JobSpecInput } from '../contract/spec.js';
+import type { SweepSpec } from '../contract/sweep.js';
 import type { SweepStatus } from '../contract/sweep-views.js';
-import { isAppError } from '../errors.js';
+import { AppError, isAppError } from '../errors.js';
 import type { Admission } from '../jobs/admission.js';
+import type { JobInit } from '../jobs/beginnings.js';
 import { type ControlDeps, goOnUntil, sayVerb } from '../jobs/control.js';
 import { type HeadDeps, readHead } from '../jobs/head.js';
 import { attemptSecondsAt, isTerminal } from '../jobs/lifecycle.js';
@@ -14,7 +16,7 @@ import { submitJob } from '../jobs/submit.js';
 import { pauseAtOf } from '../jobs/verbs.js';
 import type { Store } from '../store/index.js';
 import type { Params } from './dimension.js';
-import type { SweepEvent } from './events.js';
+import type { Fork, SweepEvent } from './events.js';
 import type { SweepLog } from './log.js';
 import { openSweepKey, trialId, trialJob } from './names.js';
 import { applyParams } from './paths.js';
@@ -58,7 +60,8 @@ export async function driveSweep(deps: DriveDeps, log: SweepLog, known: Known): 
   const state = log.state();
   const jobs = new Map(seen.map((each) => [each.trial.number, each.job]));
   const refused: SweepEvent[] = [];
-  await inParallel(state.trials.filter(({ number, status }) => known.get(number)?.isSettled !== true && status !== 'paused'), CONCURRENCY, async (trial) => {
+  const needed = await neededByForks(deps, log, jobs);
+  await inParallel(state.trials.filter(({ number, status }) => known.get(number)?.isSettled !== true && status !== 'paused' && !needed.has(number)), CONCURRENCY, async (trial) => {
     const id = trialJob(log.record.id, trial);
     // What was promoted a moment ago was not looked at while it waited.
     const job = jobs.has(trial.number) ? (jobs.get(trial.number) ?? null) : await jobOf(deps, id);
@@ -72,6 +75,16 @@ export async function driveSweep(deps: DriveDeps, log: SweepLog, known: Known): 
   if (log.state().end === null || state.trials.some(({ number }) => known.get(number)?.isSettled !== true)) return false;
   await deps.store.delete(openSweepKey(log.record.id));
   return true;
+}
+
+/** Trials whose state a fork is still to begin with: they stay where they are until its job is there, and keeps their checkpoint. */
+async function neededByForks(deps: DriveDeps, log: SweepLog, jobs: ReadonlyMap<number, Seen['job']>): Promise<Set<number>> {
+  const forks = log.state().trials.filter(({ status, fork }) => fork !== null && status === 'running');
+  const parents = await inParallel(forks, CONCURRENCY, async (trial) => {
+    const isThere = jobs.get(trial.number) ?? (await loadRecord(deps.store, trialJob(log.record.id, trial)));
+    return isThere ? [] : [trial.fork!.trial];
+  });
+  return new Set(parents.flat());
 }
 
 async function look(deps: DriveDeps, log: SweepLog, known: Known): Promise<Seen[]> {
@@ -114,7 +127,7 @@ function eventsOf({ rules }: SweepLog, { trial, job }: Seen): SweepEvent[] {
       return [{ type: 'ended', trial: trial.number, outcome: 'cancelled', value: null, message: head.message }];
     case 'paused': {
       if (trial.upTo === null) return [];
-      const rung = head.rungs.find(({ update }) => update === updateOf(record, rules.spec.early_terminate, trial.upTo));
+      const rung = head.rungs.find(({ update }) => update === updateOf(record, rules.spec, trial.upTo));
       return rung ? [{ type: 'reached', trial: trial.number, step: trial.upTo, value: value({ ...rung.metrics, ...rung.validation }) }] : [];
     }
     case 'open':
@@ -123,8 +136,9 @@ function eventsOf({ rules }: SweepLog, { trial, job }: Seen): SweepEvent[] {
 }
 
 /** The update after which a trial has got to a step of its rungs. */
-function updateOf({ spec: { training } }: Pick<JobRecord, 'spec'>, rule: { type: string; resource?: 'updates' | 'samples' }, upTo: number | null): number | null {
-  if (upTo === null || rule.resource !== 'samples') return upTo;
+function updateOf({ spec: { training } }: Pick<JobRecord, 'spec'>, { early_terminate: rule, pbt }: SweepSpec, upTo: number | null): number | null {
+  const resource = pbt?.resource ?? (rule.type === 'none' ? 'updates' : rule.resource);
+  if (upTo === null || resource !== 'samples') return upTo;
   return Math.ceil(upTo / (training.batch_size * training.accum_iters));
 }
 
@@ -143,7 +157,7 @@ async function act(deps: DriveDeps, log: SweepLog, known: Known, { trial, id, jo
     return;
   }
   if (trial.status !== 'running') return;
-  const update = updateOf(record, log.rules.spec.early_terminate, trial.upTo);
+  const update = updateOf(record, log.rules.spec, trial.upTo);
   if (verb === 'suspend') {
     if (head.want.verb === 'run') await say(deps, id, 'pause', 'sweep_paused');
     return;
@@ -160,7 +174,7 @@ async function say(deps: DriveDeps, id: string, verb: 'cancel' | 'pause', cause:
 }
 
 async function submit(deps: DriveDeps, log: SweepLog, trial: TrialState, id: string): Promise<void> {
-  const spec = trialSpec(log, trial.params);
+  const spec = trialSpec(log, trial.params, await beginningOf(deps, log, trial.fork));
   const admitted = await deps.admit(spec);
   await submitJob(deps, {
     ...admitted,
@@ -168,15 +182,26 @@ async function submit(deps: DriveDeps, log: SweepLog, trial: TrialState, id: str
     principal: `sweep ${log.record.id}`,
     key: null,
     bodySha256: '',
-    origin: { pause_at_update: updateOf({ spec: admitted.spec }, log.rules.spec.early_terminate, trial.upTo), sweep: { id: log.record.id, trial_id: trialId(log.record.id, trial.number) }, schedule: log.record.schedule },
+    origin: { pause_at_update: updateOf({ spec: admitted.spec }, log.rules.spec, trial.upTo), sweep: { id: log.record.id, trial_id: trialId(log.record.id, trial.number) }, schedule: log.record.schedule },
   });
 }
 
+/** The whole state that a fork begins with; null: it begins as the template says. @throws AppError data_missing where its parent has lost it */
+async function beginningOf(deps: DriveDeps, { record, rules, state }: SweepLog, fork: Fork | null): Promise<JobInit | null> {
+  if (fork === null) return null;
+  const id = trialJob(record.id, state().trials[fork.trial]!);
+  const parent = await jobOf(deps, id);
+  const update = parent && updateOf(parent.record, rules.spec, fork.step);
+  const commit = parent?.head.retained.findLast(({ updates }) => updates === update);
+  if (!commit) throw new AppError('data_missing', `${id} has no checkpoint of its update ${update} any more`);
+  return { job: id, checkpoint: commit.id, include: 'state' };
+}
+
 /** The job of a trial: the template with its parameters, and what the sweep says of failures. */
-function trialSpec({ rules: { spec, template } }: SweepLog, params: Params): JobSpecInput {
+function trialSpec({ rules: { spec, template } }: SweepLog, params: Params, init: JobInit | null): JobSpecInput {
   if (template === null) throw new Error('its trials are no jobs');
   const job = applyParams(template, params);
-  return { ...job, run: { max_failures: spec.failure.retries, ...job.run } };
+  return { ...job, ...(init && { model: { ...job.model, init } }), run: { max_failures: spec.failure.retries, ...job.run } };
 }
 
 /** What is seen of a sweep from outside. @throws AppError store_unavailable */

@@ -20,6 +20,13 @@ const MIDDLE = 0.382;
 /** What stands for any trial's parameters. */
 export const middleParams = (space: Space): Params => paramsOf(space, (_name, dimension) => pickMiddle(dimension));
 
+/** Every parameter in its turn at both ends, of choices at each of a few, with the others in the middle. Of a space without conditions. */
+export function edgeParams({ dimensions, tails, ...space }: Space, most: number): { name: string; value: JsonValue; params: Params }[] {
+  return [...dimensions].flatMap(([name, dimension]) =>
+    edgesOf(dimension, tails.has(name), most).map((value) => ({ name, value, params: paramsOf({ dimensions, tails, ...space }, (each, its) => (each === name ? value : pickMiddle(its))) })),
+  );
+}
+
 /** At most one problem a parameter, naming its value; those of the job itself have the field in `job`. */
 export function edgeProblems(template: JobTemplate, space: Space, path = 'parameters'): Problem[] {
   const found = new Map<string, Problem>();

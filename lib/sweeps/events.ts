@@ -18,9 +18,15 @@ export type SweepEvent =
 /** Where a decision comes from, for people: rung, rank and cutoff; or where the parameters were drawn from. */
 export type Why = Readonly<Record<string, unknown>>;
 
+/** A trial that begins with the whole state of another one, at the step where that waited. */
+export interface Fork {
+  trial: number;
+  step: number;
+}
+
 export type Decision =
   /** `upTo`: the step it goes to; null: its own end. `draws`: parameter combinations that made no valid job before these did. */
-  | { type: 'start'; trial: number; params: Params; bracket: number; upTo: number | null; draws: number; why: Why }
+  | { type: 'start'; trial: number; params: Params; bracket: number; upTo: number | null; draws: number; fork?: Fork; why: Why }
   /** A trial that is one of the failed: its parameters make no valid job, and it never gets one. */
   | { type: 'fail'; trial: number; params: Params; bracket: number; why: Why }
   | { type: 'go_on'; trial: number; upTo: number | null; why: Why }

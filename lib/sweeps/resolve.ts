@@ -1,12 +1,12 @@
 // Resolves a sweep's spec once, at submit: everything wrong with it at once, or the spec with every default written, its space, and
 // the template of its jobs. The counterpart of lib/jobs/spec/resolve.ts.
-import { IGNORED_KEYS, type MetricSpec, REFUSED_KEYS, type SweepSpec, SweepSpecSchema } from '../contract/sweep.js';
+import { IGNORED_KEYS, type MetricSpec, type PbtSpec, REFUSED_KEYS, type SweepSpec, SweepSpecSchema } from '../contract/sweep.js';
 import type { Problem } from '../errors.js';
 import { toSeconds } from '../jobs/spec/durations.js';
 import { fillDefaults } from '../jobs/spec/fill-defaults.js';
 import { limitProblems, makeValidator } from '../jobs/spec/schema-problems.js';
 import { duration } from '../jobs/spec/sections/section.js';
-import { showValue } from '../jobs/spec/show-value.js';
+import { joinPath, showValue } from '../jobs/spec/show-value.js';
 import { edgeProblems } from './edges.js';
 import { bindTemplate, type JobTemplate } from './paths.js';
 import { gridProblems } from './samplers/grid.js';
@@ -35,7 +35,7 @@ export function resolveSweep(input: unknown): ResolvedSweep | { problems: Proble
   if ('problems' in parsed) return { problems: limitProblems([...between, ...parsed.problems]) };
   const { space } = parsed;
   const warnings = [...parsed.warnings, ...lint(spec)];
-  between.push(...(spec.method === 'grid' ? gridProblems(space) : []), ...spec.warm_start.points.flatMap((point, index) => problemsOfParams(space, point, `warm_start.points.${index}`)));
+  between.push(...(spec.method === 'grid' ? gridProblems(space) : []), ...(spec.method === 'pbt' ? conditionProblems(space) : []), ...spec.warm_start.points.flatMap((point, index) => problemsOfParams(space, point, `warm_start.points.${index}`)));
   if (spec.job === null) return between.length > 0 ? { problems: limitProblems(between) } : { spec, space, template: null, warnings };
 
   const bound = bindTemplate(spec.job, space.dimensions.keys());
@@ -73,12 +73,24 @@ function spellOut(filled: Filled): { spec: SweepSpec; problems: Problem[] } {
   if (method === 'pbt' && pbt === null) problems.push({ param: 'pbt', message: 'is required by method pbt: {interval, …}' });
   if (method !== 'pbt' && pbt !== null) problems.push({ param: 'pbt', message: `is of method pbt only, got method ${method}` });
   if (method === 'pbt' && stopping.type !== 'none') problems.push({ param: 'early_terminate', message: `is not possible with method pbt, which replaces the worst trials itself, got ${stopping.type}` });
+  if (pbt !== null) problems.push(...problemsOfPopulation(pbt, filled, execution));
   problems.push(...problemsOfStopping(stopping, execution));
   const { import_trials, from } = filled.warm_start;
   if (import_trials && from === null) problems.push({ param: 'warm_start.import_trials', message: 'needs a sweep in warm_start.from' });
   const spec: SweepSpec = { ...filled, metric, budget: { ...budget, wall_clock }, execution };
   for (const key of IGNORED_KEYS) delete (spec as unknown as Record<string, unknown>)[key];
   return { spec, problems };
+}
+
+/** A fork's parameters are its parent's, each changed by itself. */
+const conditionProblems = ({ conditions }: Space): Problem[] => [...conditions.keys()].map((name) => ({ param: joinPath('parameters', name), message: 'must not depend on another parameter: not possible with method pbt' }));
+
+function problemsOfPopulation({ population }: PbtSpec, { budget: { max_concurrent: concurrent }, run_cap: cap }: Filled, execution: SweepSpec['execution']): Problem[] {
+  const problems: Problem[] = [];
+  if (execution === 'external') problems.push({ param: 'method', message: 'pbt needs a `job`: whole states of trials are copied, and those of your own program are not known here' });
+  if (concurrent !== null && concurrent < population) problems.push({ param: 'budget.max_concurrent', message: `must be null or at least pbt.population, ${population}, got ${concurrent}: a population goes on as one, and those without a worker wait in the line` });
+  if (cap !== null && cap < population) problems.push({ param: 'run_cap', message: `must be null or at least pbt.population, ${population}, got ${cap}` });
+  return problems;
 }
 
 function problemsOfStopping(stopping: SweepSpec['early_terminate'], execution: SweepSpec['execution']): Problem[] {

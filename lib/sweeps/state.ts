@@ -2,7 +2,7 @@
 import type { SweepSpec } from '../contract/sweep.js';
 import type { SweepStatus, TrialStatus } from '../contract/sweep-views.js';
 import type { Params } from './dimension.js';
-import type { Decision, LogEntry, SweepVerb, Why } from './events.js';
+import type { Decision, Fork, LogEntry, SweepVerb, Why } from './events.js';
 import { ladderOf } from './ladder.js';
 import { emptyRungs, enterRung, leaveRung, leaveRungs, type Rung } from './stoppers/rungs.js';
 import { bestOf, compareValues, type Goal, type Value } from './stoppers/ranking.js';
@@ -14,6 +14,8 @@ export interface TrialState {
   /** `paused`: at a rung, and nobody has decided to let it go on. */
   status: Exclude<TrialStatus, 'waiting'>;
   bracket: number;
+  /** Null: it began by itself. */
+  fork: Fork | null;
   /** The step that it goes to or waits at; null: its own end. */
   upTo: number | null;
   /** The last one, or of its end. */
@@ -88,12 +90,12 @@ export function afterDecision(state: SweepState, decision: Decision, event: numb
   const because = { event, decision: decision.type, why: decision.why };
   switch (decision.type) {
     case 'start': {
-      const { trial, params, bracket, upTo } = decision;
-      return { ...state, skipped: state.skipped + decision.draws, trials: [...state.trials, { number: trial, params, started_at: at, status: 'running', bracket, upTo, value: null, values: [], why: [because] }] };
+      const { trial, params, bracket, upTo, fork = null } = decision;
+      return { ...state, skipped: state.skipped + decision.draws, trials: [...state.trials, { number: trial, params, started_at: at, status: 'running', bracket, fork, upTo, value: null, values: [], why: [because] }] };
     }
     case 'fail': {
       const { trial, params, bracket } = decision;
-      return { ...state, failed: state.failed + 1, trials: [...state.trials, { number: trial, params, started_at: at, status: 'failed', bracket, upTo: null, value: null, values: [], why: [because] }] };
+      return { ...state, failed: state.failed + 1, trials: [...state.trials, { number: trial, params, started_at: at, status: 'failed', bracket, fork: null, upTo: null, value: null, values: [], why: [because] }] };
     }
     case 'go_on': {
       const trial = state.trials[decision.trial]!;

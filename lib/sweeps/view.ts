@@ -42,9 +42,9 @@ function warmStartView({ warm_start: warm }: SeenSweep['record']): Sweep['warm_s
 
 /** @param submitted whether its job is there */
 export function trialView(sweep: string, state: Pick<SweepState, 'verb' | 'end'>, trial: TrialState, submitted: boolean): Trial {
-  const { number, params, bracket, value, values, started_at, why } = trial;
+  const { number, params, bracket, fork, value, values, started_at, why } = trial;
   return {
-    id: trialId(sweep, number), object: 'trial', number, params: { ...params }, status: trialStatus(state, trial), bracket, value, values: values.map((each) => ({ ...each })),
+    id: trialId(sweep, number), object: 'trial', number, params: { ...params }, status: trialStatus(state, trial), bracket, fork: fork && { trial_id: trialId(sweep, fork.trial), step: fork.step }, value, values: values.map((each) => ({ ...each })),
     job_id: submitted ? trialJob(sweep, trial) : null, started_at, why: why.map(({ event, decision, why: because }) => ({ event, decision, ...because })),
   };
 }

@@ -8,7 +8,7 @@ export interface PerturbOptions {
   /** That a parameter is drawn anew from its prior. */
   resampleProbability: number;
   /** What a number is else multiplied by: one of these, with equal chances. */
-  factors: readonly [number, number];
+  factors: readonly number[];
 }
 
 /** What happened to a parameter. */
@@ -40,7 +40,7 @@ function perturbOne(value: JsonValue, dimension: Dimension, { resampleProbabilit
   switch (dimension.kind) {
     case 'numeric': {
       if (resampled) return { value: priorValue(dimension, draw), change: { how: 'resampled' } };
-      const factor = factors[draw < 0.5 ? 0 : 1];
+      const factor = factors[Math.floor(draw * factors.length)]!;
       return { value: dimension.toValue(multiplied(dimension, dimension.toCoordinate(Number(value)), factor)), change: { how: 'multiplied', factor } };
     }
     case 'categorical': {

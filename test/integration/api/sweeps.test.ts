@@ -85,12 +85,26 @@ describe('POST /v1/sweeps', () => {
     expect(await problemsOf(api, { program: 'train.py' })).toEqual([expect.stringMatching(/^program: is not possible: trials are jobs/)]);
     const { job: _, early_terminate: __, ...external } = SWEEP;
     expect((await post(api, external)).json().error).toMatchObject({ code: 'not_supported', details: [{ param: 'execution', message: expect.stringMatching(/is not possible yet$/) }] });
-    expect(await problemsOf(api, { method: 'pbt', pbt: { interval: 5 }, early_terminate: { type: 'none' } })).toEqual(['method: pbt is not possible yet']);
     expect(await problemsOf(api, { early_terminate: { type: 'asha', min_iter: 5_000 } })).toEqual([expect.stringMatching(/^early_terminate\.min_iter: must be at most \d+, the updates of the whole training, got 5000$/)]);
     expect(await problemsOf(api, { early_terminate: { type: 'asha', min_iter: 3, eta: 2.5 } })).toEqual(['early_terminate.eta: must be an integer for asha, got 2.5']);
     expect((await problemsOf(api, { early_terminate: { type: 'asha', min_iter: 3, eta: 3, brackets: 9 } }))[0]).toMatch(/^early_terminate\.brackets: must be at most the number of rungs/);
     for (const body of [null, [], 'sweep', 5]) expect((await api.app.inject({ method: 'POST', url: '/v1/sweeps', payload: JSON.stringify(body), headers: { 'content-type': 'application/json' } })).statusCode).toBe(400);
     expect(await api.keys()).toEqual([]);
+  });
+
+  it('takes a population whose forks can go on with the state of another one, and no other', async () => {
+    const api = await startApi();
+    const pbt = { method: 'pbt', pbt: { interval: 5, population: 4 }, budget: {}, early_terminate: { type: 'none' }, run_cap: null };
+    const parameters = { 'training.optimizer.lr': { min: 0.001, max: 0.1 }, 'training.batch_size': { values: [5, 10] }, 'training.seed': { values: [1, 2] }, 'training.optimizer.type': { values: ['adam', 'sgd'] } };
+    expect(await problemsOf(api, { ...pbt, parameters })).toEqual([
+      'parameters."training.batch_size": as 10 changes the place in the training, with which a fork goes on: with method pbt only what leaves it as it is, such as training.optimizer.lr',
+      expect.stringMatching(/^parameters\."training\.seed": as 2 changes the random numbers/),
+      expect.stringMatching(/^parameters\."training\.optimizer\.type": as "sgd" changes the state/),
+    ]);
+    expect(await problemsOf(api, { ...pbt, budget: { max_concurrent: 2 } })).toEqual([expect.stringMatching(/^budget\.max_concurrent: must be null or at least pbt\.population, 4, got 2/)]);
+    const answer = await post(api, { ...SWEEP, ...pbt, parameters: { 'training.optimizer.lr': { min: 0.001, max: 0.1 } } });
+    expect([answer.statusCode, answer.json().spec?.pbt]).toEqual([201, { interval: 5, population: 4, resource: 'updates', quantile: 0.25, resample_probability: 0.25, factors: [0.8, 1.2] }]);
+    expect((await get(api, `/${answer.json().id}/trials`)).json().data.map(({ fork }: { fork: unknown }) => fork)).toEqual([null, null, null, null]);
   });
 
   it('looks at the data of the job, and asks for the end where the data is not here', async () => {

@@ -18,7 +18,7 @@ describe('the marker of a sweep', () => {
 });
 
 describe('a table of trials', () => {
-  const trial = (params: Record<string, unknown>): Trial => ({ id: 'swp_x.0', object: 'trial', number: 0, params, status: 'succeeded', bracket: 0, value: 0.25, values: [], job_id: null, started_at: '2026-01-31T12:00:00.000Z', why: [] });
+  const trial = (params: Record<string, unknown>): Trial => ({ id: 'swp_x.0', object: 'trial', number: 0, params, status: 'succeeded', bracket: 0, fork: null, value: 0.25, values: [], job_id: null, started_at: '2026-01-31T12:00:00.000Z', why: [] });
 
   it('has a column for each parameter, whatever its values are', () => {
     expect(trialsCsv(['a', 'b,"c"'], [trial({ 'b,"c"': 'x\ny' }), trial({ a: [1, 2], 'b,"c"': false }), trial({ a: null })])).toBe(
