@@ -11,6 +11,8 @@ export interface TrialState {
   number: number;
   params: Params;
   started_at: string;
+  /** Null while it is not over. */
+  ended_at: string | null;
   /** `paused`: at a rung, and nobody has decided to let it go on. */
   status: Exclude<TrialStatus, 'waiting'>;
   bracket: number;
@@ -46,10 +48,10 @@ export const goalOf = ({ metric }: SweepSpec): Goal => metric?.goal ?? 'minimize
 export const isOver = ({ status }: Pick<TrialState, 'status'>): boolean => ['succeeded', 'pruned', 'failed', 'cancelled'].includes(status);
 
 export const applied = (spec: SweepSpec, state: SweepState, { at, event, decisions }: Pick<LogEntry, 'at' | 'event' | 'decisions'>): SweepState =>
-  decisions.reduce((now, decision) => afterDecision(now, decision, state.entries, at), { ...afterEvent(spec, state, event), entries: state.entries + 1 });
+  decisions.reduce((now, decision) => afterDecision(now, decision, state.entries, at), { ...afterEvent(spec, state, event, at), entries: state.entries + 1 });
 
 /** What was seen, before anything is decided about it. */
-export function afterEvent(spec: SweepSpec, state: SweepState, event: LogEntry['event']): SweepState {
+export function afterEvent(spec: SweepSpec, state: SweepState, event: LogEntry['event'], at: string): SweepState {
   switch (event.type) {
     case 'created':
       return state;
@@ -65,7 +67,7 @@ export function afterEvent(spec: SweepSpec, state: SweepState, event: LogEntry['
       const { trial: number, outcome, value } = event;
       const trial = state.trials[number];
       if (!trial || isOver(trial)) return state;
-      const ended = withTrial(state, number, { status: outcome, ...(outcome === 'succeeded' ? { value } : {}) });
+      const ended = withTrial(state, number, { status: outcome, ended_at: at, ...(outcome === 'succeeded' ? { value } : {}) });
       // One that ended on the way to a rung never got there; at the last rung its end counts as its value there.
       const left = leaveRungs(ended.rungs[trial.bracket]!, number);
       const last = left.length - 1;
@@ -88,7 +90,7 @@ export function afterDecision(state: SweepState, decision: Decision, event: numb
   switch (decision.type) {
     case 'start': {
       const { trial, params, bracket, upTo } = decision;
-      return { ...state, skipped: state.skipped + decision.draws, trials: [...state.trials, { number: trial, params, started_at: at, status: 'running', bracket, upTo, value: null, values: [], why: [because] }] };
+      return { ...state, skipped: state.skipped + decision.draws, trials: [...state.trials, { number: trial, params, started_at: at, ended_at: null, status: 'running', bracket, upTo, value: null, values: [], why: [because] }] };
     }
     case 'go_on': {
       const trial = state.trials[decision.trial]!;
@@ -102,7 +104,7 @@ export function afterDecision(state: SweepState, decision: Decision, event: numb
       const trial = state.trials[decision.trial]!;
       const rungs = leaveRungs(state.rungs[trial.bracket]!, trial.number);
       const status = { prune: 'pruned', complete: 'succeeded', cancel: 'cancelled' } as const;
-      return withTrial(withRungs(state, trial.bracket, rungs), trial.number, { status: status[decision.type], why: [...trial.why, because] });
+      return withTrial(withRungs(state, trial.bracket, rungs), trial.number, { status: status[decision.type], ended_at: at, why: [...trial.why, because] });
     }
   }
 }

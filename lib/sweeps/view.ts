@@ -33,12 +33,12 @@ export function sweepView(seen: SeenSweep, computeSeconds: number, now: Date): S
   };
 }
 
-/** @param submitted whether its job is there */
+/** @param submitted whether its job is there. States that were written down before trials had an end have none. */
 export function trialView(sweep: string, state: Pick<SweepState, 'verb' | 'end'>, trial: TrialState, submitted: boolean): Trial {
-  const { number, params, bracket, value, values, started_at, why } = trial;
+  const { number, params, bracket, value, values, started_at, ended_at, why } = trial;
   return {
     id: trialId(sweep, number), object: 'trial', number, params: { ...params }, status: trialStatus(state, trial), bracket, value, values: values.map((each) => ({ ...each })),
-    job_id: submitted ? trialJob(sweep, trial) : null, started_at, why: why.map(({ event, decision, why: because }) => ({ event, decision, ...because })),
+    job_id: submitted ? trialJob(sweep, trial) : null, started_at, ended_at: ended_at ?? null, why: why.map(({ event, decision, why: because }) => ({ event, decision, ...because })),
   };
 }
 

@@ -225,7 +225,7 @@ describe('a sweep', () => {
     const csv = await get(api, `/${id}/export?format=csv`);
     expect([csv.headers['content-type'], csv.headers['content-disposition']]).toEqual(['text/csv; charset=utf-8', `attachment; filename="${id}.csv"`]);
     const lines = csv.body.trimEnd().split('\r\n');
-    expect(lines[0]).toBe('number,id,status,value,lr,training.batch_size,job_id,started_at');
+    expect(lines[0]).toBe('number,id,status,value,lr,training.batch_size,job_id,started_at,ended_at');
     expect(lines.slice(1).map((line) => line.split(',').slice(0, 4).join())).toEqual([`0,${id}.0,succeeded,0.5`, `1,${id}.1,succeeded,0.3`, `2,${id}.2,failed,`, `3,${id}.3,succeeded,0.4`]);
     expect((await get(api, `/${id}/export?format=xml`)).json().error).toMatchObject({ code: 'invalid_request', param: 'format' });
   });
