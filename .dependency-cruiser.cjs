@@ -119,6 +119,8 @@ module.exports = {
     onlyIn('^lib/store/s3(-client|-objects)?\\.ts$', 'The S3 SDK is in the S3 files of lib/store.', ['@aws-sdk', '@smithy']),
     onlyIn('^worker/trainer/', 'Tensors are in the trainer; nothing else loads TensorFlow.', ['@tensorflow']),
     onlyIn('^lib/schedules/', 'When a schedule fires is asked in lib/schedules.', ['croner']),
+    onlyIn('^api/report/', 'Plots of pages are drawn in api/report.', ['echarts', 'zrender']),
+    onlyIn('^api/cli/', 'Terminals are written to in api/cli.', ['cli-table3', 'simple-ascii-chart']),
     onlyIn('^api/', 'HTTP is in api.', ['fastify', '@fastify']),
     forbid(
       'no-tools-at-run-time',
