@@ -29,7 +29,7 @@ function budgetFacts({ budget: { spent, limits } }: Sweep): Markup[] {
   return [
     fact('training time', span(spent.compute_seconds), of(limits.compute_seconds)),
     fact('wall clock', span(spent.wall_clock), of(limits.wall_clock)),
-    fact('failed trials', String(spent.failed), limits.max_failed === null ? 'no limit' : `of at most ${limits.max_failed}`),
+    ...(limits.max_failed === null ? [] : [fact('failed trials', String(spent.failed), `of at most ${limits.max_failed}`)]),
     ...(limits.max_concurrent === null ? [] : [fact('at a time', `at most ${limits.max_concurrent} trials`)]),
   ];
 }

@@ -3,7 +3,7 @@
 /** `plots`: what the page's JSON holds, an array of {id, heightPx, option}. */
 export const PAGE_SCRIPT = `
 (() => {
-  const plots = JSON.parse(document.getElementById('plots').textContent);
+  const text = document.getElementById('plots').textContent;
   const dark = matchMedia('(prefers-color-scheme: dark)');
   let charts = [];
   function draw({ id, heightPx, option }) {
@@ -11,7 +11,7 @@ export const PAGE_SCRIPT = `
     place.style.height = heightPx + 'px';
     try {
       const chart = echarts.init(place, dark.matches ? 'dark' : null, { renderer: 'canvas' });
-      chart.setOption({ backgroundColor: getComputedStyle(document.body).getPropertyValue('--card').trim(), ...option });
+      chart.setOption(option);
       return [chart];
     } catch (error) {
       place.style.height = 'auto';
@@ -21,7 +21,9 @@ export const PAGE_SCRIPT = `
   }
   function drawAll() {
     for (const chart of charts) chart.dispose();
-    charts = plots.flatMap(draw);
+    const ground = getComputedStyle(document.body).getPropertyValue('--card').trim();
+    const plots = JSON.parse(text, (key, value) => (key === 'textBorderColor' ? ground : value));
+    charts = plots.flatMap(({ option, ...plot }) => draw({ ...plot, option: { backgroundColor: ground, ...option } }));
   }
   drawAll();
   dark.addEventListener('change', drawAll);

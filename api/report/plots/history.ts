@@ -22,7 +22,7 @@ export function historyPlot(report: SweepReport): Plot | null {
       tooltip: { ...TOOLTIP, trigger: 'item' },
       toolbox: TOOLBOX,
       legend: { top: 0, left: 'center' },
-      xAxis: { type: 'value', minInterval: 1, min: 0, max: Math.max(1, lastTrial), ...named('trial', 28) },
+      xAxis: { type: 'value', minInterval: 1, min: lastTrial === 0 ? -1 : 0, max: Math.max(1, lastTrial), ...named('trial', 28) },
       yAxis: valueAxis(report),
       series: [
         ...statusesIn(points).map((status) => ({

@@ -25,7 +25,8 @@ export const TOOLTIP = { renderMode: 'richText', confine: true } as const;
 export const TOOLBOX = { right: 8, top: 0, itemSize: 13, feature: { dataZoom: { title: { zoom: 'zoom into an area', back: 'zoom back' } }, restore: { title: 'as it was' }, saveAsImage: { title: 'save as PNG' } } } as const;
 export const GRID = { left: 68, right: 24, top: 36, bottom: 46 } as const;
 
-export const named = (name: string, gap: number) => ({ name, nameLocation: 'middle', nameGap: gap }) as const;
+/** The axis lies at the edge, wherever its neighbour has its zero. */
+export const named = (name: string, gap: number) => ({ name, nameLocation: 'middle', nameGap: gap, axisLine: { onZero: false } }) as const;
 
 /** The axis of values: as far as values go, and no further where a few are out of all proportion. */
 export function valueAxis({ metric, window }: Pick<SweepReport, 'metric' | 'window'>) {

@@ -2,6 +2,8 @@
 import type { SweepReport } from '../../../lib/sweeps/report/report.js';
 import { beyondNote, GRID, named, type Plot, shareNote, STATUS_COLOURS, statusesIn, TOOLBOX, TOOLTIP, valueAxis } from './plot.js';
 
+/** Rungs are marked on the axis, if they are not too many. */
+const MARKS_MAX = 12;
 const OUTCOMES = [
   ['wentOn', 'went on', STATUS_COLOURS.succeeded],
   ['finished', 'ran to its end', STATUS_COLOURS.running],
@@ -68,5 +70,7 @@ function stepAxis(curves: SweepReport['rungs']['curves']) {
   const steps = curves.flatMap(({ points }) => points.map(([step]) => step));
   const low = steps.reduce((least, step) => Math.min(least, step), Infinity);
   const high = steps.reduce((most, step) => Math.max(most, step), 0);
-  return low > 0 && high / low >= 8 ? ({ type: 'log', min: low, max: high } as const) : ({ type: 'value', scale: true } as const);
+  const marks = [...new Set(steps)];
+  const at = marks.length <= MARKS_MAX ? { axisLabel: { customValues: marks }, axisTick: { customValues: marks } } : {};
+  return { ...(low > 0 && high / low >= 8 ? ({ type: 'log', min: low, max: high } as const) : ({ type: 'value', scale: true } as const)), ...at };
 }

@@ -15,7 +15,7 @@ export function slicePlots(report: SweepReport): Plot[] {
     option: {
       grid: { ...GRID, top: 14 },
       tooltip: { ...TOOLTIP, trigger: 'item' },
-      visualMap: { type: 'continuous', show: false, dimension: 2, min: 0, max: Math.max(1, report.history.lastTrial), inRange: { color: EARLY_TO_LATE } },
+      visualMap: { type: 'continuous', show: false, dimension: 2, min: -1, max: report.history.lastTrial, inRange: { color: EARLY_TO_LATE } },
       xAxis: { ...parameterAxis(axis), ...named(`${shortened(axis.name)}${axis.kind === 'number' && axis.log ? ' (log)' : ''}`, 28), ...(axis.kind === 'choice' ? { jitter: 40, jitterOverlap: true } : {}) },
       yAxis: valueAxis(report),
       series: [{ type: 'scatter', symbolSize: points.length > 500 ? 4 : 7, dimensions: [axis.name, report.metric, 'trial'], encode: { x: 0, y: 1, tooltip: [2, 0, 1] }, data: points.map(({ trial, place }) => [place, trial.value, trial.number]) }],

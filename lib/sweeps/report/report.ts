@@ -54,8 +54,8 @@ export function sweepReport({ whole: { sweep, trials }, space, importance }: Swe
   const points = thinned(inside, POINTS_MAX, goal);
   const axes = axesOf(spec, space, trials.map(({ params }) => params));
   const shownAxes = mostImportant(axes, importance);
-  const figures = rungFigures(trials, goal);
-  const curves = curvesOf(trials);
+  const figures = rungFigures(trials, spec.early_terminate, goal);
+  const curves = curvesOf(trials, spec.early_terminate);
   const shownCurves = window === null ? [] : curves.flatMap((curve) => {
     const visible = curve.points.filter(([, value]) => isWithin(window, value));
     return visible.length === 0 ? [] : [{ ...curve, points: visible }];
@@ -75,7 +75,7 @@ export function sweepReport({ whole: { sweep, trials }, space, importance }: Swe
     window,
     history: { points, best: bestSoFar(scored, goal), share: share(points, inside), without: trials.length - scored.length, lastTrial: trials.length - 1 },
     parallel: parallelOf(shownAxes, axes.length, inside, goal),
-    slices: scored.length === 0 ? [] : shownAxes.map((axis) => sliceOf(axis, points)),
+    slices: shownAxes.map((axis) => sliceOf(axis, points)).filter((slice) => slice.points.length > 0),
     slicesShare: share(shownAxes, axes),
     importance,
     rungs: { figures: drawnFigures, figuresShare: share(drawnFigures, figures), curves: drawnCurves, curvesShare: share(drawnCurves, shownCurves) },

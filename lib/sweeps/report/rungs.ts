@@ -1,4 +1,5 @@
 // What became of the trials at each rung, and their values on the way. Pure.
+import type { EarlyTerminateSpec } from '../../contract/sweep.js';
 import type { Trial, TrialStatus } from '../../contract/sweep-views.js';
 import { compareValues, type Goal, isNumber } from '../stoppers/ranking.js';
 
@@ -29,10 +30,10 @@ export interface Curve {
 type Outcome = 'wentOn' | 'waiting' | 'pruned' | 'finished' | 'lost';
 
 /** By bracket, and in each from the first rung on. */
-export function rungFigures(trials: readonly Trial[], goal: Goal): RungFigures[] {
+export function rungFigures(trials: readonly Trial[], rule: EarlyTerminateSpec, goal: Goal): RungFigures[] {
   const rungs = new Map<string, RungFigures>();
   for (const trial of trials) {
-    for (const [index, { step, value }] of trial.values.entries()) {
+    for (const [index, { step, value }] of valuesOf(trial, rule).entries()) {
       const key = `${trial.bracket} ${step}`;
       const rung = rungs.get(key) ?? { bracket: trial.bracket, step, trials: 0, wentOn: 0, waiting: 0, pruned: 0, finished: 0, lost: 0, best: null };
       rung.trials += 1;
@@ -44,11 +45,18 @@ export function rungFigures(trials: readonly Trial[], goal: Goal): RungFigures[]
   return [...rungs.values()].sort((a, b) => a.bracket - b.bracket || a.step - b.step);
 }
 
-export function curvesOf(trials: readonly Trial[]): Curve[] {
-  return trials.flatMap(({ number, status, values }) => {
-    const points = values.flatMap(({ step, value }): [number, number][] => (isNumber(value) ? [[step, value]] : []));
+export function curvesOf(trials: readonly Trial[], rule: EarlyTerminateSpec): Curve[] {
+  return trials.flatMap((trial) => {
+    const { number, status } = trial;
+    const points = valuesOf(trial, rule).flatMap(({ step, value }): [number, number][] => (isNumber(value) ? [[step, value]] : []));
     return points.length === 0 ? [] : [{ trial: number, status, points }];
   });
+}
+
+/** With that of its end, which a trial comes to without a stop, where the rule says which step that is. */
+function valuesOf({ status, value, values }: Trial, rule: EarlyTerminateSpec): Trial['values'] {
+  const end = 'max_iter' in rule ? rule.max_iter : null;
+  return status === 'succeeded' && end !== null && (values.at(-1)?.step ?? 0) < end ? [...values, { step: end, value }] : values;
 }
 
 /** Of the value at this place in the list: each decision to go on was about one of them. */
