@@ -28,7 +28,7 @@ export function parallelPlot(report: SweepReport): Plot | null {
       parallel: { left: 60, right: 110, top: 56, bottom: 28, parallelAxisDefault: { nameLocation: 'end', nameGap: 18, nameTextStyle: { fontSize: 11 }, axisLabel: LEGIBLE } },
       parallelAxis: [...axes.map((axis, dim) => ({ dim, name: shortened(axis.name), ...parameterAxis(axis) })), { dim: axes.length, name: shortened(metric), type: 'value' as const, scale: true }],
       visualMap: { type: 'continuous', dimension: axes.length, min: window.low, max: window.low < window.high ? window.high : window.low + 1, inRange: { color: ramp }, right: 8, bottom: 28, itemHeight: 150, itemWidth: 12, text: [figure(window.high), figure(window.low)], textStyle: { fontSize: 11 } },
-      series: [{ type: 'parallel', smooth: false, lineStyle: { width: lines.length > 100 ? 1 : 1.5 }, inactiveOpacity: 0.04, activeOpacity: 1, data: lines.map(({ trial, places }) => ({ name: `trial ${trial.number}`, value: [...places.map((place) => place ?? '-'), trial.value] })) }],
+      series: [{ type: 'parallel', smooth: false, lineStyle: { width: lines.length > 100 ? 1 : 1.5, opacity: 1 }, inactiveOpacity: 0.04, activeOpacity: 1, data: lines.map(({ trial, places }) => ({ name: `trial ${trial.number}`, value: [...places.map((place) => place ?? '-'), trial.value] })) }],
     },
   };
 }
