@@ -188,7 +188,7 @@ describe('a sweep', () => {
   it('is not found by any other id', async () => {
     const api = await startApi();
     for (const id of ['nope', 'swp_01jzzzzzzzzzzzzzzzzzzzzzzz', encodeURIComponent('../jobs')]) {
-      for (const path of ['', '/trials', '/trials/0', '/importance', '/export']) expect([id, path, (await get(api, `/${id}${path}`)).json().error]).toMatchObject([id, path, { code: 'not_found', param: 'id' }]);
+      for (const path of ['', '/trials', '/trials/0', '/importance', '/export', '/report']) expect([id, path, (await get(api, `/${id}${path}`)).json().error]).toMatchObject([id, path, { code: 'not_found', param: 'id' }]);
       expect((await say(api, id, 'pause')).statusCode).toBe(404);
     }
     expect((await api.app.inject('/v1/jobs?sweep=swp_01jzzzzzzzzzzzzzzzzzzzzzzz')).statusCode).toBe(404);
@@ -305,7 +305,7 @@ describe('pawl sweep', () => {
     expect(shown).toMatch(/^status {5}running$/m);
     expect(shown).toMatch(/^trials {5}2 running, 1 paused \(at most 4\)$/m);
     expect(shown).toMatch(new RegExp(`^best {7}val_loss 0\\.500 · lr=.* · ${id}\\.0$`, 'm'));
-    expect(shown).toMatch(/^BRACKET {2}UPDATES {2}TRIALS {2}WAITING {2}BEST\n0 {8}3 {8}1 {7}1 {8}0\.500$/m);
+    expect(shown).toMatch(/^BRACKET {2}UPDATES {2}TRIALS {2}PROMOTED {2}PRUNED {2}WAITING {2}ENDED {2}BEST\n0 {8}3 {8}1 {7}0 {9}0 {7}1 {8}0 {6}0\.500$/m);
     const trials = await pawl(url, 'sweep', 'trials', id, '--limit', '2');
     expect([trials.out.split('\n').length, trials.err]).toEqual([4, `there are more: --after ${id}.1\n`]);
     expect((await pawl(url, 'sweep', 'best', id)).out).toMatch(new RegExp(`${id}\\.0\n$`));
