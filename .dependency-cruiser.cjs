@@ -120,6 +120,7 @@ module.exports = {
     onlyIn('^worker/trainer/', 'Tensors are in the trainer; nothing else loads TensorFlow.', ['@tensorflow']),
     onlyIn('^lib/schedules/', 'When a schedule fires is asked in lib/schedules.', ['croner']),
     onlyIn('^api/report/', 'Plots of pages are drawn in api/report.', ['echarts', 'zrender']),
+    forbid('plots-are-data', 'Who reads a report runs the plotting library; the API only hands it on.', { path: '^(api|worker|lib|infra)/.*\\.ts$' }, { path: '(^|node_modules/)(echarts|zrender)(/|$)', dependencyTypesNot: ['type-only'] }),
     onlyIn('^api/cli/', 'Terminals are written to in api/cli.', ['cli-table3', 'simple-ascii-chart']),
     onlyIn('^api/', 'HTTP is in api.', ['fastify', '@fastify']),
     forbid(

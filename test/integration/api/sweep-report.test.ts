@@ -78,7 +78,7 @@ describe('GET /v1/sweeps/{id}/report', () => {
     expect(markupOf(body)).toContain('1 trial without a value is not drawn.');
   });
 
-  it('is one of any kind: not begun, without a metric, all failed, with conditions, of one trial', async () => {
+  it('has a timeline where no trial has a value: without a metric, or where all failed', async () => {
     const api = await startApi();
     const { metric: _, ...without } = SWEEP;
     const plain = await start(api, without);
@@ -90,7 +90,10 @@ describe('GET /v1/sweeps/{id}/report', () => {
     await see(api, failed, ...[0, 1, 2, 3].map((trial) => ended(trial, null)));
     expect(Object.keys(plotsIn((await report(api, failed)).body))).toEqual(['timeline']);
     expect(markupOf((await report(api, failed)).body)).toContain('4 failed');
+  });
 
+  it('shows of a parameter with conditions the trials that have it, and of one trial one point', async () => {
+    const api = await startApi();
     const conditional = await start(api, { ...SWEEP, parameters: { 'optimizer.type': { values: ['adam', 'sgd'] }, 'training.optimizer.momentum': { min: 0.1, max: 0.9, when: { 'optimizer.type': ['sgd'] } } }, run_cap: 20, budget: { max_concurrent: 20 } });
     await see(api, conditional, ...Array.from({ length: 20 }, (_, trial) => ended(trial, trial)));
     const { body } = await report(api, conditional);
@@ -101,8 +104,10 @@ describe('GET /v1/sweeps/{id}/report', () => {
     const one = await start(api, { ...SWEEP, run_cap: 1 });
     await see(api, one, ended(0, 0.5));
     expect(marks(plotsIn((await report(api, one)).body)['history'], 'scatter')).toBe(1);
+  });
 
-    // acknowledged, and nobody has written its first entry
+  it('is there as soon as the sweep is: acknowledged, and nobody has written its first entry', async () => {
+    const api = await startApi();
     const early = await start(api);
     const other = await startApi();
     for (const key of await api.keys()) if (!key.startsWith(`sweeps/${early}/log/`)) await other.store.put(key, (await api.store.get(key))!.body);
