@@ -11,7 +11,7 @@ export function historyPlot(report: SweepReport): Plot | null {
     id: 'history',
     title: 'Optimization history',
     notes: [
-      'The line is the best so far, of the trials that ran to their end.',
+      best.some(({ status }) => status === 'succeeded') ? 'The line is the best so far, of the trials that ran to their end.' : 'The line is the best so far; no trial has run to its end yet.',
       ...shareNote(share, 'values', 'the best quarter of them, and of the others every so-manieth'),
       ...beyondNote(report),
       ...(without === 0 ? [] : [`${counted(without, 'trial')} without a value ${without === 1 ? 'is' : 'are'} not drawn.`]),

@@ -1,5 +1,5 @@
 // A parameter's axis as the plotting library wants it.
-import { labelOf, type ReportAxis } from '../../../lib/sweeps/report/axes.js';
+import type { ReportAxis } from '../../../lib/sweeps/report/axes.js';
 
 export function parameterAxis(axis: ReportAxis) {
   if (axis.kind === 'choice') return { type: 'category', data: axis.choices } as const;
@@ -7,6 +7,3 @@ export function parameterAxis(axis: ReportAxis) {
   const ends = axis.low < axis.high ? { min: axis.low, max: axis.high } : {};
   return { type: axis.log ? 'log' : 'value', scale: true, ...ends } as const;
 }
-
-/** As it was given to the trial. */
-export const placeText = (axis: ReportAxis, place: number): string => (axis.kind === 'choice' ? (axis.choices[place] ?? '') : labelOf(place));
