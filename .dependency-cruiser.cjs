@@ -119,6 +119,9 @@ module.exports = {
     onlyIn('^lib/store/s3(-client|-objects)?\\.ts$', 'The S3 SDK is in the S3 files of lib/store.', ['@aws-sdk', '@smithy']),
     onlyIn('^worker/trainer/', 'Tensors are in the trainer; nothing else loads TensorFlow.', ['@tensorflow']),
     onlyIn('^lib/schedules/', 'When a schedule fires is asked in lib/schedules.', ['croner']),
+    onlyIn('^api/report/', 'Plots of pages are drawn in api/report.', ['echarts', 'zrender']),
+    forbid('plots-are-data', 'Who reads a report runs the plotting library; the API only hands it on.', { path: '^(api|worker|lib|infra)/.*\\.ts$' }, { path: '(^|node_modules/)(echarts|zrender)(/|$)', dependencyTypesNot: ['type-only'] }),
+    onlyIn('^api/cli/', 'Charts of characters are drawn in api/cli.', ['simple-ascii-chart']),
     onlyIn('^api/', 'HTTP is in api.', ['fastify', '@fastify']),
     forbid(
       'no-tools-at-run-time',

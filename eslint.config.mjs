@@ -13,7 +13,7 @@ const pure = [
   'lib/jobs/status.ts',
   'lib/checkpoints/{retention,segments,safetensors-header}.ts',
   'lib/sweeps/{decide,dimension,distributions,edges,events,importance,ladder,paths,resolve,space,state,suggest}.ts',
-  'lib/sweeps/{samplers,stoppers}/**',
+  'lib/sweeps/{samplers,stoppers,report}/**',
   'lib/schedules/{zone,next,overlap,catch-up,decide,names,resolve,view,due-heap}.ts',
 ];
 

@@ -21,16 +21,22 @@ export interface SweepClient {
   trial(id: string, number: number): Promise<Trial>;
   importance(id: string): Promise<SweepImportance>;
   export(id: string): Promise<SweepExport>;
+  /** The trials as a table. */
+  exportCsv(id: string): Promise<string>;
+  /** A page of HTML. */
+  report(id: string): Promise<string>;
   verb(id: string, verb: SweepVerb): Promise<Sweep>;
 }
 
 /** How client.ts asks. What is posted here may be sent again. */
 export interface Calls {
   get<T>(path: string, query?: Record<string, string | number | undefined>): Promise<T>;
+  /** @param type of the answer */
+  text(path: string, type: string, query?: Record<string, string>): Promise<string>;
   post<T>(path: string, options?: { query?: Record<string, string>; body?: unknown; headers?: Record<string, string> }): Promise<{ answer: T; headers: Headers }>;
 }
 
-export function makeSweepClient({ get, post }: Calls): SweepClient {
+export function makeSweepClient({ get, text, post }: Calls): SweepClient {
   const pathOf = (id: string, rest = ''): string => `/v1/sweeps/${encodeURIComponent(id)}${rest}`;
   return {
     start: async (spec, { idempotencyKey = randomUUID() } = {}) => {
@@ -44,6 +50,8 @@ export function makeSweepClient({ get, post }: Calls): SweepClient {
     trial: (id, number) => get(pathOf(id, `/trials/${number}`)),
     importance: (id) => get(pathOf(id, '/importance')),
     export: (id) => get(pathOf(id, '/export')),
+    exportCsv: (id) => text(pathOf(id, '/export'), 'text/csv', { format: 'csv' }),
+    report: (id) => text(pathOf(id, '/report'), 'text/html'),
     verb: async (id, verb) => (await post<Sweep>(pathOf(id, `/${verb}`))).answer,
   };
 }

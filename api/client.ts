@@ -189,11 +189,16 @@ export function makeClient({ url, token, timeoutMs = TIMEOUT_MS, retryBudgetMs =
   const json = <T>(call: Call): Promise<T> => send(call, async (response) => (await response.json()) as T);
   const whole = (response: Response): Response => response;
   const get = <T>(path: string, query?: Call['query']): Promise<T> => json<T>({ method: 'GET', path, repeat: 'always', ...(query ? { query } : {}) });
+  const text = (path: string, type: string, query: Call['query'] = {}): Promise<string> =>
+    send({ method: 'GET', path, query, headers: { accept: type }, repeat: 'always' }, (response) => {
+      if (!response.headers.get('content-type')?.startsWith(type)) throw new SyntaxError(`this is no ${type}`);
+      return response.text();
+    });
   const pathOf = (id: string, rest = ''): string => `/v1/jobs/${encodeURIComponent(id)}${rest}`;
 
   return {
     url: base,
-    sweeps: makeSweepClient({ get, post: (path, options) => send({ method: 'POST', path, repeat: 'always', ...options }, async (response) => ({ answer: (await response.json()) as never, headers: response.headers })) }),
+    sweeps: makeSweepClient({ get, text, post: (path, options) => send({ method: 'POST', path, repeat: 'always', ...options }, async (response) => ({ answer: (await response.json()) as never, headers: response.headers })) }),
     submit: async (spec, { idempotencyKey = randomUUID() } = {}) => {
       const call: Call = { method: 'POST', path: '/v1/jobs', body: spec, headers: { 'idempotency-key': idempotencyKey }, repeat: 'always' };
       return send(call, async (response) => ({ job: (await response.json()) as Job, replayed: response.headers.get('idempotent-replayed') === 'true' }));

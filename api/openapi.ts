@@ -120,6 +120,10 @@ export const OPERATIONS: readonly Operation[] = [
     method: 'get', path: `${SWEEP}/export`, id: 'exportSweep', tag: 'sweeps', summary: 'A sweep with all its trials, or the trials as a table', query: ExportQuery, answer: 'SweepExport', otherMedia: 'text/csv', errors: [400, 404, 503],
     answerHeaders: { 200: { 'Content-Disposition': header('a name for the file', '^attachment; filename="swp_.*\\.(json|csv)"$') } },
   },
+  {
+    method: 'get', path: `${SWEEP}/report`, id: 'getReport', tag: 'sweeps', summary: 'A sweep as one page of plots, which needs nothing else', query: NoQuery, answer: { media: 'text/html' }, errors: [400, 404, 503],
+    answerHeaders: { 200: { 'Content-Security-Policy': header('what the page may load: nothing but what is in it', "^default-src 'none'; "), 'Content-Disposition': header('a name for the file', '^inline; filename="swp_.*\\.html"$') } },
+  },
   sweepVerb('pause', 'Begin no trials; those that run go on to their next rung'),
   sweepVerb('resume', 'Go on with a paused or suspended sweep'),
   sweepVerb('stop', 'Begin no more trials, and end when those that run have'),

@@ -94,6 +94,7 @@ export function buildServer(given: ServerDeps): FastifyInstance {
     app.get('/v1/sweeps/:id/trials/:number', read, sweeps.trial);
     app.get('/v1/sweeps/:id/importance', read, sweeps.importance);
     app.get('/v1/sweeps/:id/export', { schema: { querystring: ExportQuery } }, sweeps.export);
+    app.get('/v1/sweeps/:id/report', read, sweeps.report);
     app.post('/v1/sweeps/:id/pause', verb, sweeps.pause);
     app.post('/v1/sweeps/:id/resume', verb, sweeps.resume);
     app.post('/v1/sweeps/:id/stop', verb, sweeps.stop);

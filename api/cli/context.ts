@@ -30,6 +30,8 @@ export interface CliContext {
 
 export interface Terminal {
   columns(): number;
+  /** Whether it has colours, and nobody wants to be without. */
+  colour: boolean;
   write(text: string): void;
 }
 

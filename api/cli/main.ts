@@ -19,7 +19,7 @@ const context: CliContext = {
   },
   out: (line) => process.stdout.write(`${line}\n`),
   err: (line) => process.stderr.write(`${line}\n`),
-  terminal: process.stdout.isTTY ? { columns: () => process.stdout.columns || 80, write: (text) => process.stdout.write(text) } : null,
+  terminal: process.stdout.isTTY ? { columns: () => process.stdout.columns || 80, colour: process.stdout.hasColors(process.env), write: (text) => process.stdout.write(text) } : null,
   readInput: () => text(process.stdin),
   onInterrupt: () => {
     const interrupted = new AbortController();

@@ -36,7 +36,8 @@ function facts(progress: Progress, attempts: number): string[] {
   ];
 }
 
-function barOf(done: number, width: number): string {
+/** @param done in percent */
+export function barOf(done: number, width: number): string {
   const filled = Math.min(width, Math.floor((done / 100) * width));
   return '█'.repeat(filled) + '░'.repeat(width - filled);
 }

@@ -20,8 +20,9 @@ export function bestText({ best, spec }: Sweep): string | null {
 
 const beganWithText = ({ warm_start: began }: Sweep): string | null => began && [began.from ?? 'nothing', ...(began.best === null ? [] : [`its best (${began.best})`]), ...(began.imported === 0 ? [] : [`${plural(began.imported, 'trial')} of it`])].join(' · ');
 
+/** Without its trials: what can be drawn of them is in sweep-plots.ts. */
 export function sweepDetails(sweep: Sweep): string {
-  const { spec, budget: { spent, limits }, counts, rungs } = sweep;
+  const { spec, budget: { spent, limits }, counts } = sweep;
   const of = (limit: number | null): string => (limit === null ? '' : ` of ${duration(limit)}`);
   const lines: [string, string | null][] = [
     ['id', sweep.id],
@@ -36,10 +37,7 @@ export function sweepDetails(sweep: Sweep): string {
     ['spent', `${duration(spent.compute_seconds)}${of(limits.compute_seconds)} of training, ${duration(spent.wall_clock)}${of(limits.wall_clock)} since it began`],
     ...sweep.warnings.map(({ param, message }): [string, string] => ['warning', `${param}: ${message}`]),
   ];
-  const facts = lines.flatMap(([name, text]) => (text === null ? [] : [`${name.padEnd(11)}${clean(text)}`])).join('\n');
-  if (rungs.length === 0) return facts;
-  const resource = 'resource' in spec.early_terminate ? spec.early_terminate.resource.toUpperCase() : 'STEP';
-  return `${facts}\n\n${table(['BRACKET', resource, 'TRIALS', 'WAITING', 'BEST'], rungs.map((rung) => [rung.bracket, rung.resource, rung.trials, rung.waiting, figure(rung.best)]))}`;
+  return lines.flatMap(([name, text]) => (text === null ? [] : [`${name.padEnd(11)}${clean(text)}`])).join('\n');
 }
 
 export const sweepTable = (sweeps: readonly SweepListItem[]): string =>

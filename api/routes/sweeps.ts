@@ -8,6 +8,8 @@ import { listSweeps } from '../../lib/sweeps/listing.js';
 import { findSweep, submitSweep } from '../../lib/sweeps/submit.js';
 import type { RouteDeps } from '../deps.js';
 import { listOf } from '../lists.js';
+import { makePageParts } from '../report/library.js';
+import { reportPage } from '../report/page.js';
 import { idempotencyKeyOf, type ListSweepsQuery, pageLimit, type PageQuery, sweepListQuery } from '../requests.js';
 
 type OfSweep<Q = unknown> = FastifyRequest<{ Params: { id: string }; Querystring: Q }>;
@@ -18,6 +20,7 @@ const PRINCIPAL = 'api sweeps';
 
 export function makeSweepRoutes(deps: RouteDeps) {
   const { sweeps, store, places, tell } = deps;
+  const pageParts = makePageParts();
 
   const verb = (said: SweepVerb) => async (request: OfSweep, reply: FastifyReply) => {
     const sweep = await sweeps.say(request.params.id, said);
@@ -54,12 +57,25 @@ export function makeSweepRoutes(deps: RouteDeps) {
 
     export: async (request: OfSweep<{ format?: 'csv' | 'json' }>, reply: FastifyReply) => {
       const { id } = request.params;
-      const { names, whole } = await sweeps.export(id);
+      const { space, whole } = await sweeps.export(id);
       const format = request.query.format ?? 'json';
       void reply.header('content-disposition', `attachment; filename="${id}.${format}"`);
       if (format === 'json') return whole;
       void reply.type('text/csv; charset=utf-8');
-      return trialsCsv(names, whole.trials);
+      return trialsCsv(space.dimensions.keys(), whole.trials);
+    },
+
+    report: async (request: OfSweep, reply: FastifyReply) => {
+      const { id } = request.params;
+      const report = await sweeps.report(id);
+      const parts = await pageParts();
+      void reply.type('text/html; charset=utf-8').headers({
+        // No other page may show it in a frame, which only a header can say.
+        'content-security-policy': `${parts.policy}; frame-ancestors 'none'`,
+        'referrer-policy': 'no-referrer',
+        'content-disposition': `inline; filename="${id}.html"`,
+      });
+      return reportPage(report, parts);
     },
 
     pause: verb('pause'),

@@ -110,13 +110,14 @@ export const Trial = Type.Object(
     values: Type.Array(Type.Object({ step: Count, value: Value }, closed), { description: 'at the rungs that it came to' }),
     job_id: nullable(idOf('job'), { description: 'null: it has not been submitted yet' }),
     started_at: Timestamp,
+    ended_at: nullable(Timestamp, { description: 'null while it is not over' }),
     why: Type.Array(Type.Unsafe<{ event: number; decision: string } & Record<string, unknown>>({ type: 'object', required: ['event', 'decision'], properties: { event: { ...Count, description: 'the entry of the log that it followed from' }, decision: oneOf(['start', 'fail', 'go_on', 'prune', 'complete', 'cancel']) } }), { description: 'every decision about it, with what it went by' }),
   },
   {
     ...closed,
     examples: [
       {
-        id: TRIAL_ID, object: 'trial', number: 3, params: PARAMS, status: 'paused', bracket: 0, fork: null, value: 0.402, values: [{ step: 50, value: 0.402 }], job_id: 'job_01k3z5m8w2q4r6t8v0x2y4z6a8', started_at: '2026-01-31T12:01:00.000Z',
+        id: TRIAL_ID, object: 'trial', number: 3, params: PARAMS, status: 'paused', bracket: 0, fork: null, value: 0.402, values: [{ step: 50, value: 0.402 }], job_id: 'job_01k3z5m8w2q4r6t8v0x2y4z6a8', started_at: '2026-01-31T12:01:00.000Z', ended_at: null,
         why: [{ event: 2, decision: 'start', sampler: 'random', draw: 0 }],
       },
     ],

@@ -12,6 +12,8 @@ import { sayToSweep } from './control.js';
 import { currentStatus } from './drive.js';
 import { loadSweep, openLog, requireSweep, type SweepLog, type SweepRecord } from './log.js';
 import { isSweepId, trialId, trialJob } from './names.js';
+import { type SweepReport, sweepReport } from './report/report.js';
+import type { Space } from './space.js';
 import { isOver, type TrialState } from './state.js';
 import { importanceView, type SeenSweep, sweepListItem, sweepView, trialView } from './view.js';
 
@@ -26,7 +28,9 @@ export interface SweepAccess {
   /** The jobs of all trials, whether they are there yet or not. */
   jobs(id: string): Promise<Set<string>>;
   importance(id: string): Promise<SweepImportance>;
-  export(id: string): Promise<{ names: Iterable<string>; whole: SweepExport }>;
+  export(id: string): Promise<{ space: Space; whole: SweepExport }>;
+  /** What its plots show, as of now. */
+  report(id: string): Promise<SweepReport>;
   /** @throws AppError invalid_state */
   say(id: string, verb: SweepVerb): Promise<Sweep>;
 }
@@ -100,6 +104,11 @@ export function makeSweepAccess(deps: SweepAccessDeps): SweepAccess {
     });
   }
 
+  async function exported(sweep: Opened): Promise<{ space: Space; whole: SweepExport }> {
+    const { rules, state } = sweep.log;
+    return { space: rules.space, whole: { object: 'sweep_export', sweep: await view(sweep), trials: await trialViews(sweep, state().trials) } };
+  }
+
   return {
     sweep: async (id) => view(await required(id)),
     item: async (id) => {
@@ -127,10 +136,12 @@ export function makeSweepAccess(deps: SweepAccessDeps): SweepAccess {
       const { log: { rules, state } } = await required(id);
       return importanceView(rules.spec, rules.space, state());
     },
-    export: async (id) => {
+    export: async (id) => exported(await required(id)),
+    report: async (id) => {
       const sweep = await required(id);
+      const { space, whole } = await exported(sweep);
       const { rules, state } = sweep.log;
-      return { names: rules.space.dimensions.keys(), whole: { object: 'sweep_export', sweep: await view(sweep), trials: await trialViews(sweep, state().trials) } };
+      return sweepReport({ space, whole, importance: importanceView(rules.spec, space, state()) }, clock.now());
     },
     say: async (id, verb) => {
       const sweep = await required(id);

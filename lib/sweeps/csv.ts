@@ -3,8 +3,8 @@ import type { Trial } from '../contract/sweep-views.js';
 
 export function trialsCsv(parameters: Iterable<string>, trials: readonly Trial[]): string {
   const names = [...parameters];
-  const head = ['number', 'id', 'status', 'value', ...names, 'job_id', 'started_at'];
-  const rows = trials.map(({ number, id, status, value, params, job_id, started_at }) => [number, id, status, value, ...names.map((name) => params[name]), job_id, started_at]);
+  const head = ['number', 'id', 'status', 'value', ...names, 'job_id', 'started_at', 'ended_at'];
+  const rows = trials.map(({ number, id, status, value, params, job_id, started_at, ended_at }) => [number, id, status, value, ...names.map((name) => params[name]), job_id, started_at, ended_at]);
   return [head, ...rows].map((row) => `${row.map(cell).join(',')}\r\n`).join('');
 }
 

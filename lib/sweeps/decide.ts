@@ -25,10 +25,10 @@ const concurrentOf = ({ budget, pbt }: SweepSpec): number => budget.max_concurre
 /** What follows from an event, in this order. */
 export function decide(rules: Rules, state: SweepState, event: SweepEvent): Decision[] {
   const decisions: Decision[] = [];
-  let now = afterEvent(rules.spec, state, event);
+  // When something was seen, and when a decision is taken, decides nothing.
+  let now = afterEvent(rules.spec, state, event, '');
   const take = (decision: Decision): void => {
     decisions.push(decision);
-    // When it was taken decides nothing.
     now = afterDecision(now, decision, state.entries, '');
   };
   if (state.end) return [];

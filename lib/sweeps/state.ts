@@ -11,6 +11,8 @@ export interface TrialState {
   number: number;
   params: Params;
   started_at: string;
+  /** Null while it is not over. */
+  ended_at: string | null;
   /** `paused`: at a rung, and nobody has decided to let it go on. */
   status: Exclude<TrialStatus, 'waiting'>;
   bracket: number;
@@ -48,10 +50,10 @@ export const goalOf = ({ metric }: Pick<SweepSpec, 'metric'>): Goal => metric?.g
 export const isOver = ({ status }: Pick<TrialState, 'status'>): boolean => ['succeeded', 'pruned', 'failed', 'cancelled'].includes(status);
 
 export const applied = (spec: SweepSpec, state: SweepState, { at, event, decisions }: Pick<LogEntry, 'at' | 'event' | 'decisions'>): SweepState =>
-  decisions.reduce((now, decision) => afterDecision(now, decision, state.entries, at), { ...afterEvent(spec, state, event), entries: state.entries + 1 });
+  decisions.reduce((now, decision) => afterDecision(now, decision, state.entries, at), { ...afterEvent(spec, state, event, at), entries: state.entries + 1 });
 
 /** What was seen, before anything is decided about it. */
-export function afterEvent(spec: SweepSpec, state: SweepState, event: LogEntry['event']): SweepState {
+export function afterEvent(spec: SweepSpec, state: SweepState, event: LogEntry['event'], at: string): SweepState {
   switch (event.type) {
     case 'created':
       return state;
@@ -73,7 +75,7 @@ export function afterEvent(spec: SweepSpec, state: SweepState, event: LogEntry['
       const isWhole = outcome === 'succeeded' && last >= 0 && (trial.upTo === null || trial.upTo === left[last]!.resource);
       const whole = isWhole ? leaveRung(enterRung(left, last, { trial: number, value }, goalOf(spec)), last, number) : left;
       const values = isWhole && trial.upTo !== null ? [...trial.values, { step: trial.upTo, value }] : trial.values;
-      const ended = withTrial(state, number, { status: outcome, values, ...(outcome === 'succeeded' ? { value } : {}) });
+      const ended = withTrial(state, number, { status: outcome, ended_at: at, values, ...(outcome === 'succeeded' ? { value } : {}) });
       return { ...withRungs(ended, trial.bracket, whole), failed: state.failed + (outcome === 'failed' ? 1 : 0) };
     }
     case 'said':
@@ -91,11 +93,11 @@ export function afterDecision(state: SweepState, decision: Decision, event: numb
   switch (decision.type) {
     case 'start': {
       const { trial, params, bracket, upTo, fork = null } = decision;
-      return { ...state, skipped: state.skipped + decision.draws, trials: [...state.trials, { number: trial, params, started_at: at, status: 'running', bracket, fork, upTo, value: null, values: [], why: [because] }] };
+      return { ...state, skipped: state.skipped + decision.draws, trials: [...state.trials, { number: trial, params, started_at: at, ended_at: null, status: 'running', bracket, fork, upTo, value: null, values: [], why: [because] }] };
     }
     case 'fail': {
       const { trial, params, bracket } = decision;
-      return { ...state, failed: state.failed + 1, trials: [...state.trials, { number: trial, params, started_at: at, status: 'failed', bracket, fork: null, upTo: null, value: null, values: [], why: [because] }] };
+      return { ...state, failed: state.failed + 1, trials: [...state.trials, { number: trial, params, started_at: at, ended_at: at, status: 'failed', bracket, fork: null, upTo: null, value: null, values: [], why: [because] }] };
     }
     case 'go_on': {
       const trial = state.trials[decision.trial]!;
@@ -109,7 +111,7 @@ export function afterDecision(state: SweepState, decision: Decision, event: numb
       const trial = state.trials[decision.trial]!;
       const rungs = leaveRungs(state.rungs[trial.bracket]!, trial.number);
       const status = { prune: 'pruned', complete: 'succeeded', cancel: 'cancelled' } as const;
-      return withTrial(withRungs(state, trial.bracket, rungs), trial.number, { status: status[decision.type], why: [...trial.why, because] });
+      return withTrial(withRungs(state, trial.bracket, rungs), trial.number, { status: status[decision.type], ended_at: at, why: [...trial.why, because] });
     }
   }
 }

@@ -40,12 +40,12 @@ function warmStartView({ warm_start: warm }: SeenSweep['record']): Sweep['warm_s
   return { from, best: from !== null && best ? trialId(from, best.trial) : null, imported: trials.length };
 }
 
-/** @param submitted whether its job is there */
+/** @param submitted whether its job is there. States that were written down before trials had an end have none. */
 export function trialView(sweep: string, state: Pick<SweepState, 'verb' | 'end'>, trial: TrialState, submitted: boolean): Trial {
-  const { number, params, bracket, fork, value, values, started_at, why } = trial;
+  const { number, params, bracket, fork, value, values, started_at, ended_at, why } = trial;
   return {
     id: trialId(sweep, number), object: 'trial', number, params: { ...params }, status: trialStatus(state, trial), bracket, fork: fork && { trial_id: trialId(sweep, fork.trial), step: fork.step }, value, values: values.map((each) => ({ ...each })),
-    job_id: submitted ? trialJob(sweep, trial) : null, started_at, why: why.map(({ event, decision, why: because }) => ({ event, decision, ...because })),
+    job_id: submitted ? trialJob(sweep, trial) : null, started_at, ended_at: ended_at ?? null, why: why.map(({ event, decision, why: because }) => ({ event, decision, ...because })),
   };
 }
 

@@ -1,4 +1,4 @@
-// Sweeps: `sweep start`, `show`, `trials`, `best`, `ls`, and telling one what to do.
+// Sweeps: `sweep start`, `trials`, `best`, `ls`, and telling one what to do. What came of one is in sweep-results.ts.
 import type { Command } from 'commander';
 import { pause } from '../../../lib/clock.js';
 import type { Sweep } from '../../../lib/contract/sweep-views.js';
@@ -6,7 +6,8 @@ import type { SweepVerb } from '../../../lib/sweeps/events.js';
 import { type AddCommands, type CliContext, command, EXIT, limitOf, withExamples } from '../context.js';
 import { fileName, readText } from '../document-file.js';
 import { parseSweepFile } from '../sweep-file.js';
-import { bestText, sweepDetails, sweepLine, sweepTable, trialTable } from '../sweep-text.js';
+import { bestText, sweepLine, sweepTable, trialTable } from '../sweep-text.js';
+import { addSweepResults, canvasOf, shownSweep } from './sweep-results.js';
 
 interface StartOptions {
   json?: boolean;
@@ -32,6 +33,7 @@ const LOOK_MS = 1_000;
 export const addSweeps: AddCommands = (program, context) => {
   const sweep = withExamples(program.command('sweep').description('search hyperparameters: each trial is a job'), ['pawl sweep start sweep.yaml --watch', 'pawl sweep show SWEEP'], '`pawl help sweep` lists the commands, `pawl sweep help start` says more of one.');
   addStart(sweep, context);
+  addSweepResults(sweep, context);
   addReading(sweep, context);
   for (const [verb, description, ...examples] of VERBS) {
     withExamples(command(sweep, `${verb} <id>`, description), examples).action(async (id: string, { json }: { json?: boolean }) => {
@@ -71,11 +73,6 @@ function addReading(sweep: Command, context: CliContext): void {
     if (list.has_more) context.err(`there are more: --after ${String(list.last_id)}`);
   };
 
-  const show = command(sweep, 'show <id>', 'everything about a sweep: its trials, its best, its rungs').action(async (id: string, { json }: { json?: boolean }) => {
-    const found = await context.client().sweeps.get(id);
-    context.out(json ? JSON.stringify(found) : sweepDetails(found));
-  });
-
   const trials = paged('trials <id>', 'the trials of a sweep, oldest first').action(async (id: string, { json, ...rest }: PageOptions) => {
     const list = await context.client().sweeps.trials(id, page(rest));
     context.out(json ? JSON.stringify(list) : trialTable(list.data));
@@ -99,7 +96,6 @@ function addReading(sweep: Command, context: CliContext): void {
       if (!json) more(list);
     });
 
-  withExamples(show, ['pawl sweep show SWEEP', 'pawl sweep show SWEEP --json']);
   withExamples(trials, ['pawl sweep trials SWEEP --limit 100', 'pawl sweep trials SWEEP --json'], 'With --json also why each decision about a trial was made.');
   withExamples(best, ['pawl sweep best SWEEP', 'pawl sweep best SWEEP --json'], 'Its weights: `pawl export JOB --out weights.safetensors`.');
   withExamples(ls, ['pawl sweep ls --status running', 'pawl sweep ls --json']);
@@ -121,7 +117,7 @@ async function watchSweep(context: CliContext, id: string, json: boolean): Promi
   for (;;) {
     const sweep = await look();
     if (sweep.is_terminal) {
-      context.out(json ? JSON.stringify(sweep) : sweepDetails(sweep));
+      context.out(json ? JSON.stringify(sweep) : await shownSweep(context.client().sweeps, id, canvasOf(context)));
       context.exit(sweep.status === 'succeeded' || sweep.status === 'stopped' ? EXIT.ok : EXIT.failed);
       return;
     }

@@ -76,6 +76,7 @@ describe('the client', () => {
     await expect(makeClient({ url: await nobody(), retryBudgetMs: 0 }).jobs()).rejects.toMatchObject({ status: 0, code: 'unreachable', message: expect.stringMatching(/nothing listens there/) });
     const other = await scripted((_request, response) => void response.end('<html>'));
     await expect(makeClient({ url: other.url }).job('x')).rejects.toMatchObject({ code: 'unexpected_answer' });
+    await expect(makeClient({ url: other.url }).sweeps.exportCsv('x')).rejects.toMatchObject({ code: 'unexpected_answer' });
     const proxy = await scripted((_request, response) => void response.writeHead(502).end('<html>bad gateway'));
     await expect(makeClient({ url: proxy.url }).job('x')).rejects.toMatchObject({ status: 502, code: 'unexpected_answer' });
   });

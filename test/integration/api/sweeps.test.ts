@@ -196,7 +196,7 @@ describe('a sweep', () => {
   it('is not found by any other id', async () => {
     const api = await startApi();
     for (const id of ['nope', 'swp_01jzzzzzzzzzzzzzzzzzzzzzzz', encodeURIComponent('../jobs')]) {
-      for (const path of ['', '/trials', '/trials/0', '/importance', '/export']) expect([id, path, (await get(api, `/${id}${path}`)).json().error]).toMatchObject([id, path, { code: 'not_found', param: 'id' }]);
+      for (const path of ['', '/trials', '/trials/0', '/importance', '/export', '/report']) expect([id, path, (await get(api, `/${id}${path}`)).json().error]).toMatchObject([id, path, { code: 'not_found', param: 'id' }]);
       expect((await say(api, id, 'pause')).statusCode).toBe(404);
     }
     expect((await api.app.inject('/v1/jobs?sweep=swp_01jzzzzzzzzzzzzzzzzzzzzzzz')).statusCode).toBe(404);
@@ -233,7 +233,7 @@ describe('a sweep', () => {
     const csv = await get(api, `/${id}/export?format=csv`);
     expect([csv.headers['content-type'], csv.headers['content-disposition']]).toEqual(['text/csv; charset=utf-8', `attachment; filename="${id}.csv"`]);
     const lines = csv.body.trimEnd().split('\r\n');
-    expect(lines[0]).toBe('number,id,status,value,lr,training.batch_size,job_id,started_at');
+    expect(lines[0]).toBe('number,id,status,value,lr,training.batch_size,job_id,started_at,ended_at');
     expect(lines.slice(1).map((line) => line.split(',').slice(0, 4).join())).toEqual([`0,${id}.0,succeeded,0.5`, `1,${id}.1,succeeded,0.3`, `2,${id}.2,failed,`, `3,${id}.3,succeeded,0.4`]);
     expect((await get(api, `/${id}/export?format=xml`)).json().error).toMatchObject({ code: 'invalid_request', param: 'format' });
   });
@@ -313,7 +313,7 @@ describe('pawl sweep', () => {
     expect(shown).toMatch(/^status {5}running$/m);
     expect(shown).toMatch(/^trials {5}2 running, 1 paused \(at most 4\)$/m);
     expect(shown).toMatch(new RegExp(`^best {7}val_loss 0\\.500 · lr=.* · ${id}\\.0$`, 'm'));
-    expect(shown).toMatch(/^BRACKET {2}UPDATES {2}TRIALS {2}WAITING {2}BEST\n0 {8}3 {8}1 {7}1 {8}0\.500$/m);
+    expect(shown).toMatch(/^BRACKET {2}UPDATES {2}TRIALS {2}PROMOTED {2}PRUNED {2}WAITING {2}ENDED {2}BEST\n0 {8}3 {8}1 {7}0 {9}0 {7}1 {8}0 {6}0\.500$/m);
     const trials = await pawl(url, 'sweep', 'trials', id, '--limit', '2');
     expect([trials.out.split('\n').length, trials.err]).toEqual([4, `there are more: --after ${id}.1\n`]);
     expect((await pawl(url, 'sweep', 'best', id)).out).toMatch(new RegExp(`${id}\\.0\n$`));

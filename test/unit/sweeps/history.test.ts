@@ -8,7 +8,7 @@ import { runSweep } from './world.js';
 
 const METRIC: MetricSpec = { name: 'loss', goal: 'minimize', target: null, impute: 'worst', impute_while_running: false };
 const trial = (status: TrialState['status'], value: number | null, ...values: (number | null)[]): TrialState => ({
-  number: 0, params: {}, started_at: '', bracket: 0, fork: null, upTo: null, why: [], status, value, values: values.map((each, index) => ({ step: index + 1, value: each })),
+  number: 0, params: {}, started_at: '', bracket: 0, fork: null, ended_at: null, upTo: null, why: [], status, value, values: values.map((each, index) => ({ step: index + 1, value: each })),
 });
 const seen = (metric: Partial<MetricSpec>, ...trials: TrialState[]) => historyOf({ metric: { ...METRIC, ...metric } }, trials.map((each, number) => ({ ...each, number })), null);
 const values = (metric: Partial<MetricSpec>, ...trials: TrialState[]) => seen(metric, ...trials).trials.map(({ state, value }) => `${state} ${value}`);

@@ -18,11 +18,11 @@ describe('the marker of a sweep', () => {
 });
 
 describe('a table of trials', () => {
-  const trial = (params: Record<string, unknown>): Trial => ({ id: 'swp_x.0', object: 'trial', number: 0, params, status: 'succeeded', bracket: 0, fork: null, value: 0.25, values: [], job_id: null, started_at: '2026-01-31T12:00:00.000Z', why: [] });
+  const trial = (params: Record<string, unknown>): Trial => ({ id: 'swp_x.0', object: 'trial', number: 0, params, status: 'succeeded', bracket: 0, fork: null, value: 0.25, values: [], job_id: null, started_at: '2026-01-31T12:00:00.000Z', ended_at: '2026-01-31T12:05:00.000Z', why: [] });
 
   it('has a column for each parameter, whatever its values are', () => {
     expect(trialsCsv(['a', 'b,"c"'], [trial({ 'b,"c"': 'x\ny' }), trial({ a: [1, 2], 'b,"c"': false }), trial({ a: null })])).toBe(
-      ['number,id,status,value,a,"b,""c""",job_id,started_at', '0,swp_x.0,succeeded,0.25,,"x\ny",,2026-01-31T12:00:00.000Z', '0,swp_x.0,succeeded,0.25,"[1,2]",false,,2026-01-31T12:00:00.000Z', '0,swp_x.0,succeeded,0.25,,,,2026-01-31T12:00:00.000Z', ''].join('\r\n'),
+      ['number,id,status,value,a,"b,""c""",job_id,started_at,ended_at', '0,swp_x.0,succeeded,0.25,,"x\ny",,2026-01-31T12:00:00.000Z,2026-01-31T12:05:00.000Z', '0,swp_x.0,succeeded,0.25,"[1,2]",false,,2026-01-31T12:00:00.000Z,2026-01-31T12:05:00.000Z', '0,swp_x.0,succeeded,0.25,,,,2026-01-31T12:00:00.000Z,2026-01-31T12:05:00.000Z', ''].join('\r\n'),
     );
   });
 });

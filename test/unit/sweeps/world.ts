@@ -35,6 +35,9 @@ export function rulesOf(input: unknown, isValid: (params: Params) => boolean = (
 }
 
 const EVENTS_MAX = 5_000;
+const BEGAN_MS = Date.parse('2026-01-01T00:00:00.000Z');
+/** Between two events. */
+const EVENT_MS = 1_000;
 
 /** Until the sweep ends, or nothing runs any more. */
 export function runSweep(input: unknown, { seed = 1, value = () => 0, end = 100, fails = () => false, isValid = () => true, warm = null, says = {} }: WorldOptions = {}): World {
@@ -42,7 +45,7 @@ export function runSweep(input: unknown, { seed = 1, value = () => 0, end = 100,
   const log: LogEntry[] = [];
   let state = emptySweep(rules.spec);
   const happen = (event: SweepEvent): void => {
-    const entry: LogEntry = { n: state.entries, at: '2026-01-01T00:00:00.000Z', event, decisions: decide(rules, state, event) };
+    const entry: LogEntry = { n: state.entries, at: new Date(BEGAN_MS + state.entries * EVENT_MS).toISOString(), event, decisions: decide(rules, state, event) };
     log.push(entry);
     state = applied(rules.spec, state, entry);
   };
