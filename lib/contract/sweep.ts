@@ -145,7 +145,7 @@ export const WarmStart = Type.Object(
   {
     points: Type.Optional(Type.Array(Type.Unsafe<Record<string, unknown>>({ type: 'object', minProperties: 1, allows: 'an object of values by the names of their parameters' }), { maxItems: 10_000, default: [], description: 'the first trials: some or all of their parameters; the others are drawn' })),
     from: Type.Optional(Type.Unsafe<string | null>({ anyOf: [idOf('swp'), { type: 'string', enum: ['previous'] }, { type: 'null' }], allows: 'an id such as swp_01j…, "previous" (in a schedule: the sweep that it started last), or null', description: 'a sweep whose best parameters, as it is when this one is sent, become a first trial after `points`; what this one cannot have of them is drawn', default: null })),
-    import_trials: Type.Optional(Type.Boolean({ default: false, description: 'whether the trials of `from` that have a value (at most 500, the newest) count for tpe as if they were of this sweep; they count for nothing else. Both have to have the same metric' })),
+    import_trials: Type.Optional(Type.Boolean({ default: false, description: 'whether the trials of `from` that are over and have a value (at most 500, the newest) count for tpe as if they were of this sweep; they count for nothing else. Both have to have the same metric' })),
   },
   { ...closed, default: {}, description: 'what is known beforehand' },
 );

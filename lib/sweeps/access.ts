@@ -14,7 +14,7 @@ import { loadSweep, openLog, requireSweep, type SweepLog, type SweepRecord } fro
 import { isSweepId, trialId, trialJob } from './names.js';
 import { type SweepReport, sweepReport } from './report/report.js';
 import type { Space } from './space.js';
-import { isOver, type TrialState } from './state.js';
+import { isOver, isRefused, type TrialState } from './state.js';
 import { importanceView, type SeenSweep, sweepListItem, sweepView, trialView } from './view.js';
 
 /** All reject with AppError not_found for an unknown sweep, and store_unavailable. */
@@ -84,7 +84,7 @@ export function makeSweepAccess(deps: SweepAccessDeps): SweepAccess {
   async function computeSeconds({ log, settled }: Opened): Promise<number> {
     const now = clock.now();
     const seconds = await inParallel(log.state().trials, READ_WIDTH, async (trial) => {
-      const known = settled.get(trial.number);
+      const known = isRefused(trial) ? 0 : settled.get(trial.number);
       if (known !== undefined) return known;
       const { head } = await readHead({ store }, trialJob(log.record.id, trial));
       const spent = attemptSecondsAt(head, now);
@@ -99,7 +99,7 @@ export function makeSweepAccess(deps: SweepAccessDeps): SweepAccess {
   async function trialViews({ log: { record, state }, submitted }: Opened, trials: readonly TrialState[]): Promise<Trial[]> {
     const now = state();
     return inParallel(trials, READ_WIDTH, async (trial) => {
-      if (!submitted.has(trial.number) && (await store.head(jobKey(trialJob(record.id, trial))))) submitted.add(trial.number);
+      if (!submitted.has(trial.number) && !isRefused(trial) && (await store.head(jobKey(trialJob(record.id, trial))))) submitted.add(trial.number);
       return trialView(record.id, now, trial, submitted.has(trial.number));
     });
   }

@@ -48,6 +48,8 @@ export function emptySweep(spec: SweepSpec): SweepState {
 
 export const goalOf = ({ metric }: Pick<SweepSpec, 'metric'>): Goal => metric?.goal ?? 'minimize';
 export const isOver = ({ status }: Pick<TrialState, 'status'>): boolean => ['succeeded', 'pruned', 'failed', 'cancelled'].includes(status);
+/** Whether its parameters make no valid job, so that it never had one. */
+export const isRefused = ({ why }: Pick<TrialState, 'why'>): boolean => why[0]?.decision === 'fail';
 
 export const applied = (spec: SweepSpec, state: SweepState, { at, event, decisions }: Pick<LogEntry, 'at' | 'event' | 'decisions'>): SweepState =>
   decisions.reduce((now, decision) => afterDecision(now, decision, state.entries, at), { ...afterEvent(spec, state, event, at), entries: state.entries + 1 });

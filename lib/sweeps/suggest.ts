@@ -8,7 +8,7 @@ import { qmcParams } from './samplers/qmc.js';
 import { randomParams } from './samplers/random.js';
 import { suggestTpe } from './samplers/tpe.js';
 import { paramsOf } from './space.js';
-import type { SweepState } from './state.js';
+import { isRefused, type SweepState } from './state.js';
 import { firstTrial, firstTrials, type Search } from './warm-start.js';
 
 export interface Suggested {
@@ -55,7 +55,7 @@ export function suggest(search: Search, state: SweepState): Suggested | NoMore {
   }
 }
 
-const invalidInARow = ({ trials }: SweepState): number => trials.length - 1 - trials.findLastIndex(({ why }) => why[0]?.decision !== 'fail');
+const invalidInARow = ({ trials }: SweepState): number => trials.length - 1 - trials.findLastIndex((trial) => !isRefused(trial));
 
 /**
  * @param place of all combinations that were tried, of this trial and of those before it: a grid goes on with the next one

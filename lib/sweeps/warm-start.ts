@@ -36,6 +36,7 @@ export interface Beginner {
   refusalOf: RefusalOf;
 }
 
+/** With what was taken over. */
 export interface Search extends Beginner {
   warm: WarmStart | null;
 }
