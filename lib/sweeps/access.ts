@@ -1,5 +1,6 @@
 // Reading sweeps: their logs, kept open so that a look costs the read of the next entry, and what their trials' jobs say of time.
 import type { Clock } from '../clock.js';
+import type { AskInput, Asked, Shortage, ToldTrial } from '../contract/external.js';
 import type { Sweep, SweepExport, SweepImportance, SweepListItem, Trial } from '../contract/sweep-views.js';
 import { AppError } from '../errors.js';
 import { readHead } from '../jobs/head.js';
@@ -10,6 +11,7 @@ import type { Store } from '../store/index.js';
 import type { SweepVerb } from './events.js';
 import { sayToSweep } from './control.js';
 import { currentStatus } from './drive.js';
+import { askForTrials, tellOfTrial, type Told } from './external.js';
 import { loadSweep, openLog, requireSweep, type SweepLog, type SweepRecord } from './log.js';
 import { isSweepId, trialId, trialJob } from './names.js';
 import { isOver, type TrialState } from './state.js';
@@ -29,6 +31,10 @@ export interface SweepAccess {
   export(id: string): Promise<{ names: Iterable<string>; whole: SweepExport }>;
   /** @throws AppError invalid_state */
   say(id: string, verb: SweepVerb): Promise<Sweep>;
+  /** @throws AppError invalid_state */
+  ask(id: string, wanted: AskInput): Promise<Asked>;
+  /** @throws AppError invalid_request, invalid_state */
+  tell(id: string, trial: string, told: Told): Promise<ToldTrial>;
 }
 
 export interface SweepAccessDeps {
@@ -42,7 +48,13 @@ interface Opened {
   submitted: Set<number>;
   /** Time in attempts, of trials whose jobs are over. */
   settled: Map<number, number>;
+  /** The last of those who write here, in their turn: so that they do not take each other's places in the log. */
+  turn: Promise<unknown>;
 }
+
+/** Nothing comes after them. */
+const LAST: ReadonlySet<Shortage> = new Set(['exhausted', 'stopping', 'over']);
+const hasJobs = ({ rules }: SweepLog): boolean => rules.spec.execution === 'jobs';
 
 const OPENED_MAX = 128;
 const READ_WIDTH = 16;
@@ -60,7 +72,7 @@ export function makeSweepAccess(deps: SweepAccessDeps): SweepAccess {
   }
 
   async function open(record: SweepRecord): Promise<Opened> {
-    const sweep: Opened = { log: await openLog(deps, record), submitted: new Set(), settled: new Map() };
+    const sweep: Opened = { log: await openLog(deps, record), submitted: new Set(), settled: new Map(), turn: Promise.resolve() };
     recent.set(record.id, sweep);
     return sweep;
   }
@@ -76,8 +88,15 @@ export function makeSweepAccess(deps: SweepAccessDeps): SweepAccess {
     return { record, rules, warnings, state: now, status: await currentStatus(store, record.id, now) };
   }
 
+  function inTurn<T>(sweep: Opened, what: () => Promise<T>): Promise<T> {
+    const mine = sweep.turn.then(what);
+    sweep.turn = mine.catch(() => undefined);
+    return mine;
+  }
+
   /** Time in attempts of all trials' jobs; of those that are over it is read once. */
   async function computeSeconds({ log, settled }: Opened): Promise<number> {
+    if (!hasJobs(log)) return 0;
     const now = clock.now();
     const seconds = await inParallel(log.state().trials, READ_WIDTH, async (trial) => {
       const known = settled.get(trial.number);
@@ -92,8 +111,10 @@ export function makeSweepAccess(deps: SweepAccessDeps): SweepAccess {
 
   const view = async (sweep: Opened): Promise<Sweep> => sweepView(await seen(sweep), await computeSeconds(sweep), clock.now());
 
-  async function trialViews({ log: { record, state }, submitted }: Opened, trials: readonly TrialState[]): Promise<Trial[]> {
+  async function trialViews({ log, submitted }: Opened, trials: readonly TrialState[]): Promise<Trial[]> {
+    const { record, state } = log;
     const now = state();
+    if (!hasJobs(log)) return trials.map((trial) => trialView(record.id, now, trial, false));
     return inParallel(trials, READ_WIDTH, async (trial) => {
       if (!submitted.has(trial.number) && (await store.head(jobKey(trialJob(record.id, trial))))) submitted.add(trial.number);
       return trialView(record.id, now, trial, submitted.has(trial.number));
@@ -134,8 +155,19 @@ export function makeSweepAccess(deps: SweepAccessDeps): SweepAccess {
     },
     say: async (id, verb) => {
       const sweep = await required(id);
-      await sayToSweep(sweep.log, verb);
+      await inTurn(sweep, () => sayToSweep(sweep.log, verb));
       return view(sweep);
+    },
+    ask: async (id, wanted) => {
+      const sweep = await required(id);
+      const { trials, shortage } = await inTurn(sweep, () => askForTrials(sweep.log, wanted));
+      return { object: 'ask', trials: await trialViews(sweep, trials), reason: shortage, ask_again: shortage === null || !LAST.has(shortage), status: (await seen(sweep)).status };
+    },
+    tell: async (id, trial, told) => {
+      const sweep = await required(id);
+      const as = await inTurn(sweep, () => tellOfTrial(sweep.log, trial, told));
+      const view = trialView(id, sweep.log.state(), as, false);
+      return { ...view, goes_on: view.status === 'running' };
     },
   };
 }

@@ -27,7 +27,10 @@ export async function admitSweep(body: unknown, places: DataPlaces, store: Store
   if ('problems' in resolved) throw refusal(resolved.problems);
   const { spec, space, template, warnings } = resolved;
   const missing = notYet(spec);
-  if (template === null) throw refusal(missing);
+  if (template === null) {
+    if (missing.length > 0) throw refusal(missing);
+    return { spec, warnings };
+  }
   const trial = await admitTrial(template, space, places, store);
   const problems = [...missing, ...('problems' in trial ? trial.problems : [])];
   if (problems.length > 0 || 'problems' in trial) throw refusal(limitProblems(problems));
@@ -37,10 +40,9 @@ export async function admitSweep(body: unknown, places: DataPlaces, store: Store
 }
 
 /** What the spec's form allows and nothing does yet: better refused than passed over. */
-function notYet({ execution, method, metric, warm_start, failure }: SweepSpec): Problem[] {
+function notYet({ method, metric, warm_start, failure }: SweepSpec): Problem[] {
   const problems: Problem[] = [];
   const refuse = (param: string, what: string): void => void problems.push({ param, message: `${what} is not possible yet`, code: 'not_supported' });
-  if (execution === 'external') refuse('execution', 'a sweep whose trials a program of your own runs (one without `job`)');
   if (method === 'pbt') refuse('method', 'pbt');
   if (metric !== null && metric.impute !== 'worst') refuse('metric.impute', `"${metric.impute}", or anything but "worst",`);
   if (metric !== null && metric.impute_while_running !== false) refuse('metric.impute_while_running', `"${metric.impute_while_running}", or anything but false,`);
@@ -81,7 +83,7 @@ const FIRST_TRIALS = 10;
 
 export function sweepDryRun({ spec, warnings }: SweepAdmission): SweepDryRun {
   const { warnings: _, ...rules }: Rules & { warnings: Problem[] } = rulesOf({ spec });
-  const decisions = decide({ ...rules, spec: { ...spec, budget: { ...spec.budget, max_concurrent: FIRST_TRIALS } } }, emptySweep(spec), { type: 'created' });
+  const decisions = decide({ ...rules, spec: { ...spec, budget: { ...spec.budget, max_concurrent: FIRST_TRIALS } } }, emptySweep(spec), spec.execution === 'jobs' ? { type: 'created' } : { type: 'asked', client: null, count: FIRST_TRIALS });
   const trials = decisions.flatMap((decision) => (decision.type === 'start' ? [{ number: decision.trial, params: { ...decision.params } }] : []));
   return { object: 'dry_run', spec, warnings: warnings.map(({ param, message }) => ({ param, message })), trials };
 }

@@ -2,7 +2,7 @@
 // another one, comes to the same. The state after the event and its decisions is in state.ts. Pure.
 import type { SweepSpec } from '../contract/sweep.js';
 import type { Params } from './dimension.js';
-import type { Decision, SweepEvent } from './events.js';
+import type { Decision, Step, SweepEvent } from './events.js';
 import { bracketFor } from './ladder.js';
 import type { JobTemplate } from './paths.js';
 import type { Space } from './space.js';
@@ -12,6 +12,7 @@ import { judgeAtBand } from './stoppers/hyperband.js';
 import { judgeByMedian } from './stoppers/median.js';
 import { bestOf, compareValues, isNumber } from './stoppers/ranking.js';
 import { suggest, trialsOf } from './suggest.js';
+import type { Shortage } from '../contract/external.js';
 
 export interface Rules {
   spec: SweepSpec;
@@ -22,7 +23,7 @@ export interface Rules {
   isValid: (params: Params) => boolean;
 }
 
-/** Where `budget.max_concurrent` says nothing. */
+/** Of jobs, where `budget.max_concurrent` says nothing. */
 const CONCURRENT = 4;
 
 /** What follows from an event, in this order. */
@@ -35,22 +36,33 @@ export function decide(rules: Rules, state: SweepState, event: SweepEvent): Deci
     now = afterDecision(now, decision, state.entries, '');
   };
   if (state.end) return [];
-  if (event.type === 'reached' && now !== state) judge(rules.spec, now, now.trials[event.trial]!, take);
+  if ((event.type === 'reached' || event.type === 'told') && now !== state) see(rules.spec, now, event, take);
   const over = endingOf(rules.spec, now);
   if (over) {
     finish(now, over, take);
     return decisions;
   }
-  for (;;) {
-    const next = nextOf(rules, now);
-    if (!next) break;
-    take(next);
+  if (rules.spec.execution === 'jobs') {
+    for (let next = nextOf(rules, now); next; next = nextOf(rules, now)) take(next);
+  } else if (event.type === 'asked') {
+    for (let missing = event.count - trialsWith(now, event.client).length; missing > 0; missing--) {
+      const next = nextOf(rules, now);
+      if (!next) break;
+      take({ ...next, client: event.client });
+    }
   }
   const running = now.trials.some(({ status }) => status === 'running');
   if (!running && (now.verb === 'stop' || (now.verb === 'resume' && isExhausted(rules, now)))) {
     finish(now, { status: now.verb === 'stop' ? 'stopped' : 'succeeded', why: { trials: now.trials.length } }, take);
   }
   return decisions;
+}
+
+function see(spec: SweepSpec, now: SweepState, event: Extract<SweepEvent, { type: 'reached' | 'told' }>, take: (decision: Decision) => void): void {
+  const trial = now.trials[event.trial]!;
+  if (event.type === 'told' && event.end !== null) {
+    if (!isOver(trial)) take({ type: 'prune', trial: trial.number, why: event.end === 'pruned' ? { told: 'pruned' } : { value: null } });
+  } else if (trial.status === 'paused') judge(spec, now, trial, take);
 }
 
 /** A trial has come to a step where it is looked at: it ends, goes on at once, or waits to be promoted. */
@@ -78,11 +90,17 @@ function judge(spec: SweepSpec, now: SweepState, trial: TrialState, take: (decis
       return verdict === 'continue' ? goesOn(why) : ends(why);
     }
     case 'median': {
-      const completed = now.trials.filter(({ number, status }) => number !== trial.number && status === 'succeeded').map(({ values }) => values);
-      const { verdict, why } = judgeByMedian(trial.values, completed, { startupTrials: rule.n_startup_trials, warmup: rule.min_iter }, goalOf(spec));
+      const completed = now.trials.filter(({ number, status }) => number !== trial.number && status === 'succeeded').map(({ values }) => upTo(values, trial.upTo!));
+      const { verdict, why } = judgeByMedian(upTo(trial.values, trial.upTo!), completed, { startupTrials: rule.n_startup_trials, warmup: rule.min_iter }, goalOf(spec));
       return verdict === 'continue' ? goesOn(why) : ends(why);
     }
   }
+}
+
+/** Values until a rung. What a program tells first after it is its value there: it need not say anything at that very step. */
+function upTo(values: readonly Step[], rung: number): readonly Step[] {
+  const there = values.findIndex(({ step }) => step >= rung);
+  return there < 0 ? values : [...values.slice(0, there), { step: rung, value: values[there]!.value }];
 }
 
 type End = Pick<Extract<Decision, { type: 'end' }>, 'status' | 'why'>;
@@ -109,13 +127,30 @@ function finish(now: SweepState, { status, why }: End, take: (decision: Decision
   take({ type: 'end', status, why });
 }
 
+/** The external trials that somebody was given and that run; of nobody by name there are none. */
+export const trialsWith = ({ trials }: Pick<SweepState, 'trials'>, client: string | null): TrialState[] => (client === null ? [] : trials.filter((trial) => trial.status === 'running' && trial.client === client));
+
+/** Why nobody who asks is given more trials; null: somebody would be. */
+export function shortOf({ spec, space }: Pick<Rules, 'spec' | 'space'>, now: SweepState): Shortage | null {
+  if (now.end) return 'over';
+  if (now.verb === 'stop' || now.verb === 'cancel') return 'stopping';
+  if (now.verb !== 'resume') return 'paused';
+  const running = now.trials.filter(({ status }) => status === 'running').length;
+  if (now.trials.length < trialsOf(spec, space) || promotionOf(spec, now, nextPromotion)) return running < concurrencyOf(spec) ? null : 'concurrency';
+  if (running === 0) return promotionOf(spec, now, lastPromotion) ? null : 'exhausted';
+  return spec.early_terminate.type === 'asha' && spec.early_terminate.variant === 'promotion' ? 'rungs' : 'exhausted';
+}
+
+/** Programs of one's own are as many as there are: only who says so limits them. */
+const concurrencyOf = ({ budget, execution }: SweepSpec): number => budget.max_concurrent ?? (execution === 'jobs' ? CONCURRENT : Infinity);
+
 /** The next trial that goes on or begins, while there is room for it. */
-function nextOf(rules: Rules, now: SweepState): Decision | null {
+function nextOf(rules: Rules, now: SweepState): Extract<Decision, { type: 'start' | 'go_on' }> | null {
   const { spec, space } = rules;
   if (now.verb !== 'resume') return null;
   const running = now.trials.filter(({ status }) => status === 'running').length;
-  if (running >= (spec.budget.max_concurrent ?? CONCURRENT)) return null;
-  const promoted = promotionOf(spec, now, (rungs, eta) => nextPromotion(rungs, eta));
+  if (running >= concurrencyOf(spec)) return null;
+  const promoted = promotionOf(spec, now, nextPromotion);
   if (promoted) return promoted;
   const number = now.trials.length;
   const suggested = number < trialsOf(spec, space) ? suggest(spec, space, now, rules.isValid) : null;
@@ -124,10 +159,10 @@ function nextOf(rules: Rules, now: SweepState): Decision | null {
     return { type: 'start', trial: number, params: suggested.params, bracket, upTo: now.rungs[bracket]![0]?.resource ?? null, draws: suggested.draws, why: suggested.why };
   }
   // Nothing else can happen: the best that waits becomes a whole trial, if there is none.
-  return running === 0 ? promotionOf(spec, now, (rungs, eta) => lastPromotion(rungs, eta)) : null;
+  return running === 0 ? promotionOf(spec, now, lastPromotion) : null;
 }
 
-function promotionOf(spec: SweepSpec, now: SweepState, of: typeof nextPromotion): Decision | null {
+function promotionOf(spec: SweepSpec, now: SweepState, of: typeof nextPromotion): Extract<Decision, { type: 'go_on' }> | null {
   const rule = spec.early_terminate;
   if (rule.type !== 'asha' || rule.variant !== 'promotion') return null;
   for (const rungs of now.rungs) {
@@ -137,5 +172,9 @@ function promotionOf(spec: SweepSpec, now: SweepState, of: typeof nextPromotion)
   return null;
 }
 
-/** No trial can begin or go on any more. Asked when none runs and nothing was next. */
-const isExhausted = ({ spec, space, isValid }: Rules, now: SweepState): boolean => now.trials.length >= trialsOf(spec, space) || suggest(spec, space, now, isValid) === null;
+/** No trial can begin or go on any more. Asked when none runs, and of jobs when nothing was next. */
+function isExhausted(rules: Rules, now: SweepState): boolean {
+  const { spec, space, isValid } = rules;
+  if (spec.execution === 'external') return shortOf(rules, now) === 'exhausted';
+  return now.trials.length >= trialsOf(spec, space) || suggest(spec, space, now, isValid) === null;
+}

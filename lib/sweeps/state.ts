@@ -2,10 +2,10 @@
 import type { SweepSpec } from '../contract/sweep.js';
 import type { SweepStatus, TrialStatus } from '../contract/sweep-views.js';
 import type { Params } from './dimension.js';
-import type { Decision, LogEntry, SweepVerb, Why } from './events.js';
+import type { Decision, LogEntry, Step, SweepEvent, SweepVerb, Why } from './events.js';
 import { ladderOf } from './ladder.js';
 import { emptyRungs, enterRung, leaveRung, leaveRungs, type Rung } from './stoppers/rungs.js';
-import { bestOf, compareValues, type Goal, type Value } from './stoppers/ranking.js';
+import { bestOf, compareValues, type Goal, isNumber, type Value } from './stoppers/ranking.js';
 
 export interface TrialState {
   number: number;
@@ -18,7 +18,10 @@ export interface TrialState {
   upTo: number | null;
   /** The last one, or of its end. */
   value: Value;
-  values: { step: number; value: Value }[];
+  /** At its rungs; of an external trial all that were told, in the order of their steps. */
+  values: readonly Step[];
+  /** Of an external trial: who was given it last; null: somebody without a name. */
+  client?: string | null;
   why: { event: number; decision: Decision['type']; why: Why }[];
 }
 
@@ -65,13 +68,7 @@ export function afterEvent(spec: SweepSpec, state: SweepState, event: LogEntry['
       const { trial: number, outcome, value } = event;
       const trial = state.trials[number];
       if (!trial || isOver(trial)) return state;
-      const ended = withTrial(state, number, { status: outcome, ...(outcome === 'succeeded' ? { value } : {}) });
-      // One that ended on the way to a rung never got there; at the last rung its end counts as its value there.
-      const left = leaveRungs(ended.rungs[trial.bracket]!, number);
-      const last = left.length - 1;
-      const isWhole = last >= 0 && (trial.upTo === null || trial.upTo === left[last]!.resource);
-      const whole = outcome === 'succeeded' && isWhole ? leaveRung(enterRung(left, last, { trial: number, value }, goalOf(spec)), last, number) : left;
-      return { ...withRungs(ended, trial.bracket, whole), failed: state.failed + (outcome === 'failed' ? 1 : 0) };
+      return afterEnd(spec, state, number, outcome, value);
     }
     case 'said':
       // Who was told to end does not begin again.
@@ -79,7 +76,65 @@ export function afterEvent(spec: SweepSpec, state: SweepState, event: LogEntry['
       return { ...state, verb: event.verb };
     case 'spent':
       return { ...state, spent: state.spent ?? event.budget };
+    case 'asked':
+      return state;
+    case 'told':
+      return afterTold(spec, state, event);
   }
+}
+
+/**
+ * What a program says of a trial. What it says again, or of one that is over, changes nothing, and neither do values of one that waits at
+ * a rung: that one has been counted there.
+ */
+function afterTold(spec: SweepSpec, state: SweepState, { trial: number, values, end, value }: Extract<SweepEvent, { type: 'told' }>): SweepState {
+  const trial = state.trials[number];
+  if (!trial || isOver(trial) || (trial.status === 'paused' && end === null)) return state;
+  const fresh = freshOf(trial, values);
+  const last = fresh.at(-1);
+  if (end === null && last === undefined) return state;
+  const told = withTrial(state, number, { values: [...trial.values, ...fresh], ...(last && { value: last.value }) });
+  const rungs = told.rungs[trial.bracket]!;
+  if (end === null) {
+    if (trial.upTo === null || last!.step < trial.upTo) return told;
+    // One that says little in between gets to the last of the rungs that it has come past.
+    const rung = rungs.findLastIndex(({ resource }) => resource <= last!.step);
+    return withRungs(withTrial(told, number, { status: 'paused', upTo: rungs[rung]!.resource }), trial.bracket, enterRung(rungs, rung, { trial: number, value: last!.value }, goalOf(spec)));
+  }
+  // Whoever has come to an end is not asked to wait: its values count at the rungs on the way.
+  const from = trial.upTo;
+  const passed = told.trials[number]!.values;
+  const on = rungs.reduce((now, { resource }, rung) => {
+    const there = from !== null && resource >= from ? passed.find(({ step }) => step >= resource) : undefined;
+    return there ? enterRung(now, rung, { trial: number, value: there.value }, goalOf(spec)) : now;
+  }, [...rungs]);
+  const entered = withRungs(told, trial.bracket, on);
+  switch (end) {
+    case 'succeeded':
+      // Without a value it is pruned: that is for decide to say.
+      return spec.metric !== null && !isNumber(value) ? entered : afterEnd(spec, entered, number, 'succeeded', value);
+    case 'failed':
+      return afterEnd(spec, entered, number, 'failed', null);
+    case 'pruned':
+      return entered;
+  }
+}
+
+/** Those of steps that nothing was told of yet: what was said first stands. */
+export function freshOf({ values }: Pick<TrialState, 'values'>, told: readonly Step[]): Step[] {
+  const known = values.at(-1)?.step ?? -1;
+  return told.filter(({ step }) => step > known);
+}
+
+function afterEnd(spec: SweepSpec, state: SweepState, number: number, outcome: 'succeeded' | 'failed' | 'cancelled', value: Value): SweepState {
+  const trial = state.trials[number]!;
+  const ended = withTrial(state, number, { status: outcome, ...(outcome === 'succeeded' ? { value } : {}) });
+  // One that ended on the way to a rung never got there; at the last rung its end counts as its value there.
+  const left = leaveRungs(ended.rungs[trial.bracket]!, number);
+  const last = left.length - 1;
+  const isWhole = last >= 0 && (trial.upTo === null || trial.upTo === left[last]!.resource);
+  const whole = outcome === 'succeeded' && isWhole ? leaveRung(enterRung(left, last, { trial: number, value }, goalOf(spec)), last, number) : left;
+  return { ...withRungs(ended, trial.bracket, whole), failed: state.failed + (outcome === 'failed' ? 1 : 0) };
 }
 
 export function afterDecision(state: SweepState, decision: Decision, event: number, at: string): SweepState {
@@ -88,13 +143,13 @@ export function afterDecision(state: SweepState, decision: Decision, event: numb
   switch (decision.type) {
     case 'start': {
       const { trial, params, bracket, upTo } = decision;
-      return { ...state, skipped: state.skipped + decision.draws, trials: [...state.trials, { number: trial, params, started_at: at, status: 'running', bracket, upTo, value: null, values: [], why: [because] }] };
+      return { ...state, skipped: state.skipped + decision.draws, trials: [...state.trials, { number: trial, params, started_at: at, status: 'running', bracket, upTo, value: null, values: [], why: [because], ...givenTo(decision) }] };
     }
     case 'go_on': {
       const trial = state.trials[decision.trial]!;
       const rung = state.rungs[trial.bracket]!.findIndex(({ resource }) => resource === trial.upTo);
       const left = rung < 0 ? state : withRungs(state, trial.bracket, leaveRung(state.rungs[trial.bracket]!, rung, trial.number));
-      return withTrial(left, trial.number, { status: 'running', upTo: decision.upTo, why: [...trial.why, because] });
+      return withTrial(left, trial.number, { status: 'running', upTo: decision.upTo, why: [...trial.why, because], ...givenTo(decision) });
     }
     case 'prune':
     case 'complete':
@@ -107,6 +162,7 @@ export function afterDecision(state: SweepState, decision: Decision, event: numb
   }
 }
 
+const givenTo = ({ client }: { client?: string | null }): Pick<TrialState, 'client'> => (client === undefined ? {} : { client });
 const withTrial = (state: SweepState, number: number, part: Partial<TrialState>): SweepState => ({ ...state, trials: state.trials.with(number, { ...state.trials[number]!, ...part }) });
 const withRungs = (state: SweepState, bracket: number, rungs: readonly Rung[]): SweepState => ({ ...state, rungs: state.rungs.with(bracket, rungs) });
 

@@ -35,10 +35,10 @@ export function sweepView(seen: SeenSweep, computeSeconds: number, now: Date): S
 
 /** @param submitted whether its job is there */
 export function trialView(sweep: string, state: Pick<SweepState, 'verb' | 'end'>, trial: TrialState, submitted: boolean): Trial {
-  const { number, params, bracket, value, values, started_at, why } = trial;
+  const { number, params, bracket, value, values, client, upTo, started_at, why } = trial;
   return {
-    id: trialId(sweep, number), object: 'trial', number, params: { ...params }, status: trialStatus(state, trial), bracket, value, values: values.map((each) => ({ ...each })),
-    job_id: submitted ? trialJob(sweep, trial) : null, started_at, why: why.map(({ event, decision, why: because }) => ({ event, decision, ...because })),
+    id: trialId(sweep, number), object: 'trial', number, params: { ...params }, status: trialStatus(state, trial), bracket, step: values.at(-1)?.step ?? null, up_to: upTo, value, values: values.map((each) => ({ ...each })),
+    job_id: submitted ? trialJob(sweep, trial) : null, client: client ?? null, started_at, why: why.map(({ event, decision, why: because }) => ({ event, decision, ...because })),
   };
 }
 

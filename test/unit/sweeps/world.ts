@@ -28,7 +28,8 @@ export interface World {
 export function rulesOf(input: unknown, isValid: (params: Params) => boolean = () => true): Rules {
   const resolved = resolveSweep(input);
   if ('problems' in resolved) throw new Error(JSON.stringify(resolved.problems));
-  return { spec: resolved.spec, space: resolved.space, template: resolved.template, isValid };
+  // Of jobs that nobody makes: they begin when they may.
+  return { spec: { ...resolved.spec, execution: 'jobs' }, space: resolved.space, template: resolved.template, isValid };
 }
 
 const EVENTS_MAX = 5_000;
