@@ -31,13 +31,14 @@ export const Asked = Type.Object(
 );
 export type Asked = Static<typeof Asked>;
 
+export const TELL_STATES = ['running', 'succeeded', 'failed', 'pruned'] as const;
 const value = (description: string) => Type.Unsafe<number | null>({ anyOf: [{ type: 'number' }, { type: 'null' }], allows: 'a number, or null for NaN', description });
 export const TellInput = Type.Object(
   {
     id: Type.String({ description: 'the trial' }),
     value: Type.Optional(value('the value at the end of the trial; null: it is no number (NaN, infinite), and the trial is pruned')),
     values: Type.Optional(Type.Array(Type.Object({ step: Count, value: value('at this step') }, closed), { minItems: 1, maxItems: STEPS_MAX, description: 'values on the way, in the order of their steps. What was told of a step before stands' })),
-    state: Type.Optional(oneOf(['running', 'succeeded', 'failed', 'pruned'], { description: 'how the trial is now; `pruned`: the program has given it up. Without it `succeeded` where there is a `value`, else `running`' })),
+    state: Type.Optional(oneOf(TELL_STATES, { description: 'how the trial is now; `pruned`: the program has given it up. Without it `succeeded` where there is a `value`, else `running`' })),
   },
   { ...closed, examples: [{ id: TRIAL_EXAMPLE.id, values: [{ step: 50, value: 0.402 }] }] },
 );

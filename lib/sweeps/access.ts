@@ -10,6 +10,7 @@ import { inParallel, makeRecent } from '../jobs/recent.js';
 import type { Store } from '../store/index.js';
 import type { SweepVerb } from './events.js';
 import { sayToSweep } from './control.js';
+import type { Decider } from './decider.js';
 import { currentStatus } from './drive.js';
 import { askForTrials, tellOfTrial, type Told } from './external.js';
 import { loadSweep, openLog, requireSweep, type SweepLog, type SweepRecord } from './log.js';
@@ -40,6 +41,8 @@ export interface SweepAccess {
 export interface SweepAccessDeps {
   store: Store;
   clock: Pick<Clock, 'now'>;
+  /** Null: everything is decided on the event loop. */
+  decider: Decider | null;
 }
 
 interface Opened {

@@ -8,6 +8,7 @@ import { fromJson, toJson } from '../jobs/record.js';
 import { resolveSpec } from '../jobs/spec/resolve.js';
 import type { Store } from '../store/index.js';
 import { decide, type Rules } from './decide.js';
+import type { Decider } from './decider.js';
 import type { LogEntry, SweepEvent } from './events.js';
 import { logKey, logPrefix, newestSweepKey, openSweepKey, stateKey, statesPrefix, sweepKey } from './names.js';
 import { applied, emptySweep, type SweepState } from './state.js';
@@ -86,13 +87,15 @@ export function rulesOf({ spec }: Pick<SweepRecord, 'spec'>): Rules & { warnings
 }
 
 /** Reads the newest state that was written down, and the entries after it. @throws AppError store_unavailable, checkpoint_corrupt */
-export async function openLog({ store, clock }: { store: LogStore; clock: Pick<Clock, 'now'> }, record: SweepRecord): Promise<SweepLog> {
+export async function openLog({ store, clock, decider = null }: { store: LogStore; clock: Pick<Clock, 'now'>; decider?: Decider | null }, record: SweepRecord): Promise<SweepLog> {
   const { warnings, ...rules } = rulesOf(record);
+  const apart = decider?.follow(record.spec) ?? null;
   let state = (await newestState(store, record.id)) ?? emptySweep(rules.spec);
 
   function take(entry: LogEntry): void {
     if (entry.n !== state.entries) throw new AppError('checkpoint_corrupt', `entry ${state.entries} of the log of ${record.id} says that it is ${entry.n}`);
     state = applied(rules.spec, state, entry);
+    apart?.took(entry);
   }
 
   async function catchUp(): Promise<SweepState> {
@@ -112,7 +115,9 @@ export async function openLog({ store, clock }: { store: LogStore; clock: Pick<C
     state: () => state,
     catchUp,
     append: async (event) => {
-      const entry: LogEntry = { n: state.entries, at: clock.now().toISOString(), event, decisions: decide(rules, state, event) };
+      const n = state.entries;
+      const decisions = apart ? await apart.decide(rules, state, event) : decide(rules, state, event);
+      const entry: LogEntry = { n, at: clock.now().toISOString(), event, decisions };
       const outcome = await store.putIfAbsent(logKey(record.id, entry.n), toJson(entry));
       if (!outcome.created) {
         await catchUp();

@@ -75,6 +75,7 @@ const STATES = { running: 'running', paused: 'running', succeeded: 'complete', p
 
 /** A trial as the sampler sees it: lower is better. */
 export function pastOf({ number, params, status, value, values }: TrialState, sign: number): PastTrial {
-  const steps = values.flatMap(({ step, value }) => (value === null ? [] : [{ step, value: sign * value }]));
-  return { number, params, state: STATES[status], value: value === null ? null : sign * value, steps };
+  // Of what a trial reported on its way only the last counts, and only if it was pruned.
+  const last = status === 'pruned' ? values.findLast((each) => each.value !== null) : undefined;
+  return { number, params, state: STATES[status], value: value === null ? null : sign * value, steps: last ? [{ step: last.step, value: sign * last.value! }] : [] };
 }

@@ -1,4 +1,4 @@
-// Sweeps: `sweep start`, `show`, `trials`, `best`, `ls`, and telling one what to do.
+// Sweeps: `sweep start`, `show`, `trials`, `best`, `ls`, and telling one what to do. Asking for trials is in sweep-trials.ts.
 import type { Command } from 'commander';
 import { pause } from '../../../lib/clock.js';
 import type { Sweep } from '../../../lib/contract/sweep-views.js';
@@ -7,6 +7,7 @@ import { type AddCommands, type CliContext, command, EXIT, limitOf, withExamples
 import { fileName, readText } from '../document-file.js';
 import { parseSweepFile } from '../sweep-file.js';
 import { bestText, sweepDetails, sweepLine, sweepTable, trialTable } from '../sweep-text.js';
+import { addTrials } from './sweep-trials.js';
 
 interface StartOptions {
   json?: boolean;
@@ -33,6 +34,7 @@ export const addSweeps: AddCommands = (program, context) => {
   const sweep = withExamples(program.command('sweep').description('search hyperparameters: each trial is a job'), ['pawl sweep start sweep.yaml --watch', 'pawl sweep show SWEEP'], '`pawl help sweep` lists the commands, `pawl sweep help start` says more of one.');
   addStart(sweep, context);
   addReading(sweep, context);
+  addTrials(sweep, context);
   for (const [verb, description, ...examples] of VERBS) {
     withExamples(command(sweep, `${verb} <id>`, description), examples).action(async (id: string, { json }: { json?: boolean }) => {
       const said = await context.client().sweeps.verb(id, verb);
