@@ -30,12 +30,12 @@ export function sweepDetails(sweep: Sweep): string {
     ['finished', sweep.finished_at],
     ['trials', `${countsText(counts)}${spec.run_cap === null ? '' : ` (at most ${spec.run_cap})`}`],
     ['best', bestText(sweep)],
-    ['spent', `${duration(spent.compute_seconds)}${of(limits.compute_seconds)} of training, ${duration(spent.wall_clock)}${of(limits.wall_clock)} since it began`],
+    ['spent', `${spec.execution === 'jobs' ? `${duration(spent.compute_seconds)}${of(limits.compute_seconds)} of training, ` : ''}${duration(spent.wall_clock)}${of(limits.wall_clock)} since it began`],
     ...sweep.warnings.map(({ param, message }): [string, string] => ['warning', `${param}: ${message}`]),
   ];
   const facts = lines.flatMap(([name, text]) => (text === null ? [] : [`${name.padEnd(11)}${clean(text)}`])).join('\n');
   if (rungs.length === 0) return facts;
-  const resource = 'resource' in spec.early_terminate ? spec.early_terminate.resource.toUpperCase() : 'STEP';
+  const resource = 'resource' in spec.early_terminate && spec.execution === 'jobs' ? spec.early_terminate.resource.toUpperCase() : 'STEP';
   return `${facts}\n\n${table(['BRACKET', resource, 'TRIALS', 'WAITING', 'BEST'], rungs.map((rung) => [rung.bracket, rung.resource, rung.trials, rung.waiting, figure(rung.best)]))}`;
 }
 

@@ -7,10 +7,12 @@ import { SWEEP_STATUSES, Trial, TRIAL_EXAMPLE } from './sweep-views.js';
 const ASK_MAX = 100;
 const STEPS_MAX = 1_000;
 
+const clientOf = (description: string) => Type.String({ minLength: 1, maxLength: 128, pattern: '^[^\\x00-\\x1f\\x7f]*$', allows: '1 to 128 characters, none of them a control character', description });
+
 export const AskInput = Type.Object(
   {
     count: Type.Optional(Type.Integer({ minimum: 1, maximum: ASK_MAX, default: 1, description: 'how many trials are to run with this client, those that it was given before among them; without `client`, how many more' })),
-    client: Type.Optional(Type.String({ minLength: 1, maxLength: 128, pattern: '^[^\\x00-\\x1f\\x7f]*$', allows: '1 to 128 characters, none of them a control character', description: 'who asks, by a name of its own. Whoever asks again by the same name, after a crash or a lost answer, gets the same trials while they run' })),
+    client: Type.Optional(clientOf('who asks, by a name of its own. Whoever asks again by the same name, after a crash or a lost answer, gets the same trials while they run')),
   },
   { ...closed, examples: [{ client: 'gpu-3', count: 1 }] },
 );
@@ -36,6 +38,7 @@ const value = (description: string) => Type.Unsafe<number | null>({ anyOf: [{ ty
 export const TellInput = Type.Object(
   {
     id: Type.String({ description: 'the trial' }),
+    client: Type.Optional(clientOf('who tells, as it asked. What it says of a trial that somebody else was given since does not count; without it, whoever tells is believed')),
     value: Type.Optional(value('the value at the end of the trial; null: it is no number (NaN, infinite), and the trial is pruned')),
     values: Type.Optional(Type.Array(Type.Object({ step: Count, value: value('at this step') }, closed), { minItems: 1, maxItems: STEPS_MAX, description: 'values on the way, in the order of their steps. What was told of a step before stands' })),
     state: Type.Optional(oneOf(TELL_STATES, { description: 'how the trial is now; `pruned`: the program has given it up. Without it `succeeded` where there is a `value`, else `running`' })),
@@ -45,7 +48,7 @@ export const TellInput = Type.Object(
 export type TellInput = Static<typeof TellInput>;
 
 export const ToldTrial = Type.Object(
-  { ...Trial.properties, goes_on: Type.Boolean({ description: 'whether the program goes on with it. Otherwise `status` says why: `paused`, it waits at a rung and is given to whoever asks once it may go on; `waiting`, its sweep is suspended; or it is over' }) },
+  { ...Trial.properties, goes_on: Type.Boolean({ description: 'whether the program goes on with it. Otherwise `status` says why: `paused`, it waits at a rung and is given to whoever asks once it may go on; `waiting`, its sweep is suspended; `running`, another `client` has it now; or it is over' }) },
   { ...closed, examples: [{ ...TRIAL_EXAMPLE, goes_on: false }] },
 );
 export type ToldTrial = Static<typeof ToldTrial>;

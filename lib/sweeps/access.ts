@@ -12,7 +12,7 @@ import type { SweepVerb } from './events.js';
 import { sayToSweep } from './control.js';
 import type { Decider } from './decider.js';
 import { currentStatus } from './drive.js';
-import { askForTrials, tellOfTrial, type Told } from './external.js';
+import { askForTrials, isOthers, tellOfTrial, type Told } from './external.js';
 import { loadSweep, openLog, requireSweep, type SweepLog, type SweepRecord } from './log.js';
 import { isSweepId, trialId, trialJob } from './names.js';
 import { isOver, type TrialState } from './state.js';
@@ -170,7 +170,7 @@ export function makeSweepAccess(deps: SweepAccessDeps): SweepAccess {
       const sweep = await required(id);
       const as = await inTurn(sweep, () => tellOfTrial(sweep.log, trial, told));
       const view = trialView(id, sweep.log.state(), as, false);
-      return { ...view, goes_on: view.status === 'running' };
+      return { ...view, goes_on: view.status === 'running' && !isOthers(as, told) };
     },
   };
 }

@@ -35,10 +35,12 @@ export interface Told {
   state: 'running' | ToldEnd;
   /** Of its end; undefined: the last of its values. */
   value: Value | undefined;
+  /** Who says it; null: nobody by name, who is believed. */
+  client: string | null;
 }
 
-export function toldOf({ value, values = [], state }: TellInput): Told {
-  return { values, value, state: state ?? (value === undefined ? 'running' : 'succeeded') };
+export function toldOf({ value, values = [], state, client }: TellInput): Told {
+  return { values, value, client: client ?? null, state: state ?? (value === undefined ? 'running' : 'succeeded') };
 }
 
 /**
@@ -57,7 +59,7 @@ function nextEvent(log: SweepLog, state: SweepState, id: string, told: Told): Sw
   const trial = trialOf(log, state, id);
   const fresh = freshOf(trial, told.values);
   if (told.state === 'running') {
-    if (trial.status !== 'running' || fresh.length === 0) return null;
+    if (trial.status !== 'running' || isOthers(trial, told) || fresh.length === 0) return null;
     // One entry for each rung: what is decided there comes before what lies beyond.
     const there = trial.upTo === null ? -1 : fresh.findIndex(({ step }) => step >= trial.upTo!);
     return { type: 'told', trial: trial.number, values: there < 0 ? fresh : fresh.slice(0, there + 1), end: null, value: null };
@@ -67,8 +69,12 @@ function nextEvent(log: SweepLog, state: SweepState, id: string, told: Told): Sw
     assertSameEnd(log, trial, told.state, value);
     return null;
   }
+  if (isOthers(trial, told)) throw new AppError('invalid_state', `cannot tell how a trial ended that somebody else was given since: ${trial.client ?? 'one without a name'}`, { param: 'client' });
   return { type: 'told', trial: trial.number, values: fresh, end: told.state, value };
 }
+
+/** Whether a trial went to somebody else since: who does not know of it is not to end it, or to go on. */
+export const isOthers = (trial: Pick<TrialState, 'client'>, { client }: Pick<Told, 'client'>): boolean => client !== null && (trial.client ?? null) !== client;
 
 function trialOf({ record }: SweepLog, { trials }: SweepState, id: string): TrialState {
   const number = id.startsWith(`${record.id}.`) ? id.slice(record.id.length + 1) : '';

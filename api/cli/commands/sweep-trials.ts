@@ -15,6 +15,7 @@ interface TellOptions {
   value?: string;
   step?: string;
   state?: string;
+  client?: string;
 }
 
 export function addTrials(sweep: Command, context: CliContext): void {
@@ -32,6 +33,7 @@ export function addTrials(sweep: Command, context: CliContext): void {
     .option('--value <v>', 'its value, at --step or at its end; nan for one that is no number')
     .option('--step <n>', 'the step that --value is of: it goes on, if the answer does not say otherwise')
     .option('--state <state>', `one of ${TELL_STATES.join(', ')}; without it succeeded where there is a value without a step`)
+    .option('--client <name>', 'who tells, as it asked: of a trial that somebody else was given since nothing is changed')
     .action(async (id: string, trial: string, { json, ...options }: TellOptions) => {
       const told = await context.client().sweeps.tell(id, { id: /^\d+$/.test(trial) ? `${id}.${trial}` : trial, ...tellOf(options) });
       if (json) context.out(JSON.stringify(told));
@@ -42,12 +44,13 @@ export function addTrials(sweep: Command, context: CliContext): void {
   withExamples(tell, ['pawl sweep tell SWEEP TRIAL --value 0.131', 'pawl sweep tell SWEEP TRIAL --value 0.402 --step 50 --json', 'pawl sweep tell SWEEP TRIAL --state failed'], 'TRIAL is a number or an id. `goes_on` of --json says whether to train on; exit code 2 where the trial ended otherwise.');
 }
 
-function tellOf({ value, step, state }: Omit<TellOptions, 'json'>): Omit<TellInput, 'id'> {
+function tellOf({ value, step, state, client }: Omit<TellOptions, 'json'>): Omit<TellInput, 'id'> {
   if (step !== undefined && value === undefined) throw usageError('--step', 'needs a --value');
   const number = value === undefined ? undefined : valueOf(value);
   return {
     ...(number === undefined ? {} : step === undefined ? { value: number } : { values: [{ step: wholeOf('--step', step), value: number }] }),
     ...(state === undefined ? {} : { state: stateOf(state) }),
+    ...(client === undefined ? {} : { client }),
   };
 }
 

@@ -83,8 +83,6 @@ describe('POST /v1/sweeps', () => {
     expect(await problemsOf(api, { method: 'simulated_annealing', run_cap: 0 })).toEqual([expect.stringMatching(/^method: must be one of grid, random/), expect.stringMatching(/^run_cap: must be/)]);
     expect(await problemsOf(api, { parameters: { 'optimizer.lrr': { values: [1] } } })).toEqual([expect.stringMatching(/^parameters\."optimizer\.lrr": names nothing in the job/)]);
     expect(await problemsOf(api, { program: 'train.py' })).toEqual([expect.stringMatching(/^program: is not possible: trials are jobs/)]);
-    const { job: _, early_terminate: __, ...external } = SWEEP;
-    expect((await post(api, external)).json().error).toMatchObject({ code: 'not_supported', details: [{ param: 'execution', message: expect.stringMatching(/is not possible yet$/) }] });
     expect(await problemsOf(api, { method: 'pbt', pbt: { interval: 5 }, early_terminate: { type: 'none' } })).toEqual(['method: pbt is not possible yet']);
     expect(await problemsOf(api, { warm_start: { from: 'swp_01jzzzzzzzzzzzzzzzzzzzzzzz' }, metric: { name: 'val_loss', impute: 'best', impute_while_running: 'latest' }, failure: { on_invalid_params: 'fail' } })).toEqual([
       'metric.impute: "best", or anything but "worst", is not possible yet',

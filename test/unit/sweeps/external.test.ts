@@ -7,7 +7,7 @@ import type { TellInput } from '../../../lib/contract/external.js';
 import { sayToSweep } from '../../../lib/sweeps/control.js';
 import { decide } from '../../../lib/sweeps/decide.js';
 import type { LogEntry } from '../../../lib/sweeps/events.js';
-import { askForTrials, tellOfTrial, toldOf } from '../../../lib/sweeps/external.js';
+import { askForTrials, isOthers, tellOfTrial, toldOf } from '../../../lib/sweeps/external.js';
 import { createSweep, openLog, readLog, type SweepLog } from '../../../lib/sweeps/log.js';
 import { resolveSweep } from '../../../lib/sweeps/resolve.js';
 import { applied, emptySweep, type TrialState } from '../../../lib/sweeps/state.js';
@@ -196,6 +196,21 @@ describe('rungs', () => {
     expect(await ask('a')).toEqual([[1], null]);
     expect(await tell(1, { values: [{ step: 9, value: 0.25 }] })).toMatchObject({ status: 'succeeded', value: 0.25 });
     expect(log.state()).toMatchObject({ end: { status: 'succeeded' }, trials: [{ status: 'pruned' }, { status: 'succeeded' }, { status: 'pruned' }] });
+  });
+
+  test('whoever had a trial before has no say in it once somebody else was given it', async () => {
+    const { ask, tell, log, entries } = await external({ ...X, run_cap: 3, early_terminate: asha });
+    await ask('a', 3);
+    for (const [trial, value] of [3, 1, 2].entries()) await tell(trial, { client: 'a', values: [{ step: 1, value }] });
+    await ask('b');
+    const { length } = await entries();
+    // the answer to the last tell was lost, and it is told again
+    const again = await tell(1, { client: 'a', values: [{ step: 1, value: 1 }, { step: 2, value: 5 }] });
+    expect([again.client, isOthers(again, { client: 'a' }), isOthers(again, { client: 'b' }), isOthers(again, { client: null })]).toEqual(['b', true, false, false]);
+    await refused(tell(1, { client: 'a', state: 'failed' }), /somebody else was given since: b$/);
+    expect([(await entries()).length, log.state().trials[1]!.status]).toEqual([length, 'running']);
+    expect(await tell(1, { client: 'b', values: [{ step: 3, value: 1 }] })).toMatchObject({ upTo: 3, status: 'paused' });
+    expect(await tell(1, { state: 'failed' })).toMatchObject({ status: 'failed' });
   });
 
   test('what lies beyond a rung where a trial waits is not counted, and told again once it goes on', async () => {
