@@ -2,7 +2,7 @@
 import type { Clock } from '../clock.js';
 import type { AskInput, Asked, Shortage, ToldTrial } from '../contract/external.js';
 import type { Sweep, SweepExport, SweepImportance, SweepListItem, Trial } from '../contract/sweep-views.js';
-import { AppError } from '../errors.js';
+import { AppError, isAppError } from '../errors.js';
 import { readHead } from '../jobs/head.js';
 import { attemptSecondsAt, isTerminal } from '../jobs/lifecycle.js';
 import { jobKey } from '../jobs/names.js';
@@ -53,6 +53,8 @@ interface Opened {
   settled: Map<number, number>;
   /** The last of those who write here, in their turn: so that they do not take each other's places in the log. */
   turn: Promise<unknown>;
+  /** The last time that the store was away; each a new object. */
+  away: AppError | null;
 }
 
 /** Nothing comes after them. */
@@ -75,7 +77,7 @@ export function makeSweepAccess(deps: SweepAccessDeps): SweepAccess {
   }
 
   async function open(record: SweepRecord): Promise<Opened> {
-    const sweep: Opened = { log: await openLog(deps, record), submitted: new Set(), settled: new Map(), turn: Promise.resolve() };
+    const sweep: Opened = { log: await openLog(deps, record), submitted: new Set(), settled: new Map(), turn: Promise.resolve(), away: null };
     recent.set(record.id, sweep);
     return sweep;
   }
@@ -91,9 +93,16 @@ export function makeSweepAccess(deps: SweepAccessDeps): SweepAccess {
     return { record, rules, warnings, state: now, status: await currentStatus(store, record.id, now) };
   }
 
+  /** Who waited while the store was found to be away does not wait for that again: a queue of those would only grow. */
   function inTurn<T>(sweep: Opened, what: () => Promise<T>): Promise<T> {
-    const mine = sweep.turn.then(what);
-    sweep.turn = mine.catch(() => undefined);
+    const { away } = sweep;
+    const mine = sweep.turn.then(() => {
+      if (sweep.away !== null && sweep.away !== away) throw sweep.away;
+      return what();
+    });
+    sweep.turn = mine.catch((error: unknown) => {
+      if (isAppError(error) && error.retryable) sweep.away = error;
+    });
     return mine;
   }
 

@@ -15,7 +15,7 @@ import { isNumber, type Value } from './stoppers/ranking.js';
  * @throws AppError invalid_state (its trials are jobs), store_unavailable (some may have been given: without a name to nobody)
  */
 export async function askForTrials(log: SweepLog, { client = null, count = 1 }: { client?: string | null; count?: number }): Promise<{ trials: TrialState[]; shortage: Shortage | null }> {
-  assertExternal(log, 'ask for trials');
+  assertExternal(log, 'ask for trials of');
   let entry: number | null = null;
   await writeAll(log, (state, written) => {
     const wants = (client === null ? written === 0 : trialsWith(state, client).length < count) && shortOf(log.rules, state) === null;

@@ -10,6 +10,7 @@ import { makeClient } from '../../../api/client.js';
 import { openApiDocument } from '../../../api/openapi.js';
 import { systemClock } from '../../../lib/clock.js';
 import type { Asked } from '../../../lib/contract/external.js';
+import { AppError } from '../../../lib/errors.js';
 import { type Decider, makeDecider } from '../../../lib/sweeps/decider.js';
 import type { LogEntry } from '../../../lib/sweeps/events.js';
 import { decide } from '../../../lib/sweeps/decide.js';
@@ -179,10 +180,27 @@ describe('what is refused', () => {
     const answer = await api.app.inject({ method: 'POST', url: '/v1/sweeps', payload: { method: 'random', parameters: { 'training.optimizer.lr': { min: 0.001, max: 0.1 } }, run_cap: 2, job: { ...JOB, training: { ...JOB.training, optimizer: { type: 'adam' } } } } });
     const { id } = answer.json<{ id: string }>();
     const before = await entries(api, id);
-    expect((await send(api, id, 'ask', {})).json().error).toMatchObject({ code: 'invalid_state', message: 'cannot ask for trials a sweep whose trials are jobs (execution: jobs)' });
+    expect((await send(api, id, 'ask', {})).json().error).toMatchObject({ code: 'invalid_state', message: 'cannot ask for trials of a sweep whose trials are jobs (execution: jobs)' });
     expect((await send(api, id, 'tell', { id: `${id}.0`, value: 1 })).json().error).toMatchObject({ code: 'invalid_state' });
     expect(await entries(api, id)).toEqual(before);
   });
+});
+
+it('while the store is away one failure is told to all who wait, and afterwards nothing is missing', async () => {
+  let away = false;
+  let tries = 0;
+  const fail = async (): Promise<never> => {
+    tries++;
+    await systemClock.sleep(300);
+    throw new AppError('store_unavailable', 'the store is away');
+  };
+  const api = await startApi({ wrapStore: (store) => ({ ...store, putIfAbsent: (key, ...rest) => (away && key.includes('/log/') ? fail() : store.putIfAbsent(key, ...rest)) }) });
+  const id = await start(api);
+  away = true;
+  const answers = await Promise.all(Array.from({ length: 8 }, (_, n) => send(api, id, 'ask', { client: `${n}` })));
+  expect([answers.map(({ statusCode }) => statusCode), tries, await entries(api, id)]).toMatchObject([Array(8).fill(503), 1, { length: 1 }]);
+  away = false;
+  expect((await ask(api, id, { client: '3' })).trials).toMatchObject([{ number: 0, client: '3' }]);
 });
 
 it('a controller sees to the time of an external sweep, and to its end, and begins nothing', async () => {
