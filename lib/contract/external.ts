@@ -18,7 +18,7 @@ export const AskInput = Type.Object(
 );
 export type AskInput = Static<typeof AskInput>;
 
-export const SHORTAGES = ['concurrency', 'paused', 'rungs', 'exhausted', 'stopping', 'over'] as const;
+const SHORTAGES = ['concurrency', 'paused', 'rungs', 'exhausted', 'stopping', 'over'] as const;
 export type Shortage = (typeof SHORTAGES)[number];
 
 export const Asked = Type.Object(
