@@ -17,7 +17,7 @@ const pure = [
   '^lib/(contract|wasm|model|training)/',
   '^lib/jobs/(lifecycle|verbs|status)\\.ts$',
   '^lib/checkpoints/(retention|segments|safetensors-header)\\.ts$',
-  '^lib/sweeps/(?!(log|drive|admission|submit|control|access|listing)\\.ts$)',
+  '^lib/sweeps/(?!(log|drive|admission|submit|control|access|listing|external|decider|decide-thread)\\.ts$)',
   '^lib/schedules/(zone|next|overlap|catch-up|decide|names|resolve|view|due-heap)\\.ts$',
 ];
 

@@ -1,5 +1,6 @@
 // The API's sweeps as functions: the part of client.ts that is about them.
 import { randomUUID } from 'node:crypto';
+import type { AskInput, Asked, TellInput, ToldTrial } from '../lib/contract/external.js';
 import type { Sweep, SweepDryRun, SweepExport, SweepImportance, SweepListItem, Trial } from '../lib/contract/sweep-views.js';
 import type { SweepVerb } from '../lib/sweeps/events.js';
 import type { List } from './lists.js';
@@ -26,14 +27,17 @@ export interface SweepClient {
   /** A page of HTML. */
   report(id: string): Promise<string>;
   verb(id: string, verb: SweepVerb): Promise<Sweep>;
+  /** By a name of its own, whoever asks is given the same trials again while they run; without one, every ask that is heard gives new ones. */
+  ask(id: string, wanted?: AskInput): Promise<Asked>;
+  tell(id: string, told: TellInput): Promise<ToldTrial>;
 }
 
-/** How client.ts asks. What is posted here may be sent again. */
+/** How client.ts asks. What is posted here may be sent again, but for what says `once`. */
 export interface Calls {
   get<T>(path: string, query?: Record<string, string | number | undefined>): Promise<T>;
   /** @param type of the answer */
   text(path: string, type: string, query?: Record<string, string>): Promise<string>;
-  post<T>(path: string, options?: { query?: Record<string, string>; body?: unknown; headers?: Record<string, string> }): Promise<{ answer: T; headers: Headers }>;
+  post<T>(path: string, options?: { query?: Record<string, string>; body?: unknown; headers?: Record<string, string>; once?: boolean }): Promise<{ answer: T; headers: Headers }>;
 }
 
 export function makeSweepClient({ get, text, post }: Calls): SweepClient {
@@ -53,5 +57,7 @@ export function makeSweepClient({ get, text, post }: Calls): SweepClient {
     exportCsv: (id) => text(pathOf(id, '/export'), 'text/csv', { format: 'csv' }),
     report: (id) => text(pathOf(id, '/report'), 'text/html'),
     verb: async (id, verb) => (await post<Sweep>(pathOf(id, `/${verb}`))).answer,
+    ask: async (id, wanted = {}) => (await post<Asked>(pathOf(id, '/trials/ask'), { body: wanted, once: wanted.client === undefined })).answer,
+    tell: async (id, told) => (await post<ToldTrial>(pathOf(id, '/trials/tell'), { body: told })).answer,
   };
 }

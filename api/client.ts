@@ -198,7 +198,7 @@ export function makeClient({ url, token, timeoutMs = TIMEOUT_MS, retryBudgetMs =
 
   return {
     url: base,
-    sweeps: makeSweepClient({ get, text, post: (path, options) => send({ method: 'POST', path, repeat: 'always', ...options }, async (response) => ({ answer: (await response.json()) as never, headers: response.headers })) }),
+    sweeps: makeSweepClient({ get, text, post: (path, { once: isOnce, ...options } = {}) => send({ method: 'POST', path, repeat: isOnce ? 'unsent' : 'always', ...options }, async (response) => ({ answer: (await response.json()) as never, headers: response.headers })) }),
     submit: async (spec, { idempotencyKey = randomUUID() } = {}) => {
       const call: Call = { method: 'POST', path: '/v1/jobs', body: spec, headers: { 'idempotency-key': idempotencyKey }, repeat: 'always' };
       return send(call, async (response) => ({ job: (await response.json()) as Job, replayed: response.headers.get('idempotent-replayed') === 'true' }));

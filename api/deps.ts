@@ -11,6 +11,7 @@ import type { Log } from '../lib/log.js';
 import type { JobQueue } from '../lib/queue/index.js';
 import type { Store } from '../lib/store/index.js';
 import { makeSweepAccess, type SweepAccess } from '../lib/sweeps/access.js';
+import type { Decider } from '../lib/sweeps/decider.js';
 import type { Security } from './security.js';
 
 export interface ServerTiming {
@@ -44,6 +45,8 @@ export interface ServerDeps {
   security: Security;
   limits: Limits;
   version: string;
+  /** Decides about sweeps where that takes long; without it the event loop does. */
+  decider?: Decider | null;
   timing?: Partial<ServerTiming>;
 }
 
@@ -71,7 +74,7 @@ export interface RouteDeps {
 
 const DEFAULT_TIMING: ServerTiming = { streamPollMs: 2_000, streamCommentMs: 15_000, streamStallMs: 30_000, streamRetryMs: 2_000, handlerMs: 30_000 };
 
-export function makeRouteDeps({ store, queue, clock, log, places, limits, version, timing: given }: ServerDeps): RouteDeps {
+export function makeRouteDeps({ store, queue, clock, log, places, limits, version, decider = null, timing: given }: ServerDeps): RouteDeps {
   const timing = { ...DEFAULT_TIMING, ...given };
   const access = makeJobAccess({ store, queue, clock, places, log });
   const monotonic = monotonicFactory();
@@ -89,7 +92,7 @@ export function makeRouteDeps({ store, queue, clock, log, places, limits, versio
     listing: makeJobListing({ store, access, clock }),
     control: { store, clock, tickets: queue.tickets, log },
     follower: makeFollower({ access, journal: queue.journal, clock, pollMs: timing.streamPollMs }),
-    sweeps: makeSweepAccess({ store, clock }),
+    sweeps: makeSweepAccess({ store, clock, decider }),
     tell: async (id) => {
       await queue.control.nudge(id).catch((error: unknown) => {
         if (!isAppError(error, 'queue_unavailable')) log.warn({ id, err: error }, 'nobody was nudged');

@@ -1,5 +1,6 @@
 // Entry of an API process: reads the environment, opens the store, connects the queue (Redis may be away), listens, handles signals.
 import type { AddressInfo } from 'node:net';
+import { fileURLToPath } from 'node:url';
 import { systemClock } from '../lib/clock.js';
 import { type Config, ownFolders, readConfig, storeOptions } from '../lib/config.js';
 import { AppError } from '../lib/errors.js';
@@ -8,6 +9,7 @@ import { connectQueue } from '../lib/queue/index.js';
 import { failToStart } from '../lib/start-up.js';
 import { openDataPlaces, openStore } from '../lib/store/open.js';
 import { probeStore } from '../lib/store/probe.js';
+import { makeDecider } from '../lib/sweeps/decider.js';
 import { VERSION } from '../lib/version.js';
 import { assertSafeBinding } from './security.js';
 import { buildServer } from './server.js';
@@ -29,7 +31,8 @@ async function main(): Promise<void> {
   const queue = connectQueue({ url: config.redisUrl ?? DEFAULT_REDIS, prefix: config.queuePrefix, log });
   // a server of data that does not answer keeps no caller waiting: a worker will look again
   const places = await openDataPlaces({ roots: config.dataRoots, closed: ownFolders(config), buckets: config.dataBuckets, store: config.store, s3: { ...options.s3, timeouts: STORE_TIMEOUTS }, patienceMs: 0 });
-  const app = buildServer({ store, queue, clock: systemClock, log, places, security, limits: { openJobs: config.maxOpenJobs, requestsPerMinute: config.rateLimit }, version: VERSION });
+  const decider = makeDecider(fileURLToPath(new URL('../lib/sweeps/decide-thread.js', import.meta.url)));
+  const app = buildServer({ store, queue, clock: systemClock, log, places, security, limits: { openJobs: config.maxOpenJobs, requestsPerMinute: config.rateLimit }, version: VERSION, decider });
 
   let leaving = false;
   const leave = (why: string): void => {
@@ -39,6 +42,7 @@ async function main(): Promise<void> {
     setTimeout(() => process.exit(0), CLOSING_MS).unref();
     void app
       .close()
+      .then(() => decider.close())
       .then(() => queue.close())
       .then(() => store.close())
       .then(() => places.buckets?.objects.close())

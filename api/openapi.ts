@@ -4,6 +4,7 @@ import Type, { type TSchema } from 'typebox';
 import { ErrorBody, Health, listOf, Queue, Readiness, Worker } from '../lib/contract/calls.js';
 import { idOf } from '../lib/contract/common.js';
 import { Attempt, Checkpoint, DryRun, Job, JobListItem } from '../lib/contract/job.js';
+import { Asked, AskInput, TellInput, ToldTrial } from '../lib/contract/external.js';
 import { Layer, LAYER_ID } from '../lib/contract/layers.js';
 import { EpochRow, JobEvent, LogLine, UpdateRow } from '../lib/contract/rows.js';
 import { JobSpecSchema } from '../lib/contract/spec.js';
@@ -16,7 +17,7 @@ import { count, EmptyBody, EventsQuery, ExportQuery, KEY_PATTERN, ListJobsQuery,
 type Json = Record<string, unknown>;
 
 /** What other parts of the document refer to by name. */
-const COMPONENTS: Readonly<Record<string, object>> = { Job, JobListItem, JobSpec: JobSpecSchema, Layer, DryRun, Attempt, Checkpoint, JobEvent, LogLine, UpdateRow, EpochRow, Sweep, SweepListItem, SweepSpec: SweepSpecSchema, Parameter, Trial, SweepImportance, SweepExport, SweepDryRun, Worker, Queue, Health, Readiness, Error: ErrorBody, ...SCHEDULE_COMPONENTS };
+const COMPONENTS: Readonly<Record<string, object>> = { Job, JobListItem, JobSpec: JobSpecSchema, Layer, DryRun, Attempt, Checkpoint, JobEvent, LogLine, UpdateRow, EpochRow, Sweep, SweepListItem, SweepSpec: SweepSpecSchema, Parameter, Trial, AskInput, Asked, TellInput, ToldTrial, SweepImportance, SweepExport, SweepDryRun, Worker, Queue, Health, Readiness, Error: ErrorBody, ...SCHEDULE_COMPONENTS };
 
 /** Headers of requests, by their names. */
 const REQUEST_HEADERS = {
@@ -115,6 +116,8 @@ export const OPERATIONS: readonly Operation[] = [
   { method: 'get', path: SWEEP, id: 'getSweep', tag: 'sweeps', summary: 'A sweep', query: NoQuery, answer: 'Sweep', errors: [400, 404, 503] },
   { method: 'get', path: `${SWEEP}/trials`, id: 'listTrials', tag: 'sweeps', summary: 'The trials of a sweep, oldest first', query: PageQuery, answer: { list: 'Trial' }, errors: [400, 404, 503] },
   { method: 'get', path: `${SWEEP}/trials/{number}`, id: 'getTrial', tag: 'sweeps', summary: 'A trial', query: NoQuery, answer: 'Trial', errors: [400, 404, 503] },
+  { method: 'post', path: `${SWEEP}/trials/ask`, id: 'askForTrials', tag: 'sweeps', summary: 'Of an external sweep: trials for a program of your own to run. Asked again by the same `client` it gives the same ones', query: NoQuery, body: { schema: AskInput, required: false }, answer: 'Asked', errors: [400, 404, 409, 413, 415, 503] },
+  { method: 'post', path: `${SWEEP}/trials/tell`, id: 'tellOfTrial', tag: 'sweeps', summary: 'Of an external sweep: how a trial goes, or ended; the answer says whether it goes on. Telling the same again changes nothing', query: NoQuery, body: { schema: TellInput, required: true }, answer: 'ToldTrial', errors: [400, 404, 409, 413, 415, 503] },
   { method: 'get', path: `${SWEEP}/importance`, id: 'getImportance', tag: 'sweeps', summary: 'How much each parameter had to do with being one of the best', query: NoQuery, answer: 'SweepImportance', errors: [400, 404, 503] },
   {
     method: 'get', path: `${SWEEP}/export`, id: 'exportSweep', tag: 'sweeps', summary: 'A sweep with all its trials, or the trials as a table', query: ExportQuery, answer: 'SweepExport', otherMedia: 'text/csv', errors: [400, 404, 503],

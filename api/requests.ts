@@ -4,6 +4,7 @@ import Type, { type Static } from 'typebox';
 import type { FastifyRequest, FastifySchemaCompiler } from 'fastify';
 import { AppError, type Problem } from '../lib/errors.js';
 import { closed, idOf, Timestamp } from '../lib/contract/common.js';
+import { TellInput } from '../lib/contract/external.js';
 import { JOB_STATUSES, type JobStatus } from '../lib/contract/job.js';
 import { SWEEP_STATUSES, type SweepStatus } from '../lib/contract/sweep-views.js';
 import type { ListQuery } from '../lib/jobs/listing.js';
@@ -133,6 +134,25 @@ export function numericCursor(text: string | undefined, param: string): number {
   if (text === undefined) return -1;
   if (!/^(?:0|[1-9]\d{0,14})$/.test(text)) throw new AppError('invalid_cursor', `${param}: must be a number that a page gave as last_id, got ${JSON.stringify(text.slice(0, 64))}`, { param });
   return Number(text);
+}
+
+const tellProblems = makeValidator(TellInput);
+
+/** What is told of a trial. Which of its keys go together no schema says. @throws AppError invalid_request */
+export function parseTell(body: unknown): TellInput {
+  const problems = tellProblems(body ?? null);
+  if (problems.length > 0) throw refusal(problems);
+  const told = body as TellInput;
+  const { value, values = [], state } = told;
+  if (value === undefined && values.length === 0 && state === undefined) problems.push({ param: 'value', message: 'is required (a number, or null for NaN), or values by step, or state' });
+  if (value !== undefined && state !== undefined && state !== 'succeeded') problems.push({ param: 'value', message: `is of a trial that succeeded, got ${JSON.stringify(value)} with "state": "${state}"; values on the way are values: [{step, value}]` });
+  if (values.length === 0 && value === undefined && state === 'running') problems.push({ param: 'values', message: 'are required with "state": "running": [{step, value}]' });
+  for (const [index, { step }] of values.entries()) {
+    const before = values[index - 1];
+    if (before && before.step >= step) problems.push({ param: `values.${index}.step`, message: `must be greater than the one before it, ${before.step}, got ${step}` });
+  }
+  if (problems.length > 0) throw refusal(problems);
+  return told;
 }
 
 const KEY_PARAM = 'Idempotency-Key';

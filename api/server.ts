@@ -3,6 +3,7 @@ import fastifySwagger from '@fastify/swagger';
 import fastifySwaggerUi from '@fastify/swagger-ui';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import { ulid } from 'ulid';
+import { AskInput } from '../lib/contract/external.js';
 import { BackfillInput, PauseInput, TriggerInput } from '../lib/contract/schedule.js';
 import { AppError } from '../lib/errors.js';
 import { makeRouteDeps, type ServerDeps } from './deps.js';
@@ -92,6 +93,8 @@ export function buildServer(given: ServerDeps): FastifyInstance {
     app.get('/v1/sweeps/:id', read, sweeps.get);
     app.get('/v1/sweeps/:id/trials', pages, sweeps.trials);
     app.get('/v1/sweeps/:id/trials/:number', read, sweeps.trial);
+    app.post('/v1/sweeps/:id/trials/ask', { schema: { querystring: NoQuery, body: AskInput } }, sweeps.ask);
+    app.post('/v1/sweeps/:id/trials/tell', read, sweeps.tell);
     app.get('/v1/sweeps/:id/importance', read, sweeps.importance);
     app.get('/v1/sweeps/:id/export', { schema: { querystring: ExportQuery } }, sweeps.export);
     app.get('/v1/sweeps/:id/report', read, sweeps.report);

@@ -34,7 +34,7 @@ export function sweepDetails(sweep: Sweep): string {
     ['trials', `${countsText(counts)}${spec.run_cap === null ? '' : ` (at most ${spec.run_cap})`}`],
     ['best', bestText(sweep)],
     ['began with', beganWithText(sweep)],
-    ['spent', `${duration(spent.compute_seconds)}${of(limits.compute_seconds)} of training, ${duration(spent.wall_clock)}${of(limits.wall_clock)} since it began`],
+    ['spent', `${spec.execution === 'jobs' ? `${duration(spent.compute_seconds)}${of(limits.compute_seconds)} of training, ` : ''}${duration(spent.wall_clock)}${of(limits.wall_clock)} since it began`],
     ...sweep.warnings.map(({ param, message }): [string, string] => ['warning', `${param}: ${message}`]),
   ];
   return lines.flatMap(([name, text]) => (text === null ? [] : [`${name.padEnd(11)}${clean(text)}`])).join('\n');
@@ -42,6 +42,9 @@ export function sweepDetails(sweep: Sweep): string {
 
 export const sweepTable = (sweeps: readonly SweepListItem[]): string =>
   table(['ID', 'NAME', 'STATUS', 'TRIALS', 'BEST', 'CREATED'], sweeps.map(({ id, name, status, counts, best, created_at }) => [id, name, status, plural(Object.values(counts).reduce((sum, count) => sum + count, 0), 'trial'), figure(best?.value ?? null), created_at.slice(0, 19)]));
+
+/** Trials to be run, for whoever asked for them. */
+export const givenTable = (trials: readonly Trial[]): string => table(['TRIAL', 'AT', 'UP TO', 'PARAMETERS'], trials.map(({ number, step, up_to, params }) => [number, step, up_to ?? 'its end', paramsText(params)]));
 
 export const trialTable = (trials: readonly Trial[]): string =>
   table(['#', 'STATUS', 'VALUE', 'AT', 'PARAMETERS', 'JOB'], trials.map(({ number, status, value, values, params, job_id }) => [number, status, figure(value), values.at(-1)?.step ?? null, paramsText(params), job_id]));

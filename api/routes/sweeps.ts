@@ -5,12 +5,14 @@ import { admitSweep, sweepDryRun } from '../../lib/sweeps/admission.js';
 import { trialsCsv } from '../../lib/sweeps/csv.js';
 import type { SweepVerb } from '../../lib/sweeps/events.js';
 import { listSweeps } from '../../lib/sweeps/listing.js';
+import { toldOf } from '../../lib/sweeps/external.js';
 import { findSweep, submitSweep } from '../../lib/sweeps/submit.js';
 import type { RouteDeps } from '../deps.js';
 import { listOf } from '../lists.js';
+import type { AskInput } from '../../lib/contract/external.js';
 import { makePageParts } from '../report/library.js';
 import { reportPage } from '../report/page.js';
-import { idempotencyKeyOf, type ListSweepsQuery, pageLimit, type PageQuery, sweepListQuery } from '../requests.js';
+import { idempotencyKeyOf, type ListSweepsQuery, pageLimit, type PageQuery, parseTell, sweepListQuery } from '../requests.js';
 
 type OfSweep<Q = unknown> = FastifyRequest<{ Params: { id: string }; Querystring: Q }>;
 type OfTrial = FastifyRequest<{ Params: { id: string; number: string } }>;
@@ -76,6 +78,12 @@ export function makeSweepRoutes(deps: RouteDeps) {
         'content-disposition': `inline; filename="${id}.html"`,
       });
       return reportPage(report, parts);
+    },
+
+    ask: async (request: FastifyRequest<{ Params: { id: string }; Body: AskInput | undefined }>) => sweeps.ask(request.params.id, request.body ?? {}),
+    tell: async (request: OfSweep) => {
+      const told = parseTell(request.body);
+      return sweeps.tell(request.params.id, told.id, toldOf(told));
     },
 
     pause: verb('pause'),

@@ -40,7 +40,7 @@ export function sweepReference(): string[] {
     ['```yaml', EXAMPLE, '```'].join('\n'),
     'What is wrong is told at once, as for jobs, and so are values at the edges of parameters that make a job that is refused. `--dry-run` (`?dry_run=true`) tells the first trials, and stores nothing.',
     fields(SweepSpecSchema, IGNORED_KEYS),
-    `For files of Weights & Biases ${IGNORED_KEYS.map(code).join(', ')} are accepted and ignored; ${Object.keys(REFUSED_KEYS).map(code).join(', ')} are refused, because a trial is a job and starts no program. Refused so far as not possible yet: \`execution\` \`external\`.`,
+    `For files of Weights & Biases ${IGNORED_KEYS.map(code).join(', ')} are accepted and ignored; ${Object.keys(REFUSED_KEYS).map(code).join(', ')} are refused, because a trial is a job and starts no program.`,
     '## Parameters',
     'The name of a parameter is a path into the job spec, or the end of exactly one path of it: `lr` is `training.optimizer.lr` where no other `lr` is. A file of YAML may say a real number by a decimal point or an exponent: from `min: 0.0` to `max: 1` is `uniform`, from `min: 0` to `max: 1` is `int_uniform`.',
     fields(Parameter),

@@ -43,7 +43,7 @@ const limit = (schema: TSchema, description: string) => Type.Unsafe<number | nul
 const Budget = Type.Object(
   {
     spent: Type.Object({ compute_seconds: Type.Number({ minimum: 0, description: 'time in attempts, of all trials together' }), wall_clock: Type.Number({ minimum: 0, description: 'seconds since the sweep began, until its end' }), failed: countOf('trials that failed') }, closed),
-    limits: Type.Object({ compute_seconds: limit(Type.Number(), 'null: none'), wall_clock: limit(Type.Number(), 'seconds; null: none'), max_failed: limit(Count, 'null: none'), max_concurrent: limit(Count, 'null: 4') }, closed),
+    limits: Type.Object({ compute_seconds: limit(Type.Number(), 'null: none'), wall_clock: limit(Type.Number(), 'seconds; null: none'), max_failed: limit(Count, 'null: none'), max_concurrent: limit(Count, 'null: 4, or any number of external trials') }, closed),
   },
   closed,
 );
@@ -97,6 +97,10 @@ export const Sweep = Type.Object(
 );
 export type Sweep = Static<typeof Sweep>;
 
+export const TRIAL_EXAMPLE = {
+  id: TRIAL_ID, object: 'trial', number: 3, params: PARAMS, status: 'paused', bracket: 0, fork: null, step: 50, up_to: 50, value: 0.402, values: [{ step: 50, value: 0.402 }], job_id: 'job_01k3z5m8w2q4r6t8v0x2y4z6a8', client: null, started_at: '2026-01-31T12:01:00.000Z', ended_at: null,
+  why: [{ event: 2, decision: 'start', sampler: 'random', draw: 0 }],
+};
 export const Trial = Type.Object(
   {
     id: trialId,
@@ -106,21 +110,19 @@ export const Trial = Type.Object(
     status: oneOf(TRIAL_STATUSES, { description: '`paused`: at a rung, from where it may go on; `waiting`: it goes on once the sweep is resumed' }),
     bracket: Count,
     fork: nullable(Type.Object({ trial_id: trialId, step: Count }, closed), { description: 'pbt: the trial with whose whole state it began, and at which step; null: it began by itself' }),
+    step: nullable(Count, { description: 'the last one that a value is known of' }),
+    up_to: nullable(Count, { description: 'the step that it goes to, or waits at; null: its own end' }),
     value: { ...Value, description: 'the last one that is known' },
-    values: Type.Array(Type.Object({ step: Count, value: Value }, closed), { description: 'at the rungs that it came to' }),
-    job_id: nullable(idOf('job'), { description: 'null: it has not been submitted yet' }),
+    values: Type.Array(Type.Object({ step: Count, value: Value }, closed), { description: 'at the rungs that it came to; of an external trial all that were told' }),
+    job_id: nullable(idOf('job'), { description: 'null: it has not been submitted yet, or is an external one' }),
+    client: nullable(Type.String(), { description: 'of an external trial: who was given it last; null: nobody by name' }),
     started_at: Timestamp,
     ended_at: nullable(Timestamp, { description: 'null while it is not over' }),
     why: Type.Array(Type.Unsafe<{ event: number; decision: string } & Record<string, unknown>>({ type: 'object', required: ['event', 'decision'], properties: { event: { ...Count, description: 'the entry of the log that it followed from' }, decision: oneOf(['start', 'fail', 'go_on', 'prune', 'complete', 'cancel']) } }), { description: 'every decision about it, with what it went by' }),
   },
   {
     ...closed,
-    examples: [
-      {
-        id: TRIAL_ID, object: 'trial', number: 3, params: PARAMS, status: 'paused', bracket: 0, fork: null, value: 0.402, values: [{ step: 50, value: 0.402 }], job_id: 'job_01k3z5m8w2q4r6t8v0x2y4z6a8', started_at: '2026-01-31T12:01:00.000Z', ended_at: null,
-        why: [{ event: 2, decision: 'start', sampler: 'random', draw: 0 }],
-      },
-    ],
+    examples: [TRIAL_EXAMPLE],
   },
 );
 export type Trial = Static<typeof Trial>;

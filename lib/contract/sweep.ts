@@ -80,7 +80,7 @@ export const Metric = Type.Object(
   { ...closed, description: 'what the sweep is about' },
 );
 
-const resource = Type.Optional(oneOf(['updates', 'samples'], { default: 'updates', description: 'what the iterations count: updates, or samples seen. Both go on where a resumed trial stood' }));
+const resource = Type.Optional(oneOf(['updates', 'samples'], { default: 'updates', description: 'what the iterations count: updates, or samples seen. Both go on where a resumed trial stood. Of external trials: the steps that are told' }));
 const eta = Type.Optional(Type.Number({ exclusiveMinimum: 1, maximum: 1000, default: 3, description: 'of so many trials one goes on' }));
 const iterations = (description: string) => nullDefault<number>(positive(LARGEST), description);
 const Hyperband = Type.Object(
@@ -122,11 +122,11 @@ export const EarlyTerminate = tagged([Hyperband, Asha, Median, NoStopping], { de
 
 export const Budget = Type.Object(
   {
-    compute_seconds: nullDefault<number>({ type: 'number', exclusiveMinimum: 0 }, 'time in attempts, of all trials together, after which no more is trained'),
+    compute_seconds: nullDefault<number>({ type: 'number', exclusiveMinimum: 0 }, 'time in attempts, of all trials together, after which no more is trained; not of external trials, whose time nobody measures'),
     wall_clock: Type.Optional(Type.Unsafe<number | string | null>({ anyOf: [{ type: 'number', minimum: 1 }, { type: 'string', pattern: '^[0-9]+(\\.[0-9]+)?[smhd]$' }, { type: 'null' }], allows: 'seconds (at least 1), or a string such as 30s, 10m, 6h, 1d', description: 'time since the sweep began, after which no more is trained', default: null })),
     max_failed: nullDefault<number>({ type: 'integer', minimum: 0, maximum: LARGEST }, 'trials that may fail before the sweep does'),
     // all of them may begin at one event
-    max_concurrent: nullDefault<number>(positive(1_000), 'trials that run at a time; null: 4, with method pbt its whole population'),
+    max_concurrent: nullDefault<number>(positive(1_000), 'trials that run at a time; null: 4, with method pbt its whole population, of external trials as many as are asked for'),
   },
   { ...closed, default: {}, description: 'what the sweep may take; null: no limit' },
 );
@@ -151,7 +151,7 @@ export const WarmStart = Type.Object(
 );
 export const Failure = Type.Object(
   {
-    retries: Type.Optional(Type.Integer({ minimum: 0, maximum: 1000, default: 3, description: 'attempts that may fail before a trial does' })),
+    retries: Type.Optional(Type.Integer({ minimum: 0, maximum: 1000, default: 3, description: 'attempts that may fail before a trial does; an external one fails when its program says so' })),
     on_invalid_params: Type.Optional(oneOf(['replace', 'fail'], { default: 'replace', description: 'parameters that make no valid job: `replace` draws others, without counting them as a trial; `fail` makes them a failed trial without a job' })),
   },
   { ...closed, default: {}, description: 'what becomes of trials that go wrong' },
@@ -195,7 +195,7 @@ export const SweepSpecSchema = Type.Object(
     failure: Type.Optional(Failure),
     pbt: Type.Optional(Type.Unsafe<Static<typeof Pbt> | null>({ anyOf: [Pbt, { type: 'null' }], allows: 'null, or {population, interval, resource, quantile, resample_probability, factors}', description: 'of method pbt only, which needs it', default: null })),
     job: Type.Optional(Type.Unsafe<JobSpecInput | null>({ type: ['object', 'null'], allows: 'a job spec', description: 'the job that trials are: a job spec, into which the parameters are put', default: null })),
-    execution: Type.Optional(Type.Unsafe<'jobs' | 'external' | null>({ anyOf: [{ type: 'string', enum: ['jobs', 'external'] }, { type: 'null' }], allows: '"jobs" or "external"', description: '`jobs`: trials are jobs, made of `job`; `external`: your own program asks for parameters and tells results. By whether there is a `job`', default: null })),
+    execution: Type.Optional(Type.Unsafe<'jobs' | 'external' | null>({ anyOf: [{ type: 'string', enum: ['jobs', 'external'] }, { type: 'null' }], allows: '"jobs" or "external"', description: '`jobs`: trials are jobs, made of `job`; `external`: your own program asks for trials (`POST /v1/sweeps/{id}/trials/ask`) and tells how they go (`…/tell`). By whether there is a `job`', default: null })),
     apiVersion: ignored(text, 'a version'),
     kind: ignored(text, 'a kind of file'),
     controller: ignored({ type: 'object' }, 'where the controller runs'),

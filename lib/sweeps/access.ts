@@ -1,7 +1,8 @@
 // Reading sweeps: their logs, kept open so that a look costs the read of the next entry, and what their trials' jobs say of time.
 import type { Clock } from '../clock.js';
+import type { AskInput, Asked, Shortage, ToldTrial } from '../contract/external.js';
 import type { Sweep, SweepExport, SweepImportance, SweepListItem, Trial } from '../contract/sweep-views.js';
-import { AppError } from '../errors.js';
+import { AppError, isAppError } from '../errors.js';
 import { readHead } from '../jobs/head.js';
 import { attemptSecondsAt, isTerminal } from '../jobs/lifecycle.js';
 import { jobKey } from '../jobs/names.js';
@@ -9,7 +10,9 @@ import { inParallel, makeRecent } from '../jobs/recent.js';
 import type { Store } from '../store/index.js';
 import type { SweepVerb } from './events.js';
 import { sayToSweep } from './control.js';
+import type { Decider } from './decider.js';
 import { currentStatus } from './drive.js';
+import { askForTrials, isOthers, tellOfTrial, type Told } from './external.js';
 import { loadSweep, openLog, requireSweep, type SweepLog, type SweepRecord } from './log.js';
 import { isSweepId, trialId, trialJob } from './names.js';
 import { type SweepReport, sweepReport } from './report/report.js';
@@ -33,11 +36,17 @@ export interface SweepAccess {
   report(id: string): Promise<SweepReport>;
   /** @throws AppError invalid_state */
   say(id: string, verb: SweepVerb): Promise<Sweep>;
+  /** @throws AppError invalid_state */
+  ask(id: string, wanted: AskInput): Promise<Asked>;
+  /** @throws AppError invalid_request, invalid_state */
+  tell(id: string, trial: string, told: Told): Promise<ToldTrial>;
 }
 
 export interface SweepAccessDeps {
   store: Store;
   clock: Pick<Clock, 'now'>;
+  /** Null: everything is decided on the event loop. */
+  decider: Decider | null;
 }
 
 interface Opened {
@@ -46,7 +55,15 @@ interface Opened {
   submitted: Set<number>;
   /** Time in attempts, of trials whose jobs are over. */
   settled: Map<number, number>;
+  /** The last of those who write here, in their turn: so that they do not take each other's places in the log. */
+  turn: Promise<unknown>;
+  /** The last time that the store was away; each a new object. */
+  away: AppError | null;
 }
+
+/** Nothing comes after them. */
+const LAST: ReadonlySet<Shortage> = new Set(['exhausted', 'stopping', 'over']);
+const hasJobs = ({ rules }: SweepLog): boolean => rules.spec.execution === 'jobs';
 
 const OPENED_MAX = 128;
 const READ_WIDTH = 16;
@@ -64,7 +81,7 @@ export function makeSweepAccess(deps: SweepAccessDeps): SweepAccess {
   }
 
   async function open(record: SweepRecord): Promise<Opened> {
-    const sweep: Opened = { log: await openLog(deps, record), submitted: new Set(), settled: new Map() };
+    const sweep: Opened = { log: await openLog(deps, record), submitted: new Set(), settled: new Map(), turn: Promise.resolve(), away: null };
     recent.set(record.id, sweep);
     return sweep;
   }
@@ -80,8 +97,22 @@ export function makeSweepAccess(deps: SweepAccessDeps): SweepAccess {
     return { record, rules, warnings, state: now, status: await currentStatus(store, record.id, now) };
   }
 
+  /** Who waited while the store was found to be away does not wait for that again: a queue of those would only grow. */
+  function inTurn<T>(sweep: Opened, what: () => Promise<T>): Promise<T> {
+    const { away } = sweep;
+    const mine = sweep.turn.then(() => {
+      if (sweep.away !== null && sweep.away !== away) throw sweep.away;
+      return what();
+    });
+    sweep.turn = mine.catch((error: unknown) => {
+      if (isAppError(error) && error.retryable) sweep.away = error;
+    });
+    return mine;
+  }
+
   /** Time in attempts of all trials' jobs; of those that are over it is read once. */
   async function computeSeconds({ log, settled }: Opened): Promise<number> {
+    if (!hasJobs(log)) return 0;
     const now = clock.now();
     const seconds = await inParallel(log.state().trials, READ_WIDTH, async (trial) => {
       const known = isRefused(trial) ? 0 : settled.get(trial.number);
@@ -96,8 +127,10 @@ export function makeSweepAccess(deps: SweepAccessDeps): SweepAccess {
 
   const view = async (sweep: Opened): Promise<Sweep> => sweepView(await seen(sweep), await computeSeconds(sweep), clock.now());
 
-  async function trialViews({ log: { record, state }, submitted }: Opened, trials: readonly TrialState[]): Promise<Trial[]> {
+  async function trialViews({ log, submitted }: Opened, trials: readonly TrialState[]): Promise<Trial[]> {
+    const { record, state } = log;
     const now = state();
+    if (!hasJobs(log)) return trials.map((trial) => trialView(record.id, now, trial, false));
     return inParallel(trials, READ_WIDTH, async (trial) => {
       if (!submitted.has(trial.number) && !isRefused(trial) && (await store.head(jobKey(trialJob(record.id, trial))))) submitted.add(trial.number);
       return trialView(record.id, now, trial, submitted.has(trial.number));
@@ -145,8 +178,19 @@ export function makeSweepAccess(deps: SweepAccessDeps): SweepAccess {
     },
     say: async (id, verb) => {
       const sweep = await required(id);
-      await sayToSweep(sweep.log, verb);
+      await inTurn(sweep, () => sayToSweep(sweep.log, verb));
       return view(sweep);
+    },
+    ask: async (id, wanted) => {
+      const sweep = await required(id);
+      const { trials, shortage } = await inTurn(sweep, () => askForTrials(sweep.log, wanted));
+      return { object: 'ask', trials: await trialViews(sweep, trials), reason: shortage, ask_again: shortage === null || !LAST.has(shortage), status: (await seen(sweep)).status };
+    },
+    tell: async (id, trial, told) => {
+      const sweep = await required(id);
+      const as = await inTurn(sweep, () => tellOfTrial(sweep.log, trial, told));
+      const view = trialView(id, sweep.log.state(), as, false);
+      return { ...view, goes_on: view.status === 'running' && !isOthers(as, told) };
     },
   };
 }

@@ -39,8 +39,11 @@ export async function admitSweep(body: unknown, places: DataPlaces, store: Store
   if ('problems' in resolved) throw refusal(resolved.problems);
   const { spec, space, template } = resolved;
   const found = await findEarlier(spec, store, series);
-  const missing = [...notYet(spec), ...('problems' in found ? found.problems : [])];
-  if (template === null) throw refusal(missing);
+  const missing = 'problems' in found ? found.problems : [];
+  if (template === null) {
+    if ('problems' in found) throw refusal(missing);
+    return begun(spec, found.earlier);
+  }
   const trial = await admitJob(template, middleParams(space), places, store);
   const problems = [...missing, ...('problems' in trial ? trial.problems : [])];
   if (problems.length > 0 || 'problems' in trial || 'problems' in found) throw refusal(limitProblems(problems));
@@ -53,8 +56,13 @@ export async function admitSweep(body: unknown, places: DataPlaces, store: Store
   }
   const whole = withEnd(spec, trial);
   if ('problems' in whole) throw refusal(whole.problems);
-  const warm_start = spec.warm_start.from === null ? null : beginWith(rulesOf({ spec: whole.spec }), found.earlier);
-  return { spec: whole.spec, warm_start, warnings: rulesOf({ spec: whole.spec, warm_start }).warnings };
+  return begun(whole.spec, found.earlier);
+}
+
+/** With what it takes from the sweep that it begins with. */
+function begun(spec: SweepSpec, earlier: Earlier | null): SweepAdmission {
+  const warm_start = spec.warm_start.from === null ? null : beginWith(rulesOf({ spec }), earlier);
+  return { spec, warm_start, warnings: rulesOf({ spec, warm_start }).warnings };
 }
 
 /** The sweep that a spec begins with; null where it names none, or there is no previous one. */
@@ -70,14 +78,6 @@ async function findEarlier(spec: SweepSpec, store: Store, series: Series | null)
   // Of a schedule whose metric was changed, the sweep before the change is no reason to start none.
   const problems = from === 'previous' ? [] : importProblems(spec, earlier);
   return problems.length > 0 ? { problems } : { earlier };
-}
-
-/** What the spec's form allows and nothing does yet: better refused than passed over. */
-function notYet({ execution }: SweepSpec): Problem[] {
-  const problems: Problem[] = [];
-  const refuse = (param: string, what: string): void => void problems.push({ param, message: `${what} is not possible yet`, code: 'not_supported' });
-  if (execution === 'external') refuse('execution', 'a sweep whose trials a program of your own runs (one without `job`)');
-  return problems;
 }
 
 /** A job with these parameters, as a trial's job will be looked at. */
@@ -112,7 +112,7 @@ const FIRST_TRIALS = 10;
 
 export function sweepDryRun({ spec, warm_start, warnings }: SweepAdmission): SweepDryRun {
   const { warnings: _, ...rules }: Rules & { warnings: Problem[] } = rulesOf({ spec, warm_start });
-  const decisions = decide({ ...rules, spec: { ...spec, budget: { ...spec.budget, max_concurrent: FIRST_TRIALS } } }, emptySweep(spec), { type: 'created' });
+  const decisions = decide({ ...rules, spec: { ...spec, budget: { ...spec.budget, max_concurrent: FIRST_TRIALS } } }, emptySweep(spec), spec.execution === 'jobs' ? { type: 'created' } : { type: 'asked', client: null, count: FIRST_TRIALS });
   const trials = decisions.flatMap((decision) => (decision.type === 'start' ? [{ number: decision.trial, params: { ...decision.params } }] : []));
   return { object: 'dry_run', spec, warnings: warnings.map(({ param, message }) => ({ param, message })), trials };
 }

@@ -1,6 +1,6 @@
 // What users say to a sweep: an entry of its log, before it is acknowledged. What follows is a controller's business.
 import { AppError } from '../errors.js';
-import type { SweepVerb } from './events.js';
+import type { SweepEvent, SweepVerb } from './events.js';
 import type { SweepLog } from './log.js';
 import type { SweepState } from './state.js';
 
@@ -8,14 +8,29 @@ import type { SweepState } from './state.js';
 const TRIES = 100;
 
 /**
+ * Writes what a log wants of somebody who has something to say, one event after another, until that is nothing: all of it is there when
+ * this returns.
+ * @param next what is to be written into a log that is so; `written`: how many of these entries were
+ * @throws AppError store_unavailable (some may have been written), and what `next` throws
+ */
+export async function writeAll(log: Pick<SweepLog, 'catchUp' | 'state' | 'append' | 'record'>, next: (state: SweepState, written: number) => SweepEvent | null): Promise<void> {
+  await log.catchUp();
+  let written = 0;
+  for (let tries = 0; tries < TRIES; ) {
+    const event = next(log.state(), written);
+    if (!event) return;
+    if (await log.append(event)) written++;
+    else tries++;
+  }
+  throw new AppError('store_unavailable', `the log of ${log.record.id} kept growing`, { retryAfterSeconds: 1 });
+}
+
+/**
  * Says what is wanted of a sweep; repeating a verb is a no-op. The log has it when this returns.
  * @throws AppError invalid_state, store_unavailable (it may have been said)
  */
 export async function sayToSweep(log: SweepLog, verb: SweepVerb): Promise<void> {
-  for (let tries = 0; tries < TRIES; tries++) {
-    if (holds(await log.catchUp(), verb) || (await log.append({ type: 'said', verb }))) return;
-  }
-  throw new AppError('store_unavailable', `the log of ${log.record.id} kept growing`, { retryAfterSeconds: 1 });
+  await writeAll(log, (state, written) => (written > 0 || holds(state, verb) ? null : { type: 'said', verb }));
 }
 
 /** Whether a verb has been said already. @throws AppError invalid_state where it does not apply */

@@ -1,7 +1,8 @@
 // What a sweep does about what it sees: decide(state, event) → decisions, and nothing else, so that a controller that was killed, or
 // another one, comes to the same. The state after the event and its decisions is in state.ts. Pure.
+import type { Shortage } from '../contract/external.js';
 import type { SweepSpec } from '../contract/sweep.js';
-import type { Decision, SweepEvent } from './events.js';
+import type { Decision, Step, SweepEvent } from './events.js';
 import { bracketFor } from './ladder.js';
 import type { JobTemplate } from './paths.js';
 import { exchange } from './population.js';
@@ -11,7 +12,7 @@ import { judgeAtBand } from './stoppers/hyperband.js';
 import { judgeByMedian } from './stoppers/median.js';
 import { nextExchange } from './stoppers/pbt.js';
 import { bestOf, compareValues, isNumber } from './stoppers/ranking.js';
-import { DRAWS_MAX, suggest } from './suggest.js';
+import { DRAWS_MAX, suggest, trialsOf } from './suggest.js';
 import type { Search } from './warm-start.js';
 
 export interface Rules extends Search {
@@ -19,8 +20,8 @@ export interface Rules extends Search {
   template: JobTemplate | null;
 }
 
-/** Where `budget.max_concurrent` says nothing. A population goes on as one. */
-const concurrentOf = ({ budget, pbt }: SweepSpec): number => budget.max_concurrent ?? pbt?.population ?? 4;
+/** Where `budget.max_concurrent` says nothing: of jobs. */
+const CONCURRENT = 4;
 
 /** What follows from an event, in this order. */
 export function decide(rules: Rules, state: SweepState, event: SweepEvent): Decision[] {
@@ -32,7 +33,9 @@ export function decide(rules: Rules, state: SweepState, event: SweepEvent): Deci
     now = afterDecision(now, decision, state.entries, '');
   };
   if (state.end) return [];
-  if (event.type === 'reached' && now !== state) judge(rules.spec, now, now.trials[event.trial]!, take);
+  if ((event.type === 'reached' || event.type === 'told') && now !== state) see(rules.spec, now, event, take);
+  /** Of those who ask: to whom trials are given. */
+  const asks = event.type === 'asked' ? event : null;
   for (const invalid = invalidIn(now); ; ) {
     const over = endingOf(rules.spec, now);
     if (over) {
@@ -42,9 +45,11 @@ export function decide(rules: Rules, state: SweepState, event: SweepEvent): Deci
     const exchanged = exchange(rules, now);
     exchanged.forEach(take);
     if (exchanged.length > 0) continue;
+    // Programs of one's own are given what they ask for, and nothing else.
+    if (rules.spec.execution === 'external' && (!asks || given(decisions, now, asks.client) >= asks.count)) break;
     const next = nextOf(rules, now, invalidIn(now) - invalid);
     if (!next) break;
-    take(next);
+    take(asks && next.type !== 'fail' ? { ...next, client: asks.client } : next);
   }
   const running = now.trials.some(({ status }) => status === 'running');
   const end = running ? null : exhaustedEnd(rules, now);
@@ -54,6 +59,13 @@ export function decide(rules: Rules, state: SweepState, event: SweepEvent): Deci
 
 /** Combinations that made no valid job, whether they were trials or not. */
 const invalidIn = ({ skipped, failed }: SweepState): number => skipped + failed;
+
+function see(spec: SweepSpec, now: SweepState, event: Extract<SweepEvent, { type: 'reached' | 'told' }>, take: (decision: Decision) => void): void {
+  const trial = now.trials[event.trial]!;
+  if (event.type === 'told' && event.end !== null) {
+    if (!isOver(trial)) take({ type: 'prune', trial: trial.number, why: event.end === 'pruned' ? { told: 'pruned' } : { value: null } });
+  } else if (trial.status === 'paused') judge(spec, now, trial, take);
+}
 
 /** A trial has come to a step where it is looked at: it ends, goes on at once, or waits to be promoted. */
 function judge(spec: SweepSpec, now: SweepState, trial: TrialState, take: (decision: Decision) => void): void {
@@ -82,11 +94,17 @@ function judge(spec: SweepSpec, now: SweepState, trial: TrialState, take: (decis
       return verdict === 'continue' ? goesOn(why) : ends(why);
     }
     case 'median': {
-      const completed = now.trials.filter(({ number, status }) => number !== trial.number && status === 'succeeded').map(({ values }) => values);
-      const { verdict, why } = judgeByMedian(trial.values, completed, { startupTrials: rule.n_startup_trials, warmup: rule.min_iter }, goalOf(spec));
+      const completed = now.trials.filter(({ number, status }) => number !== trial.number && status === 'succeeded').map(({ values }) => upTo(values, trial.upTo!));
+      const { verdict, why } = judgeByMedian(upTo(trial.values, trial.upTo!), completed, { startupTrials: rule.n_startup_trials, warmup: rule.min_iter }, goalOf(spec));
       return verdict === 'continue' ? goesOn(why) : ends(why);
     }
   }
+}
+
+/** Values until a rung. What a program tells first after it is its value there: it need not say anything at that very step. */
+function upTo(values: readonly Step[], rung: number): readonly Step[] {
+  const there = values.findIndex(({ step }) => step >= rung);
+  return there < 0 ? values : [...values.slice(0, there), { step: rung, value: values[there]!.value }];
 }
 
 type End = Pick<Extract<Decision, { type: 'end' }>, 'status' | 'why'>;
@@ -113,16 +131,37 @@ function finish(now: SweepState, { status, why }: End, take: (decision: Decision
   take({ type: 'end', status, why });
 }
 
+/** The external trials that somebody was given and that run; of nobody by name there are none. */
+export const trialsWith = ({ trials }: Pick<SweepState, 'trials'>, client: string | null): TrialState[] => (client === null ? [] : trials.filter((trial) => trial.status === 'running' && trial.client === client));
+
+/** How many trials whoever asks has: by name those from before too. */
+const given = (decisions: readonly Decision[], now: SweepState, client: string | null): number => (client === null ? decisions.length : trialsWith(now, client).length);
+
+/** Why nobody who asks is given more trials; null: somebody would be. */
+export function shortOf(rules: Rules, now: SweepState): Shortage | null {
+  const { spec } = rules;
+  if (now.end) return 'over';
+  if (now.verb === 'stop' || now.verb === 'cancel') return 'stopping';
+  if (now.verb !== 'resume') return 'paused';
+  const running = now.trials.filter(({ status }) => status === 'running').length;
+  if (now.trials.length < trialsOf(rules) || promotionOf(spec, now, nextPromotion)) return running < concurrencyOf(spec) ? null : 'concurrency';
+  if (running === 0) return promotionOf(spec, now, lastPromotion) ? null : 'exhausted';
+  return spec.early_terminate.type === 'asha' && spec.early_terminate.variant === 'promotion' ? 'rungs' : 'exhausted';
+}
+
+/** Programs of one's own are as many as there are: only who says so limits them. A population goes on as one. */
+const concurrencyOf = ({ budget, execution, pbt }: SweepSpec): number => budget.max_concurrent ?? (execution === 'external' ? Infinity : (pbt?.population ?? CONCURRENT));
+
 /**
  * The next trial that goes on or begins, while there is room for it.
  * @param invalid combinations that made no valid job, so far at this event: after very many, others begin at the next one
  */
-function nextOf(rules: Rules, now: SweepState, invalid: number): Decision | null {
+function nextOf(rules: Rules, now: SweepState, invalid: number): Extract<Decision, { type: 'start' | 'go_on' | 'fail' }> | null {
   const { spec } = rules;
   if (now.verb !== 'resume') return null;
   const running = now.trials.filter(({ status }) => status === 'running').length;
-  if (running >= concurrentOf(spec)) return null;
-  const promoted = promotionOf(spec, now, (rungs, eta) => nextPromotion(rungs, eta));
+  if (running >= concurrencyOf(spec)) return null;
+  const promoted = promotionOf(spec, now, nextPromotion);
   if (promoted) return promoted;
   const number = now.trials.length;
   const suggested = running > 0 && invalid > DRAWS_MAX ? null : suggest(rules, now);
@@ -132,10 +171,10 @@ function nextOf(rules: Rules, now: SweepState, invalid: number): Decision | null
     return { type: 'start', trial: number, params: suggested.params, bracket, upTo: spec.pbt ? nextExchange(0, spec.pbt.interval) : (now.rungs[bracket]![0]?.resource ?? null), draws: suggested.draws, why: suggested.why };
   }
   // Nothing else can happen: the best that waits becomes a whole trial, if there is none.
-  return running === 0 ? promotionOf(spec, now, (rungs, eta) => lastPromotion(rungs, eta)) : null;
+  return running === 0 ? promotionOf(spec, now, lastPromotion) : null;
 }
 
-function promotionOf(spec: SweepSpec, now: SweepState, of: typeof nextPromotion): Decision | null {
+function promotionOf(spec: SweepSpec, now: SweepState, of: typeof nextPromotion): Extract<Decision, { type: 'go_on' }> | null {
   const rule = spec.early_terminate;
   if (rule.type !== 'asha' || rule.variant !== 'promotion') return null;
   for (const rungs of now.rungs) {
@@ -145,11 +184,12 @@ function promotionOf(spec: SweepSpec, now: SweepState, of: typeof nextPromotion)
   return null;
 }
 
-/** What the sweep ends with if no trial can begin or go on any more. Asked when none runs and nothing was next. */
+/** What the sweep ends with if no trial can begin or go on any more. Asked when none runs, and of jobs when nothing was next. */
 function exhaustedEnd(rules: Rules, now: SweepState): End | null {
   const trials = now.trials.length;
   if (now.verb === 'stop') return { status: 'stopped', why: { trials } };
   if (now.verb !== 'resume') return null;
+  if (rules.spec.execution === 'external') return shortOf(rules, now) === 'exhausted' ? { status: 'succeeded', why: { trials } } : null;
   const { params, why } = suggest(rules, now);
   if (params !== null) return null;
   // One that was given up, and of which no trial ever ran, has found nothing.

@@ -52,6 +52,7 @@ interface Seen {
 export async function driveSweep(deps: DriveDeps, log: SweepLog, known: Known): Promise<boolean> {
   await log.catchUp();
   if (log.state().entries === 0) await log.append({ type: 'created' });
+  if (log.rules.spec.execution === 'external') return watchExternal(deps, log);
   const seen = await look(deps, log, known);
   for (const event of [...(await budgetEvents(deps, log, known)), ...seen.flatMap((each) => eventsOf(log, each))]) {
     // Somebody else wrote first: what was seen may be of yesterday.
@@ -85,6 +86,14 @@ async function neededByForks(deps: DriveDeps, log: SweepLog, jobs: ReadonlyMap<n
     return isThere ? [] : [trial.fork!.trial];
   });
   return new Set(parents.flat());
+}
+
+/** Programs tell how such trials go; what nobody tells is the time. */
+async function watchExternal(deps: DriveDeps, log: SweepLog): Promise<boolean> {
+  for (const event of await budgetEvents(deps, log, new Map())) if (!(await log.append(event))) return false;
+  if (log.state().end === null) return false;
+  await deps.store.delete(openSweepKey(log.record.id));
+  return true;
 }
 
 async function look(deps: DriveDeps, log: SweepLog, known: Known): Promise<Seen[]> {

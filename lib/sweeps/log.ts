@@ -7,6 +7,7 @@ import { AppError, type Problem } from '../errors.js';
 import { fromJson, toJson } from '../jobs/record.js';
 import type { Store } from '../store/index.js';
 import { decide, type Rules } from './decide.js';
+import type { Decider } from './decider.js';
 import type { LogEntry, SweepEvent } from './events.js';
 import { logKey, logPrefix, newestSweepKey, openSweepKey, stateKey, statesPrefix, sweepKey } from './names.js';
 import { applied, emptySweep, type SweepState } from './state.js';
@@ -90,10 +91,14 @@ export function rulesOf({ spec, warm_start }: Pick<SweepRecord, 'spec' | 'warm_s
 }
 
 /** Reads the newest state that was written down, and the entries after it. @throws AppError store_unavailable, checkpoint_corrupt */
-export async function openLog({ store, clock }: { store: LogStore; clock: Pick<Clock, 'now'> }, record: SweepRecord): Promise<SweepLog> {
+export async function openLog({ store, clock, decider = null }: { store: LogStore; clock: Pick<Clock, 'now'>; decider?: Decider | null }, record: SweepRecord): Promise<SweepLog> {
   const { warnings, ...rules } = rulesOf(record);
+  const apart = decider?.follow(record) ?? null;
   let state = await newestState(store, record);
-  const take = (entry: LogEntry): void => void (state = after(record, state, entry));
+  const take = (entry: LogEntry): void => {
+    state = after(record, state, entry);
+    apart?.took(entry);
+  };
 
   async function catchUp(): Promise<SweepState> {
     for (;;) {
@@ -112,7 +117,9 @@ export async function openLog({ store, clock }: { store: LogStore; clock: Pick<C
     state: () => state,
     catchUp,
     append: async (event) => {
-      const entry: LogEntry = { n: state.entries, at: clock.now().toISOString(), event, decisions: decide(rules, state, event) };
+      const n = state.entries;
+      const decisions = apart ? await apart.decide(rules, state, event) : decide(rules, state, event);
+      const entry: LogEntry = { n, at: clock.now().toISOString(), event, decisions };
       const outcome = await store.putIfAbsent(logKey(record.id, entry.n), toJson(entry));
       if (!outcome.created) {
         await catchUp();

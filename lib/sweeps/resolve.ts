@@ -68,12 +68,13 @@ function spellOut(filled: Filled): { spec: SweepSpec; problems: Problem[] } {
   const execution = filled.execution ?? (job === null ? 'external' : 'jobs');
   if (execution === 'external' && job !== null) problems.push({ param: 'job', message: 'must not be there for external execution: your own program trains' });
   if (execution === 'jobs' && job === null) problems.push({ param: 'job', message: 'is required: the job spec that trials are made of (or "execution": "external", for a program of your own)' });
+  if (execution === 'external' && budget.compute_seconds !== null) problems.push({ param: 'budget.compute_seconds', message: `is not possible for external execution, where nobody measures what your own program takes (wall_clock is), got ${budget.compute_seconds}` });
   const learner = ['tpe', 'bayes', 'pbt'].includes(method) ? `method ${method}` : stopping.type !== 'none' ? `early_terminate ${stopping.type}` : null;
   if (metric === null && learner !== null) problems.push({ param: 'metric', message: `is required by ${learner}: {name, goal}` });
   if (method === 'pbt' && pbt === null) problems.push({ param: 'pbt', message: 'is required by method pbt: {interval, …}' });
   if (method !== 'pbt' && pbt !== null) problems.push({ param: 'pbt', message: `is of method pbt only, got method ${method}` });
   if (method === 'pbt' && stopping.type !== 'none') problems.push({ param: 'early_terminate', message: `is not possible with method pbt, which replaces the worst trials itself, got ${stopping.type}` });
-  if (pbt !== null) problems.push(...problemsOfPopulation(pbt, filled, execution));
+  if (method === 'pbt' && pbt !== null) problems.push(...problemsOfPopulation(pbt, filled, execution));
   problems.push(...problemsOfStopping(stopping, execution));
   const { import_trials, from } = filled.warm_start;
   if (import_trials && from === null) problems.push({ param: 'warm_start.import_trials', message: 'needs a sweep in warm_start.from' });

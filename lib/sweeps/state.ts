@@ -2,10 +2,10 @@
 import type { SweepSpec } from '../contract/sweep.js';
 import type { SweepStatus, TrialStatus } from '../contract/sweep-views.js';
 import type { Params } from './dimension.js';
-import type { Decision, Fork, LogEntry, SweepVerb, Why } from './events.js';
+import type { Decision, Fork, LogEntry, Step, SweepEvent, SweepVerb, Why } from './events.js';
 import { ladderOf } from './ladder.js';
 import { emptyRungs, enterRung, leaveRung, leaveRungs, type Rung } from './stoppers/rungs.js';
-import { bestOf, compareValues, type Goal, type Value } from './stoppers/ranking.js';
+import { bestOf, compareValues, type Goal, isNumber, type Value } from './stoppers/ranking.js';
 
 export interface TrialState {
   number: number;
@@ -22,7 +22,10 @@ export interface TrialState {
   upTo: number | null;
   /** The last one, or of its end. */
   value: Value;
-  values: { step: number; value: Value }[];
+  /** At its rungs; of an external trial all that were told, in the order of their steps. */
+  values: readonly Step[];
+  /** Of an external trial: who was given it last; null: somebody without a name. */
+  client?: string | null;
   why: { event: number; decision: Decision['type']; why: Why }[];
 }
 
@@ -71,14 +74,7 @@ export function afterEvent(spec: SweepSpec, state: SweepState, event: LogEntry['
       const { trial: number, outcome, value } = event;
       const trial = state.trials[number];
       if (!trial || isOver(trial)) return state;
-      // One that ended on the way to a rung never got there; at the last rung its end counts as its value there.
-      const left = leaveRungs(state.rungs[trial.bracket]!, number);
-      const last = left.length - 1;
-      const isWhole = outcome === 'succeeded' && last >= 0 && (trial.upTo === null || trial.upTo === left[last]!.resource);
-      const whole = isWhole ? leaveRung(enterRung(left, last, { trial: number, value }, goalOf(spec)), last, number) : left;
-      const values = isWhole && trial.upTo !== null ? [...trial.values, { step: trial.upTo, value }] : trial.values;
-      const ended = withTrial(state, number, { status: outcome, ended_at: at, values, ...(outcome === 'succeeded' ? { value } : {}) });
-      return { ...withRungs(ended, trial.bracket, whole), failed: state.failed + (outcome === 'failed' ? 1 : 0) };
+      return afterEnd(spec, state, number, outcome, value, at);
     }
     case 'said':
       // Who was told to end does not begin again.
@@ -86,7 +82,67 @@ export function afterEvent(spec: SweepSpec, state: SweepState, event: LogEntry['
       return { ...state, verb: event.verb };
     case 'spent':
       return { ...state, spent: state.spent ?? event.budget };
+    case 'asked':
+      return state;
+    case 'told':
+      return afterTold(spec, state, event, at);
   }
+}
+
+/**
+ * What a program says of a trial. What it says again, or of one that is over, changes nothing, and neither do values of one that waits at
+ * a rung: that one has been counted there.
+ */
+function afterTold(spec: SweepSpec, state: SweepState, { trial: number, values, end, value }: Extract<SweepEvent, { type: 'told' }>, at: string): SweepState {
+  const trial = state.trials[number];
+  if (!trial || isOver(trial) || (trial.status === 'paused' && end === null)) return state;
+  const fresh = freshOf(trial, values);
+  const last = fresh.at(-1);
+  if (end === null && last === undefined) return state;
+  const told = withTrial(state, number, { values: [...trial.values, ...fresh], ...(last && { value: last.value }) });
+  const rungs = told.rungs[trial.bracket]!;
+  if (end === null) {
+    if (trial.upTo === null || last!.step < trial.upTo) return told;
+    // One that says little in between gets to the last of the rungs that it has come past.
+    const rung = rungs.findLastIndex(({ resource }) => resource <= last!.step);
+    return withRungs(withTrial(told, number, { status: 'paused', upTo: rungs[rung]!.resource }), trial.bracket, enterRung(rungs, rung, { trial: number, value: last!.value }, goalOf(spec)));
+  }
+  // Whoever has come to an end is not asked to wait: its values count at the rungs on the way.
+  const from = trial.upTo;
+  const passed = told.trials[number]!.values;
+  const on = rungs.reduce((now, { resource }, rung) => {
+    const there = from !== null && resource >= from ? passed.find(({ step }) => step >= resource) : undefined;
+    return there ? enterRung(now, rung, { trial: number, value: there.value }, goalOf(spec)) : now;
+  }, [...rungs]);
+  const entered = withRungs(told, trial.bracket, on);
+  switch (end) {
+    case 'succeeded':
+      // Without a value it is pruned: that is for decide to say.
+      return spec.metric !== null && !isNumber(value) ? entered : afterEnd(spec, entered, number, 'succeeded', value, at);
+    case 'failed':
+      return afterEnd(spec, entered, number, 'failed', null, at);
+    case 'pruned':
+      return entered;
+  }
+}
+
+/** Those of steps that nothing was told of yet: what was said first stands. */
+export function freshOf({ values }: Pick<TrialState, 'values'>, told: readonly Step[]): Step[] {
+  const known = values.at(-1)?.step ?? -1;
+  return told.filter(({ step }) => step > known);
+}
+
+function afterEnd(spec: SweepSpec, state: SweepState, number: number, outcome: 'succeeded' | 'failed' | 'cancelled', value: Value, at: string): SweepState {
+  const trial = state.trials[number]!;
+  // One that ended on the way to a rung never got there; at the last rung its end counts as its value there.
+  const left = leaveRungs(state.rungs[trial.bracket]!, number);
+  const last = left.length - 1;
+  const isWhole = outcome === 'succeeded' && last >= 0 && (trial.upTo === null || trial.upTo === left[last]!.resource);
+  const whole = isWhole ? leaveRung(enterRung(left, last, { trial: number, value }, goalOf(spec)), last, number) : left;
+  const isNew = isWhole && trial.upTo !== null && (trial.values.at(-1)?.step ?? -1) < trial.upTo;
+  const values = isNew ? [...trial.values, { step: trial.upTo!, value }] : trial.values;
+  const ended = withTrial(state, number, { status: outcome, ended_at: at, values, ...(outcome === 'succeeded' ? { value } : {}) });
+  return { ...withRungs(ended, trial.bracket, whole), failed: state.failed + (outcome === 'failed' ? 1 : 0) };
 }
 
 export function afterDecision(state: SweepState, decision: Decision, event: number, at: string): SweepState {
@@ -95,7 +151,7 @@ export function afterDecision(state: SweepState, decision: Decision, event: numb
   switch (decision.type) {
     case 'start': {
       const { trial, params, bracket, upTo, fork = null } = decision;
-      return { ...state, skipped: state.skipped + decision.draws, trials: [...state.trials, { number: trial, params, started_at: at, ended_at: null, status: 'running', bracket, fork, upTo, value: null, values: [], why: [because] }] };
+      return { ...state, skipped: state.skipped + decision.draws, trials: [...state.trials, { number: trial, params, started_at: at, ended_at: null, status: 'running', bracket, fork, upTo, value: null, values: [], why: [because], ...givenTo(decision) }] };
     }
     case 'fail': {
       const { trial, params, bracket } = decision;
@@ -105,7 +161,7 @@ export function afterDecision(state: SweepState, decision: Decision, event: numb
       const trial = state.trials[decision.trial]!;
       const rung = state.rungs[trial.bracket]!.findIndex(({ resource }) => resource === trial.upTo);
       const left = rung < 0 ? state : withRungs(state, trial.bracket, leaveRung(state.rungs[trial.bracket]!, rung, trial.number));
-      return withTrial(left, trial.number, { status: 'running', upTo: decision.upTo, why: [...trial.why, because] });
+      return withTrial(left, trial.number, { status: 'running', upTo: decision.upTo, why: [...trial.why, because], ...givenTo(decision) });
     }
     case 'prune':
     case 'complete':
@@ -118,6 +174,7 @@ export function afterDecision(state: SweepState, decision: Decision, event: numb
   }
 }
 
+const givenTo = ({ client }: { client?: string | null }): Pick<TrialState, 'client'> => (client === undefined ? {} : { client });
 const withTrial = (state: SweepState, number: number, part: Partial<TrialState>): SweepState => ({ ...state, trials: state.trials.with(number, { ...state.trials[number]!, ...part }) });
 const withRungs = (state: SweepState, bracket: number, rungs: readonly Rung[]): SweepState => ({ ...state, rungs: state.rungs.with(bracket, rungs) });
 

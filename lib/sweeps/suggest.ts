@@ -31,7 +31,7 @@ export const DRAWS_MAX = 1_000;
 export const INVALID_TRIALS_MAX = 100;
 
 /** How many trials are drawn: of a grid, of a first population, or as many as run_cap says. */
-function trialsOf({ spec, space, warm }: Pick<Search, 'spec' | 'space' | 'warm'>): number {
+export function trialsOf({ spec, space, warm }: Pick<Search, 'spec' | 'space' | 'warm'>): number {
   const cap = Math.min(spec.run_cap ?? Infinity, spec.pbt?.population ?? Infinity);
   return spec.method === 'grid' ? Math.min(cap, firstTrials({ spec, warm }) + gridSize(space)) : cap;
 }

@@ -42,10 +42,11 @@ function warmStartView({ warm_start: warm }: SeenSweep['record']): Sweep['warm_s
 
 /** @param submitted whether its job is there. States that were written down before trials had an end have none. */
 export function trialView(sweep: string, state: Pick<SweepState, 'verb' | 'end'>, trial: TrialState, submitted: boolean): Trial {
-  const { number, params, bracket, fork, value, values, started_at, ended_at, why } = trial;
+  const { number, params, bracket, fork, value, values, client, upTo, started_at, ended_at, why } = trial;
   return {
-    id: trialId(sweep, number), object: 'trial', number, params: { ...params }, status: trialStatus(state, trial), bracket, fork: fork && { trial_id: trialId(sweep, fork.trial), step: fork.step }, value, values: values.map((each) => ({ ...each })),
-    job_id: submitted ? trialJob(sweep, trial) : null, started_at, ended_at: ended_at ?? null, why: why.map(({ event, decision, why: because }) => ({ event, decision, ...because })),
+    id: trialId(sweep, number), object: 'trial', number, params: { ...params }, status: trialStatus(state, trial), bracket, fork: fork && { trial_id: trialId(sweep, fork.trial), step: fork.step },
+    step: values.at(-1)?.step ?? null, up_to: upTo, value, values: values.map((each) => ({ ...each })),
+    job_id: submitted ? trialJob(sweep, trial) : null, client: client ?? null, started_at, ended_at: ended_at ?? null, why: why.map(({ event, decision, why: because }) => ({ event, decision, ...because })),
   };
 }
 

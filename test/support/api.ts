@@ -15,6 +15,7 @@ import { silentLog } from '../../lib/log.js';
 import { connectQueue, type JobQueue } from '../../lib/queue/index.js';
 import { makeFileStore } from '../../lib/store/file.js';
 import type { Store } from '../../lib/store/index.js';
+import type { Decider } from '../../lib/sweeps/decider.js';
 import { buildServer } from '../../api/server.js';
 import type { Limits, ServerTiming } from '../../api/deps.js';
 import { INPUTS, ownJob, type TestOwner } from './owner.js';
@@ -54,6 +55,7 @@ export interface TestApiOptions {
   timing?: Partial<ServerTiming>;
   buckets?: DataBuckets;
   limits?: Partial<Limits>;
+  decider?: Decider;
 }
 
 export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
@@ -75,6 +77,7 @@ export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
     places: { roots: [dataRoot], buckets: options.buckets ?? null },
     limits: { openJobs: 100_000, requestsPerMinute: null, ...options.limits },
     version: 'test',
+    decider: options.decider ?? null,
     security: { tokens: options.tokens ?? [], corsOrigins: options.corsOrigins ?? [], host: options.host ?? '127.0.0.1' },
     timing: { streamPollMs: 50, ...options.timing },
   });

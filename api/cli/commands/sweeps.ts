@@ -1,4 +1,5 @@
-// Sweeps: `sweep start`, `trials`, `best`, `ls`, and telling one what to do. What came of one is in sweep-results.ts.
+// Sweeps: `sweep start`, `trials`, `best`, `ls`, and telling one what to do. What came of one is in sweep-results.ts, asking for trials in
+// sweep-trials.ts.
 import type { Command } from 'commander';
 import { pause } from '../../../lib/clock.js';
 import type { Sweep } from '../../../lib/contract/sweep-views.js';
@@ -8,6 +9,7 @@ import { fileName, readText } from '../document-file.js';
 import { parseSweepFile } from '../sweep-file.js';
 import { bestText, sweepLine, sweepTable, trialTable } from '../sweep-text.js';
 import { addSweepResults, canvasOf, shownSweep } from './sweep-results.js';
+import { addTrials } from './sweep-trials.js';
 
 interface StartOptions {
   json?: boolean;
@@ -35,6 +37,7 @@ export const addSweeps: AddCommands = (program, context) => {
   addStart(sweep, context);
   addSweepResults(sweep, context);
   addReading(sweep, context);
+  addTrials(sweep, context);
   for (const [verb, description, ...examples] of VERBS) {
     withExamples(command(sweep, `${verb} <id>`, description), examples).action(async (id: string, { json }: { json?: boolean }) => {
       const said = await context.client().sweeps.verb(id, verb);

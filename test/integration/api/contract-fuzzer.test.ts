@@ -93,6 +93,8 @@ async function populate(api: TestApi): Promise<Population> {
     await api.app.inject({ method: 'POST', url: `/v1/sweeps/${id}/${verb}` });
     sweeps.push(id);
   }
+  const external = { method: 'random', metric: { name: 'loss' }, parameters: { lr: { min: 0.1, max: 0.2 } } };
+  sweeps.push((await api.app.inject({ method: 'POST', url: '/v1/sweeps', payload: external })).json<{ id: string }>().id);
   return { jobs, kept, checkpoints, preempted, sweeps, worker, schedules, doomed };
 }
 

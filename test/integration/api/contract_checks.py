@@ -9,6 +9,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 OF_SPECS = {"invalid_spec", "not_supported", "invalid_location", "invalid_data", "data_missing"}
 
 WITH_SPECS = {"POST /v1/jobs", "POST /v1/sweeps", "POST /v1/schedules", "PUT /v1/schedules/{id}", "POST /v1/schedules/preview"}
+BEYOND = {"POST /v1/schedules/{id}/backfill", "POST /v1/sweeps/{id}/trials/tell"}
 
 
 @schemathesis.check
@@ -25,5 +26,5 @@ def is_beyond_schemas(response, case):
         return response.status_code == 416 or (case.query or {}).get("weights") == "ema"
     code = json.loads(response.content)["error"]["code"]
     label = case.operation.label
-    # Which cursors a page has given; which times have passed, and how many a rule has in a stretch.
-    return code == "invalid_cursor" or (code in OF_SPECS and label in WITH_SPECS) or (code == "invalid_request" and label == "POST /v1/schedules/{id}/backfill")
+    # Which cursors a page has given; which times have passed, and how many a rule has in a stretch; what is told of a trial together.
+    return code == "invalid_cursor" or (code in OF_SPECS and label in WITH_SPECS) or (code == "invalid_request" and label in BEYOND)

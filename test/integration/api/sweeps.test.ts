@@ -83,8 +83,6 @@ describe('POST /v1/sweeps', () => {
     expect(await problemsOf(api, { method: 'simulated_annealing', run_cap: 0 })).toEqual([expect.stringMatching(/^method: must be one of grid, random/), expect.stringMatching(/^run_cap: must be/)]);
     expect(await problemsOf(api, { parameters: { 'optimizer.lrr': { values: [1] } } })).toEqual([expect.stringMatching(/^parameters\."optimizer\.lrr": names nothing in the job/)]);
     expect(await problemsOf(api, { program: 'train.py' })).toEqual([expect.stringMatching(/^program: is not possible: trials are jobs/)]);
-    const { job: _, early_terminate: __, ...external } = SWEEP;
-    expect((await post(api, external)).json().error).toMatchObject({ code: 'not_supported', details: [{ param: 'execution', message: expect.stringMatching(/is not possible yet$/) }] });
     expect(await problemsOf(api, { early_terminate: { type: 'asha', min_iter: 5_000 } })).toEqual([expect.stringMatching(/^early_terminate\.min_iter: must be at most \d+, the updates of the whole training, got 5000$/)]);
     expect(await problemsOf(api, { early_terminate: { type: 'asha', min_iter: 3, eta: 2.5 } })).toEqual(['early_terminate.eta: must be an integer for asha, got 2.5']);
     expect((await problemsOf(api, { early_terminate: { type: 'asha', min_iter: 3, eta: 3, brackets: 9 } }))[0]).toMatch(/^early_terminate\.brackets: must be at most the number of rungs/);

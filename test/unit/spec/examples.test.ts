@@ -14,6 +14,6 @@ it.each(names)('%s is a job', (name) => {
   expect(resolveSpec(JSON.parse(readFileSync(join(folder, name), 'utf8')))).toMatchObject({ spec: { spec_version: 1 } });
 });
 
-it('digits-sweep.yaml is a sweep, without warnings', () => {
-  expect(resolveSweep(parseSweepFile(readFileSync(join(folder, 'digits-sweep.yaml'), 'utf8'), 'digits-sweep.yaml'))).toMatchObject({ spec: { spec_version: 1 }, warnings: [] });
+it.each(['digits-sweep.yaml', 'own-program.yaml'])('%s is a sweep, without warnings', (name) => {
+  expect(resolveSweep(parseSweepFile(readFileSync(join(folder, name), 'utf8'), name))).toMatchObject({ spec: { spec_version: 1 }, warnings: [] });
 });

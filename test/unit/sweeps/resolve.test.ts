@@ -37,7 +37,7 @@ describe('a resolved sweep', () => {
     })],
     ['of hyperband', sweep({ metric: { name: 'loss' }, early_terminate: { type: 'hyperband', max_iter: 27, s: 2 } })],
     ['of the median rule', sweep({ metric: { name: 'loss' }, early_terminate: { type: 'median', min_iter: 10 } })],
-    ['of pbt', sweep({ method: 'pbt', metric: { name: 'accuracy', goal: 'maximize' }, pbt: { interval: 100 } })],
+    ['of pbt', sweep({ method: 'pbt', metric: { name: 'accuracy', goal: 'maximize' }, pbt: { interval: 100, population: 4 } })],
   ])('%s resolves to itself, to the last byte', (_, input) => {
     const { spec } = resolvedOf(input);
     expect(JSON.stringify(resolvedOf(spec).spec)).toBe(JSON.stringify(spec));

@@ -18,7 +18,7 @@ describe('the marker of a sweep', () => {
 });
 
 describe('a table of trials', () => {
-  const trial = (params: Record<string, unknown>): Trial => ({ id: 'swp_x.0', object: 'trial', number: 0, params, status: 'succeeded', bracket: 0, fork: null, value: 0.25, values: [], job_id: null, started_at: '2026-01-31T12:00:00.000Z', ended_at: '2026-01-31T12:05:00.000Z', why: [] });
+  const trial = (params: Record<string, unknown>): Trial => ({ id: 'swp_x.0', object: 'trial', number: 0, params, status: 'succeeded', bracket: 0, fork: null, step: null, up_to: null, value: 0.25, values: [], job_id: null, client: null, started_at: '2026-01-31T12:00:00.000Z', ended_at: '2026-01-31T12:05:00.000Z', why: [] });
 
   it('has a column for each parameter, whatever its values are', () => {
     expect(trialsCsv(['a', 'b,"c"'], [trial({ 'b,"c"': 'x\ny' }), trial({ a: [1, 2], 'b,"c"': false }), trial({ a: null })])).toBe(
@@ -29,7 +29,7 @@ describe('a table of trials', () => {
 
 describe('a verb', () => {
   /** A log in which so many others come first, each of whom has said something. */
-  function logWith(others: readonly SweepVerb[]): { log: Pick<SweepLog, 'catchUp' | 'append' | 'record'>; said: SweepVerb[] } {
+  function logWith(others: readonly SweepVerb[]): { log: Pick<SweepLog, 'catchUp' | 'state' | 'append' | 'record'>; said: SweepVerb[] } {
     const said: SweepVerb[] = ['resume'];
     const state = () => ({ end: null, verb: said.at(-1)! }) as Awaited<ReturnType<SweepLog['catchUp']>>;
     const waiting = [...others];
@@ -38,6 +38,7 @@ describe('a verb', () => {
       log: {
         record: { id: 'swp_x', created_at: '', spec: null as never, schedule: null },
         catchUp: () => Promise.resolve(state()),
+        state,
         append: (event: SweepEvent) => {
           const other = waiting.shift();
           said.push(other ?? (event as { verb: SweepVerb }).verb);

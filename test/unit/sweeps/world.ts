@@ -31,7 +31,8 @@ export interface World {
 export function rulesOf(input: unknown, isValid: (params: Params) => boolean = () => true, warm: WarmStart | null = null): Rules {
   const resolved = resolveSweep(input);
   if ('problems' in resolved) throw new Error(JSON.stringify(resolved.problems));
-  return { spec: resolved.spec, space: resolved.space, template: resolved.template, warm, refusalOf: (params) => (isValid(params) ? null : 'it is not valid') };
+  // Of jobs that nobody makes: they begin when they may.
+  return { spec: { ...resolved.spec, execution: 'jobs' }, space: resolved.space, template: resolved.template, warm, refusalOf: (params) => (isValid(params) ? null : 'it is not valid') };
 }
 
 const EVENTS_MAX = 5_000;

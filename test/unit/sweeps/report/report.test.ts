@@ -114,10 +114,10 @@ describe('rungs', () => {
   });
 
   it('know who waits, who was lost, and who goes on', () => {
-    const trial = (status: Trial['status'], steps: number[], onwards: number): Trial => ({ id: 'x', object: 'trial', number: 0, params: {}, status, bracket: 0, fork: null, value: 0.5, values: steps.map((step) => ({ step, value: step === 3 ? null : 0.5 })), job_id: null, started_at: NOW.toISOString(), ended_at: null, why: Array.from({ length: onwards }, () => ({ event: 1, decision: 'go_on' })) });
+    const trial = (status: Trial['status'], steps: number[], onwards: number): Trial => ({ id: 'x', object: 'trial', number: 0, params: {}, status, bracket: 0, fork: null, step: null, up_to: null, client: null, value: 0.5, values: steps.map((step) => ({ step, value: step === 3 ? null : 0.5 })), job_id: null, started_at: NOW.toISOString(), ended_at: null, why: Array.from({ length: onwards }, () => ({ event: 1, decision: 'go_on' })) });
     const rule = rulesOf({ execution: 'external', ...ASHA }).spec.early_terminate;
     const [first, second] = rungFigures([trial('paused', [1], 0), trial('running', [1], 1), trial('cancelled', [1, 3], 1), trial('pruned', [1, 3], 1)], rule, 'maximize');
-    expect(first).toEqual({ bracket: 0, fork: null, step: 1, trials: 4, wentOn: 3, waiting: 1, pruned: 0, finished: 0, lost: 0, best: 0.5 });
+    expect(first).toEqual({ bracket: 0, step: 1, trials: 4, wentOn: 3, waiting: 1, pruned: 0, finished: 0, lost: 0, best: 0.5 });
     expect(second).toMatchObject({ trials: 2, wentOn: 0, pruned: 1, lost: 1, best: null });
     // what is no number has no point
     expect(curvesOf([trial('pruned', [1, 3], 1)], rule)[0]!.points).toEqual([[1, 0.5]]);
@@ -126,7 +126,7 @@ describe('rungs', () => {
 
 describe('the timeline', () => {
   const at = (seconds: number) => new Date(Date.parse('2026-01-01T00:00:00.000Z') + 1_000 * seconds).toISOString();
-  const trial = (number: number, status: Trial['status'], started: number, ended: number | null): Trial => ({ id: 'x', object: 'trial', number, params: {}, status, bracket: 0, fork: null, value: null, values: [], job_id: null, started_at: at(started), ended_at: ended === null ? null : at(ended), why: [] });
+  const trial = (number: number, status: Trial['status'], started: number, ended: number | null): Trial => ({ id: 'x', object: 'trial', number, params: {}, status, bracket: 0, fork: null, step: null, up_to: null, client: null, value: null, values: [], job_id: null, started_at: at(started), ended_at: ended === null ? null : at(ended), why: [] });
 
   it('goes from beginnings to ends, and until now for those that are not over', () => {
     expect(timelineOf([trial(0, 'succeeded', 10, 25), trial(1, 'running', 12, null), trial(2, 'failed', 13, null)], new Date(at(70)))).toEqual([

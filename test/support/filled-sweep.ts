@@ -1,0 +1,25 @@
+// A sweep with many trials that are over, written into its log as if they had been asked for and told about one by one.
+import { systemClock } from '../../lib/clock.js';
+import { inParallel } from '../../lib/jobs/recent.js';
+import { toJson } from '../../lib/jobs/record.js';
+import type { Store } from '../../lib/store/index.js';
+import { decide } from '../../lib/sweeps/decide.js';
+import type { LogEntry } from '../../lib/sweeps/events.js';
+import { openLog, requireSweep } from '../../lib/sweeps/log.js';
+import { logKey } from '../../lib/sweeps/names.js';
+
+const WRITE_WIDTH = 32;
+
+/** Eight parameters, and no end. */
+export const ENDLESS_TPE = { method: 'tpe', metric: { name: 'loss' }, parameters: Object.fromEntries(Array.from({ length: 8 }, (_, n) => [`p${n}`, { distribution: 'uniform', min: 0, max: 1 }])) };
+
+/** @param id of an external sweep of which nobody has asked for a trial yet */
+export async function fillSweep(store: Store, id: string, trials: number): Promise<void> {
+  const { rules, state } = await openLog({ store, clock: systemClock }, await requireSweep(store, id));
+  const first = state().entries;
+  const asked = { type: 'asked', client: null, count: trials } as const;
+  const decisions = decide({ ...rules, spec: { ...rules.spec, method: 'random' } }, state(), asked);
+  const write = (n: number, entry: Pick<LogEntry, 'event' | 'decisions'>) => store.putIfAbsent(logKey(id, n), toJson({ n, at: '2026-01-31T12:00:00.000Z', ...entry } satisfies LogEntry));
+  await inParallel(Array.from({ length: trials }, (_, trial) => trial), WRITE_WIDTH, (trial) => write(first + 1 + trial, { event: { type: 'told', trial, values: [], end: 'succeeded', value: Math.abs(trial - 77) }, decisions: [] }));
+  await write(first, { event: asked, decisions });
+}
