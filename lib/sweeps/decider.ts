@@ -1,13 +1,17 @@
 // Decides away from the event loop where that takes long: in a thread, one a process, which follows the logs that it is asked about, so
 // that a question carries only what is new. It starts with the first such question; what is quick is decided here.
 import { Worker } from 'node:worker_threads';
-import type { SweepRecord } from './log.js';
+import type { SweepSpec } from '../contract/sweep.js';
 import { decide, type Rules } from './decide.js';
 import type { Decision, LogEntry, SweepEvent } from './events.js';
 import type { SweepState } from './state.js';
+import type { WarmStart } from './warm-start.js';
 
 /** What rules follow from. */
-type Ruled = Pick<SweepRecord, 'spec' | 'warm_start'>;
+interface Ruled {
+  spec: SweepSpec;
+  warm_start?: WarmStart | null;
+}
 
 /** Of one log. */
 export interface LogDecider {

@@ -72,7 +72,7 @@ describe('asking and telling', () => {
     const sweep = (await api.app.inject(`/v1/sweeps/${id}`)).json();
     expect(sweep).toMatchObject({ status: 'succeeded', best: { trial_id: `${id}.0`, value: 0.25 }, counts: { succeeded: 1, pruned: 1 }, budget: { spent: { compute_seconds: 0 } }, rungs: [{ resource: 1, trials: 2 }] });
     const csv = (await api.app.inject(`/v1/sweeps/${id}/export?format=csv`)).body.split('\r\n');
-    expect(csv[0]).toBe('number,id,status,value,lr,act,job_id,started_at');
+    expect(csv[0]).toBe('number,id,status,value,lr,act,job_id,started_at,ended_at');
     expect(csv[1]).toMatch(new RegExp(`^0,${id}\\.0,succeeded,0\\.25,0\\.\\d+,(relu|tanh),,20`));
     expect((await api.app.inject(`/v1/sweeps/${id}/export`)).json()).toMatchObject({ trials: [{ client: 'gpu-1' }, { client: 'gpu-1' }] });
     expect((await api.app.inject('/v1/sweeps?status=succeeded')).json().data).toMatchObject([{ id, counts: { succeeded: 1 } }]);
