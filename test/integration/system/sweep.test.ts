@@ -1,6 +1,6 @@
 // A sweep by the command line, with a real API, controller and worker: from its file to its best trial, whose job has the value; and
 // suspended, which frees the worker, and resumed.
-import { copyFile, writeFile } from 'node:fs/promises';
+import { copyFile, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parseSweepFile } from '../../../api/cli/sweep-file.js';
@@ -72,6 +72,12 @@ test('goes from its file to its best trial, whose job has the value', { timeout:
   expect(await pawl('jobs', '--sweep', id)).toMatch(new RegExp(best.job_id!));
   expect(await pawl('sweep', 'ls')).toMatch(new RegExp(`${id}.*succeeded`));
   expect((await client.sweeps.export(id)).trials).toEqual(trials);
+  for (const trial of trials) expect([trial.number, Date.parse(trial.ended_at!) > Date.parse(trial.started_at), trial.ended_at! <= sweep.finished_at!]).toEqual([trial.number, true, true]);
+  const page = join(system.folder, 'report.html');
+  expect(await pawl('sweep', 'report', id, '--output', page)).toMatch(/report\.html · 1\.\d MiB/);
+  const plots = JSON.parse(/id="plots">(.*?)<\/script>/s.exec(await readFile(page, 'utf8'))![1]!) as { id: string; option: { series: { data: unknown[] }[] } }[];
+  const { series } = plots.find((plot) => plot.id === 'timeline')!.option;
+  expect([plots.map((plot) => plot.id), series.reduce((sum, { data }) => sum + data.length, 0)]).toEqual([expect.arrayContaining(['history', 'parallel', 'rungs', 'curves', 'timeline', 'slice-0', 'slice-1']), 4]);
   expect((await client.sweeps.importance(id)).parameters.map(({ name }) => name).sort()).toEqual(['lr', 'training.accum_iters']);
 });
 

@@ -58,6 +58,12 @@ describe('the plots of a sweep', () => {
     expect(textsIn(plots['curves']!.svg)).toEqual(expect.arrayContaining(['1', '3', '9', '27', 'val_loss']));
   });
 
+  it('name choices, however long their names are', () => {
+    const long = ['a_very_long_name_of_a_choice_1', 'a_very_long_name_of_a_choice_2'];
+    const texts = textsIn(drawn(factsAfter({ ...MIXED, parameters: { ...MIXED.parameters, type: { values: long }, momentum: { min: 0.1, max: 0.9 } } }))['slice-2']!.svg);
+    expect(texts.filter((text) => /^a_very_lo.*\.\.\.$/.test(text))).toHaveLength(2);
+  });
+
   it('tell brackets apart', () => {
     const plots = drawn(factsAfter({ ...ASHA, early_terminate: { ...ASHA.early_terminate, brackets: 2 } }));
     expect(textsIn(plots['rungs']!.svg)).toEqual(expect.arrayContaining(['bracket 0: 1', 'bracket 1: 3']));
