@@ -65,6 +65,11 @@ interface Opened {
 const LAST: ReadonlySet<Shortage> = new Set(['exhausted', 'stopping', 'over']);
 const hasJobs = ({ rules }: SweepLog): boolean => rules.spec.execution === 'jobs';
 
+/** A text that is no id never becomes part of a key. @throws AppError not_found */
+function assertId(id: string): void {
+  if (!isSweepId(id)) throw new AppError('not_found', `no sweep ${JSON.stringify(id.slice(0, 64))}`, { param: 'id' });
+}
+
 const OPENED_MAX = 128;
 const READ_WIDTH = 16;
 
@@ -87,9 +92,14 @@ export function makeSweepAccess(deps: SweepAccessDeps): SweepAccess {
   }
 
   async function required(id: string): Promise<Opened> {
-    // A text that is no id never becomes part of a key.
-    if (!isSweepId(id)) throw new AppError('not_found', `no sweep ${JSON.stringify(id.slice(0, 64))}`, { param: 'id' });
+    assertId(id);
     return (await known(id)) ?? open(await requireSweep(store, id));
+  }
+
+  /** For those who read its log themselves, before they write. */
+  async function opened(id: string): Promise<Opened> {
+    assertId(id);
+    return recent.get(id) ?? open(await requireSweep(store, id));
   }
 
   async function seen({ log: { record, rules, warnings, state } }: Opened): Promise<SeenSweep> {
@@ -177,17 +187,17 @@ export function makeSweepAccess(deps: SweepAccessDeps): SweepAccess {
       return sweepReport({ space, whole, importance: importanceView(rules.spec, space, state()) }, clock.now());
     },
     say: async (id, verb) => {
-      const sweep = await required(id);
+      const sweep = await opened(id);
       await inTurn(sweep, () => sayToSweep(sweep.log, verb));
       return view(sweep);
     },
     ask: async (id, wanted) => {
-      const sweep = await required(id);
+      const sweep = await opened(id);
       const { trials, shortage } = await inTurn(sweep, () => askForTrials(sweep.log, wanted));
       return { object: 'ask', trials: await trialViews(sweep, trials), reason: shortage, ask_again: shortage === null || !LAST.has(shortage), status: (await seen(sweep)).status };
     },
     tell: async (id, trial, told) => {
-      const sweep = await required(id);
+      const sweep = await opened(id);
       const as = await inTurn(sweep, () => tellOfTrial(sweep.log, trial, told));
       const view = trialView(id, sweep.log.state(), as, false);
       return { ...view, goes_on: view.status === 'running' && !isOthers(as, told) };

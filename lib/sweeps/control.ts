@@ -14,7 +14,8 @@ const TRIES = 100;
  * @throws AppError store_unavailable (some may have been written), and what `next` throws
  */
 export async function writeAll(log: Pick<SweepLog, 'catchUp' | 'state' | 'append' | 'record'>, next: (state: SweepState, written: number) => SweepEvent | null): Promise<void> {
-  await log.catchUp();
+  // Nothing comes after its end.
+  if (log.state().end === null) await log.catchUp();
   let written = 0;
   for (let tries = 0; tries < TRIES; ) {
     const event = next(log.state(), written);
