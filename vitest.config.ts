@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
+import { LongestFirst } from './test/support/longest-first.js';
 import { testsToLeaveOut } from './test/support/tensorflow.js';
 
 /** Tests that start processes run what was compiled. */
@@ -13,6 +14,7 @@ const WORKERS = 2;
 export default defineConfig({
   test: {
     maxWorkers: WORKERS,
+    sequence: { sequencer: LongestFirst },
     projects: [
       { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 20_000, pool: 'threads' } },
       { test: { name: 'protocol', include: ['test/protocol/**/*.test.ts'], pool: 'threads', testTimeout: 900_000 } },
