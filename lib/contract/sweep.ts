@@ -75,7 +75,7 @@ export const Metric = Type.Object(
     goal: Type.Optional(oneOf(['minimize', 'maximize'], { default: 'minimize', description: 'which way it gets better' })),
     target: nullDefault<number>({ type: 'number' }, 'a value as good as this one ends the sweep'),
     impute: Type.Optional(oneOf(['latest', 'best', 'worst'], { default: 'worst', description: 'tpe: what a trial counts as that failed, was cancelled, or ended without a value: its latest or its best value, or worse than all others (`worst`, and where it has none)' })),
-    impute_while_running: Type.Optional(Type.Unsafe<'latest' | 'best' | 'worst' | 'false' | false>({ anyOf: [{ type: 'string', enum: ['latest', 'best', 'worst', 'false'] }, { type: 'boolean', enum: [false] }], allows: 'one of latest, best, worst, or false', description: 'tpe: what a trial counts as that runs or waits at a rung: its latest or its best value, as soon as it has one, or worse than all others; `false`: as none, it only keeps others away (`constant_liar`)', default: false })),
+    impute_while_running: Type.Optional(Type.Unsafe<'latest' | 'best' | 'worst' | 'false' | false>({ anyOf: [{ type: 'string', enum: ['latest', 'best', 'worst', 'false'] }, { type: 'boolean', enum: [false] }], allows: 'one of latest, best, worst, or false', description: 'tpe: what a trial counts as that runs or waits at a rung: its latest or its best value, as soon as it has one, or worse than all others; `false`: as none, it only keeps others away (`constant_liar`), but where trials are stopped early all count by their values at the highest step that enough have come to, until enough have ended', default: false })),
   },
   { ...closed, description: 'what the sweep is about' },
 );

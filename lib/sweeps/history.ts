@@ -1,7 +1,10 @@
 // What samplers are told of the trials so far: those of the sweep and those that were taken over, with a value for those that have none
 // of their own, as `metric.impute` and `impute_while_running` say. Names and meanings are those of Weights & Biases
 // (https://docs.wandb.ai/models/sweeps/sweep-config-keys), but for what has nothing to go by: there it counts as 0, which may be the
-// best value of all; here as worse than every other one. Pure.
+// best value of all; here as worse than every other one.
+//
+// Where trials are stopped early most never end, and the few that do say little. A model then goes by the highest step that enough trials
+// have come to, and by their values there, as BOHB does (https://arxiv.org/abs/1807.01774, algorithm 2): until enough have ended. Pure.
 import type { MetricSpec, SweepSpec } from '../contract/sweep.js';
 import { isFinished, type PastTrial } from './samplers/past-trials.js';
 import { goalOf, type TrialState } from './state.js';
@@ -15,14 +18,38 @@ export interface History {
   imported: number;
   /** Trials among them whose value is not what they ended with. */
   imputed: number;
+  /** The step whose values they have; null: of their ends. */
+  step: number | null;
 }
 
-export function historyOf(spec: Pick<SweepSpec, 'metric'>, trials: readonly TrialState[], warm: Pick<WarmStart, 'trials'> | null): History {
-  const own = trials.map((trial) => imputed(spec, trial));
+/** What a model needs beside one trial a parameter. */
+const MORE_THAN_PARAMETERS = 2;
+
+/** @param parameters how many there are */
+export function historyOf(spec: Pick<SweepSpec, 'metric' | 'early_terminate'>, parameters: number, trials: readonly TrialState[], warm: Pick<WarmStart, 'trials'> | null): History {
   const imported = warm?.trials ?? [];
+  const step = stepOf(spec, parameters + MORE_THAN_PARAMETERS, [...imported, ...trials]);
+  if (step !== null) return { trials: trials.map((trial) => atStep(trial, step, signOf(spec))), imported: 0, imputed: 0, step };
+  const own = trials.map((trial) => imputed(spec, trial));
   // Older than every own one, in their order.
   const before = imported.map((trial, index) => ({ ...pastOf(trial, signOf(spec)), number: index - imported.length }));
-  return { trials: [...before, ...own.map(({ past }) => past)], imported: imported.length, imputed: own.filter(({ isImputed }) => isImputed).length };
+  return { trials: [...before, ...own.map(({ past }) => past)], imported: imported.length, imputed: own.filter(({ isImputed }) => isImputed).length, step: null };
+}
+
+/** Null where trials are not stopped early, where so many have ended, or where it is said what the others count as. */
+function stepOf({ metric, early_terminate: rule }: Pick<SweepSpec, 'metric' | 'early_terminate'>, enough: number, trials: readonly ImportedTrial[]): number | null {
+  if (rule.type === 'none' || (metric?.impute_while_running ?? false) !== false) return null;
+  if (trials.filter(({ status, value }) => status === 'succeeded' && isNumber(value)).length >= enough) return null;
+  const counts = new Map<number, number>();
+  for (const { values } of trials) for (const { step, value } of values) if (isNumber(value)) counts.set(step, (counts.get(step) ?? 0) + 1);
+  return [...counts].reduce<number | null>((highest, [step, count]) => (count >= enough && (highest === null || step > highest) ? step : highest), null);
+}
+
+/** Who has no value there only keeps others away, but for those that failed: they are worse than every other. */
+function atStep({ number, params, status, values }: TrialState, step: number, sign: 1 | -1): PastTrial {
+  const value = values.findLast((each) => each.step === step)?.value ?? null;
+  if (isNumber(value)) return { number, params, state: 'complete', value: sign * value, steps: [] };
+  return status === 'failed' ? { number, params, state: 'complete', value: Infinity, steps: [] } : { number, params, state: 'running', value: null, steps: [] };
 }
 
 const signOf = (spec: Pick<SweepSpec, 'metric'>): 1 | -1 => (goalOf(spec) === 'maximize' ? -1 : 1);

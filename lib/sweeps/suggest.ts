@@ -74,11 +74,11 @@ function draw({ spec, space, warm }: Search, { trials }: SweepState, number: num
     case 'bayes': {
       // The same draw would come again: what it may not have is drawn at random.
       if (draws > 0) break;
-      const history = historyOf(spec, trials, warm);
+      const history = historyOf(spec, space.dimensions.size, trials, warm);
       const { params, why } = suggestTpe([...space.dimensions], history.trials, {
         seed: sampler.seed, number, nStartupTrials: sampler.n_startup_trials, nEiCandidates: sampler.n_ei_candidates, constantLiar: sampler.constant_liar, group: sampler.group, preset: sampler.preset,
       });
-      const counted = Object.fromEntries(Object.entries({ imported: history.imported, imputed: history.imputed }).filter(([, count]) => count > 0));
+      const counted = Object.fromEntries(Object.entries({ imported: history.imported, imputed: history.imputed, at_step: history.step ?? 0 }).filter(([, count]) => count > 0));
       return { params: paramsOf(space, (name) => params[name]!), why: { sampler: 'tpe', ...why, ...counted } };
     }
     case 'random':

@@ -28,12 +28,18 @@ export function mfHartmann6(x: readonly number[], s: number, { bias, noise }: { 
   return Math.abs(z) * noise * (1 - s) - terms.reduce((sum, term) => sum + term, 0);
 }
 
+/** The value of any point at a resource from 1 to `max`, with the noise of its trial. */
+export function hartmannAt(seed: number, max: number, preset: { bias: number; noise: number }): (trial: number, x: readonly number[], resource: number) => number {
+  const noise = keyOf(seed, 'noise');
+  return (trial, x, resource) => mfHartmann6(x, Math.log(resource) / Math.log(max), preset, normalAt(deriveKey(noise, trial), resource));
+}
+
 /** Trials at random points: the value of each at a resource from 1 to `max`, the same whoever asks and in whatever order. */
 export function randomHartmannTrials(seed: number, max: number, preset: { bias: number; noise: number }): (trial: number, resource: number) => number {
-  const [points, noise] = [keyOf(seed, 'points'), keyOf(seed, 'noise')];
+  const points = keyOf(seed, 'points');
+  const valueAt = hartmannAt(seed, max, preset);
   return (trial, resource) => {
     const key = deriveKey(points, trial);
-    const x = Array.from({ length: 6 }, (_, i) => uniformAt(key, i));
-    return mfHartmann6(x, Math.log(resource) / Math.log(max), preset, normalAt(deriveKey(noise, trial), resource));
+    return valueAt(trial, Array.from({ length: 6 }, (_, i) => uniformAt(key, i)), resource);
   };
 }

@@ -10,7 +10,7 @@ const METRIC: MetricSpec = { name: 'loss', goal: 'minimize', target: null, imput
 const trial = (status: TrialState['status'], value: number | null, ...values: (number | null)[]): TrialState => ({
   number: 0, params: {}, started_at: '', bracket: 0, fork: null, ended_at: null, upTo: null, why: [], status, value, values: values.map((each, index) => ({ step: index + 1, value: each })),
 });
-const seen = (metric: Partial<MetricSpec>, ...trials: TrialState[]) => historyOf({ metric: { ...METRIC, ...metric } }, trials.map((each, number) => ({ ...each, number })), null);
+const seen = (metric: Partial<MetricSpec>, ...trials: TrialState[]) => historyOf({ metric: { ...METRIC, ...metric }, early_terminate: { type: 'none' } }, 1, trials.map((each, number) => ({ ...each, number })), null);
 const values = (metric: Partial<MetricSpec>, ...trials: TrialState[]) => seen(metric, ...trials).trials.map(({ state, value }) => `${state} ${value}`);
 
 describe('a trial that is over without a value', () => {
@@ -67,8 +67,29 @@ describe('tpe', () => {
 
   test('says how many values are not what trials ended with, and learns from those that wait', () => {
     const why = (metric: object) => runSweep({ ...spec, metric: { ...spec.metric, ...metric } }, { end: 27, value: ({ x }) => x as number }).state.trials[12]!.why[0]!.why;
-    expect(why({})).toMatchObject({ kind: 'startup' });
+    expect(why({})).toMatchObject({ kind: 'tpe', at_step: expect.any(Number) });
     expect(why({})).not.toHaveProperty('imputed');
     expect(why({ impute_while_running: 'latest' })).toMatchObject({ kind: 'tpe', imputed: expect.any(Number) as number });
+  });
+});
+
+describe('of a sweep that stops trials early', () => {
+  const early_terminate = { type: 'asha', variant: 'promotion', resource: 'updates', min_iter: 1, max_iter: 3, eta: 3, brackets: 1 } as const;
+  const numbered = (trials: TrialState[]) => trials.map((each, number) => ({ ...each, number }));
+  const of = (trials: TrialState[], metric: Partial<MetricSpec> = {}) => historyOf({ metric: { ...METRIC, ...metric }, early_terminate }, 1, numbered(trials), null);
+  const paused = [trial('paused', 5, 5), trial('paused', 4, 6, 4), trial('pruned', 9, 9), trial('paused', 3, 7, 3)];
+
+  test('goes by the highest step that enough trials have come to', () => {
+    expect(of(paused)).toMatchObject({ step: 1, trials: [{ state: 'complete', value: 5 }, { state: 'complete', value: 6 }, { state: 'complete', value: 9 }, { state: 'complete', value: 7 }] });
+    const further = of([...paused, trial('running', 2, 8, 2), trial('failed', null), trial('running', null)]);
+    expect(further.step).toBe(2);
+    expect(further.trials.map(({ state, value }) => `${state} ${value}`)).toEqual(['running null', 'complete 4', 'running null', 'complete 3', 'complete 2', 'complete Infinity', 'running null']);
+  });
+
+  test('goes by their ends where enough have ended, few have got anywhere, or it is said what they count as', () => {
+    expect(of(paused.slice(0, 2)).step).toBeNull();
+    expect(of([...paused, trial('succeeded', 1, 1, 1), trial('succeeded', 1, 1, 1)]).step).toBe(2);
+    expect(of([...paused, ...Array.from({ length: 3 }, () => trial('succeeded', 1, 1, 1, 1))]).step).toBeNull();
+    expect(of(paused, { impute_while_running: 'latest' }).step).toBeNull();
   });
 });
