@@ -6,7 +6,7 @@ import { afterEach, beforeAll, expect, test } from 'vitest';
 import { systemClock } from '../../lib/clock.js';
 import { retryJob } from '../../lib/jobs/control.js';
 import { startTestSystem, type TestSystem, waitFor } from '../support/system.js';
-import { expectSameBits, recipe, type Reference, undisturbed } from './recipe.js';
+import { expectSameBits, recipe, type Reference, undisturbed, untilEnded } from './recipe.js';
 
 interface Group {
   add(pid: number): void;
@@ -75,6 +75,8 @@ test.skipIf(group === null)('a trainer that the kernel ends for want of memory i
   expect(worker.isAlive(), 'the supervisor lives').toBe(true);
   expect(failed).toMatchObject({ reason: 'max_failures', error: { code: 'oom', message: expect.stringContaining('for want of memory') as string } });
 
+  // HEAD says so first, then the attempt's own record.
+  await untilEnded(system, job, 1);
   expect((await system.attempts(job)).map(({ end }) => end?.end_reason)).toEqual(['oom']);
 
   group!.limit(null);
