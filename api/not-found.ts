@@ -4,14 +4,18 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { AppError } from '../lib/errors.js';
 
 export function addNotFound(app: FastifyInstance): void {
-  const routes: { pattern: RegExp; method: string }[] = [];
+  const routes: { pattern: RegExp; parameters: number; method: string }[] = [];
   app.addHook('onRoute', ({ method, url }) => {
     const pattern = new RegExp(`^${url.replaceAll(/:[a-z]+/g, '[^/]+')}$`);
-    for (const each of [method].flat()) routes.push({ pattern, method: each });
+    const parameters = url.split(':').length - 1;
+    for (const each of [method].flat()) routes.push({ pattern, parameters, method: each });
   });
   const refuse = (request: FastifyRequest, reply: FastifyReply): never => {
     const path = request.url.split('?')[0] ?? '';
-    const allowed = [...new Set(routes.filter(({ pattern }) => pattern.test(path)).map(({ method }) => method))].sort();
+    const there = routes.filter(({ pattern }) => pattern.test(path));
+    // What is spelled out is itself, and not also a value of a parameter.
+    const fewest = Math.min(...there.map(({ parameters }) => parameters));
+    const allowed = [...new Set(there.filter(({ parameters }) => parameters === fewest).map(({ method }) => method))].sort();
     if (allowed.length === 0) throw new AppError('not_found', `there is nothing at ${path.slice(0, 200)}`);
     void reply.header('allow', allowed.join(', '));
     throw new AppError('method_not_allowed', `${request.method} is not possible here; possible: ${allowed.join(', ')}`);

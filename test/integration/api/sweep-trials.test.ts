@@ -57,6 +57,15 @@ describe('a sweep without a job', () => {
 });
 
 describe('asking and telling', () => {
+  it('are paths of their own, and no trials', async () => {
+    const api = await startApi();
+    const id = await start(api, {});
+    for (const verb of ['ask', 'tell']) {
+      const { statusCode, headers } = await api.app.inject({ method: 'OPTIONS', url: `/v1/sweeps/${id}/trials/${verb}` });
+      expect([statusCode, headers['allow']]).toEqual([405, 'POST']);
+    }
+  });
+
   it('go from the first trial to the end, as the schemas say, and every view shows it', async () => {
     const api = await startApi();
     const id = await start(api, { early_terminate: { ...asha, variant: 'stopping' }, run_cap: 2 });
