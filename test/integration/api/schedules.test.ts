@@ -268,8 +268,8 @@ describe('triggering', () => {
   it('takes a sweep in as if it were sent by itself: what is not possible is refused, and its last rung is the end of the training', async () => {
     const api = await startApi();
     const { job: _job, ...rest } = NIGHTLY;
-    const external = await call(api, 'POST', '', { ...rest, sweep: { method: 'random', metric: { name: 'x' }, parameters: { a: { min: 0.5, max: 1 } } } });
-    expect([external.statusCode, external.json<{ error: { details: { param: string }[] } }>().error.details.map(({ param }) => param)]).toEqual([400, ['sweep.execution']]);
+    const late = await call(api, 'POST', '', { ...rest, sweep: { ...SWEEP, metric: { name: 'loss' }, early_terminate: { type: 'asha', min_iter: 100_000 } } });
+    expect([late.statusCode, late.json<{ error: { details: { param: string }[] } }>().error.details.map(({ param }) => param)]).toEqual([400, ['sweep.early_terminate.min_iter']]);
     const { id } = (await call(api, 'POST', '', { ...rest, sweep: { ...SWEEP, metric: { name: 'loss' }, early_terminate: { type: 'asha', min_iter: 1 } } })).json<Schedule>();
     await call(api, 'POST', `/${id}/trigger`);
     await tick(api, id);
