@@ -23,6 +23,8 @@ const REQUESTS_MEAN = 5;
 /** Of that mean every operation has to have had such a share; one that takes nothing is asked in so many ways only. */
 const SHARE_MIN = 0.1;
 const BARE_REQUESTS_MIN = 2;
+/** What it is about is named in its body, where the fuzzer is told of no ids that are there. */
+const SELDOM_FINE = ['tellOfTrial'];
 
 const python = await findPython('schemathesis');
 
@@ -182,7 +184,7 @@ describe.skipIf(python === null)('a fuzzer that knows the contract', () => {
       const { all, good } = seen(method, path);
       const isBare = query === NoQuery && body === undefined && !path.includes('{');
       const least = isBare ? Math.min(BARE_REQUESTS_MIN, mean * SHARE_MIN) : mean * SHARE_MIN;
-      expect([id, all >= least ? 'enough' : `${all} of ${mean} on average`, good > 0 ? 'some were fine' : good]).toEqual([id, 'enough', 'some were fine']);
+      expect([id, all >= least ? 'enough' : `${all} of ${mean} on average`, good > 0 || SELDOM_FINE.includes(id) ? 'some were fine' : good]).toEqual([id, 'enough', 'some were fine']);
     }
   });
 });

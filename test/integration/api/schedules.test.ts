@@ -160,7 +160,7 @@ describe('what is not there', () => {
       ]);
       for (const answer of answers) expect([answer.statusCode, answer.json()]).toMatchObject([404, { error: { code: 'not_found' } }]);
     }
-    expect((await call(api, 'GET', '/preview')).statusCode).toBe(404);
+    expect((await call(api, 'GET', '/preview')).statusCode).toBe(405);
     const patch = await api.app.inject({ method: 'PATCH', url: `/v1/schedules/${UNKNOWN}` });
     expect([patch.statusCode, patch.headers['allow']]).toEqual([405, 'DELETE, GET, HEAD, PUT']);
   });

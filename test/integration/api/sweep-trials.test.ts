@@ -60,10 +60,13 @@ describe('asking and telling', () => {
   it('are paths of their own, and no trials', async () => {
     const api = await startApi();
     const id = await start(api, {});
-    for (const verb of ['ask', 'tell']) {
-      const { statusCode, headers } = await api.app.inject({ method: 'OPTIONS', url: `/v1/sweeps/${id}/trials/${verb}` });
+    for (const [method, url] of [['OPTIONS', `${id}/trials/ask`], ['GET', `${id}/trials/tell`]] as const) {
+      const { statusCode, headers } = await api.app.inject({ method, url: `/v1/sweeps/${url}` });
       expect([statusCode, headers['allow']]).toEqual([405, 'POST']);
     }
+    const put = await api.app.inject({ method: 'PUT', url: '/v1/schedules/preview', payload: {} });
+    expect([put.statusCode, put.headers['allow']]).toEqual([405, 'POST']);
+    expect((await api.app.inject({ method: 'GET', url: `/v1/sweeps/${id}/trials/0` })).statusCode).toBe(404);
   });
 
   it('go from the first trial to the end, as the schemas say, and every view shows it', async () => {
