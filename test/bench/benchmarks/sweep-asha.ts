@@ -15,7 +15,7 @@ const SEEDS_A_PAIR = 40;
 type Preset = keyof typeof MF_PRESETS;
 const RULES = { none: 'random, whole trials', stopping: 'stopping by rank', promotion: 'promotion', tpe: 'tpe, whole trials', 'tpe-promotion': 'tpe and promotion' } as const;
 type Rule = keyof typeof RULES;
-const GOALS: Partial<Record<string, number>> = { 'promotion-default-20': 0.98, 'promotion-good-20': 1.5 };
+const GOALS: Partial<Record<string, number>> = { 'promotion-default-20': 0.98, 'promotion-good-20': 1.5, 'tpe-promotion-default-20': 0.85, 'tpe-promotion-good-20': 1.3 };
 
 interface Case {
   claim: Claim;
