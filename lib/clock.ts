@@ -9,6 +9,12 @@ export interface Clock {
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
+/** What wall time may gain or lose on time that only goes forward before it counts as a jump. */
+export const JUMP_MS = 1_000;
+
+/** Wall time less time that only goes forward, in milliseconds: changes when the clock is set. */
+export const leadMs = (clock: Pick<Clock, 'now' | 'monotonicMs'>): number => clock.now().getTime() - clock.monotonicMs();
+
 export const systemClock: Clock = {
   now: () => new Date(),
   monotonicMs: () => performance.now(),

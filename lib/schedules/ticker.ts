@@ -1,7 +1,7 @@
 // Looks at each schedule when it is time to, and at no other. Kept in memory: for each schedule the tag of its HEAD and when to look
 // again. Changes by others are found by listing the tags now and then, or at once where somebody notes them. Any number of
 // processes may do this: what a look does is decided by HEAD (fires.ts). Nothing fires by a clock that is wrong.
-import type { Clock } from '../clock.js';
+import { type Clock, JUMP_MS, leadMs } from '../clock.js';
 import { isAppError } from '../errors.js';
 import { inParallel } from '../jobs/recent.js';
 import type { Store } from '../store/index.js';
@@ -46,8 +46,6 @@ const DEFAULT_TIMING: TickerTiming = { refreshMs: 10_000, spreadMs: 250 };
 const WIDTH = 64;
 /** What comes up for sooner while one sleeps waits for so long; and wall time may jump. */
 const LONGEST_SLEEP_MS = 500;
-/** What wall time may gain or lose on time that only goes forward before it counts as a jump. */
-const JUMP_MS = 1_000;
 
 export function makeTicker(options: TickerOptions): Ticker {
   const { name, store, clock, log, timing } = options;
@@ -61,8 +59,7 @@ export function makeTicker(options: TickerOptions): Ticker {
   let loops: Promise<unknown> = Promise.resolve();
 
   const nowMs = (): number => clock.now().getTime();
-  const lead = (): number => nowMs() - clock.monotonicMs();
-  let knownLead = lead();
+  let knownLead = leadMs(clock);
   const spread = (schedule: string): number => Math.floor(spreadMs * uniformAt(keyOf(0, `ticker/${name}/${schedule}`), 0));
 
   function keep(schedule: string, { head, etag }: ScheduleRecord): void {
@@ -90,7 +87,7 @@ export function makeTicker(options: TickerOptions): Ticker {
   /** After a jump of the clock nothing is due when it was thought to be. */
   function afterJump(): void {
     const before = knownLead;
-    knownLead = lead();
+    knownLead = leadMs(clock);
     if (Math.abs(knownLead - before) <= JUMP_MS) return;
     for (const schedule of tags.keys()) due.set(schedule, nowMs());
   }

@@ -1,6 +1,6 @@
 // Whether this process may go by its clock: by the time that the store gives to what it writes, which is the one that all processes
 // share. A process whose clock is wrong must do nothing on time that cannot be undone, as firing a schedule; it waits until it is right.
-import type { Clock } from '../clock.js';
+import { type Clock, JUMP_MS, leadMs } from '../clock.js';
 import type { Store } from './index.js';
 
 export interface ClockWatch {
@@ -18,8 +18,6 @@ export interface ClockWatchDeps {
 const SKEW_MOST_MS = 5_000;
 /** S3 tells whole seconds. */
 const STORE_STEP_MS = 1_000;
-/** What wall time may gain or lose on time that only goes forward before it counts as a jump. */
-const JUMP_MS = 1_000;
 const LOOK_EVERY_MS = 60_000;
 const LOOK_AGAIN_MS = 2_000;
 /** Everybody's: whoever wrote last, it was between one's own writing and one's reading. */
@@ -29,16 +27,14 @@ export function makeClockWatch({ store, clock, log }: ClockWatchDeps): ClockWatc
   let sound = true;
   let looked = { atMs: -Infinity, lead: 0 };
   let under: Promise<boolean> | null = null;
-  /** Wall time less time that only goes forward: changes when the clock is set. */
-  const lead = (): number => clock.now().getTime() - clock.monotonicMs();
 
   async function look(): Promise<boolean> {
-    const before = { ms: clock.now().getTime(), lead: lead() };
+    const before = { ms: clock.now().getTime(), lead: leadMs(clock) };
     await store.put(CLOCK_KEY, Buffer.from('{}\n'));
     const there = await store.head(CLOCK_KEY);
     const afterMs = clock.now().getTime();
     // It was set meanwhile: what was measured is of neither.
-    if (Math.abs(lead() - before.lead) > JUMP_MS || there === null) return false;
+    if (Math.abs(leadMs(clock) - before.lead) > JUMP_MS || there === null) return false;
     const storeMs = there.modifiedAt.getTime();
     // Between these two this clock is ahead of the store's.
     const [least, most] = [before.ms - storeMs - STORE_STEP_MS, afterMs - storeMs];
@@ -52,7 +48,7 @@ export function makeClockWatch({ store, clock, log }: ClockWatchDeps): ClockWatc
   return {
     isSound: () => {
       const isLate = clock.monotonicMs() - looked.atMs >= (sound ? LOOK_EVERY_MS : LOOK_AGAIN_MS);
-      if (!isLate && Math.abs(lead() - looked.lead) <= JUMP_MS) return Promise.resolve(sound);
+      if (!isLate && Math.abs(leadMs(clock) - looked.lead) <= JUMP_MS) return Promise.resolve(sound);
       under ??= look().finally(() => {
         under = null;
       });

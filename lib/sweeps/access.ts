@@ -14,7 +14,7 @@ import type { Decider } from './decider.js';
 import { currentStatus } from './drive.js';
 import { askForTrials, isOthers, tellOfTrial, type Told } from './external.js';
 import { loadSweep, openLog, requireSweep, type SweepLog, type SweepRecord } from './log.js';
-import { isSweepId, trialId, trialJob } from './names.js';
+import { isSweepId, parseTrialNumber, trialId, trialJob } from './names.js';
 import { type SweepReport, sweepReport } from './report/report.js';
 import type { Space } from './space.js';
 import { isOver, isRefused, type TrialState } from './state.js';
@@ -169,7 +169,8 @@ export function makeSweepAccess(deps: SweepAccessDeps): SweepAccess {
     },
     trial: async (id, number) => {
       const sweep = await required(id);
-      const trial = /^(0|[1-9]\d{0,8})$/.test(number) ? sweep.log.state().trials[Number(number)] : undefined;
+      const index = parseTrialNumber(number);
+      const trial = index === null ? undefined : sweep.log.state().trials[index];
       if (!trial) throw new AppError('not_found', `${id} has no trial ${JSON.stringify(number.slice(0, 64))}`, { param: 'number' });
       const [found] = await trialViews(sweep, [trial]);
       return found!;

@@ -7,6 +7,7 @@ import { writeAll } from './control.js';
 import { shortOf, trialsWith } from './decide.js';
 import type { Step, SweepEvent, ToldEnd } from './events.js';
 import type { SweepLog } from './log.js';
+import { parseTrialNumber } from './names.js';
 import { freshOf, isOver, type SweepState, type TrialState } from './state.js';
 import { isNumber, type Value } from './stoppers/ranking.js';
 
@@ -77,8 +78,8 @@ function nextEvent(log: SweepLog, state: SweepState, id: string, told: Told): Sw
 export const isOthers = (trial: Pick<TrialState, 'client'>, { client }: Pick<Told, 'client'>): boolean => client !== null && (trial.client ?? null) !== client;
 
 function trialOf({ record }: SweepLog, { trials }: SweepState, id: string): TrialState {
-  const number = id.startsWith(`${record.id}.`) ? id.slice(record.id.length + 1) : '';
-  const trial = /^(0|[1-9]\d{0,8})$/.test(number) ? trials[Number(number)] : undefined;
+  const number = id.startsWith(`${record.id}.`) ? parseTrialNumber(id.slice(record.id.length + 1)) : null;
+  const trial = number === null ? undefined : trials[number];
   if (!trial) throw new AppError('not_found', `${record.id} has no trial ${JSON.stringify(id.slice(0, 64))}`, { param: 'id' });
   return trial;
 }

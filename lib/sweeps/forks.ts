@@ -23,19 +23,21 @@ export async function forkProblems(space: Space, middle: Admission, admit: (para
   for (const { name, value, params } of edgeParams(space, CHOICES_MAX)) {
     if (found.has(name)) continue;
     const admitted = await admit(params);
-    const differs = admitted && Object.keys(kept).find((part) => canonicalJson(keptBy(admitted)[part]) !== canonicalJson(kept[part]));
+    const here = admitted && keptBy(admitted);
+    const differs = here && Object.keys(kept).find((part) => here[part] !== kept[part]);
     if (differs) found.set(name, { param: joinPath('parameters', name), message: `as ${showValue(value)} changes ${differs}, with which a fork goes on: with method pbt only what leaves it as it is, such as training.optimizer.lr` });
   }
   return [...found.values()];
 }
 
-/** By what it is called. */
-function keptBy({ spec: { data, training }, checked }: Admission): Record<string, unknown> {
+/** Written out, by what it is called. */
+function keptBy({ spec: { data, training }, checked }: Admission): Record<string, string> {
   const { batch_size, accum_iters, epochs, max_updates, tail, seed } = training;
-  return {
+  const parts = {
     'the data': data,
     'the place in the training': checked ? courseOf(training, checked.trainSamples) : { batch_size, accum_iters, epochs, max_updates, tail },
     'the random numbers': seed,
     'the state': checked && [...expectedState(checked.plan, training, true)].map(([name, { dtype, shape }]) => [name, dtype, shape]),
   };
+  return Object.fromEntries(Object.entries(parts).map(([name, part]) => [name, canonicalJson(part)]));
 }

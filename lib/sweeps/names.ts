@@ -27,6 +27,8 @@ export const sweepOfNewest = (key: string): string => `swp_${mirrored(key.slice(
 const SWEEP_ID = /^swp_[0-9a-hjkmnp-tv-z]{26}$/;
 export const isSweepId = (text: string): boolean => SWEEP_ID.test(text);
 
+/** A trial's number as text, which may be any; null where it is none. */
+export const parseTrialNumber = (text: string): number | null => (/^(0|[1-9]\d{0,8})$/.test(text) ? Number(text) : null);
 export const trialId = (sweep: string, trial: number): string => `${sweep}.${trial}`;
 
 /** A trial's job: the same whoever submits it, and in the order of jobs where its beginning puts it. */
