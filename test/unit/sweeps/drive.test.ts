@@ -2,6 +2,7 @@
 import { expect, onTestFinished, test } from 'vitest';
 import type { Head } from '../../../lib/contract/records.js';
 import { readHead } from '../../../lib/jobs/head.js';
+import { AppError } from '../../../lib/errors.js';
 import { emptyHead } from '../../../lib/jobs/lifecycle.js';
 import { headKey } from '../../../lib/jobs/names.js';
 import { toJson } from '../../../lib/jobs/record.js';
@@ -76,4 +77,38 @@ test('the job of a trial that is over before it is cancelled', async () => {
   await sayToSweep(log, 'cancel');
   await drive();
   expect([await reasonOf(0), await reasonOf(1), await reasonOf(2)]).toEqual([['succeeded', 'cancel', 'sweep_pruned'], ['pruned', 'cancel', 'sweep_pruned'], ['cancelled', 'cancel', 'sweep_pruned']]);
+});
+
+test('a parent goes on when its fork holds its state, and not before', async () => {
+  const population = { ...SWEEP, method: 'pbt', pbt: { population: 2, interval: 1 }, parameters: { lr: { distribution: 'log_uniform_values', min: 1e-4, max: 1e-1 } }, early_terminate: { type: 'none' }, budget: {}, run_cap: null };
+  const { deps, store, log } = await setUp(population);
+  const drive = (): Promise<boolean> => driveSweep(deps, log, new Map());
+  await drive();
+  const retained = [{ id: 'ckpt_00000000000000000000000000', seq: 1, manifest: 'm', manifest_sha256: '0'.repeat(64), micro_batches: 1, updates: 1, window_position: 0, committed_at: '2026-01-01T00:00:00.000Z', bytes: 1, bytes_written: 1, best: null, blobs: [] }];
+  for (const number of [0, 1]) await store.putIfAbsent(headKey(trialJob(log.record.id, log.state().trials[number]!)), toJson({ ...atRung(1, number), retained }));
+  const parent = trialJob(log.record.id, log.state().trials[0]!);
+  const wanted = async (): Promise<string> => (await readHead({ store }, parent)).head.want.verb;
+
+  const { admit } = deps;
+  let asked = 0;
+  deps.admit = () => {
+    asked++;
+    return Promise.reject(new AppError('store_unavailable', 'away'));
+  };
+  await drive();
+  await drive();
+  const fork = log.state().trials[2]!;
+  expect([asked > 0, fork.fork, log.state().trials.map(({ status }) => status)]).toEqual([true, { trial: 0, step: 1 }, ['running', 'pruned', 'running']]);
+  expect(await wanted()).toBe('pause');
+
+  let begins: unknown = null;
+  deps.admit = (job) => {
+    begins = job.model.init;
+    return admit({ ...job, model: { layers: job.model.layers } });
+  };
+  await drive();
+  expect(begins).toEqual({ job: parent, checkpoint: 'ckpt_00000000000000000000000000', include: 'state' });
+  expect(await wanted()).toBe('pause');
+  await drive();
+  expect(await wanted()).toBe('run');
 });
