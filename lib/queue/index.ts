@@ -46,7 +46,7 @@ export interface JobQueue<C = unknown> {
 export function connectQueue<C = unknown>(options: QueueOptions): JobQueue<C> {
   const settings = resolveQueueSettings(options);
   const connection = makeFastConnection(settings);
-  const subscriber = makeSubscriber(settings);
+  const subscriber = makeSubscriber(settings, connection);
   const tickets = makeTickets(connection, settings);
   const control = makeControlChannel(connection, subscriber, settings);
   return {

@@ -2,6 +2,7 @@
 // what is published while a listener is away is lost, so every listener is told to resync whenever its channel is (again) in place.
 import type { Redis } from 'ioredis';
 import { makePatientClient, type PatientClient } from './clients.js';
+import type { FastConnection } from './connection.js';
 import type { QueueSettings } from './settings.js';
 
 export interface ChannelListener {
@@ -16,12 +17,17 @@ export interface Subscriber {
   close(): Promise<void>;
 }
 
-export function makeSubscriber(settings: QueueSettings): Subscriber {
+export function makeSubscriber(settings: QueueSettings, connection: Pick<FastConnection, 'onState'>): Subscriber {
   const { log, timing } = settings;
   const channels = new Map<string, Set<ChannelListener>>();
   let client: PatientClient | null = null;
   let pinger: NodeJS.Timeout | undefined;
   let closed = false;
+
+  // Its own next try may be a second away when the other connection finds Redis back: whoever asks then waits for an answer here.
+  const stopHurrying = connection.onState(({ status }) => {
+    if (status === 'connected' && client?.redis.status === 'reconnecting') client.redis.connect().catch(() => undefined);
+  });
 
   function open(): Redis {
     if (client) return client.redis;
@@ -84,6 +90,7 @@ export function makeSubscriber(settings: QueueSettings): Subscriber {
     },
     async close() {
       closed = true;
+      stopHurrying();
       clearInterval(pinger);
       channels.clear();
       await client?.end();

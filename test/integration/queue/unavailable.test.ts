@@ -1,7 +1,9 @@
 // Redis down, hung, refusing or emptied: every call answers within its bound, nothing is lost that was promised, all comes back.
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { makeFastConnection } from '../../../lib/queue/connection.js';
+import { makeControlChannel } from '../../../lib/queue/control-channel.js';
 import { connectQueue, DEFAULT_TIMING, type JobQueue } from '../../../lib/queue/index.js';
+import { makeSubscriber } from '../../../lib/queue/pubsub.js';
 import { resolveQueueSettings } from '../../../lib/queue/settings.js';
 import { startRedis, type RedisServer, type RedisServerOptions } from '../../support/redis.js';
 import { runQueueProcess } from './queue-process.js';
@@ -160,6 +162,30 @@ describe('a call', () => {
     const begun = performance.now();
     await expect(connection.call('wait', () => new Promise(() => undefined))).rejects.toMatchObject({ code: 'queue_unavailable' });
     expect(performance.now() - begun).toBeLessThan(QUICK.callTimeoutMs! + 300);
+  });
+});
+
+describe('the connection that listens', () => {
+  it('comes back with the one that asks, however long its own next try would take', async () => {
+    const redis = await ownRedis();
+    const prefix = uniquePrefix();
+    const quick = resolveQueueSettings({ url: redis.url, prefix, timing: { ...QUICK, retryCapMs: 200 } });
+    const slow = resolveQueueSettings({ url: redis.url, prefix, timing: { ...QUICK, retryCapMs: 60_000 } });
+    const connection = makeFastConnection(quick);
+    const subscriber = makeSubscriber(slow, connection);
+    const control = makeControlChannel(connection, subscriber, quick);
+    onTestFinished(() => subscriber.close().then(connection.close));
+    let inPlace = 0;
+    subscriber.subscribe('news', { message: () => undefined, resync: () => void (inPlace += 1) });
+    await until('it listens', () => inPlace === 1);
+    await redis.kill();
+    // Its tries are 100, 300, 700, 1,500, 3,100 and 6,300 ms after the outage began.
+    const down = performance.now();
+    await until('its tries are seconds apart', () => performance.now() - down > 3_300);
+    await redis.restart();
+    await until('the other one is connected', () => connection.state().status === 'connected');
+    expect(await control.requestPreempt(jobId(), null, { graceSeconds: 1 })).toBe(false);
+    await until('it listens again', () => inPlace === 2, 500);
   });
 });
 
