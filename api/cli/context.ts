@@ -89,3 +89,9 @@ export function limitOf(text: string): number {
 export function usageError(param: string, message: string): AppError {
   return new AppError('invalid_request', `${param}: ${message}`, { param });
 }
+
+/** @throws AppError invalid_request */
+export function wholeOf(option: string, text: string): number {
+  if (!/^\d{1,15}$/.test(text)) throw usageError(option, `takes a whole number, got ${JSON.stringify(text)}`);
+  return Number(text);
+}

@@ -2,7 +2,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { QueueView, WorkerView } from '../../lib/contract/calls.js';
 import { AppError } from '../../lib/errors.js';
-import { type ListedWorker, workersFor } from '../../lib/queue/index.js';
+import { drainOrder, type ListedWorker, workersFor } from '../../lib/queue/index.js';
 import type { RouteDeps } from '../deps.js';
 import { listOf } from '../lists.js';
 
@@ -12,16 +12,16 @@ const DUE_SOON_MS = 60_000;
 export function makeWorkerRoutes({ queue }: RouteDeps) {
   return {
     list: async () => {
-      const workers = (await queue.workers.list()).map(workerView);
+      const workers = workerViews(await queue.workers.list());
       return listOf(workers, false, workers.at(-1)?.id ?? null);
     },
 
     drain: async (request: FastifyRequest<{ Params: { id: string } }>, reply: FastifyReply) => {
       const { id } = request.params;
-      const worker = (await queue.workers.list()).find((each) => each.id === id);
+      const worker = workerViews(await queue.workers.list()).find((each) => each.id === id);
       if (!worker || !(await queue.control.drainWorker(id))) throw new AppError('not_found', `no live worker ${JSON.stringify(id.slice(0, 64))}`, { param: 'id' });
       void reply.code(202);
-      return { ...workerView(worker), draining: true };
+      return { ...worker, draining: true };
     },
 
     queue: async (): Promise<QueueView> => {
@@ -31,7 +31,9 @@ export function makeWorkerRoutes({ queue }: RouteDeps) {
   };
 }
 
-function workerView({ silentMs, ...worker }: ListedWorker): WorkerView {
-  const { id, engine, device, slots, jobs, draining, started_at, host, pid, version } = worker;
-  return { id, object: 'worker', engine, device, slots, jobs, draining, started_at, silent_seconds: silentMs / 1_000, host, pid, version };
+function workerViews(workers: readonly ListedWorker[]): WorkerView[] {
+  const order = drainOrder(workers);
+  return workers.map(({ id, engine, device, slots, jobs, draining, uncommitted_seconds, started_at, silentMs, host, pid, version }) => (
+    { id, object: 'worker', engine, device, slots, jobs, draining, uncommitted_seconds, drain_rank: order.indexOf(id) + 1, started_at, silent_seconds: silentMs / 1_000, host, pid, version }
+  ));
 }

@@ -11,6 +11,8 @@ export const Worker = Type.Object(
     slots: countOf('jobs that it can run at a time'),
     jobs: Type.Array(Type.String(), { description: 'ids of the jobs that it runs' }),
     draining: Type.Boolean(),
+    uncommitted_seconds: Type.Number({ minimum: 0, description: 'of training that no checkpoint has yet, all its jobs together: what is lost if it vanishes now' }),
+    drain_rank: Type.Integer({ minimum: 1, description: 'which to drain first where there are too many: those that drain already, idle ones, those whose jobs have least uncommitted, and last those with a job that came within the last two minutes' }),
     started_at: Timestamp,
     silent_seconds: Type.Number({ minimum: 0, description: 'since its last sign of life' }),
     host: Type.String(),

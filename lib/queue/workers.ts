@@ -13,6 +13,10 @@ export interface WorkerInfo {
   /** Jobs it runs now. */
   jobs: string[];
   draining: boolean;
+  /** Of training that no commit has yet, all its jobs together: what is lost if it vanishes. */
+  uncommitted_seconds: number;
+  /** How long its latest attempt has been there; null: it has none. */
+  youngest_seconds: number | null;
   /** ISO time, the worker's clock. */
   started_at: string;
   host: string;
@@ -43,6 +47,18 @@ export const hasFreeSlot = (workers: readonly ListedWorker[], but: string): bool
 export function workersFor(jobs: number, workers: readonly ListedWorker[]): number {
   const slots = workers.reduce((sum, worker) => sum + worker.slots, 0);
   return Math.ceil(jobs / (slots === 0 ? 1 : slots / workers.length));
+}
+
+/** A job that has just been loaded and warmed up: to hand it over now would waste that. */
+const SETTLED_SECONDS = 120;
+
+/**
+ * Which worker to let go first, if there are too many: those that go already, then those that have nothing to do, then those whose jobs
+ * have been there for a while and lose least should the commit fail; those with a job that has just come last.
+ */
+export function drainOrder(workers: readonly ListedWorker[]): string[] {
+  const place = ({ draining, jobs, youngest_seconds: youngest }: ListedWorker): number => (draining ? 0 : jobs.length === 0 ? 1 : (youngest ?? 0) >= SETTLED_SECONDS ? 2 : 3);
+  return [...workers].sort((a, b) => place(a) - place(b) || a.uncommitted_seconds - b.uncommitted_seconds || (a.id < b.id ? -1 : 1)).map(({ id }) => id);
 }
 
 /** Lua: Redis' milliseconds. */

@@ -49,6 +49,7 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
       figures.timings.save_ms += Math.round(tookMs);
       deps.feed.tally({ commits: 1, commit_bytes: bytes, commit_seconds: (snapshot.writeMs + tookMs) / 1_000 });
       deps.pace.saved(inputs.programKey, snapshot.writeMs + tookMs);
+      controls.onSafe(snapshot.writeMs + tookMs);
     },
   });
   deps.feed.rewind(stamp, { update: start?.updates ?? 0, epoch: start?.epoch ?? 0 });
@@ -185,6 +186,7 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
 
     function begin(): void {
       running = true;
+      controls.onSafe(0);
       if (claim.number > 1) deps.feed.tally(recoveryOf(figures.timings));
       trainer.send({ type: 'run', attempt: claim.attempt });
       if (noticed) trainer.send({ type: 'snapshot', attempt: claim.attempt });

@@ -58,6 +58,8 @@ export interface AttemptControls {
   onHint(listener: () => void): () => void;
   /** The worker says of itself what its trainers run on. */
   onFacts(engine: string, device: string): void;
+  /** All that was trained until so long ago is committed, or was when training began. */
+  onSafe(agoMs: number): void;
 }
 
 export type AttemptOutcome =

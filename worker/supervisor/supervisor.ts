@@ -64,6 +64,9 @@ interface Active {
   notice: Notice;
   nudged: Set<() => void>;
   hinted: Set<() => void>;
+  beganMs: number;
+  /** Until when all that it trained is committed; null: it does not train yet. */
+  safeMs: number | null;
 }
 
 const BEAT_EVERY_MS = 2_000;
@@ -105,7 +108,7 @@ export async function makeSupervisor(options: SupervisorOptions): Promise<Superv
   async function handle(ticket: TakenTicket, signal: AbortSignal): Promise<TicketOutcome> {
     // Two tickets of one job can meet here after a retry; the second finds a live owner at the latest in HEAD.
     if (active.has(ticket.job)) return { postponeMs: 1_000 };
-    const mine: Active = { notice: makeNotice(), nudged: new Set(), hinted: new Set() };
+    const mine: Active = { notice: makeNotice(), nudged: new Set(), hinted: new Set(), beganMs: clock.monotonicMs(), safeMs: null };
     active.set(ticket.job, mine);
     let gpu: string | null = null;
     const trainerSetup = (spec: JobSpec, numericsClass: string | null): TrainerSetup => chooseTrainerSetup(spec, numericsClass, { cores, engine: options.engine, gpu });
@@ -128,6 +131,7 @@ export async function makeSupervisor(options: SupervisorOptions): Promise<Superv
             return () => mine.hinted.delete(listener);
           },
           onFacts: (engine, device) => (facts = { engine, device }),
+          onSafe: (agoMs) => (mine.safeMs = clock.monotonicMs() - agoMs),
         },
       );
       yielding.ended(ticket.job, outcome, mine.notice.facts() !== null);
@@ -150,8 +154,12 @@ export async function makeSupervisor(options: SupervisorOptions): Promise<Superv
   }
 
   function beat(): void {
+    const nowMs = clock.monotonicMs();
+    const attempts = [...active.values()];
+    const uncommittedMs = attempts.reduce((sum, { safeMs }) => sum + nowMs - (safeMs ?? nowMs), 0);
+    const youngestMs = Math.min(...attempts.map(({ beganMs }) => nowMs - beganMs));
     queue.workers
-      .beat({ id, engine: facts?.engine ?? null, device: facts?.device ?? null, slots, jobs: [...active.keys()], draining, started_at: startedAt, host: hostname(), pid: process.pid, version: options.version })
+      .beat({ id, engine: facts?.engine ?? null, device: facts?.device ?? null, slots, jobs: [...active.keys()], draining, uncommitted_seconds: uncommittedMs / 1_000, youngest_seconds: attempts.length === 0 ? null : youngestMs / 1_000, started_at: startedAt, host: hostname(), pid: process.pid, version: options.version })
       .catch(() => undefined);
     const now = clock.now();
     utimes(spoolRoot, now, now).catch(() => undefined);

@@ -1,7 +1,7 @@
 // Trials that a program of one's own runs: `sweep ask` and `sweep tell`, for scripts without an HTTP client.
 import type { Command } from 'commander';
 import { TELL_STATES, type TellInput } from '../../../lib/contract/external.js';
-import { type CliContext, command, usageError, withExamples } from '../context.js';
+import { type CliContext, command, usageError, wholeOf, withExamples } from '../context.js';
 import { plural } from '../render.js';
 import { givenTable } from '../sweep-text.js';
 
@@ -58,11 +58,6 @@ function tellOf({ value, step, state, client }: Omit<TellOptions, 'json'>): Omit
 function valueOf(text: string): number | null {
   if (/^[-+]?(nan|inf|infinity)$/i.test(text)) return null;
   if (text.trim() === '' || !Number.isFinite(Number(text))) throw usageError('--value', `takes a number or nan, got ${JSON.stringify(text)}`);
-  return Number(text);
-}
-
-function wholeOf(option: string, text: string): number {
-  if (!/^\d{1,15}$/.test(text)) throw usageError(option, `takes a whole number, got ${JSON.stringify(text)}`);
   return Number(text);
 }
 

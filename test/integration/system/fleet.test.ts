@@ -104,6 +104,37 @@ test('desired_workers counts what runs, waits or is due, by the slots of those t
   expect(await client.queue()).toMatchObject({ depth: 1, active: 2, desired_workers: 2 });
 });
 
+test('which worker to drain first: the idle one, then the one with less uncommitted, by what they say of themselves', async () => {
+  system = await startTestSystem();
+  await system.startController();
+  const { url } = await system.startApi();
+  const client = makeClient({ url });
+  /** Trains without a checkpoint: all of it is uncommitted. */
+  const unsaved = { ...endless, checkpoint: { every_seconds: 3_600 } };
+  const [saves, risks] = [await system.submit(endless), await system.submit(unsaved)];
+  await system.startWorker();
+  await system.startWorker();
+  await runs(saves);
+  await system.until(risks, 'trains', ({ owner, inputs }) => owner !== null && inputs !== null);
+  await system.startWorker();
+  const by = async () => new Map((await client.workers()).data.map((worker) => [worker.jobs[0] ?? 'none', worker]));
+  const seen = await waitFor('what is uncommitted tells them apart', async () => {
+    const now = await by();
+    return now.size === 3 && now.get(risks)!.uncommitted_seconds > 6 ? now : null;
+  }, 30_000);
+  expect(seen.get('none')).toMatchObject({ drain_rank: 1, uncommitted_seconds: 0 });
+  expect(seen.get(saves)!.drain_rank).toBe(2);
+  // A checkpoint a second: the one under way, and a beat.
+  expect(seen.get(saves)!.uncommitted_seconds).toBeLessThan(5);
+  expect(seen.get(risks)!.drain_rank).toBe(3);
+  expect(await system.pawl(url, ['drain'])).toMatchObject({ code: 2, err: expect.stringContaining('workers: name some, or say --count N') as string });
+  const { out } = await system.pawl(url, ['drain', '--count', '2']);
+  expect(out.trim().split('\n').map((line) => line.split(' ')[0])).toEqual([seen.get('none')!.id, seen.get(saves)!.id]);
+  await waitFor('they have gone', async () => (await by()).size === 1);
+  expect((await by()).get(risks)).toMatchObject({ drain_rank: 1 });
+  expect((await system.attempts(saves))[0]!.end).toMatchObject({ end_reason: 'server_shutdown', wasted_micro_batches: 0 });
+});
+
 describe('a job whose trainer crashed', () => {
   test('goes on with another worker that is free', async () => {
     system = await startTestSystem();

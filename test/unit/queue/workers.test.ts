@@ -1,8 +1,8 @@
-// How many workers so many jobs keep busy, which is what an autoscaler goes by.
+// How many workers so many jobs keep busy, and which to let go first: what an autoscaler goes by.
 import { describe, expect, test } from 'vitest';
-import { hasFreeSlot, type ListedWorker, workersFor } from '../../../lib/queue/index.js';
+import { drainOrder, hasFreeSlot, type ListedWorker, workersFor } from '../../../lib/queue/index.js';
 
-const worker = (id: string, part: Partial<ListedWorker> = {}): ListedWorker => ({ id, engine: null, device: null, slots: 1, jobs: [], draining: false, started_at: '', host: '', pid: 1, version: '', silentMs: 0, ...part });
+const worker = (id: string, part: Partial<ListedWorker> = {}): ListedWorker => ({ id, engine: null, device: null, slots: 1, jobs: [], draining: false, uncommitted_seconds: 0, youngest_seconds: null, started_at: '', host: '', pid: 1, version: '', silentMs: 0, ...part });
 
 describe('workers for so many jobs', () => {
   test.each<[number, number[], number]>([
@@ -23,4 +23,18 @@ test('a free slot is one of another worker that lives, takes tickets and is not 
   expect(hasFreeSlot([worker('wrk_me')], 'wrk_me')).toBe(false);
   expect(hasFreeSlot([worker('wrk_me'), worker('wrk_b', { slots: 2, jobs: ['job_1'] })], 'wrk_me')).toBe(true);
   for (const part of [{ draining: true }, { silentMs: 5_000 }, { jobs: ['job_1'] }]) expect(hasFreeSlot([worker('wrk_b', part)], 'wrk_me')).toBe(false);
+});
+
+describe('which worker to let go first', () => {
+  const busy = (id: string, uncommitted: number, youngest: number, part: Partial<ListedWorker> = {}): ListedWorker => worker(id, { jobs: [`job_${id}`], uncommitted_seconds: uncommitted, youngest_seconds: youngest, ...part });
+
+  test('those that go already, the idle, those that lose least, and last those whose job has just come', () => {
+    const workers = [busy('fresh', 1, 119), busy('much', 25, 3_600), busy('fresher', 0, 2), worker('idle'), busy('little', 3, 120), busy('going', 29, 5, { draining: true })];
+    expect(drainOrder(workers)).toEqual(['going', 'idle', 'little', 'much', 'fresher', 'fresh']);
+    expect(drainOrder([...workers].reverse())).toEqual(drainOrder(workers));
+  });
+
+  test('of equals always the same one', () => {
+    expect(drainOrder([worker('b'), worker('a'), worker('c')])).toEqual(['a', 'b', 'c']);
+  });
 });

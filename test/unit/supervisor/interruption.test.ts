@@ -56,6 +56,7 @@ beforeEach(async () => {
       return () => undefined;
     },
     onFacts: () => undefined,
+    onSafe: () => undefined,
   };
   running = runAttempt(deps, { job: JOB, gen: 0, fence: 0, sinceMs: 0 }, controls);
   await fetching;
