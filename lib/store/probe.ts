@@ -125,7 +125,10 @@ async function race<T>(
 }
 
 async function readBack(store: Store, key: string, unsafe: Unsafe): Promise<{ text: string; etag: string }> {
-  const object = await store.get(key);
+  const object = await store.get(key).catch((error: unknown) => {
+    // Read several times, and each time with the digest of another version, or damaged.
+    throw isAppError(error, 'checkpoint_corrupt') ? unsafe('a read gave what nobody had written: parts of two versions, or damaged bytes') : error;
+  });
   if (object === null) throw unsafe('what was just written is not there');
   return { text: object.body.toString(), etag: object.etag };
 }

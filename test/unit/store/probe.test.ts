@@ -74,6 +74,10 @@ const lies: Record<string, { lie: () => Partial<Store>; reason: RegExp }> = {
     }),
     reason: /created what was not there/,
   },
+  'reads what nobody wrote': {
+    lie: () => ({ get: (key) => Promise.reject(new AppError('checkpoint_corrupt', `${key} is not what was written`)) }),
+    reason: /what nobody had written/,
+  },
   'pairs a body with the next tag': {
     lie: () => ({
       get: async (key) => {
