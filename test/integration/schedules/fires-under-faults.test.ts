@@ -6,7 +6,9 @@ import { createSchedule, triggerSchedule } from '../../../lib/schedules/control.
 import { tickSchedule } from '../../../lib/schedules/fires.js';
 import { openStore } from '../../../lib/store/open.js';
 import { faultsOfLedger, readLedger } from '../../support/schedules/ledger.js';
-import { asProcess, type Fault, Killed, makeFakeClock, makeMemoryStore, makeRuns, SCHEDULE, specOf, type WorldStore } from '../../support/schedules/world.js';
+import { type Fault, Killed } from '../../support/fate.js';
+import { makeMemoryStore } from '../../support/memory-store.js';
+import { asProcess, makeFakeClock, makeRuns, SCHEDULE, specOf, type WorldStore } from '../../support/schedules/world.js';
 import { makeTempDir } from '../../support/temp.js';
 import { makeXorshift } from '../../support/xorshift.js';
 

@@ -3,7 +3,8 @@ import type { ScheduleSpec } from '../../../lib/contract/schedule.js';
 import { createSchedule } from '../../../lib/schedules/control.js';
 import { fireTimes } from '../../../lib/schedules/next.js';
 import { setUpTickers, START } from '../../support/schedules/tickers.js';
-import { type Fault, specOf } from '../../support/schedules/world.js';
+import type { Fault } from '../../support/fate.js';
+import { specOf } from '../../support/schedules/world.js';
 
 const MINUTE_MS = 60_000;
 

@@ -1,6 +1,8 @@
 // Tickers over one store in memory, on time that is moved by hand; each call takes a while, and may be a process's last.
 import { makeTicker, type Ticker, type TickerTiming } from '../../../lib/schedules/ticker.js';
-import { asProcess, type Fault, makeFakeClock, makeMemoryStore, makeRuns } from './world.js';
+import type { Fault } from '../fate.js';
+import { makeMemoryStore } from '../memory-store.js';
+import { asProcess, makeFakeClock, makeRuns } from './world.js';
 
 export const START = Date.UTC(2026, 4, 1, 12, 0, 10);
 /** Of any call to the store, or to what starts jobs. */

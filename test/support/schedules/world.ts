@@ -1,12 +1,12 @@
-// What schedules run in under test: time that is moved by hand, a store in memory, a register of runs that start once, and
-// processes whose calls may be delayed, lost, or their last.
+// What schedules run in under test: time that is moved by hand, a register of runs that start once, and processes whose calls may be
+// delayed, lost, or their last.
 import type { Clock } from '../../../lib/clock.js';
 import type { ScheduleReference } from '../../../lib/contract/records.js';
 import type { RunReference, ScheduleHead, ScheduleSpec } from '../../../lib/contract/schedule.js';
-import { AppError } from '../../../lib/errors.js';
 import type { RunState } from '../../../lib/schedules/decide.js';
 import type { TickDeps } from '../../../lib/schedules/fires.js';
 import type { Store } from '../../../lib/store/index.js';
+import { type Fault, Killed, makeFate } from '../fate.js';
 
 export type WorldStore = Pick<Store, 'get' | 'putIfAbsent' | 'compareAndSwap' | 'list' | 'keys' | 'delete'>;
 
@@ -74,35 +74,6 @@ export function makeFakeClock(startMs: number): FakeClock {
   };
 }
 
-export interface MemoryStore extends WorldStore {
-  objects: Map<string, { body: Buffer; etag: string }>;
-}
-
-/** Register and object verbs of lib/store/index.ts, over a Map. */
-export function makeMemoryStore(): MemoryStore {
-  const objects = new Map<string, { body: Buffer; etag: string }>();
-  let tags = 0;
-  const write = (key: string, body: Uint8Array): string => {
-    const etag = String(++tags);
-    objects.set(key, { body: Buffer.from(body), etag });
-    return etag;
-  };
-  const matching = (prefix: string, after: string, limit: number): string[] => [...objects.keys()].filter((key) => key.startsWith(prefix) && key > after).sort().slice(0, limit);
-  return {
-    objects,
-    get: async (key) => objects.get(key) ?? null,
-    putIfAbsent: async (key, body) => (objects.has(key) ? { created: false } : { created: true, etag: write(key, body) }),
-    compareAndSwap: async (key, body, etag) => (objects.get(key)?.etag === etag ? { swapped: true, etag: write(key, body) } : { swapped: false }),
-    async *list(prefix, { after = '', limit = Infinity } = {}) {
-      for (const key of matching(prefix, after, limit)) yield { key, etag: objects.get(key)!.etag, sizeBytes: objects.get(key)!.body.length, modifiedAt: new Date(0) };
-    },
-    async *keys(prefix, { after = '', limit = Infinity } = {}) {
-      yield* matching(prefix, after, limit);
-    },
-    delete: async (key) => void objects.delete(key),
-  };
-}
-
 /** Jobs and sweeps, as far as schedules know them. */
 export interface Runs {
   all: Map<string, { run: RunReference; state: Exclude<RunState, 'missing'>; body: unknown; schedule: ScheduleReference; startedMs: number }>;
@@ -135,36 +106,12 @@ export function makeRuns(clock: Pick<Clock, 'now'>): Runs {
   return runs;
 }
 
-/**
- * What happens to a call of a process. `late`: it takes effect some time after it was given up; `last`: it takes effect, and nobody is
- * there any more to hear of it.
- */
-export type Fault = 'none' | 'lost before' | 'lost after' | 'late' | 'last before' | 'last';
-
-/** The process has ended; nothing that it waits for comes. */
-export class Killed extends Error {}
-
 /** The calls of one process, each of which meets what `next` says. `wait` comes before each call. */
 export function asProcess<S extends TickDeps['store']>(store: S, calls: Runs['calls'], clock: Clock, next: (call: string) => Fault, wait: () => Promise<void> = () => Promise.resolve(), late: Promise<unknown>[] = []): Omit<TickDeps, 'store'> & { store: S } {
-  let dead = false;
-  const meet = <A extends unknown[], T>(name: string, call: (...values: A) => Promise<T>) => async (...values: A): Promise<T> => {
-    if (dead) throw new Killed();
-    await wait();
-    if (dead) throw new Killed();
-    const fault = next(name);
-    if (fault === 'late') late.push(wait().then(wait).then(wait).then(() => call(...values)).catch(() => undefined));
-    if (fault === 'lost before' || fault === 'late') throw new AppError('store_unavailable', 'no answer');
-    if (fault === 'last before') dead = true;
-    if (dead) throw new Killed();
-    const result = await call(...values);
-    if (fault === 'last') dead = true;
-    if (dead) throw new Killed();
-    if (fault === 'lost after') throw new AppError('store_unavailable', 'no answer');
-    return result;
-  };
+  const { meet, isDead } = makeFate(next, wait, late);
   return {
     store: { ...store, get: meet('get', store.get), putIfAbsent: meet('putIfAbsent', store.putIfAbsent), compareAndSwap: meet('compareAndSwap', store.compareAndSwap) },
-    clock: { now: clock.now, sleep: () => (dead ? Promise.reject(new Killed()) : Promise.resolve()) },
+    clock: { now: clock.now, sleep: () => (isDead() ? Promise.reject(new Killed()) : Promise.resolve()) },
     start: meet('start', calls.start),
     stateOf: meet('stateOf', calls.stateOf),
     stop: meet('stop', calls.stop),

@@ -5,7 +5,7 @@ import { expect, it } from 'vitest';
 import { parseText } from '../../../api/cli/document-file.js';
 import { AppError } from '../../../lib/errors.js';
 import { admitSchedule } from '../../../lib/schedules/admission.js';
-import { makeMemoryStore } from '../../support/schedules/world.js';
+import { makeMemoryStore } from '../../support/memory-store.js';
 
 const deps = { places: { roots: [], buckets: null }, store: makeMemoryStore() as never, now: new Date('2026-05-01T12:00:00Z') };
 const EXAMPLE = join(import.meta.dirname, '../../../docs/examples/nightly.yaml');

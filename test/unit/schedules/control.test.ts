@@ -9,7 +9,9 @@ import { tickSchedule } from '../../../lib/schedules/fires.js';
 import { readFires, requireSchedule } from '../../../lib/schedules/record.js';
 import { scheduleView } from '../../../lib/schedules/view.js';
 import { faultsOfLedger } from '../../support/schedules/ledger.js';
-import { asProcess, type Fault, makeFakeClock, makeMemoryStore, makeRuns, SCHEDULE, specOf } from '../../support/schedules/world.js';
+import type { Fault } from '../../support/fate.js';
+import { makeMemoryStore } from '../../support/memory-store.js';
+import { asProcess, makeFakeClock, makeRuns, SCHEDULE, specOf } from '../../support/schedules/world.js';
 
 const MINUTE_MS = 60_000;
 const noon = Date.UTC(2026, 4, 1, 12);

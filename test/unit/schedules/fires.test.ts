@@ -3,7 +3,8 @@ import { AppError } from '../../../lib/errors.js';
 import { createSchedule } from '../../../lib/schedules/control.js';
 import { tickSchedule } from '../../../lib/schedules/fires.js';
 import { faultsOfLedger, readLedger } from '../../support/schedules/ledger.js';
-import { asProcess, makeFakeClock, makeMemoryStore, makeRuns, SCHEDULE, specOf } from '../../support/schedules/world.js';
+import { makeMemoryStore } from '../../support/memory-store.js';
+import { asProcess, makeFakeClock, makeRuns, SCHEDULE, specOf } from '../../support/schedules/world.js';
 
 const START = Date.UTC(2026, 4, 1, 12, 0, 30);
 const MINUTE_MS = 60_000;

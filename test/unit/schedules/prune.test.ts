@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { fireIdOf, fireKey, firesPrefix } from '../../../lib/schedules/names.js';
 import { isPruningDue, pruneFires } from '../../../lib/schedules/prune.js';
-import { makeMemoryStore, SCHEDULE } from '../../support/schedules/world.js';
+import { makeMemoryStore } from '../../support/memory-store.js';
+import { SCHEDULE } from '../../support/schedules/world.js';
 
 const DAY_MS = 86_400_000;
 const now = new Date('2026-05-01T00:00:00Z');
