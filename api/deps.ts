@@ -3,6 +3,7 @@ import { monotonicFactory } from 'ulid';
 import type { Clock } from '../lib/clock.js';
 import { isAppError } from '../lib/errors.js';
 import type { DataPlaces } from '../lib/data/places.js';
+import { idRandom } from '../lib/fresh-id.js';
 import { type JobAccess, makeJobAccess } from '../lib/jobs/access.js';
 import type { ControlDeps } from '../lib/jobs/control.js';
 import { type Follower, makeFollower } from '../lib/jobs/following.js';
@@ -77,7 +78,7 @@ const DEFAULT_TIMING: ServerTiming = { streamPollMs: 2_000, streamCommentMs: 15_
 export function makeRouteDeps({ store, queue, clock, log, places, limits, version, decider = null, timing: given }: ServerDeps): RouteDeps {
   const timing = { ...DEFAULT_TIMING, ...given };
   const access = makeJobAccess({ store, queue, clock, places, log });
-  const monotonic = monotonicFactory();
+  const monotonic = monotonicFactory(idRandom);
   const ulid = (): string => monotonic(clock.now().getTime()).toLowerCase();
   return {
     store,

@@ -2,10 +2,10 @@
 import fastifySwagger from '@fastify/swagger';
 import fastifySwaggerUi from '@fastify/swagger-ui';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
-import { ulid } from 'ulid';
 import { AskInput } from '../lib/contract/external.js';
 import { BackfillInput, PauseInput, TriggerInput } from '../lib/contract/schedule.js';
 import { AppError } from '../lib/errors.js';
+import { freshUlid } from '../lib/fresh-id.js';
 import { makeRouteDeps, type ServerDeps } from './deps.js';
 import { errorBody, sendError } from './errors.js';
 import { makeFigures } from './figures.js';
@@ -133,7 +133,7 @@ function makeApp({ log }: ServerDeps, handlerMs: number): FastifyInstance {
   const app: FastifyInstance = Fastify({
     loggerInstance,
     logController: new LogController({ disableRequestLogging: true }),
-    genReqId: () => `req_${ulid().toLowerCase()}`,
+    genReqId: () => `req_${freshUlid()}`,
     bodyLimit: BODY_LIMIT_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
     handlerTimeout: handlerMs,
@@ -142,7 +142,7 @@ function makeApp({ log }: ServerDeps, handlerMs: number): FastifyInstance {
     routerOptions: { querystringParser: parseQuery },
     frameworkErrors: (error, request, reply) => sendError(error, request, reply),
     clientErrorHandler: (_error, socket) => {
-      const id = `req_${ulid().toLowerCase()}`;
+      const id = `req_${freshUlid()}`;
       const body = JSON.stringify(errorBody(new AppError('invalid_request', 'this is not HTTP'), id));
       if (socket.writable) socket.end(`HTTP/1.1 400 Bad Request\r\nconnection: close\r\nx-request-id: ${id}\r\ncontent-type: application/json; charset=utf-8\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
     },

@@ -1,10 +1,10 @@
 // Entry of a controller process: reads the environment, wires, handles signals. `controller --once` makes one pass over every
 // open job and prints what it found: how an emptied Redis is refilled by hand.
 import { parseArgs } from 'node:util';
-import { ulid } from 'ulid';
 import { systemClock } from '../../lib/clock.js';
 import { ownFolders, readConfig, storeOptions } from '../../lib/config.js';
 import { AppError } from '../../lib/errors.js';
+import { freshUlid } from '../../lib/fresh-id.js';
 import { admitSpec } from '../../lib/jobs/admission.js';
 import { makeLog } from '../../lib/log.js';
 import { connectQueue } from '../../lib/queue/index.js';
@@ -30,7 +30,7 @@ async function main(): Promise<void> {
   const queue = connectQueue({ url: config.redisUrl, prefix: config.queuePrefix, log });
   const places = await openDataPlaces({ roots: config.dataRoots, closed: ownFolders(config), buckets: config.dataBuckets, store: config.store, ...storeOptions(config), patienceMs: 0 });
   const nudge = (job: string): void => void queue.control.nudge(job).catch(() => undefined);
-  const name = `ctl_${ulid().toLowerCase()}`;
+  const name = `ctl_${freshUlid()}`;
   const { isSound } = makeClockWatch({ store, clock: systemClock, log });
   const deps = { store, clock: systemClock, isSound, tickets: queue.tickets, log, nudge, admit: (spec: unknown) => admitSpec(spec, places, store), admitSweep: (spec: unknown, series: Series) => admitSweep(spec, places, store, series) };
   const schedules = makeScheduleDriver(deps, name);

@@ -1,10 +1,10 @@
 // Turns spooled snapshots into commits: reads the files off the training thread, gathers the rows and events that belong to
 // them, and hands both to the committer. One commit at a time.
 import { readFile, rm } from 'node:fs/promises';
-import { ulid } from 'ulid';
 import type { Head, Inputs, JobResult } from '../../lib/contract/records.js';
 import type { KeepBestSpec } from '../../lib/contract/spec.js';
 import type { EpochRow, EventType, JobEvent, UpdateRow } from '../../lib/contract/rows.js';
+import { freshUlid } from '../../lib/fresh-id.js';
 import type { Committer, StateBlob } from '../../lib/jobs/commit.js';
 import { sha256Slowly } from '../../lib/sha256.js';
 import type { Claim } from '../../lib/jobs/head.js';
@@ -98,7 +98,7 @@ export function makeSaver({ claim, committer, stamp, feed, now, inputs, specSha2
           final: final ?? null,
           trainSeconds: trainSeconds(cursor.micro_batches),
           saveSeconds: () => (snapshot.writeMs + nowMs() - fromMs) / 1_000,
-          checkpointId: `ckpt_${ulid().toLowerCase()}`,
+          checkpointId: `ckpt_${freshUlid()}`,
           ...(ending ? { ending } : {}),
         },
       );

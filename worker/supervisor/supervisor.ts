@@ -3,10 +3,10 @@
 import { mkdir, readdir, rm, stat, utimes } from 'node:fs/promises';
 import { availableParallelism, hostname } from 'node:os';
 import { join } from 'node:path';
-import { ulid } from 'ulid';
 import { type Clock, pause } from '../../lib/clock.js';
 import type { JobSpec } from '../../lib/contract/spec.js';
 import { isAppError } from '../../lib/errors.js';
+import { freshUlid } from '../../lib/fresh-id.js';
 import { makeLiveness } from '../../lib/jobs/liveness.js';
 import type { Log } from '../../lib/log.js';
 import type { JobQueue, TakenTicket, TicketOutcome } from '../../lib/queue/index.js';
@@ -79,7 +79,7 @@ const STALE_SPOOL_MS = 600_000;
 export async function makeSupervisor(options: SupervisorOptions): Promise<Supervisor> {
   const { queue, clock, log, slots } = options;
   const { store, isHeld } = watchStore(options.store, clock);
-  const id = `wrk_${ulid().toLowerCase()}`;
+  const id = `wrk_${freshUlid()}`;
   const startedAt = clock.now().toISOString();
   const spoolRoot = join(options.spoolRoot, id);
   await sweepSpools(options.spoolRoot, clock.now());
