@@ -6,14 +6,14 @@ import { systemClock } from '../../lib/clock.js';
 import { readSegments } from '../../lib/jobs/commit.js';
 import type { Manifest } from '../../lib/contract/records.js';
 import type { UpdateRow } from '../../lib/contract/rows.js';
-import { decide } from '../../lib/sweeps/decide.js';
 import { isWorkedOn } from '../../lib/sweeps/drive.js';
 import { createSweep, openLog, readLog, requireSweep, rulesOf, type SweepRecord } from '../../lib/sweeps/log.js';
 import { trialJob } from '../../lib/sweeps/names.js';
 import { resolveSweep } from '../../lib/sweeps/resolve.js';
-import { applied, bestTrial, emptySweep, isOver, type SweepState } from '../../lib/sweeps/state.js';
+import { bestTrial, isOver, type SweepState } from '../../lib/sweeps/state.js';
 import { type Proc, startTestSystem, type TestSystem, waitFor } from '../support/system.js';
 import { undisturbed } from './recipe.js';
+import { decisionProblems } from './run/invariants/decisions.js';
 
 let system: TestSystem;
 afterEach(() => system.stop());
@@ -83,16 +83,8 @@ test('its controllers and workers killed, and with two controllers: the same dec
   expect(whole.length).toBeGreaterThanOrEqual(1);
   expect(bestTrial(record.spec, state)!.status).toBe('succeeded');
 
-  // The log, decided again from its events alone.
-  const log = await readLog(system.store, record.id);
-  const rules = rulesOf(record);
-  let again = emptySweep(rules.spec);
-  for (const entry of log) {
-    expect(JSON.stringify(decide(rules, again, entry.event)), `entry ${entry.n}`).toBe(JSON.stringify(entry.decisions));
-    again = applied(rules.spec, again, entry);
-  }
-  expect(log.map(({ n }) => n)).toEqual(log.map((_, index) => index));
-  expect(log.flatMap(({ decisions }) => decisions).filter(({ type }) => type === 'start')).toHaveLength(9);
+  // The log, decided again from its events alone; that each trial has its job is seen below.
+  expect(decisionProblems(rulesOf(record), await readLog(system.store, record.id), () => true).problems).toEqual([]);
 
   for (const trial of state.trials) {
     const head = await system.head(trialJob(record.id, trial));
