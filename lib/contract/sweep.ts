@@ -137,7 +137,7 @@ export const Sampler = Type.Object(
     n_ei_candidates: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000, default: 24, description: 'tpe: candidates of which the most promising becomes a trial' })),
     constant_liar: Type.Optional(Type.Boolean({ default: true, description: 'tpe: whether trials that run keep others away from where they are' })),
     group: Type.Optional(Type.Boolean({ default: false, description: 'tpe: whether parameters are modelled together only with those that trials have them with, where some have conditions' })),
-    preset: Type.Optional(oneOf(['optuna5', 'watanabe2023'], { default: 'optuna5', description: "tpe: `optuna5`, the constants of Optuna 5; `watanabe2023`, those that arXiv 2304.11127 recommends" })),
+    preset: Type.Optional(oneOf(['pawl', 'optuna5', 'watanabe2023'], { default: 'pawl', description: "tpe: `pawl`, Optuna 5's with two changes: good trials count by how good they are, and one trial in ten tries a choice that good ones did not have; `optuna5`, the same without them; `watanabe2023`, what arXiv 2304.11127 recommends" })),
   },
   { ...closed, default: {}, description: 'how trials are chosen' },
 );

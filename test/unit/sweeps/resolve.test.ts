@@ -22,7 +22,7 @@ describe('a resolved sweep', () => {
     expect(resolvedOf(sweep()).spec).toEqual({
       spec_version: 1, name: null, method: 'random', metric: null, parameters: { lr: { min: 0.1, max: 0.5 } }, early_terminate: { type: 'none' }, run_cap: 4,
       budget: { compute_seconds: null, wall_clock: null, max_failed: null, max_concurrent: null },
-      sampler: { seed: 0, n_startup_trials: 10, n_ei_candidates: 24, constant_liar: true, group: false, preset: 'optuna5' },
+      sampler: { seed: 0, n_startup_trials: 10, n_ei_candidates: 24, constant_liar: true, group: false, preset: 'pawl' },
       warm_start: { points: [], from: null, import_trials: false }, failure: { retries: 3, on_invalid_params: 'replace' }, pbt: null, job, execution: 'jobs',
     });
   });
