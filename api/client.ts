@@ -54,6 +54,7 @@ export interface ListJobsQuery {
   tags?: Readonly<Record<string, string>>;
   name?: string;
   sweep?: string;
+  schedule?: string;
   created_after?: string;
   after?: string;
   limit?: number;

@@ -1,6 +1,7 @@
 // Sweeps over HTTP: submit, list, read, and the verbs. What any of it means is in lib/sweeps.
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { bodySha256 } from '../../lib/jobs/idempotency.js';
+import { startedBy } from '../../lib/schedules/started.js';
 import { admitSweep, sweepDryRun } from '../../lib/sweeps/admission.js';
 import { trialsCsv } from '../../lib/sweeps/csv.js';
 import type { SweepVerb } from '../../lib/sweeps/events.js';
@@ -44,7 +45,9 @@ export function makeSweepRoutes(deps: RouteDeps) {
     },
 
     list: async (request: FastifyRequest<{ Querystring: ListSweepsQuery }>) => {
-      const { items, hasMore, lastId } = await listSweeps(deps, sweepListQuery(request.query));
+      const { schedule } = request.query;
+      const only = schedule === undefined ? null : await startedBy(store, schedule, 'sweep');
+      const { items, hasMore, lastId } = await listSweeps(deps, { ...sweepListQuery(request.query), only });
       return listOf(items, hasMore, lastId);
     },
 

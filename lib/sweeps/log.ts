@@ -4,6 +4,7 @@ import type { Clock } from '../clock.js';
 import type { SweepSpec } from '../contract/sweep.js';
 import type { ScheduleReference } from '../contract/records.js';
 import { AppError, type Problem } from '../errors.js';
+import { scheduledKey } from '../jobs/names.js';
 import { fromJson, toJson } from '../jobs/record.js';
 import type { Store } from '../store/index.js';
 import { decide, type Rules } from './decide.js';
@@ -69,7 +70,8 @@ export async function requireSweep(store: Pick<Store, 'get'>, sweep: string): Pr
  */
 export async function createSweep(deps: { store: Store; clock: Pick<Clock, 'now'> }, record: SweepRecord): Promise<SweepRecord> {
   const { store } = deps;
-  await Promise.all([openSweepKey, newestSweepKey].map((key) => store.put(key(record.id), Buffer.from('{}\n'))));
+  const marks = [openSweepKey(record.id), newestSweepKey(record.id), ...(record.schedule === null ? [] : [scheduledKey(record.schedule.id, record.id)])];
+  await Promise.all(marks.map((key) => store.put(key, toJson({}))));
   await store.putIfAbsent(sweepKey(record.id), toJson(record)).catch(async (error: unknown) => {
     if (!(await loadSweep(store, record.id).catch(() => null))) throw error;
   });

@@ -64,13 +64,13 @@ const addReading: AddCommands = (family, context) => {
 
   const show = command(family, 'show <id>', 'everything about a schedule: its next fires, and what became of the last ones').action(async (id: string, { json }: Json) => {
     const { schedules } = context.client();
-    const schedule = await schedules.get(await idOf(schedules, id));
+    const schedule = await schedules.get(await scheduleIdOf(schedules, id));
     context.out(json ? JSON.stringify(schedule) : details(schedule));
   });
 
   const fires = paged('fires <id>', 'what became of each nominal time, oldest first').action(async (id: string, { json, ...rest }: PageOptions) => {
     const { schedules } = context.client();
-    const list = await schedules.fires(await idOf(schedules, id), page(rest));
+    const list = await schedules.fires(await scheduleIdOf(schedules, id), page(rest));
     if (json) {
       context.out(JSON.stringify(list));
       return;
@@ -112,7 +112,7 @@ const addFiring: AddCommands = (family, context) => {
 
   const trigger = policy(command(family, 'trigger <id>', 'fire now, whether it is paused or not'), "the schedule's own").action(async (id: string, { json, overlapPolicy }: Json & { overlapPolicy?: string }) => {
     const { schedules } = context.client();
-    const asked = await schedules.trigger(await idOf(schedules, id), overlapPolicy === undefined ? undefined : policyOf(overlapPolicy));
+    const asked = await schedules.trigger(await scheduleIdOf(schedules, id), overlapPolicy === undefined ? undefined : policyOf(overlapPolicy));
     if (json) context.out(JSON.stringify(asked));
     else say(asked);
   });
@@ -124,7 +124,7 @@ const addFiring: AddCommands = (family, context) => {
     'buffer_all',
   ).action(async (id: string, { json, from, to, overlapPolicy }: Json & { from: string; to: string; overlapPolicy?: string }) => {
     const { schedules } = context.client();
-    const asked = await schedules.backfill(await idOf(schedules, id), { from, to, ...(overlapPolicy === undefined ? {} : { overlap_policy: policyOf(overlapPolicy) }) });
+    const asked = await schedules.backfill(await scheduleIdOf(schedules, id), { from, to, ...(overlapPolicy === undefined ? {} : { overlap_policy: policyOf(overlapPolicy) }) });
     if (json) context.out(JSON.stringify(asked));
     else say(asked);
   });
@@ -140,15 +140,15 @@ const addVerbs: AddCommands = (family, context) => {
     .option('--note <text>', 'why, for people')
     .action(async (id: string, { json, note }: Json & { note?: string }) => {
       const { schedules } = context.client();
-      say(await schedules.pause(await idOf(schedules, id), note), json);
+      say(await schedules.pause(await scheduleIdOf(schedules, id), note), json);
     });
   const resume = command(family, 'resume <id>', 'fire again, from now on').action(async (id: string, { json }: Json) => {
     const { schedules } = context.client();
-    say(await schedules.resume(await idOf(schedules, id)), json);
+    say(await schedules.resume(await scheduleIdOf(schedules, id)), json);
   });
   const rm = command(family, 'rm <id>', 'delete a schedule and the records of its fires; what runs goes on').action(async (id: string, { json }: Json) => {
     const { schedules } = context.client();
-    const deleted = await schedules.remove(await idOf(schedules, id));
+    const deleted = await schedules.remove(await scheduleIdOf(schedules, id));
     context.out(json ? JSON.stringify(deleted) : `deleted: ${deleted.id}`);
   });
 
@@ -160,7 +160,7 @@ const addVerbs: AddCommands = (family, context) => {
 const isId = (text: string): boolean => /^sch_[0-9a-z]{26}$/.test(text);
 
 /** @throws AppError invalid_request where no schedule or several have this name */
-async function idOf(schedules: SchedulesClient, given: string): Promise<string> {
+export async function scheduleIdOf(schedules: Pick<SchedulesClient, 'list'>, given: string): Promise<string> {
   if (isId(given)) return given;
   const id = await idOfName(schedules, given);
   if (id === null) throw usageError(given, 'is neither the id nor the name of a schedule (`pawl schedule ls` lists them)');
@@ -168,7 +168,7 @@ async function idOf(schedules: SchedulesClient, given: string): Promise<string> 
 }
 
 /** Null for what is no name, and where there is none. @throws AppError invalid_request where there are several */
-async function idOfName(schedules: SchedulesClient, name: unknown): Promise<string | null> {
+async function idOfName(schedules: Pick<SchedulesClient, 'list'>, name: unknown): Promise<string | null> {
   if (typeof name !== 'string' || name === '' || name.length > 128) return null;
   const found: ScheduleListItem[] = [];
   for (let after: string | undefined; ; ) {
@@ -184,7 +184,7 @@ async function idOfName(schedules: SchedulesClient, name: unknown): Promise<stri
 async function ruleOf(text: string, schedules: SchedulesClient, context: CliContext): Promise<{ cron: string }> {
   if (/\S\s+\S/.test(text)) return { cron: text };
   const isFile = !isId(text) && (text === '-' || existsSync(text));
-  return onlyRule(isFile ? await readDocument(text, context) : (await schedules.get(await idOf(schedules, text))).spec);
+  return onlyRule(isFile ? await readDocument(text, context) : (await schedules.get(await scheduleIdOf(schedules, text))).spec);
 }
 /** What a preview takes of a schedule; what is wrong with it the API says. */
 const onlyRule = (given: unknown): { cron: string } => Object.fromEntries(Object.entries(given ?? {}).filter(([key]) => ['cron', 'timezone', 'dst'].includes(key))) as { cron: string };
