@@ -24,8 +24,8 @@ export interface Moment {
 const isoOf = (ms: number): string => new Date(ms).toISOString();
 const timingOf = (schedule: string, spec: ScheduleSpec): Timing => ({ schedule, rule: spec, windowMs: spec.catchup_window * 1_000, jitterMs: spec.jitter * 1_000 });
 
-/** A fire whose time has come; `askedMs`: when a user asked for it, null where nobody did. */
-export const dueFire = (schedule: string, nominalMs: number, cause: FireCause, policy: OverlapPolicy, askedMs: number | null = null): DueFire => ({ id: fireIdOf(schedule, nominalMs, cause, askedMs), nominal_time: isoOf(nominalMs), cause, overlap_policy: policy });
+/** A fire whose time has come; `askedBy`: what tells it from others that users ask for at this time, null where nobody asked. */
+export const dueFire = (schedule: string, nominalMs: number, cause: FireCause, policy: OverlapPolicy, askedBy: string | null = null): DueFire => ({ id: fireIdOf(schedule, nominalMs, cause, askedBy), nominal_time: isoOf(nominalMs), cause, overlap_policy: policy });
 
 /** HEAD after everything that can be decided now, or null where there is nothing. */
 export function decided(head: ScheduleHead, moment: Moment): ScheduleHead | null {

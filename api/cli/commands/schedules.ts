@@ -16,6 +16,11 @@ interface PageOptions extends Json {
   limit?: string;
 }
 
+interface FiringOptions extends Json {
+  overlapPolicy?: string;
+  idempotencyKey?: string;
+}
+
 export const addSchedules: AddCommands = (program, context) => {
   const family = program.command('schedule').description('jobs and sweeps that start by themselves: put, ls, show, fires, preview, trigger, backfill, pause, resume, rm');
   for (const add of [addPut, addReading, addPreview, addFiring, addVerbs]) add(family, context);
@@ -110,26 +115,29 @@ const addFiring: AddCommands = (family, context) => {
     if (fires.length > 0) context.out(table(['FIRE', 'NOMINAL TIME (UTC)'], fires.map(({ id, nominal_time: time }) => [id, time])));
   };
 
-  const trigger = policy(command(family, 'trigger <id>', 'fire now, whether it is paused or not'), "the schedule's own").action(async (id: string, { json, overlapPolicy }: Json & { overlapPolicy?: string }) => {
+  const once = (made: Command) => made.option('--idempotency-key <key>', 'the same key fires once, however often it is sent');
+  const keyed = ({ idempotencyKey }: FiringOptions) => (idempotencyKey === undefined ? {} : { idempotencyKey });
+
+  const trigger = once(policy(command(family, 'trigger <id>', 'fire now, whether it is paused or not'), "the schedule's own")).action(async (id: string, { json, overlapPolicy, ...options }: FiringOptions) => {
     const { schedules } = context.client();
-    const asked = await schedules.trigger(await scheduleIdOf(schedules, id), overlapPolicy === undefined ? undefined : policyOf(overlapPolicy));
+    const asked = await schedules.trigger(await scheduleIdOf(schedules, id), overlapPolicy === undefined ? undefined : policyOf(overlapPolicy), keyed(options));
     if (json) context.out(JSON.stringify(asked));
     else say(asked);
   });
 
-  const backfill = policy(
+  const backfill = once(policy(
     command(family, 'backfill <id>', 'fire for the nominal times of a stretch of the past that started nothing')
       .requiredOption('--from <time>', 'the first moment, such as 2026-01-05T00:00:00Z')
       .requiredOption('--to <time>', 'the last one'),
     'buffer_all',
-  ).action(async (id: string, { json, from, to, overlapPolicy }: Json & { from: string; to: string; overlapPolicy?: string }) => {
+  )).action(async (id: string, { json, from, to, overlapPolicy, ...options }: FiringOptions & { from: string; to: string }) => {
     const { schedules } = context.client();
-    const asked = await schedules.backfill(await scheduleIdOf(schedules, id), { from, to, ...(overlapPolicy === undefined ? {} : { overlap_policy: policyOf(overlapPolicy) }) });
+    const asked = await schedules.backfill(await scheduleIdOf(schedules, id), { from, to, ...(overlapPolicy === undefined ? {} : { overlap_policy: policyOf(overlapPolicy) }) }, keyed(options));
     if (json) context.out(JSON.stringify(asked));
     else say(asked);
   });
 
-  withExamples(trigger, ['pawl schedule trigger nightly', 'pawl schedule trigger SCHEDULE --overlap-policy allow_all']);
+  withExamples(trigger, ['pawl schedule trigger nightly', 'pawl schedule trigger SCHEDULE --overlap-policy allow_all', 'pawl schedule trigger nightly --idempotency-key "$BUILD"']);
   withExamples(backfill, ['pawl schedule backfill nightly --from 2026-01-05T00:00:00Z --to 2026-01-12T00:00:00Z']);
 };
 

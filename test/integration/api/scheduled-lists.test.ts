@@ -32,7 +32,7 @@ const shown = (api: TestApi, path: string, many: number) => until(`${path} has $
   const page = await list(api, path);
   return page.data.length === many && page;
 });
-const ids = ({ data }: Page): string[] => data.map(({ id }) => id);
+const ids = ({ data }: Pick<Page, 'data'>): string[] => data.map(({ id }) => id);
 
 async function created(api: TestApi, body: object): Promise<string> {
   const answer = await post(api, 'schedules', { ...RULE, ...body });

@@ -344,6 +344,93 @@ describe('backfilling', () => {
   });
 });
 
+describe('an Idempotency-Key', () => {
+  interface Requests {
+    fires: { id: string; nominal_time: string }[];
+  }
+  const WEEK = { from: '2025-03-01T00:00:00Z', to: '2025-03-05T23:00:00Z', overlap_policy: 'skip' };
+  const send = (api: TestApi, id: string, verb: 'trigger' | 'backfill', key: string, body?: object) => call(api, 'POST', `/${id}/${verb}`, body, { 'idempotency-key': key });
+  /** As after a request that ended before its answer was written down. */
+  async function forgetAnswers(api: TestApi): Promise<void> {
+    for (const key of (await api.keys()).filter((each) => each.startsWith('keys/'))) {
+      const { fires, ...rest } = JSON.parse((await api.store.get(key))!.body.toString()) as { fires?: unknown };
+      expect(fires).toBeDefined();
+      await api.store.put(key, Buffer.from(JSON.stringify(rest)));
+    }
+  }
+
+  it('triggers once, however often and at once it is sent, and whatever became of the fire', async () => {
+    const api = await startApi();
+    const { id } = await created(api, { overlap_policy: 'allow_all' });
+    const answers = await Promise.all([undefined, {}, undefined, {}].map((body) => send(api, id, 'trigger', 'k', body)));
+    expect(answers.map(({ statusCode }) => statusCode)).toEqual(Array(4).fill(202));
+    const { fires } = answers[0]!.json<Requests>();
+    for (const answer of answers) expect(answer.json<Requests>().fires).toEqual(fires);
+    await tick(api, id);
+    expect(await firesOf(api, id)).toMatchObject([{ id: fires[0]!.id, nominal_time: fires[0]!.nominal_time, cause: 'trigger', outcome: 'started' }]);
+    // so many that HEAD has forgotten the first
+    for (let n = 0; n < 11; n++) {
+      await send(api, id, 'trigger', `other ${n}`);
+      await tick(api, id);
+    }
+    const repeated = async (): Promise<void> => {
+      const again = await send(api, id, 'trigger', 'k');
+      expect([again.statusCode, again.json<Requests>().fires]).toEqual([202, fires]);
+      await tick(api, id);
+      expect((await call(api, 'GET', `/${id}`)).json<Schedule>()).toMatchObject({ counts: { started: 12 }, buffered: [] });
+    };
+    await repeated();
+    expect((await send(api, id, 'trigger', 'k')).headers['idempotent-replayed']).toBe('true');
+    await forgetAnswers(api);
+    await api.app.inject({ method: 'POST', url: `/v1/jobs/${(await firesOf(api, id)).find((each) => each.id === fires[0]!.id)!.run!.id}/cancel` });
+    await tick(api, id);
+    expect((await call(api, 'GET', `/${id}`)).json<Schedule>().running).toHaveLength(11);
+    await repeated();
+  });
+
+  it('backfills once, also what started nothing', async () => {
+    const api = await startApi();
+    const { id } = await created(api);
+    const first = await send(api, id, 'backfill', 'k', WEEK);
+    const { fires } = first.json<Requests>();
+    expect([first.statusCode, first.headers['idempotent-replayed'], fires.length]).toEqual([202, undefined, 5]);
+    await tick(api, id);
+    expect((await firesOf(api, id)).map(({ outcome }) => outcome)).toEqual(['started', 'skipped', 'skipped', 'skipped', 'skipped']);
+    const again = await send(api, id, 'backfill', 'k', WEEK);
+    expect([again.headers['idempotent-replayed'], again.json<Requests>().fires]).toEqual(['true', fires]);
+    await forgetAnswers(api);
+    expect((await send(api, id, 'backfill', 'k', WEEK)).json<Requests>().fires).toEqual(fires);
+    await tick(api, id);
+    expect(await firesOf(api, id)).toHaveLength(5);
+    // under another one, and without one, it is another request
+    expect((await send(api, id, 'backfill', 'other', WEEK)).json<Requests>().fires).toHaveLength(4);
+  });
+
+  it('answers nothing with nothing, even if there would be something by now', async () => {
+    const api = await startApi();
+    const { id } = await created(api);
+    await call(api, 'POST', `/${id}/backfill`, WEEK);
+    expect((await send(api, id, 'backfill', 'k', WEEK)).json<Requests>().fires).toEqual([]);
+    await tick(api, id);
+    expect((await send(api, id, 'backfill', 'k', WEEK)).json<Requests>().fires).toEqual([]);
+  });
+
+  it('is of one verb on one schedule, refuses another body, and is not used up by what is refused', async () => {
+    const api = await startApi();
+    const [{ id }, { id: other }] = [await created(api), await created(api)];
+    const fire = (await send(api, id, 'trigger', 'k')).json<Requests>().fires[0]!.id;
+    const reused = await send(api, id, 'trigger', 'k', { overlap_policy: 'allow_all' });
+    expect([reused.statusCode, reused.json()]).toMatchObject([409, { error: { code: 'idempotency_key_reused', param: 'Idempotency-Key' } }]);
+    for (const [schedule, key] of [[id, 'K'], [other, 'k']] as const) expect((await send(api, schedule, 'trigger', key)).json<Requests>().fires[0]!.id).not.toBe(fire);
+    const before = await api.keys();
+    expect((await send(api, id, 'backfill', 'k', { ...WEEK, to: '2999-01-01T00:00:00Z' })).json()).toMatchObject({ error: { param: 'to' } });
+    expect((await send(api, UNKNOWN, 'trigger', 'k')).statusCode).toBe(404);
+    for (const key of ['', 'x'.repeat(256), 'ü']) expect((await send(api, id, 'trigger', key)).json()).toMatchObject({ error: { code: 'invalid_request', param: 'Idempotency-Key' } });
+    expect(await api.keys()).toEqual(before);
+    expect((await send(api, id, 'backfill', 'k', WEEK)).json<Requests>().fires).toHaveLength(5);
+  });
+});
+
 describe('a preview', () => {
   it('shows what changes of the clocks do, by the rules that are chosen', async () => {
     const api = await startApi();
