@@ -14,6 +14,7 @@ import { driveSweep } from '../../../lib/sweeps/drive.js';
 import { openLog, requireSweep } from '../../../lib/sweeps/log.js';
 import { makeRunCalls } from '../../../worker/controller/schedules.js';
 import { SPEC, startApi, type TestApi, until } from '../../support/api.js';
+import { ROOM_FOR_ALL } from '../../support/room.js';
 
 const RULE = { cron: '30 2 * * *', overlap_policy: 'allow_all' };
 const SWEEP = { method: 'random', metric: { name: 'loss' }, parameters: { lr: { min: 1e-4, max: 1e-1 } }, run_cap: 2, job: SPEC };
@@ -41,7 +42,7 @@ async function created(api: TestApi, body: object): Promise<string> {
 }
 
 const depsOf = (api: TestApi) => ({
-  store: api.store, clock: systemClock, tickets: api.queue.tickets, log: silentLog, nudge: () => undefined, isSound: () => Promise.resolve(true), admit: (spec: unknown) => admitSpec(spec, { roots: [], buckets: null }, api.store),
+  store: api.store, clock: systemClock, tickets: api.queue.tickets, log: silentLog, room: ROOM_FOR_ALL, nudge: () => undefined, isSound: () => Promise.resolve(true), admit: (spec: unknown) => admitSpec(spec, { roots: [], buckets: null }, api.store),
   admitSweep: (spec: unknown) => admitSweep(spec, { roots: [], buckets: null }, api.store, { previous: null }),
 });
 

@@ -11,12 +11,14 @@ import { systemClock } from '../../../lib/clock.js';
 import type { Fire, Schedule } from '../../../lib/contract/schedule.js';
 import type { Sweep, Trial } from '../../../lib/contract/sweep-views.js';
 import { admitSpec } from '../../../lib/jobs/admission.js';
+import { makeJobRoom } from '../../../lib/jobs/room.js';
 import { silentLog } from '../../../lib/log.js';
 import { tickSchedule } from '../../../lib/schedules/fires.js';
 import { admitSweep } from '../../../lib/sweeps/admission.js';
 import { openLog, requireSweep } from '../../../lib/sweeps/log.js';
 import { makeRunCalls } from '../../../worker/controller/schedules.js';
 import { SPEC, startApi, type TestApi } from '../../support/api.js';
+import { ROOM_FOR_ALL } from '../../support/room.js';
 
 const NIGHTLY = { name: 'nightly', cron: '30 2 * * *', timezone: 'Europe/Berlin', job: SPEC };
 const SWEEP = { method: 'random', metric: { name: 'val_loss' }, parameters: { lr: { distribution: 'log_uniform_values', min: 1e-4, max: 1e-1 } }, run_cap: 3, job: SPEC };
@@ -39,10 +41,10 @@ async function created(api: TestApi, changes: object = {}): Promise<Schedule> {
 }
 
 /** One look at a schedule, as a controller takes it. */
-function tick(api: TestApi, id: string) {
+function tick(api: TestApi, id: string, room = ROOM_FOR_ALL) {
   const deps = { store: api.store, clock: systemClock, tickets: api.queue.tickets, log: silentLog };
   const places = { roots: [api.dataRoot], buckets: null };
-  const calls = makeRunCalls({ ...deps, nudge: () => undefined, isSound: () => Promise.resolve(true), admit: (spec) => admitSpec(spec, places, api.store), admitSweep: (spec, series) => admitSweep(spec, places, api.store, series) });
+  const calls = makeRunCalls({ ...deps, room, nudge: () => undefined, isSound: () => Promise.resolve(true), admit: (spec) => admitSpec(spec, places, api.store), admitSweep: (spec, series) => admitSweep(spec, places, api.store, series) });
   return tickSchedule({ ...deps, ...calls }, id, new Date());
 }
 const firesOf = async (api: TestApi, id: string): Promise<Fire[]> => (await call(api, 'GET', `/${id}/fires?limit=100`)).json<{ data: Fire[] }>().data;
@@ -247,6 +249,25 @@ describe('triggering', () => {
     const status = async (job: string) => (await api.app.inject(`/v1/jobs/${job}`)).json<{ status: string }>().status;
     expect([await status(first), await status(second), await status(third)]).toEqual(['paused', 'cancelled', 'queued']);
     expect((await call(api, 'GET', `/${id}`)).json<Schedule>().last_fires.map(({ run_ended }) => run_ended)).toEqual([null, 'cancelled', 'paused']);
+  });
+
+  it('starts no more jobs than may be open, and those that wait once one of them is over', async () => {
+    const api = await startApi();
+    const { id } = await created(api, { paused: true, overlap_policy: 'allow_all', catchup_window: '1h' });
+    let elapsedMs = 0;
+    const room = makeJobRoom({ store: api.store, clock: { monotonicMs: () => elapsedMs }, openJobs: 2, log: silentLog });
+    const open = async (): Promise<number> => (await api.keys()).filter((key) => key.startsWith('open/')).length;
+    await api.submit();
+    for (let n = 0; n < 2; n++) {
+      await call(api, 'POST', `/${id}/trigger`, undefined, { 'idempotency-key': `${n}` });
+      await tick(api, id, room);
+    }
+    const full = (await call(api, 'GET', `/${id}`)).json<Schedule>();
+    expect([await open(), full.running.length, full.buffered.length, full.counts]).toEqual([2, 1, 1, { started: 1, skipped: 0, missed: 0, failed: 0 }]);
+    await (await api.own(full.running[0]!.id)).end({ kind: 'failed', reason: 'invalid_data', error: { code: 'invalid_data', message: 'no labels', param: null }, retryable: false });
+    elapsedMs += 5_000;
+    await tick(api, id, room);
+    expect([await open(), (await call(api, 'GET', `/${id}`)).json<Schedule>()]).toMatchObject([2, { buffered: [], counts: { started: 2, skipped: 0 } }]);
   });
 
   it('starts a sweep, once', async () => {
