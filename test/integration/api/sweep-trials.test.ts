@@ -242,7 +242,7 @@ describe('a sweep of many trials', () => {
     return id;
   }
   function deciderOf(): Decider {
-    const decider = makeDecider(fileOf('lib/sweeps/decide-thread.js'));
+    const decider = makeDecider(fileOf('api/sweep-thread.js'));
     onTestFinished(() => decider.close());
     return decider;
   }
