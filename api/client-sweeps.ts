@@ -8,6 +8,7 @@ import type { List } from './lists.js';
 export interface ListSweepsQuery {
   status?: readonly string[];
   name?: string;
+  schedule?: string;
   after?: string;
   limit?: number;
 }

@@ -54,6 +54,7 @@ export interface ListJobsQuery {
   tags?: Readonly<Record<string, string>>;
   name?: string;
   sweep?: string;
+  schedule?: string;
   created_after?: string;
   after?: string;
   limit?: number;
@@ -88,8 +89,10 @@ export interface SchedulesClient {
   remove(id: string): Promise<DeletedSchedule>;
   pause(id: string, note?: string): Promise<Schedule>;
   resume(id: string): Promise<Schedule>;
-  trigger(id: string, policy?: OverlapPolicy): Promise<FireRequests>;
-  backfill(id: string, stretch: { from: string; to: string; overlap_policy?: OverlapPolicy }): Promise<FireRequests>;
+  /** A key is made where none is given, so that trying again never fires a second time. */
+  trigger(id: string, policy?: OverlapPolicy, options?: { idempotencyKey?: string }): Promise<FireRequests>;
+  /** As trigger. */
+  backfill(id: string, stretch: { from: string; to: string; overlap_policy?: OverlapPolicy }, options?: { idempotencyKey?: string }): Promise<FireRequests>;
   preview(id: string, count?: number): Promise<Preview>;
   previewRule(rule: PreviewInput): Promise<Preview>;
   fires(id: string, query?: PageQuery): Promise<List<Fire>>;
@@ -238,20 +241,21 @@ export function makeClient({ url, token, timeoutMs = TIMEOUT_MS, retryBudgetMs =
 function makeSchedulesClient(json: <T>(call: Call) => Promise<T>): SchedulesClient {
   const pathOf = (id: string, rest = ''): string => `/v1/schedules/${encodeURIComponent(id)}${rest}`;
   const get = <T>(path: string, query: Call['query'] = {}): Promise<T> => json<T>({ method: 'GET', path, query, repeat: 'always' });
-  const post = <T>(path: string, body: unknown, repeat: Repeat): Promise<T> => json<T>({ method: 'POST', path, body, repeat });
+  const post = <T>(path: string, body: unknown): Promise<T> => json<T>({ method: 'POST', path, body, repeat: 'always' });
+  const postOnce = <T>(path: string, body: unknown, { idempotencyKey = randomUUID() }: { idempotencyKey?: string } = {}): Promise<T> => json<T>({ method: 'POST', path, body, headers: { 'idempotency-key': idempotencyKey }, repeat: 'always' });
   return {
-    create: (schedule, { idempotencyKey = randomUUID() } = {}) => json({ method: 'POST', path: '/v1/schedules', body: schedule, headers: { 'idempotency-key': idempotencyKey }, repeat: 'always' }),
+    create: (schedule, options) => postOnce('/v1/schedules', schedule, options),
     list: (query) => get('/v1/schedules', { ...query }),
     get: (id) => get(pathOf(id)),
     replace: (id, schedule) => json({ method: 'PUT', path: pathOf(id), body: schedule, repeat: 'always' }),
     // The second of two would find nothing there.
     remove: (id) => json({ method: 'DELETE', path: pathOf(id), repeat: 'unsent' }),
-    pause: (id, note) => post(pathOf(id, '/pause'), note === undefined ? {} : { note }, 'always'),
-    resume: (id) => post(pathOf(id, '/resume'), {}, 'always'),
-    trigger: (id, policy) => post(pathOf(id, '/trigger'), policy === undefined ? {} : { overlap_policy: policy }, 'unsent'),
-    backfill: (id, stretch) => post(pathOf(id, '/backfill'), stretch, 'unsent'),
+    pause: (id, note) => post(pathOf(id, '/pause'), note === undefined ? {} : { note }),
+    resume: (id) => post(pathOf(id, '/resume'), {}),
+    trigger: (id, policy, options) => postOnce(pathOf(id, '/trigger'), policy === undefined ? {} : { overlap_policy: policy }, options),
+    backfill: (id, stretch, options) => postOnce(pathOf(id, '/backfill'), stretch, options),
     preview: (id, count) => get(pathOf(id, '/preview'), { count }),
-    previewRule: (rule) => post('/v1/schedules/preview', rule, 'always'),
+    previewRule: (rule) => post('/v1/schedules/preview', rule),
     fires: (id, query) => get(pathOf(id, '/fires'), { ...query }),
   };
 }

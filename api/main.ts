@@ -31,7 +31,7 @@ async function main(): Promise<void> {
   const queue = connectQueue({ url: config.redisUrl ?? DEFAULT_REDIS, prefix: config.queuePrefix, log });
   // a server of data that does not answer keeps no caller waiting: a worker will look again
   const places = await openDataPlaces({ roots: config.dataRoots, closed: ownFolders(config), buckets: config.dataBuckets, store: config.store, s3: { ...options.s3, timeouts: STORE_TIMEOUTS }, patienceMs: 0 });
-  const decider = makeDecider(fileURLToPath(new URL('../lib/sweeps/decide-thread.js', import.meta.url)));
+  const decider = makeDecider(fileURLToPath(new URL('./sweep-thread.js', import.meta.url)));
   const app = buildServer({ store, queue, clock: systemClock, log, places, security, limits: { openJobs: config.maxOpenJobs, requestsPerMinute: config.rateLimit }, version: VERSION, decider });
 
   let leaving = false;

@@ -40,6 +40,7 @@ const page = (each: { id: string }) => ({ object: 'list', data: [each], has_more
 
 const LOCATION = { description: 'the schedule', schema: { type: 'string', pattern: '^/v1/schedules/sch_' }, required: true };
 const REPLAYED = { description: 'the key had been used: this is the schedule of then', schema: { type: 'string', pattern: '^true$' }, required: false };
+const ASKED = { 202: { 'Idempotent-Replayed': { ...REPLAYED, description: 'the key had been used: these are the fires of then' } } };
 const sent = { schema: Sent, required: true, example: input };
 
 /** In the order of the server's routes. */
@@ -52,8 +53,8 @@ export const SCHEDULE_OPERATIONS = [
   { method: 'delete', path: SCHEDULE_PATH, id: 'deleteSchedule', tag, summary: 'Delete a schedule and the records of its fires; what runs goes on', query: NoQuery, answer: 'DeletedSchedule', example: { id: ID, object: 'schedule', deleted: true }, errors: [400, 404, 503] },
   { method: 'post', path: `${SCHEDULE_PATH}/pause`, id: 'pauseSchedule', tag, summary: 'Fire no more until it is resumed; what runs goes on', query: NoQuery, body: { schema: PauseInput, required: false, example: { note: 'holidays' } }, answer: 'Schedule', example: paused, errors: [400, 404, 413, 415, 503] },
   { method: 'post', path: `${SCHEDULE_PATH}/resume`, id: 'resumeSchedule', tag, summary: 'Fire again, from now on', query: NoQuery, body: { schema: EmptyBody, required: false }, answer: 'Schedule', example: schedule, errors: [400, 404, 413, 415, 503] },
-  { method: 'post', path: `${SCHEDULE_PATH}/trigger`, id: 'triggerSchedule', tag, summary: 'Fire now, whether it is paused or not', query: NoQuery, body: { schema: TriggerInput, required: false, example: { overlap_policy: 'allow_all' } }, status: 202, answer: 'FireRequests', example: requests, errors: [400, 404, 413, 415, 503] },
-  { method: 'post', path: `${SCHEDULE_PATH}/backfill`, id: 'backfillSchedule', tag, summary: 'Fire for the nominal times of a stretch of the past that started nothing', query: NoQuery, body: { schema: BackfillInput, required: true, example: { from: '2026-01-05T00:00:00Z', to: '2026-01-12T00:00:00Z' } }, status: 202, answer: 'FireRequests', example: requests, errors: [400, 404, 413, 415, 503] },
+  { method: 'post', path: `${SCHEDULE_PATH}/trigger`, id: 'triggerSchedule', tag, summary: 'Fire now, whether it is paused or not', query: NoQuery, body: { schema: TriggerInput, required: false, example: { overlap_policy: 'allow_all' } }, headers: ['Idempotency-Key'], status: 202, answer: 'FireRequests', example: requests, answerHeaders: ASKED, errors: [400, 404, 409, 413, 415, 503] },
+  { method: 'post', path: `${SCHEDULE_PATH}/backfill`, id: 'backfillSchedule', tag, summary: 'Fire for the nominal times of a stretch of the past that started nothing', query: NoQuery, body: { schema: BackfillInput, required: true, example: { from: '2026-01-05T00:00:00Z', to: '2026-01-12T00:00:00Z' } }, headers: ['Idempotency-Key'], status: 202, answer: 'FireRequests', example: requests, answerHeaders: ASKED, errors: [400, 404, 409, 413, 415, 503] },
   { method: 'get', path: `${SCHEDULE_PATH}/preview`, id: 'previewSchedule', tag, summary: 'When it fires next, or would if it were not paused', query: PreviewQuery, answer: 'Preview', example: preview, errors: [400, 404, 503] },
   { method: 'get', path: `${SCHEDULE_PATH}/fires`, id: 'listFires', tag, summary: 'What became of each nominal time, oldest first', query: PageQuery, cursor: Fire.properties.id, answer: { list: 'Fire' }, example: page(fire), errors: [400, 404, 503] },
 ] as const;

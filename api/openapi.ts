@@ -112,7 +112,7 @@ export const OPERATIONS: readonly Operation[] = [
     headers: ['Idempotency-Key'], status: 201, answer: 'Sweep', also: { 200: 'SweepDryRun' }, errors: [400, 409, 413, 415, 503],
     answerHeaders: { 201: { Location: header('the sweep', '^/v1/sweeps/swp_'), 'Idempotent-Replayed': { ...header('the key had been used: this is the sweep of then', '^true$'), required: false } } },
   },
-  { method: 'get', path: '/v1/sweeps', id: 'listSweeps', tag: 'sweeps', summary: 'Sweeps, newest first', query: ListSweepsQuery, cursor: idOf('swp'), answer: { list: 'SweepListItem' }, errors: [400, 503] },
+  { method: 'get', path: '/v1/sweeps', id: 'listSweeps', tag: 'sweeps', summary: 'Sweeps, newest first', query: ListSweepsQuery, cursor: idOf('swp'), answer: { list: 'SweepListItem' }, errors: [400, 404, 503] },
   { method: 'get', path: SWEEP, id: 'getSweep', tag: 'sweeps', summary: 'A sweep', query: NoQuery, answer: 'Sweep', errors: [400, 404, 503] },
   { method: 'get', path: `${SWEEP}/trials`, id: 'listTrials', tag: 'sweeps', summary: 'The trials of a sweep, oldest first', query: PageQuery, answer: { list: 'Trial' }, errors: [400, 404, 503] },
   { method: 'get', path: `${SWEEP}/trials/{number}`, id: 'getTrial', tag: 'sweeps', summary: 'A trial', query: NoQuery, answer: 'Trial', errors: [400, 404, 503] },

@@ -27,6 +27,7 @@ export const ListJobsQuery = Type.Object(
     status: Type.Optional(statuses(JOB_STATUSES)),
     name: Type.Optional(name),
     sweep: Type.Optional(idOf('swp', { description: 'only trials of this sweep' })),
+    schedule: Type.Optional(idOf('sch', { description: 'only those that this schedule started, trials of its sweeps among them; also after it was deleted' })),
     created_after: Type.Optional(Type.String({ ...Timestamp, description: 'only those created after this time' })),
     after: Type.Optional(after),
     limit: Type.Optional(limit),
@@ -35,7 +36,7 @@ export const ListJobsQuery = Type.Object(
 );
 export const ListSchedulesQuery = Type.Object({ name: Type.Optional(Type.String({ minLength: 1, maxLength: 128, description: 'only with this name' })), after: Type.Optional(after), limit: Type.Optional(limit) }, closed);
 export const PreviewQuery = Type.Object({ count: Type.Optional(number('[1-9][0-9]{0,2}|1000', 'an integer from 1 to 1000', 'how many (1 to 1000); 10 without it')) }, closed);
-export const ListSweepsQuery = Type.Object({ status: Type.Optional(statuses(SWEEP_STATUSES)), name: Type.Optional(name), after: Type.Optional(after), limit: Type.Optional(limit) }, closed);
+export const ListSweepsQuery = Type.Object({ status: Type.Optional(statuses(SWEEP_STATUSES)), name: Type.Optional(name), schedule: Type.Optional(idOf('sch', { description: 'only those that this schedule started; also after it was deleted' })), after: Type.Optional(after), limit: Type.Optional(limit) }, closed);
 export const ExportQuery = Type.Object({ format: Type.Optional(Type.Unsafe<'csv' | 'json'>({ type: 'string', enum: ['csv', 'json'], description: 'json, or a table of the trials; json without it' })) }, closed);
 export const PageQuery = Type.Object({ after: Type.Optional(after), limit: Type.Optional(limit) }, closed);
 export const EventsQuery = Type.Object({ after: Type.Optional(after), limit: Type.Optional(limit) }, closed);
@@ -106,17 +107,18 @@ export function parseQuery(text: string): Record<string, unknown> {
 }
 
 /** The query of a list of jobs. Its tags have keys of their own, so they are taken out before the schema looks. */
-export function parseListQuery(query: unknown): Omit<ListQuery, 'only'> & { sweep: string | null } {
+export function parseListQuery(query: unknown): Omit<ListQuery, 'only'> & { sweep: string | null; schedule: string | null } {
   const entries = Object.entries(query as Record<string, unknown>);
   const isTag = ([key, value]: [string, unknown]): boolean => key.startsWith(TAG) && key.length > TAG.length && typeof value === 'string';
   const rest = Object.fromEntries(entries.filter((entry) => !isTag(entry)));
   const problems = [...repeated(rest), ...listProblems(onlyOnce(rest))];
   if (problems.length > 0) throw refusal(problems);
-  const { status: wanted, name: called, sweep, created_after: createdAfter, after: last, limit: most } = rest as Static<typeof ListJobsQuery>;
+  const { status: wanted, name: called, sweep, schedule, created_after: createdAfter, after: last, limit: most } = rest as Static<typeof ListJobsQuery>;
   return {
     statuses: wanted === undefined ? null : (wanted.split(',') as JobStatus[]),
     name: called ?? null,
     sweep: sweep ?? null,
+    schedule: schedule ?? null,
     tags: Object.fromEntries(entries.filter(isTag).map(([key, value]) => [key.slice(TAG.length), value as string])),
     createdAfter: createdAfter ?? null,
     after: last ?? null,
@@ -124,7 +126,7 @@ export function parseListQuery(query: unknown): Omit<ListQuery, 'only'> & { swee
   };
 }
 
-export function sweepListQuery({ status: wanted, name: called, after: last, limit: most }: ListSweepsQuery): SweepListQuery {
+export function sweepListQuery({ status: wanted, name: called, after: last, limit: most }: ListSweepsQuery): Omit<SweepListQuery, 'only'> {
   return { statuses: wanted === undefined ? null : (wanted.split(',') as SweepStatus[]), name: called ?? null, after: last ?? null, limit: Number(most ?? PAGE_LIMIT) };
 }
 const listProblems = makeValidator(ListJobsQuery);

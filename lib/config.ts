@@ -39,7 +39,7 @@ export interface Config {
   /** Several while one is being replaced. Empty: no token is asked for, and only loopback may be bound. */
   apiTokens: string[];
   corsOrigins: string[];
-  /** Jobs that are not over; more are refused. */
+  /** Jobs that are not over; more are refused, and not started by schedules and sweeps. */
   maxOpenJobs: number;
   /** Requests a minute that one client, by token or else address, may make. Null: any number. */
   rateLimit: number | null;

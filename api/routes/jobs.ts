@@ -9,6 +9,7 @@ import { retryJob, sayVerb, type Verb } from '../../lib/jobs/control.js';
 import { bodySha256 } from '../../lib/jobs/idempotency.js';
 import { numberOf } from '../../lib/jobs/metrics.js';
 import { BY_A_USER, submitJob } from '../../lib/jobs/submit.js';
+import { startedBy } from '../../lib/schedules/started.js';
 import type { RouteDeps } from '../deps.js';
 import { listOf, pageOf } from '../lists.js';
 import { type EventsQuery, idempotencyKeyOf, type MetricsQuery, numericCursor, pageLimit, type PageQuery, parseListQuery, type PreemptBody } from '../requests.js';
@@ -70,8 +71,11 @@ export function makeJobRoutes(deps: RouteDeps) {
     },
 
     list: async (request: FastifyRequest) => {
-      const { sweep, ...query } = parseListQuery(request.query);
-      const { items, hasMore, lastId } = await listing.list({ ...query, only: sweep === null ? null : await sweeps.jobs(sweep) });
+      const { sweep, schedule, ...query } = parseListQuery(request.query);
+      const ofSweep = sweep === null ? null : await sweeps.jobs(sweep);
+      const ofSchedule = schedule === null ? null : await startedBy(store, schedule, 'job');
+      const only = ofSchedule === null ? ofSweep : new Set(ofSweep === null ? ofSchedule : ofSchedule.filter((id) => ofSweep.has(id)));
+      const { items, hasMore, lastId } = await listing.list({ ...query, only });
       return listOf(items, hasMore, lastId);
     },
 

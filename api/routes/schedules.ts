@@ -5,6 +5,7 @@ import { AppError } from '../../lib/errors.js';
 import { refusal } from '../../lib/jobs/admission.js';
 import { assertSameBody, bodySha256, findFirst, settleKey } from '../../lib/jobs/idempotency.js';
 import { admitSchedule } from '../../lib/schedules/admission.js';
+import { type Asking, askOnce } from '../../lib/schedules/asking.js';
 import { backfillSchedule, createSchedule, pauseSchedule, removeSchedule, resumeSchedule, triggerSchedule, updateSchedule } from '../../lib/schedules/control.js';
 import { listSchedules } from '../../lib/schedules/listing.js';
 import { asScheduleId, fireKey } from '../../lib/schedules/names.js';
@@ -38,11 +39,15 @@ export function makeScheduleRoutes(deps: RouteDeps) {
     return view(id, head);
   }
 
-  const asked = async (id: string, fires: readonly DueFire[], reply: FastifyReply): Promise<FireRequests> => {
+  /** Keys of one verb on one schedule do not meet those of others. */
+  async function asked(verb: string, { id, body }: { id: string; body: unknown }, request: FastifyRequest, reply: FastifyReply, ask: (asking: Asking) => Promise<readonly DueFire[]>): Promise<FireRequests> {
+    const sent = { principal: `${PRINCIPAL} ${id} ${verb}`, key: idempotencyKeyOf(request), bodySha256: bodySha256(body) };
+    const { fires, replayed } = await askOnce(deps, id, sent, ask);
+    if (replayed) void reply.header('idempotent-replayed', 'true');
     await tell(id);
     void reply.code(202);
-    return { object: 'fire_requests', fires: fires.map(({ id, nominal_time }) => ({ id, nominal_time })) };
-  };
+    return { object: 'fire_requests', fires };
+  }
 
   return {
     create: async (request: FastifyRequest, reply: FastifyReply): Promise<Schedule> => {
@@ -105,16 +110,15 @@ export function makeScheduleRoutes(deps: RouteDeps) {
 
     trigger: async (request: OfSchedule<unknown, TriggerInput | undefined>, reply: FastifyReply): Promise<FireRequests> => {
       const id = asScheduleId(request.params.id);
-      const { fire } = await triggerSchedule(deps, id, request.body?.overlap_policy ?? null);
-      return asked(id, [fire], reply);
+      const body = request.body ?? {};
+      return asked('trigger', { id, body }, request, reply, async (asking) => [(await triggerSchedule(deps, id, body.overlap_policy ?? null, asking)).fire]);
     },
 
     backfill: async (request: OfSchedule<unknown, BackfillInput | undefined>, reply: FastifyReply): Promise<FireRequests> => {
       if (!request.body) throw new AppError('invalid_request', 'the body must be an object with from and to, got nothing', { param: 'from' });
       const { from, to, overlap_policy: policy = 'buffer_all' } = request.body;
       const id = asScheduleId(request.params.id);
-      const { fires } = await backfillSchedule(deps, id, { from: new Date(from), to: new Date(to), policy });
-      return asked(id, fires, reply);
+      return asked('backfill', { id, body: request.body }, request, reply, async (asking) => (await backfillSchedule(deps, id, { from: new Date(from), to: new Date(to), policy }, asking)).fires);
     },
 
     preview: async (request: OfSchedule<PreviewQuery>): Promise<Preview> => {

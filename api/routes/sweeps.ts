@@ -1,6 +1,7 @@
 // Sweeps over HTTP: submit, list, read, and the verbs. What any of it means is in lib/sweeps.
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { bodySha256 } from '../../lib/jobs/idempotency.js';
+import { startedBy } from '../../lib/schedules/started.js';
 import { admitSweep, sweepDryRun } from '../../lib/sweeps/admission.js';
 import { trialsCsv } from '../../lib/sweeps/csv.js';
 import type { SweepVerb } from '../../lib/sweeps/events.js';
@@ -10,8 +11,7 @@ import { findSweep, submitSweep } from '../../lib/sweeps/submit.js';
 import type { RouteDeps } from '../deps.js';
 import { listOf } from '../lists.js';
 import type { AskInput } from '../../lib/contract/external.js';
-import { makePageParts } from '../report/library.js';
-import { reportPage } from '../report/page.js';
+import { REPORT } from '../report/maker.js';
 import { idempotencyKeyOf, type ListSweepsQuery, pageLimit, type PageQuery, parseTell, sweepListQuery } from '../requests.js';
 
 type OfSweep<Q = unknown> = FastifyRequest<{ Params: { id: string }; Querystring: Q }>;
@@ -22,7 +22,6 @@ const PRINCIPAL = 'api sweeps';
 
 export function makeSweepRoutes(deps: RouteDeps) {
   const { sweeps, store, places, tell } = deps;
-  const pageParts = makePageParts();
 
   const verb = (said: SweepVerb) => async (request: OfSweep, reply: FastifyReply) => {
     const sweep = await sweeps.say(request.params.id, said);
@@ -44,7 +43,9 @@ export function makeSweepRoutes(deps: RouteDeps) {
     },
 
     list: async (request: FastifyRequest<{ Querystring: ListSweepsQuery }>) => {
-      const { items, hasMore, lastId } = await listSweeps(deps, sweepListQuery(request.query));
+      const { schedule } = request.query;
+      const only = schedule === undefined ? null : await startedBy(store, schedule, 'sweep');
+      const { items, hasMore, lastId } = await listSweeps(deps, { ...sweepListQuery(request.query), only });
       return listOf(items, hasMore, lastId);
     },
 
@@ -69,15 +70,14 @@ export function makeSweepRoutes(deps: RouteDeps) {
 
     report: async (request: OfSweep, reply: FastifyReply) => {
       const { id } = request.params;
-      const report = await sweeps.report(id);
-      const parts = await pageParts();
+      const { page, policy } = await sweeps.make(id, REPORT);
       void reply.type('text/html; charset=utf-8').headers({
         // No other page may show it in a frame, which only a header can say.
-        'content-security-policy': `${parts.policy}; frame-ancestors 'none'`,
+        'content-security-policy': `${policy}; frame-ancestors 'none'`,
         'referrer-policy': 'no-referrer',
         'content-disposition': `inline; filename="${id}.html"`,
       });
-      return reportPage(report, parts);
+      return Buffer.from(page.buffer, page.byteOffset, page.byteLength);
     },
 
     ask: async (request: FastifyRequest<{ Params: { id: string }; Body: AskInput | undefined }>) => sweeps.ask(request.params.id, request.body ?? {}),

@@ -224,6 +224,8 @@ export interface IdempotencyRecord {
   id: string;
   body_sha256: string;
   created_at: string;
+  /** Of a request for fires of a schedule, whose id it has: what was asked for, once that is known. */
+  fires?: { id: string; nominal_time: string }[];
 }
 
 const Timings = Type.Object({ detect_ms: Count, queue_ms: Count, load_ms: Count, warmup_ms: Count, train_ms: Count, save_ms: Count }, closed);

@@ -34,7 +34,7 @@ export const ScheduleInput = Type.Object(
     name: Type.Optional(Type.Unsafe<string | null>({ anyOf: [{ type: 'string', minLength: 1, maxLength: 128 }, { type: 'null' }], default: null, description: 'for people; need not be unique' })),
     ...rule,
     overlap_policy: Type.Optional(oneOf(OVERLAP_POLICIES, { default: 'skip', description: 'what a fire does while an earlier one is not over: `skip`: nothing; `buffer_one`, `buffer_all`: it waits, one of them or all; `cancel_other`: the earlier one is paused with a commit and can be resumed later; `terminate_other`: it is cancelled; `allow_all`: they run side by side. A run that is queued, or that somebody paused, is not over' })),
-    catchup_window: duration(CATCHUP_SECONDS.least, 'seconds (at least 10), or a string such as 30s, 10m, 6h, 1d; at most 30d', { default: '10m', description: 'how late the latest missed fire may still be made up for, after nothing ticked for a while; the others are recorded as missed' }),
+    catchup_window: duration(CATCHUP_SECONDS.least, 'seconds (at least 10), or a string such as 30s, 10m, 6h, 1d; at most 30d', { default: '10m', description: 'how late the latest missed fire may still be made up for, after nothing ticked for a while; the others are recorded as missed. Also how long a fire waits for room while `PAWL_MAX_OPEN_JOBS` jobs are open; then it is skipped' }),
     jitter: duration(0, 'seconds (at least 0), or a string such as 30s, 10m; at most 1d', { default: '0s', description: 'each fire is put off by up to so much, never beyond the next one; the same nominal time always by as much' }),
     pause_on_failure: Type.Optional(Type.Boolean({ default: false, description: 'the schedule pauses itself when what it started fails' })),
     paused: Type.Optional(Type.Boolean({ default: false, description: 'begins paused; one that is replaced stays as it is where this is not given' })),
@@ -70,7 +70,7 @@ export const RunReference = Type.Object({ kind: oneOf(['job', 'sweep']), id: Typ
 export type RunReference = Static<typeof RunReference>;
 export const FIRE_CAUSES = ['schedule', 'trigger', 'backfill'] as const;
 export type FireCause = (typeof FIRE_CAUSES)[number];
-export const SKIP_REASONS = ['running', 'buffer_full', 'superseded', 'too_many_running', 'paused'] as const;
+export const SKIP_REASONS = ['running', 'buffer_full', 'superseded', 'too_many_running', 'paused', 'queue_full'] as const;
 export type SkipReason = (typeof SKIP_REASONS)[number];
 
 /** What became of a nominal time. Written once. */
@@ -83,7 +83,7 @@ export const Fire = Type.Object(
     cause: oneOf(FIRE_CAUSES),
     decided_at: Timestamp,
     outcome: oneOf(['started', 'skipped', 'missed', 'failed'], { description: '`missed`: nothing ticked while it was due; `failed`: what it was to start was refused' }),
-    reason: nullable(oneOf(SKIP_REASONS), { description: 'of one that was skipped: `running`: an earlier one was not over; `buffer_full`: enough wait already; `superseded`: a later one came while it waited; `too_many_running`: as many as may run side by side do; `paused`: it waited when the schedule was paused' }),
+    reason: nullable(oneOf(SKIP_REASONS), { description: 'of one that was skipped: `running`: an earlier one was not over; `buffer_full`: enough wait already; `superseded`: a later one came while it waited; `too_many_running`: as many as may run side by side do; `paused`: it waited when the schedule was paused; `queue_full`: from its turn on, `PAWL_MAX_OPEN_JOBS` jobs were open for as long as its catch-up window' }),
     message: nullable(Type.String()),
     missed: nullable(Type.Object({ from: Timestamp, count: Count }, closed), { description: 'of one that was missed: how many nominal times in a row it stands for, and the first of them; nominal_time is the last' }),
     run: nullable(RunReference),
@@ -161,7 +161,17 @@ export type FireRequests = Static<typeof FireRequests>;
 // ── what the store holds ───────────────────────────────────────────────────────────────────────────────────────────
 
 /** A fire that was asked for, or waits for a change, and has not been decided on. */
-export const DueFire = Type.Object({ id: FireId, nominal_time: Timestamp, cause: oneOf(FIRE_CAUSES), overlap_policy: oneOf(OVERLAP_POLICIES) }, closed);
+export const DueFire = Type.Object(
+  {
+    id: FireId,
+    nominal_time: Timestamp,
+    cause: oneOf(FIRE_CAUSES),
+    overlap_policy: oneOf(OVERLAP_POLICIES),
+    /** Its turn has come, and it waits for room until then. */
+    until: Type.Optional(Timestamp),
+  },
+  closed,
+);
 export type DueFire = Static<typeof DueFire>;
 /** What a fire started, or is about to. */
 export const OpenRun = Type.Object(

@@ -5,6 +5,7 @@ import { AppError } from '../errors.js';
 import { fromJson } from '../jobs/record.js';
 import type { Store } from '../store/index.js';
 import { canonicalJson } from '../training/canonical-json.js';
+import { type Asking, askedNow } from './asking.js';
 import { caughtUp, dueFire, paused } from './decide.js';
 import { fireIdOf, fireKey, firesPrefix, scheduleKey } from './names.js';
 import { fireTimes } from './next.js';
@@ -57,19 +58,27 @@ export function resumeSchedule(deps: RecordDeps, schedule: string): Promise<Sche
   return edit(deps, schedule, (head) => (head.status === 'active' ? null : { ...head, status: 'active', note: null, updated_at: now, last_nominal: later(head.last_nominal, now) }));
 }
 
-/** A fire now, whether paused or not. @returns what was asked for. @throws AppError not_found, store_unavailable */
-export async function triggerSchedule(deps: RecordDeps, schedule: string, policy: OverlapPolicy | null): Promise<{ head: ScheduleHead; fire: DueFire }> {
-  const nowMs = deps.clock.now().getTime();
-  const fireUnder = (head: ScheduleHead): DueFire => dueFire(schedule, nowMs, 'trigger', policy ?? head.spec.overlap_policy, nowMs);
-  const head = await edit(deps, schedule, (current) => (isKnown(current, fireUnder(current).id) ? null : { ...current, requested: [...current.requested, fireUnder(current)] }));
+/**
+ * A fire now, whether paused or not; once for one asking, however often it is said.
+ * @returns what was asked for
+ * @throws AppError not_found, store_unavailable
+ */
+export async function triggerSchedule(deps: RecordDeps, schedule: string, policy: OverlapPolicy | null, { at, by }: Asking = askedNow(deps.clock.now())): Promise<{ head: ScheduleHead; fire: DueFire }> {
+  const fireUnder = (head: ScheduleHead): DueFire => dueFire(schedule, at.getTime(), 'trigger', policy ?? head.spec.overlap_policy, by);
+  const head = await edit(deps, schedule, async (current) => {
+    const fire = fireUnder(current);
+    // whatever leaves HEAD has been recorded
+    const isThere = isKnown(current, fire.id) || (await deps.store.get(fireKey(schedule, fire.id))) !== null;
+    return isThere ? null : { ...current, requested: [...current.requested, fire] };
+  });
   return { head, fire: fireUnder(head) };
 }
 
 /**
- * Fires at the nominal times of a stretch of the past, both ends included, but those that started something already.
+ * Fires at the nominal times of a stretch of the past, both ends included, but those that started something already; once for one asking.
  * @throws AppError not_found; invalid_request (the future, or too many at a time); store_unavailable
  */
-export async function backfillSchedule(deps: RecordDeps & { store: Pick<Store, 'keys'> }, schedule: string, { from, to, policy }: { from: Date; to: Date; policy: OverlapPolicy }): Promise<{ head: ScheduleHead; fires: DueFire[] }> {
+export async function backfillSchedule(deps: RecordDeps & { store: Pick<Store, 'keys'> }, schedule: string, { from, to, policy }: { from: Date; to: Date; policy: OverlapPolicy }, { by }: Asking = askedNow(deps.clock.now())): Promise<{ head: ScheduleHead; fires: DueFire[] }> {
   const now = deps.clock.now();
   if (to > now) throw new AppError('invalid_request', 'lies in the future; allowed are times that have passed', { param: 'to' });
   if (from > to) throw new AppError('invalid_request', 'lies after `to`', { param: 'from' });
@@ -82,10 +91,14 @@ export async function backfillSchedule(deps: RecordDeps & { store: Pick<Store, '
       if (time > to.getTime() || (current.status === 'active' && time > lastMs)) break;
       if (times.push(time) > BACKFILL_MAX) throw new AppError('invalid_request', `there are more than ${BACKFILL_MAX} nominal times in this stretch; allowed is a shorter one`, { param: 'from' });
     }
-    const all = times.map((time) => dueFire(schedule, time, 'backfill', policy, now.getTime()));
-    if (all.some(({ id }) => isKnown(current, id))) return null; // an unanswered swap of ours took effect
+    const all = times.map((time) => dueFire(schedule, time, 'backfill', policy, by));
     // HEAD first, then the records: whatever leaves HEAD has been recorded
-    const taken = new Set([...[...current.runs, ...current.buffered, ...current.requested].filter(({ cause }) => cause !== 'trigger').map(({ nominal_time }) => nominal_time), ...(await startedTimes(deps.store, schedule, from.getTime(), to.getTime()))]);
+    const records = await recordsBetween(deps.store, schedule, from.getTime(), to.getTime());
+    const recorded = new Set(records.map(({ id }) => id));
+    fires = all.filter(({ id }) => isKnown(current, id) || recorded.has(id));
+    if (fires.length > 0) return null; // asked for before: an unanswered swap of ours took effect
+    const started = records.filter(({ outcome }) => outcome === 'started');
+    const taken = new Set([...current.runs, ...current.buffered, ...current.requested, ...started].filter(({ cause }) => cause !== 'trigger').map(({ nominal_time }) => nominal_time));
     fires = all.filter(({ nominal_time }) => !taken.has(nominal_time));
     const waiting = current.requested.length + current.buffered.length;
     if (waiting + fires.length > BUFFER_MAX) throw new AppError('invalid_request', `${waiting} fires wait already, and at most ${BUFFER_MAX} may`, { param: 'from' });
@@ -94,22 +107,22 @@ export async function backfillSchedule(deps: RecordDeps & { store: Pick<Store, '
   return { head, fires };
 }
 
-/** Nominal times of fires that have started something. Ids of fires are in the order of their times. */
-async function startedTimes(store: Pick<Store, 'get' | 'keys'>, schedule: string, fromMs: number, toMs: number): Promise<string[]> {
-  const started: string[] = [];
+/** Of the fires at these nominal times; their ids are in that order. */
+async function recordsBetween(store: Pick<Store, 'get' | 'keys'>, schedule: string, fromMs: number, toMs: number): Promise<Fire[]> {
+  const records: Fire[] = [];
   const after = fireKey(schedule, fireIdOf(schedule, fromMs, 'schedule').slice(0, 'fire_'.length + 10));
   for await (const key of store.keys(firesPrefix(schedule), { after })) {
     const stored = await store.get(key);
     if (!stored) continue;
-    const { nominal_time, cause, outcome } = fromJson<Fire>(stored.body);
-    if (Date.parse(nominal_time) > toMs) break;
-    if (outcome === 'started' && cause !== 'trigger') started.push(nominal_time);
+    const fire = fromJson<Fire>(stored.body);
+    if (Date.parse(fire.nominal_time) > toMs) break;
+    records.push(fire);
   }
-  return started;
+  return records;
 }
 
 /** Whether a fire that was asked for is there already, at whatever stage. */
-const isKnown = (head: ScheduleHead, fire: string): boolean => [...head.requested, ...head.buffered, ...head.recent].some(({ id }) => id === fire) || head.runs.some((run) => run.fire === fire);
+const isKnown = (head: ScheduleHead, fire: string): boolean => [...head.requested, ...head.buffered, ...head.unrecorded, ...head.recent].some(({ id }) => id === fire) || head.runs.some((run) => run.fire === fire);
 
 /** Removes a schedule and the records of its fires; what runs goes on. @throws AppError not_found, store_unavailable */
 export async function removeSchedule(deps: RecordDeps & { store: Pick<Store, 'keys' | 'delete'> }, schedule: string): Promise<void> {

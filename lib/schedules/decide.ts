@@ -3,11 +3,12 @@
 //
 // A fire that starts something is first an entry of `runs` in state `starting`, with the id of its run: the swap that puts it there
 // also moves `last_nominal` on, so a nominal time is decided on once. Carrying out is idempotent, and done by whoever looks while
-// the entry says so; its record is written before the entry says `running`.
+// the entry says so; its record is written before the entry says `running`. Where there is no room for another job a fire is none of
+// the runs: it waits in the buffer, so that nobody starts what somebody else gives up.
 import type { DueFire, Fire, FireCause, OpenRun, OverlapPolicy, RecentFire, RunEnding, RunReference, ScheduleHead, ScheduleSpec, SkipReason } from '../contract/schedule.js';
 import { catchUp, nextDueMs, type Timing } from './catch-up.js';
 import { fireIdOf, runOf } from './names.js';
-import { overlapActions } from './overlap.js';
+import { BUFFER_MAX, overlapActions, RUNNING_MAX } from './overlap.js';
 
 /** What a job or sweep is at: `active`: not over, queued included. */
 export type RunState = 'active' | RunEnding;
@@ -19,19 +20,26 @@ export interface Moment {
   nowMs: number;
   /** Of runs that were asked after, by their id. */
   states: ReadonlyMap<string, RunState>;
+  /** So many jobs may be started. */
+  room: number;
 }
+
+/** With what ran before anything was decided. */
+interface Deciding extends Moment {
+  before: ReadonlySet<string>;
+}
+const hasRoom = ({ runs }: ScheduleHead, { room, before }: Deciding): boolean => runs.filter(({ fire }) => !before.has(fire)).length < room;
 
 const isoOf = (ms: number): string => new Date(ms).toISOString();
 const timingOf = (schedule: string, spec: ScheduleSpec): Timing => ({ schedule, rule: spec, windowMs: spec.catchup_window * 1_000, jitterMs: spec.jitter * 1_000 });
 
-/** A fire whose time has come; `askedMs`: when a user asked for it, null where nobody did. */
-export const dueFire = (schedule: string, nominalMs: number, cause: FireCause, policy: OverlapPolicy, askedMs: number | null = null): DueFire => ({ id: fireIdOf(schedule, nominalMs, cause, askedMs), nominal_time: isoOf(nominalMs), cause, overlap_policy: policy });
+/** A fire whose time has come; `askedBy`: what tells it from others that users ask for at this time, null where nobody asked. */
+export const dueFire = (schedule: string, nominalMs: number, cause: FireCause, policy: OverlapPolicy, askedBy: string | null = null): DueFire => ({ id: fireIdOf(schedule, nominalMs, cause, askedBy), nominal_time: isoOf(nominalMs), cause, overlap_policy: policy });
 
 /** HEAD after everything that can be decided now, or null where there is nothing. */
-export function decided(head: ScheduleHead, moment: Moment): ScheduleHead | null {
-  let next = withEndings(head, moment);
-  const [first] = next.buffered;
-  if (first && next.runs.length === 0) next = started({ ...next, buffered: next.buffered.slice(1) }, first, moment);
+export function decided(head: ScheduleHead, given: Moment): ScheduleHead | null {
+  const moment: Deciding = { ...given, before: new Set(head.runs.map(({ fire }) => fire)) };
+  let next = released(withEndings(head, moment), moment);
   for (const due of next.requested) next = overlapped(next, due, moment);
   if (next.requested.length > 0) next = { ...next, requested: [] };
   if (next.status === 'active') next = caughtUp(next, moment, (reached, due) => overlapped(reached, due, moment));
@@ -65,15 +73,34 @@ function withEndings(head: ScheduleHead, { schedule, nowMs, states }: Moment): S
   return next;
 }
 
+/** Fires that wait and whose turn has come start, or wait for room, or have waited for it long enough. */
+function released(head: ScheduleHead, moment: Deciding): ScheduleHead {
+  let next = head;
+  const inLine = head.buffered.find(({ overlap_policy: policy }) => policy !== 'allow_all');
+  for (const due of head.buffered) {
+    const isTurn = due.overlap_policy === 'allow_all' ? next.runs.length < RUNNING_MAX : due === inLine && next.runs.length === 0;
+    if (!isTurn) continue;
+    const rest = next.buffered.filter(({ id }) => id !== due.id);
+    if (hasRoom(next, moment)) next = started({ ...next, buffered: rest }, due, moment);
+    else if (due.until === undefined) next = { ...next, buffered: next.buffered.map((each) => (each.id === due.id ? waitsForRoom(head, due, moment) : each)) };
+    else if (moment.nowMs > Date.parse(due.until)) next = skipped({ ...next, buffered: rest }, due, 'queue_full', moment);
+  }
+  return next;
+}
+
+const waitsForRoom = ({ spec }: ScheduleHead, due: DueFire, { nowMs }: Moment): DueFire => ({ ...due, until: isoOf(nowMs + spec.catchup_window * 1_000) });
+
 /** A fire by its overlap policy. */
-function overlapped(head: ScheduleHead, due: DueFire, moment: Moment): ScheduleHead {
+function overlapped(head: ScheduleHead, due: DueFire, moment: Deciding): ScheduleHead {
   const waiting = new Map([...head.buffered, due].map((fire) => [fire.id, fire]));
   const situation = { policy: due.overlap_policy, running: head.runs, buffered: head.buffered.map(({ id }) => id), due: due.id };
   let next = head;
   for (const action of overlapActions(situation)) {
     switch (action.kind) {
       case 'start':
-        next = started(next, due, moment);
+        if (hasRoom(next, moment)) next = started(next, due, moment);
+        else if (next.buffered.length < BUFFER_MAX) next = { ...next, buffered: [...next.buffered, waitsForRoom(next, due, moment)] };
+        else next = skipped(next, due, 'buffer_full', moment);
         break;
       case 'buffer':
         next = { ...next, buffered: [...next.buffered, due] };
@@ -165,6 +192,8 @@ export const isUnsettled = (head: ScheduleHead): boolean => head.unrecorded.leng
 
 /** Between looks at what could not be carried out, and at a run that another fire waits for. */
 export const AGAIN_MS = 1_000;
+/** Between looks at whether there is room. */
+const ROOM_MS = 5_000;
 /** Between looks at runs that nobody waits for. */
 const WATCH_MS = 30_000;
 
@@ -172,6 +201,7 @@ const WATCH_MS = 30_000;
 export function nextLookMs(head: ScheduleHead, schedule: string, nowMs: number): number {
   const fireMs = head.status === 'active' ? (nextDueMs(timingOf(schedule, head.spec), Date.parse(head.last_nominal)) ?? Infinity) : Infinity;
   if (head.requested.length > 0) return nowMs;
-  if (isUnsettled(head) || head.buffered.length > 0) return Math.min(fireMs, nowMs + AGAIN_MS);
+  if (isUnsettled(head)) return Math.min(fireMs, nowMs + AGAIN_MS);
+  if (head.buffered.length > 0) return Math.min(fireMs, nowMs + (head.buffered.some(({ until }) => until !== undefined) ? ROOM_MS : AGAIN_MS));
   return head.runs.length > 0 ? Math.min(fireMs, nowMs + WATCH_MS) : fireMs;
 }

@@ -18,6 +18,8 @@ export interface TickDeps extends RecordDeps {
   start(run: RunReference, body: Readonly<Record<string, unknown>>, schedule: ScheduleReference, previous: string | null): Promise<void>;
   /** `missing`: there is none of that id. */
   stateOf(run: RunReference): Promise<RunState>;
+  /** Places for so many jobs, or for as many as may still be started. @throws AppError store_unavailable */
+  takePlaces(wanted: number): Promise<number>;
   /** Tells a run to stop, with a commit; one that is over is left alone. Says it, and does not wait until it has happened. */
   stop(run: RunReference, how: 'pause' | 'cancel'): Promise<void>;
 }
@@ -40,7 +42,12 @@ export async function tickSchedule(deps: TickDeps, schedule: string, now: Date):
     before = current.counts;
     const asked = current.runs.filter(({ state, run }) => state === 'running' && !states.has(run.id));
     await inParallel(asked, WIDTH, async ({ run }) => states.set(run.id, await deps.stateOf(run)));
-    return decided(current, { schedule, nowMs: now.getTime(), states });
+    const moment = { schedule, nowMs: now.getTime(), states };
+    const next = decided(current, { ...moment, room: Infinity });
+    // a sweep is no job: its trials wait by themselves
+    const wanted = next === null || current.spec.job === null ? 0 : next.runs.filter(({ fire }) => !current.runs.some((run) => run.fire === fire)).length;
+    const room = wanted === 0 ? 0 : await deps.takePlaces(wanted);
+    return room < wanted ? decided(current, { ...moment, room }) : next;
   });
   if (!record || !isUnsettled(record.head)) return record && { ...record, failures: [] };
   const { done, failures } = await carryOut(deps, schedule, record.head);

@@ -17,7 +17,7 @@ export const parseScheduleKey = (key: string): string | null => /^schedules\/(sc
 const idFrom = (ms: number, ...hashed: unknown[]): string => derivedUlid(ms, JSON.stringify(hashed));
 
 /** One id for a nominal time of a schedule, whoever computes it. What users ask for at that time is another fire each time that they ask. */
-export const fireIdOf = (schedule: string, nominalMs: number, cause: FireCause, askedMs: number | null = null): string => `fire_${idFrom(nominalMs, schedule, nominalMs, cause, askedMs)}`;
+export const fireIdOf = (schedule: string, nominalMs: number, cause: FireCause, askedBy: string | null = null): string => `fire_${idFrom(nominalMs, schedule, nominalMs, cause, askedBy)}`;
 
 /** One id for what a fire starts; its time is that of the decision, because lists are in the order of ids. */
 export const runOf = (fire: string, kind: RunReference['kind'], decidedMs: number): RunReference => ({ kind, id: `${{ job: 'job', sweep: 'swp' }[kind]}_${idFrom(decidedMs, fire, kind)}` });

@@ -13,12 +13,13 @@ import { sayToSweep } from './control.js';
 import type { Decider } from './decider.js';
 import { currentStatus } from './drive.js';
 import { askForTrials, isOthers, tellOfTrial, type Told } from './external.js';
-import { loadSweep, openLog, requireSweep, type SweepLog, type SweepRecord } from './log.js';
+import { loadSweep, openLog, requireSweep, type SweepLog } from './log.js';
+import { IMPORTANCE, type Maker, type OutsideFacts, wholeSweep } from './makers.js';
 import { isSweepId, parseTrialNumber, trialId, trialJob } from './names.js';
-import { type SweepReport, sweepReport } from './report/report.js';
+import type { SweepRecord } from './record.js';
 import type { Space } from './space.js';
 import { isOver, isRefused, type TrialState } from './state.js';
-import { importanceView, type SeenSweep, sweepListItem, sweepView, trialView } from './view.js';
+import { type SeenSweep, sweepListItem, sweepView, trialView } from './view.js';
 
 /** All reject with AppError not_found for an unknown sweep, and store_unavailable. */
 export interface SweepAccess {
@@ -32,8 +33,8 @@ export interface SweepAccess {
   jobs(id: string): Promise<Set<string>>;
   importance(id: string): Promise<SweepImportance>;
   export(id: string): Promise<{ space: Space; whole: SweepExport }>;
-  /** What its plots show, as of now. */
-  report(id: string): Promise<SweepReport>;
+  /** What a maker makes of all of it, as of now. */
+  make<T>(id: string, maker: Maker<OutsideFacts, T>): Promise<T>;
   /** @throws AppError invalid_state */
   say(id: string, verb: SweepVerb): Promise<Sweep>;
   /** @throws AppError invalid_state */
@@ -124,32 +125,38 @@ export function makeSweepAccess(deps: SweepAccessDeps): SweepAccess {
   async function computeSeconds({ log, settled }: Opened): Promise<number> {
     if (!hasJobs(log)) return 0;
     const now = clock.now();
-    const seconds = await inParallel(log.state().trials, READ_WIDTH, async (trial) => {
-      const known = isRefused(trial) ? 0 : settled.get(trial.number);
-      if (known !== undefined) return known;
+    const { trials } = log.state();
+    const known = trials.reduce((sum, { number }) => sum + (settled.get(number) ?? 0), 0);
+    const seconds = await inParallel(trials.filter((trial) => !settled.has(trial.number) && !isRefused(trial)), READ_WIDTH, async (trial) => {
       const { head } = await readHead({ store }, trialJob(log.record.id, trial));
       const spent = attemptSecondsAt(head, now);
       if (isOver(trial) && isTerminal(head.state)) settled.set(trial.number, spent);
       return spent;
     });
-    return seconds.reduce((sum, each) => sum + each, 0);
+    return seconds.reduce((sum, each) => sum + each, known);
+  }
+
+  /** Finds out which of these trials have their job by now. */
+  async function seeSubmitted({ log, submitted }: Opened, trials: readonly TrialState[]): Promise<void> {
+    if (!hasJobs(log)) return;
+    await inParallel(trials.filter((trial) => !submitted.has(trial.number) && !isRefused(trial)), READ_WIDTH, async (trial) => {
+      if (await store.head(jobKey(trialJob(log.record.id, trial)))) submitted.add(trial.number);
+    });
   }
 
   const view = async (sweep: Opened): Promise<Sweep> => sweepView(await seen(sweep), await computeSeconds(sweep), clock.now());
 
-  async function trialViews({ log, submitted }: Opened, trials: readonly TrialState[]): Promise<Trial[]> {
-    const { record, state } = log;
+  async function trialViews(sweep: Opened, trials: readonly TrialState[]): Promise<Trial[]> {
+    await seeSubmitted(sweep, trials);
+    const { record, state } = sweep.log;
     const now = state();
-    if (!hasJobs(log)) return trials.map((trial) => trialView(record.id, now, trial, false));
-    return inParallel(trials, READ_WIDTH, async (trial) => {
-      if (!submitted.has(trial.number) && !isRefused(trial) && (await store.head(jobKey(trialJob(record.id, trial))))) submitted.add(trial.number);
-      return trialView(record.id, now, trial, submitted.has(trial.number));
-    });
+    return trials.map((trial) => trialView(record.id, now, trial, sweep.submitted.has(trial.number)));
   }
 
-  async function exported(sweep: Opened): Promise<{ space: Space; whole: SweepExport }> {
-    const { rules, state } = sweep.log;
-    return { space: rules.space, whole: { object: 'sweep_export', sweep: await view(sweep), trials: await trialViews(sweep, state().trials) } };
+  async function outsideFacts(sweep: Opened): Promise<OutsideFacts> {
+    const { status, state } = await seen(sweep);
+    await seeSubmitted(sweep, state.trials);
+    return { status, computeSeconds: await computeSeconds(sweep), submitted: sweep.submitted, at: clock.now() };
   }
 
   return {
@@ -176,16 +183,16 @@ export function makeSweepAccess(deps: SweepAccessDeps): SweepAccess {
       return found!;
     },
     jobs: async (id) => new Set((await required(id)).log.state().trials.map((trial) => trialJob(id, trial))),
-    importance: async (id) => {
-      const { log: { rules, state } } = await required(id);
-      return importanceView(rules.spec, rules.space, state());
-    },
-    export: async (id) => exported(await required(id)),
-    report: async (id) => {
+    importance: async (id) => (await required(id)).log.make(IMPORTANCE, null),
+    export: async (id) => {
       const sweep = await required(id);
-      const { space, whole } = await exported(sweep);
-      const { rules, state } = sweep.log;
-      return sweepReport({ space, whole, importance: importanceView(rules.spec, space, state()) }, clock.now());
+      const facts = await outsideFacts(sweep);
+      const { record, rules, warnings, state } = sweep.log;
+      return { space: rules.space, whole: wholeSweep({ record, rules, warnings, state: state() }, facts) };
+    },
+    make: async (id, maker) => {
+      const sweep = await required(id);
+      return sweep.log.make(maker, await outsideFacts(sweep));
     },
     say: async (id, verb) => {
       const sweep = await opened(id);

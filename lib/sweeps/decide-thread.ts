@@ -1,30 +1,57 @@
-// The thread that decides for decider.ts: it keeps the states of the logs that it was asked about last.
+// The thread's side of decider.ts: it keeps the states of the logs that it was asked about last. Which makers it knows is said by the
+// file that the thread begins with.
 import { parentPort } from 'node:worker_threads';
 import { messageOf } from '../errors.js';
 import { makeRecent } from '../jobs/recent.js';
-import { decide, type Rules } from './decide.js';
+import { decide } from './decide.js';
 import type { Answer, Question } from './decider.js';
 import { rulesOf } from './log.js';
-import { applied, type SweepState } from './state.js';
+import type { Followed, Maker } from './makers.js';
+import { applied } from './state.js';
 
 const LOGS_MAX = 32;
-const logs = makeRecent<{ rules: Rules; state: SweepState }>(LOGS_MAX);
 
-function answer({ log, from, base, entries, event }: Question): { kind: 'decided'; decisions: ReturnType<typeof decide> } | { kind: 'lost' } {
-  const known = base ? { rules: rulesOf(base.record), state: base.state } : logs.get(String(log));
-  if (!known || known.state.entries !== from) return { kind: 'lost' };
-  const { rules } = known;
-  const state = entries.reduce((now, entry) => applied(rules.spec, now, entry), known.state);
-  logs.set(String(log), { rules, state });
-  return { kind: 'decided', decisions: decide(rules, state, event) };
+export function answerQuestions(makers: readonly Maker<never, unknown>[]): void {
+  const logs = makeRecent<Followed>(LOGS_MAX);
+  const byName = new Map(makers.map((maker) => [maker.name, maker]));
+
+  /** The log as the question has it; null where it is not known so far. */
+  function followed({ log, from, base, entries }: Question): Followed | null {
+    const known = base ? begun(base) : logs.get(String(log));
+    if (!known || known.state.entries !== from) return null;
+    const sweep = { ...known, state: entries.reduce((now, entry) => applied(known.rules.spec, now, entry), known.state) };
+    logs.set(String(log), sweep);
+    return sweep;
+  }
+
+  function resultOf(sweep: Followed, { task }: Question): unknown {
+    if (task.kind === 'decide') return decide(sweep.rules, sweep.state, task.event);
+    const maker = byName.get(task.maker);
+    if (!maker) throw new Error(`it has no maker ${JSON.stringify(task.maker)}`);
+    return maker.make(sweep, task.facts as never);
+  }
+
+  async function answer(question: Question): Promise<void> {
+    const { number } = question;
+    const say = (said: Answer, owned: readonly ArrayBuffer[] = []): void => parentPort?.postMessage(said, owned);
+    try {
+      const sweep = followed(question);
+      if (!sweep) return say({ number, kind: 'lost' });
+      const result = await resultOf(sweep, question);
+      say({ number, kind: 'done', result }, buffersOf(result));
+    } catch (error) {
+      say({ number, kind: 'failed', message: messageOf(error) });
+    }
+  }
+
+  parentPort?.on('message', (question: Question) => void answer(question));
 }
 
-parentPort?.on('message', (question: Question) => {
-  const { number } = question;
-  const say = (said: Answer): void => parentPort?.postMessage(said);
-  try {
-    say({ number, ...answer(question) });
-  } catch (error) {
-    say({ number, kind: 'failed', message: messageOf(error) });
-  }
-});
+function begun({ record, state }: NonNullable<Question['base']>): Followed {
+  const { warnings, ...rules } = rulesOf(record);
+  return { record, rules, warnings, state };
+}
+
+/** Bytes among what was made, which are handed over and not copied. */
+const buffersOf = (result: unknown): ArrayBuffer[] =>
+  typeof result === 'object' && result !== null && !Array.isArray(result) ? Object.values(result).flatMap((value) => (value instanceof Uint8Array && value.buffer instanceof ArrayBuffer ? [value.buffer] : [])) : [];

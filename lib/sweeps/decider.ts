@@ -1,17 +1,12 @@
-// Decides away from the event loop where that takes long: in a thread, one a process, which follows the logs that it is asked about, so
-// that a question carries only what is new. It starts with the first such question; what is quick is decided here.
+// Decides, and makes what readers ask for (makers.ts), away from the event loop where that takes long: in a thread, one a process, which
+// follows the logs that it is asked about, so that a question carries only what is new. It starts with the first such question; what is
+// quick is done here.
 import { Worker } from 'node:worker_threads';
-import type { SweepSpec } from '../contract/sweep.js';
 import { decide, type Rules } from './decide.js';
 import type { Decision, LogEntry, SweepEvent } from './events.js';
+import type { Followed, Maker } from './makers.js';
+import type { SweepRecord } from './record.js';
 import type { SweepState } from './state.js';
-import type { WarmStart } from './warm-start.js';
-
-/** What rules follow from. */
-interface Ruled {
-  spec: SweepSpec;
-  warm_start?: WarmStart | null;
-}
 
 /** Of one log. */
 export interface LogDecider {
@@ -19,27 +14,31 @@ export interface LogDecider {
   took(entry: LogEntry): void;
   /** As decide in decide.ts, of the log as it is now. */
   decide(rules: Rules, state: SweepState, event: SweepEvent): Promise<Decision[]>;
+  /** As the maker, of the log as it is now. */
+  make<F, T>(sweep: Followed, maker: Maker<F, T>, facts: F): Promise<T>;
 }
 
 export interface Decider {
-  follow(record: Ruled): LogDecider;
+  follow(record: SweepRecord): LogDecider;
   close(): Promise<void>;
 }
 
+/** What is asked of a log. */
+export type Task = { kind: 'decide'; event: SweepEvent } | { kind: 'make'; maker: string; facts: unknown };
 /** What the thread is asked. */
 export interface Question {
   number: number;
   log: number;
   /** Entries that it is to know already; with `base` it begins there instead. */
   from: number;
-  base: { record: Ruled; state: SweepState } | null;
+  base: { record: SweepRecord; state: SweepState } | null;
   entries: readonly LogEntry[];
-  event: SweepEvent;
+  task: Task;
 }
 /** `lost`: it does not know the log up to `from`. */
-export type Answer = { number: number } & ({ kind: 'decided'; decisions: Decision[] } | { kind: 'lost' } | { kind: 'failed'; message: string });
+export type Answer = { number: number } & ({ kind: 'done'; result: unknown } | { kind: 'lost' } | { kind: 'failed'; message: string });
 
-/** Trials looked at, times parameters, for all draws together: a millisecond or two. */
+/** Trials looked at, times parameters, for all draws together, or times the weight of a maker: a millisecond or two. */
 const QUICK_MAX = 2_000;
 /** New entries after which the state is sent again instead. */
 const NEWS_MAX = 500;
@@ -55,7 +54,7 @@ interface Thread {
   waiting: Map<number, { resolve(answer: Answer): void; reject(error: Error): void }>;
 }
 
-/** @param entry the compiled decide-thread.ts */
+/** @param entry a compiled file that answers questions (decide-thread.ts), and knows every maker that it is asked for */
 export function makeDecider(entry: string): Decider {
   let thread: Thread | null = null;
   let questions = 0;
@@ -88,18 +87,18 @@ export function makeDecider(entry: string): Decider {
     });
   }
 
-  function follow(record: Ruled): LogDecider {
+  function follow(record: SweepRecord): LogDecider {
     const log = logs++;
     /** What the thread does not know yet of a log that it knows. */
     let told: { thread: Thread; news: LogEntry[] } | null = null;
 
-    async function decideThere(state: SweepState, event: SweepEvent): Promise<Decision[]> {
+    async function doThere(state: SweepState, task: Task): Promise<unknown> {
       for (;;) {
         const to = (thread ??= start());
         const news = told?.thread === to ? told.news : null;
         told = { thread: to, news: [] };
-        const answer = await ask(to, { log, from: state.entries - (news?.length ?? 0), base: news ? null : { record: { spec: record.spec, warm_start: record.warm_start ?? null }, state }, entries: news ?? [], event });
-        if (answer.kind === 'decided') return answer.decisions;
+        const answer = await ask(to, { log, from: state.entries - (news?.length ?? 0), base: news ? null : { record, state }, entries: news ?? [], task });
+        if (answer.kind === 'done') return answer.result;
         told = null;
         if (answer.kind === 'failed') throw new Error(`the thread that decides: ${answer.message}`);
       }
@@ -109,7 +108,12 @@ export function makeDecider(entry: string): Decider {
       took: (entry) => {
         if (told && told.news.push(entry) > NEWS_MAX) told = null;
       },
-      decide: async (rules, state, event) => (isQuick(rules, state, event) ? decide(rules, state, event) : decideThere(state, event)),
+      decide: async (rules, state, event) => (isQuick(rules, state, event) ? decide(rules, state, event) : ((await doThere(state, { kind: 'decide', event })) as Decision[])),
+      make: async <F, T>(sweep: Followed, maker: Maker<F, T>, facts: F) => {
+        const { state, rules } = sweep;
+        const quick = maker.weight * state.trials.length * rules.space.dimensions.size <= QUICK_MAX;
+        return quick ? maker.make(sweep, facts) : ((await doThere(state, { kind: 'make', maker: maker.name, facts })) as T);
+      },
     };
   }
 

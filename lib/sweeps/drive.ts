@@ -12,6 +12,7 @@ import { type HeadDeps, readHead } from '../jobs/head.js';
 import { attemptSecondsAt, isTerminal } from '../jobs/lifecycle.js';
 import { inParallel } from '../jobs/recent.js';
 import { loadRecord } from '../jobs/record.js';
+import type { JobRoom } from '../jobs/room.js';
 import { submitJob } from '../jobs/submit.js';
 import { pauseAtOf } from '../jobs/verbs.js';
 import type { Store } from '../store/index.js';
@@ -28,6 +29,8 @@ export interface DriveDeps extends ControlDeps {
   isSound(): Promise<boolean>;
   /** What a spec makes of itself before it is taken in. @throws AppError */
   admit(spec: JobSpecInput): Promise<Admission>;
+  /** Asked before a trial's job is started. */
+  room: JobRoom;
   /** Lets a job's owner know that HEAD wants something new. */
   nudge(job: string): void;
 }
@@ -62,11 +65,12 @@ export async function driveSweep(deps: DriveDeps, log: SweepLog, known: Known): 
   const jobs = new Map(seen.map((each) => [each.trial.number, each.job]));
   const refused: SweepEvent[] = [];
   const needed = await neededByForks(deps, log, jobs);
+  const regardless = beginsRegardless(state, jobs, needed);
   await inParallel(state.trials.filter(({ number, status }) => known.get(number)?.isSettled !== true && status !== 'paused' && !needed.has(number)), CONCURRENCY, async (trial) => {
     const id = trialJob(log.record.id, trial);
     // What was promoted a moment ago was not looked at while it waited.
     const job = jobs.has(trial.number) ? (jobs.get(trial.number) ?? null) : await jobOf(deps, id);
-    await act(deps, log, known, { trial, id, job }).catch((error: unknown) => {
+    await act(deps, log, known, { trial, id, job, regardless: trial.number === regardless }).catch((error: unknown) => {
       if (!isAppError(error)) throw error;
       deps.log.warn({ sweep: log.record.id, trial: trial.number, code: error.code }, `a trial was not seen to: ${error.message}`);
       if (!job && !error.retryable) refused.push({ type: 'ended', trial: trial.number, outcome: 'failed', value: null, message: error.message });
@@ -86,6 +90,17 @@ async function neededByForks(deps: DriveDeps, log: SweepLog, jobs: ReadonlyMap<n
     return isThere ? [] : [trial.fork!.trial];
   });
   return new Set(parents.flat());
+}
+
+/**
+ * The trial that begins even where there is no room: the next one of a sweep that holds jobs which wait for its other trials, and of which
+ * nothing goes on. It would wait for itself. Null: none.
+ */
+function beginsRegardless({ trials }: SweepState, jobs: ReadonlyMap<number, Seen['job']>, needed: ReadonlySet<number>): number | null {
+  const isHeld = trials.some(({ number, status }) => status === 'paused' || needed.has(number));
+  // What was not looked at was decided a moment ago.
+  const goesOn = trials.some(({ number, status }) => status === 'running' && !needed.has(number) && jobs.get(number) !== null);
+  return isHeld && !goesOn ? (trials.find(({ number, status }) => status === 'running' && jobs.get(number) === null)?.number ?? null) : null;
 }
 
 /** Programs tell how such trials go; what nobody tells is the time. */
@@ -152,11 +167,14 @@ function updateOf({ spec: { training } }: Pick<JobRecord, 'spec'>, { early_termi
 }
 
 /** Makes a trial's job be what the log says. */
-async function act(deps: DriveDeps, log: SweepLog, known: Known, { trial, id, job }: Seen): Promise<void> {
+async function act(deps: DriveDeps, log: SweepLog, known: Known, { trial, id, job, regardless }: Seen & { regardless: boolean }): Promise<void> {
   const { verb } = log.state();
   if (!job) {
     if (isOver(trial)) known.set(trial.number, { attemptSeconds: 0, isSettled: true });
-    if (trial.status === 'running' && verb !== 'suspend') await submit(deps, log, trial, id);
+    if (trial.status !== 'running' || verb === 'suspend') return;
+    const hasRoom = (await deps.room.take(1)) === 1;
+    // Without a place it waits.
+    if (hasRoom || regardless) await submit(deps, log, trial, id);
     return;
   }
   const { head, record } = job;

@@ -1,5 +1,5 @@
 // The list of sweeps, newest first: the store lists their mirrored ids in that order, so that a page reads no more than it shows,
-// and with a filter what it passes over.
+// and with a filter what it passes over; what a schedule started is known by itself.
 import type { SweepListItem, SweepStatus } from '../contract/sweep-views.js';
 import { AppError } from '../errors.js';
 import type { Page } from '../jobs/listing.js';
@@ -12,6 +12,8 @@ export interface SweepListQuery {
   /** Null: any. */
   statuses: readonly SweepStatus[] | null;
   name: string | null;
+  /** These, newest first; null: any. */
+  only: readonly string[] | null;
   /** Sweeps older than this one; null: from the newest. */
   after: string | null;
   limit: number;
@@ -23,14 +25,13 @@ const READ_WIDTH = 8;
 
 /** @throws AppError invalid_cursor (no such sweep), store_unavailable */
 export async function listSweeps({ store, sweeps }: { store: Pick<Store, 'head' | 'keys'>; sweeps: Pick<SweepAccess, 'item'> }, query: SweepListQuery): Promise<Page<SweepListItem>> {
-  const { after, limit } = query;
+  const { only, after, limit } = query;
   if (after !== null && (!isSweepId(after) || !(await store.head(newestSweepKey(after))))) throw new AppError('invalid_cursor', `after: there is no sweep ${JSON.stringify(after.slice(0, 64))}`, { param: 'after' });
   const items: SweepListItem[] = [];
   let last = after;
   for (let looks = 0; looks < LOOKS_MAX; ) {
-    const ids: string[] = [];
     // One more than asked for tells whether there is more.
-    for await (const key of store.keys(NEWEST_SWEEPS_PREFIX, { limit: limit + 1, ...(last === null ? {} : { after: newestSweepKey(last) }) })) ids.push(sweepOfNewest(key));
+    const ids = await idsAfter(store, only, last, limit + 1);
     const found = await inParallel(ids, READ_WIDTH, (id) => sweeps.item(id));
     items.push(...found.filter((item) => item !== null && matches(item, query)) as SweepListItem[]);
     if (items.length > limit) {
@@ -42,6 +43,14 @@ export async function listSweeps({ store, sweeps }: { store: Pick<Store, 'head' 
     last = ids.at(-1) ?? last;
   }
   return { items, hasMore: true, lastId: last };
+}
+
+/** Newest first. */
+async function idsAfter(store: Pick<Store, 'keys'>, only: SweepListQuery['only'], last: string | null, limit: number): Promise<string[]> {
+  if (only !== null) return only.filter((id) => last === null || id < last).slice(0, limit);
+  const ids: string[] = [];
+  for await (const key of store.keys(NEWEST_SWEEPS_PREFIX, { limit, ...(last === null ? {} : { after: newestSweepKey(last) }) })) ids.push(sweepOfNewest(key));
+  return ids;
 }
 
 const matches = (item: SweepListItem, { statuses, name }: SweepListQuery): boolean => (statuses === null || statuses.includes(item.status)) && (name === null || item.name === name);

@@ -1,31 +1,21 @@
 // The log of a sweep in the store: entries that are created and never changed, each at its own number, so that of two controllers that
 // decide at once one finds its place taken, reads what the other decided, and looks again.
 import type { Clock } from '../clock.js';
-import type { SweepSpec } from '../contract/sweep.js';
-import type { ScheduleReference } from '../contract/records.js';
 import { AppError, type Problem } from '../errors.js';
+import { scheduledKey } from '../jobs/names.js';
 import { fromJson, toJson } from '../jobs/record.js';
 import type { Store } from '../store/index.js';
 import { decide, type Rules } from './decide.js';
 import type { Decider } from './decider.js';
 import type { LogEntry, SweepEvent } from './events.js';
+import type { Maker } from './makers.js';
 import { logKey, logPrefix, newestSweepKey, openSweepKey, stateKey, statesPrefix, sweepKey } from './names.js';
-import { applied, emptySweep, type SweepState } from './state.js';
 import { bindTemplate } from './paths.js';
+import type { SweepRecord } from './record.js';
 import { refusals } from './refusals.js';
 import { lint } from './resolve.js';
 import { parseSpace } from './space.js';
-import type { WarmStart } from './warm-start.js';
-
-/** sweeps/<id>/sweep.json. */
-export interface SweepRecord {
-  id: string;
-  created_at: string;
-  spec: SweepSpec;
-  schedule: ScheduleReference | null;
-  /** What it took from another sweep; absent where its spec names none. */
-  warm_start?: WarmStart | null;
-}
+import { applied, emptySweep, type SweepState } from './state.js';
 
 /** Entries after which the state is written down, as at the sweep's end, so that nobody reads them all again. */
 const STATE_EVERY = 200;
@@ -45,6 +35,8 @@ export interface SweepLog {
    * @throws AppError store_unavailable (it may have been written: catch up)
    */
   append(event: SweepEvent): Promise<boolean>;
+  /** What is made of it as it is now: away from the event loop where that takes long, if there is a decider. */
+  make<F, T>(maker: Maker<F, T>, facts: F): Promise<T>;
 }
 
 type LogStore = Pick<Store, 'get' | 'putIfAbsent' | 'list' | 'delete'>;
@@ -69,7 +61,8 @@ export async function requireSweep(store: Pick<Store, 'get'>, sweep: string): Pr
  */
 export async function createSweep(deps: { store: Store; clock: Pick<Clock, 'now'> }, record: SweepRecord): Promise<SweepRecord> {
   const { store } = deps;
-  await Promise.all([openSweepKey, newestSweepKey].map((key) => store.put(key(record.id), Buffer.from('{}\n'))));
+  const marks = [openSweepKey(record.id), newestSweepKey(record.id), ...(record.schedule === null ? [] : [scheduledKey(record.schedule.id, record.id)])];
+  await Promise.all(marks.map((key) => store.put(key, toJson({}))));
   await store.putIfAbsent(sweepKey(record.id), toJson(record)).catch(async (error: unknown) => {
     if (!(await loadSweep(store, record.id).catch(() => null))) throw error;
   });
@@ -116,6 +109,10 @@ export async function openLog({ store, clock, decider = null }: { store: LogStor
     warnings,
     state: () => state,
     catchUp,
+    make: async (maker, facts) => {
+      const now = { record, rules, warnings, state };
+      return apart ? apart.make(now, maker, facts) : maker.make(now, facts);
+    },
     append: async (event) => {
       const n = state.entries;
       const decisions = apart ? await apart.decide(rules, state, event) : decide(rules, state, event);

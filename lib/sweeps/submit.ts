@@ -4,7 +4,8 @@ import type { Clock } from '../clock.js';
 import { assertSameBody, findFirst, type Sent, settleKey } from '../jobs/idempotency.js';
 import type { Store } from '../store/index.js';
 import type { SweepAdmission } from './admission.js';
-import { createSweep, loadSweep, type SweepRecord } from './log.js';
+import { createSweep, loadSweep } from './log.js';
+import type { SweepRecord } from './record.js';
 
 export interface SweepRequest extends Sent, Pick<SweepAdmission, 'spec' | 'warm_start'> {
   /** A fresh id; a repeat under the same key gets the stored one instead. */

@@ -2,15 +2,22 @@
 import type { Sweep, SweepImportance, SweepListItem, SweepRung, SweepStatus, Trial, TrialStatus } from '../contract/sweep-views.js';
 import { TRIAL_STATUSES } from '../contract/sweep-views.js';
 import type { SweepSpec } from '../contract/sweep.js';
+import type { Problem } from '../errors.js';
 import { pastOf } from './history.js';
 import { importances } from './importance.js';
-import type { SweepLog } from './log.js';
 import { trialId, trialJob } from './names.js';
+import type { SweepRecord } from './record.js';
 import type { Space } from './space.js';
 import { bestTrial, goalOf, type SweepState, type TrialState } from './state.js';
 import { bestOf } from './stoppers/ranking.js';
 
-export type SeenSweep = Pick<SweepLog, 'record' | 'rules' | 'warnings'> & { state: SweepState; status: SweepStatus };
+export interface SeenSweep {
+  record: SweepRecord;
+  rules: { spec: SweepSpec };
+  warnings: readonly Problem[];
+  state: SweepState;
+  status: SweepStatus;
+}
 
 export function sweepListItem({ record: { id, spec, created_at }, state, status }: Omit<SeenSweep, 'warnings'>): SweepListItem {
   const counts = Object.fromEntries(TRIAL_STATUSES.map((each) => [each, 0])) as Record<TrialStatus, number>;

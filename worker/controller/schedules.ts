@@ -8,6 +8,7 @@ import { type ControlDeps, sayVerb } from '../../lib/jobs/control.js';
 import { glanceAtHead } from '../../lib/jobs/head.js';
 import { makeRecent } from '../../lib/jobs/recent.js';
 import { loadRecord } from '../../lib/jobs/record.js';
+import type { JobRoom } from '../../lib/jobs/room.js';
 import { submitJob } from '../../lib/jobs/submit.js';
 import type { RunState } from '../../lib/schedules/decide.js';
 import type { TickDeps } from '../../lib/schedules/fires.js';
@@ -28,6 +29,8 @@ export interface ScheduleRunDeps extends ControlDeps {
   admit(spec: unknown): Promise<Admission>;
   /** The same of a sweep. @throws AppError */
   admitSweep(spec: unknown, series: Series): Promise<SweepAdmission>;
+  /** Asked before a job is started. */
+  room: JobRoom;
   /** Lets a job's owner know that HEAD wants something new, and controllers of a new sweep. */
   nudge(job: string): void;
 }
@@ -57,7 +60,7 @@ export function makeScheduleDriver(deps: ScheduleRunDeps, name: string, timing: 
 const LOGS_MAX = 64;
 
 /** Starting, asking after and stopping what schedules start. */
-export function makeRunCalls(deps: ScheduleRunDeps): Pick<TickDeps, 'start' | 'stateOf' | 'stop'> {
+export function makeRunCalls(deps: ScheduleRunDeps): Pick<TickDeps, 'start' | 'stateOf' | 'stop' | 'takePlaces'> {
   const { store } = deps;
   const logs = makeRecent<SweepLog>(LOGS_MAX);
 
@@ -119,6 +122,7 @@ export function makeRunCalls(deps: ScheduleRunDeps): Pick<TickDeps, 'start' | 's
   return {
     start: ({ kind, id }, body, schedule, previous) => (kind === 'job' ? startJob(id, body, schedule) : startSweep(id, body, schedule, previous)),
     stateOf: ({ kind, id }) => (kind === 'job' ? stateOfJob(store, id) : stateOfSweep(id)),
+    takePlaces: deps.room.take,
     stop: ({ kind, id }, how) => (kind === 'job' ? stopJob(deps, id, how) : stopSweep(id, how === 'pause' ? 'suspend' : 'cancel')),
   };
 }

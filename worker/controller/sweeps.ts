@@ -3,8 +3,9 @@ import type { Clock } from '../../lib/clock.js';
 import { isAppError } from '../../lib/errors.js';
 import type { Store } from '../../lib/store/index.js';
 import { type DriveDeps, driveSweep, type Known } from '../../lib/sweeps/drive.js';
-import { loadSweep, openLog, type SweepLog, type SweepRecord } from '../../lib/sweeps/log.js';
+import { loadSweep, openLog, type SweepLog } from '../../lib/sweeps/log.js';
 import { OPEN_SWEEPS_PREFIX } from '../../lib/sweeps/names.js';
+import type { SweepRecord } from '../../lib/sweeps/record.js';
 
 export interface SweepDriver {
   /** One look at every open sweep that is known; now and then also at what others opened. @throws AppError store_unavailable */

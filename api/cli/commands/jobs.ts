@@ -1,12 +1,14 @@
 // Reading jobs: `jobs`, `show`, `events`, `attempts`, `checkpoints`.
 import { type AddCommands, command, limitOf, usageError, withExamples } from '../context.js';
 import { bytes, duration, eventLine, figure, jobDetails, table } from '../render.js';
+import { scheduleIdOf } from './schedules.js';
 
 interface ListOptions {
   json?: boolean;
   status?: string;
   name?: string;
   sweep?: string;
+  schedule?: string;
   tag: string[];
   after?: string;
   limit?: string;
@@ -28,9 +30,12 @@ export const addJobs: AddCommands = (program, context) => {
     .option('--status <list>', 'only with one of these statuses, with commas between')
     .option('--name <name>', 'only with this name')
     .option('--sweep <id>', 'only trials of this sweep')
+    .option('--schedule <id>', 'only those that this schedule started, by its id or name; trials of its sweeps too')
     .option('--tag <key=value>', 'only with this tag (repeatable)', (text: string, all: string[]) => [...all, text], [])
-    .action(async ({ json, status, name, sweep, tag, ...rest }: ListOptions) => {
-      const list = await context.client().jobs({ ...page(rest), ...(name === undefined ? {} : { name }), ...(sweep === undefined ? {} : { sweep }), ...(status === undefined ? {} : { status: status.split(',') }), tags: Object.fromEntries(tag.map(tagOf)) });
+    .action(async ({ json, status, name, sweep, schedule, tag, ...rest }: ListOptions) => {
+      const client = context.client();
+      const started = schedule === undefined ? {} : { schedule: await scheduleIdOf(client.schedules, schedule) };
+      const list = await client.jobs({ ...page(rest), ...(name === undefined ? {} : { name }), ...(sweep === undefined ? {} : { sweep }), ...started, ...(status === undefined ? {} : { status: status.split(',') }), tags: Object.fromEntries(tag.map(tagOf)) });
       if (json) {
         context.out(JSON.stringify(list));
         return;
@@ -75,7 +80,7 @@ export const addJobs: AddCommands = (program, context) => {
     more(list);
   });
 
-  withExamples(jobs, ['pawl jobs --status queued,running --tag team=vision', 'pawl jobs --sweep SWEEP', 'pawl jobs --json --limit 100']);
+  withExamples(jobs, ['pawl jobs --status queued,running --tag team=vision', 'pawl jobs --sweep SWEEP', 'pawl jobs --schedule nightly --status failed', 'pawl jobs --json --limit 100']);
   withExamples(show, ['pawl show JOB', 'pawl show JOB --json']);
   withExamples(events, ['pawl events JOB --limit 100', 'pawl events JOB --after 1000019']);
   withExamples(attempts, ['pawl attempts JOB']);

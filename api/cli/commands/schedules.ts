@@ -16,6 +16,11 @@ interface PageOptions extends Json {
   limit?: string;
 }
 
+interface FiringOptions extends Json {
+  overlapPolicy?: string;
+  idempotencyKey?: string;
+}
+
 export const addSchedules: AddCommands = (program, context) => {
   const family = program.command('schedule').description('jobs and sweeps that start by themselves: put, ls, show, fires, preview, trigger, backfill, pause, resume, rm');
   for (const add of [addPut, addReading, addPreview, addFiring, addVerbs]) add(family, context);
@@ -64,13 +69,13 @@ const addReading: AddCommands = (family, context) => {
 
   const show = command(family, 'show <id>', 'everything about a schedule: its next fires, and what became of the last ones').action(async (id: string, { json }: Json) => {
     const { schedules } = context.client();
-    const schedule = await schedules.get(await idOf(schedules, id));
+    const schedule = await schedules.get(await scheduleIdOf(schedules, id));
     context.out(json ? JSON.stringify(schedule) : details(schedule));
   });
 
   const fires = paged('fires <id>', 'what became of each nominal time, oldest first').action(async (id: string, { json, ...rest }: PageOptions) => {
     const { schedules } = context.client();
-    const list = await schedules.fires(await idOf(schedules, id), page(rest));
+    const list = await schedules.fires(await scheduleIdOf(schedules, id), page(rest));
     if (json) {
       context.out(JSON.stringify(list));
       return;
@@ -110,26 +115,29 @@ const addFiring: AddCommands = (family, context) => {
     if (fires.length > 0) context.out(table(['FIRE', 'NOMINAL TIME (UTC)'], fires.map(({ id, nominal_time: time }) => [id, time])));
   };
 
-  const trigger = policy(command(family, 'trigger <id>', 'fire now, whether it is paused or not'), "the schedule's own").action(async (id: string, { json, overlapPolicy }: Json & { overlapPolicy?: string }) => {
+  const once = (made: Command) => made.option('--idempotency-key <key>', 'the same key fires once, however often it is sent');
+  const keyed = ({ idempotencyKey }: FiringOptions) => (idempotencyKey === undefined ? {} : { idempotencyKey });
+
+  const trigger = once(policy(command(family, 'trigger <id>', 'fire now, whether it is paused or not'), "the schedule's own")).action(async (id: string, { json, overlapPolicy, ...options }: FiringOptions) => {
     const { schedules } = context.client();
-    const asked = await schedules.trigger(await idOf(schedules, id), overlapPolicy === undefined ? undefined : policyOf(overlapPolicy));
+    const asked = await schedules.trigger(await scheduleIdOf(schedules, id), overlapPolicy === undefined ? undefined : policyOf(overlapPolicy), keyed(options));
     if (json) context.out(JSON.stringify(asked));
     else say(asked);
   });
 
-  const backfill = policy(
+  const backfill = once(policy(
     command(family, 'backfill <id>', 'fire for the nominal times of a stretch of the past that started nothing')
       .requiredOption('--from <time>', 'the first moment, such as 2026-01-05T00:00:00Z')
       .requiredOption('--to <time>', 'the last one'),
     'buffer_all',
-  ).action(async (id: string, { json, from, to, overlapPolicy }: Json & { from: string; to: string; overlapPolicy?: string }) => {
+  )).action(async (id: string, { json, from, to, overlapPolicy, ...options }: FiringOptions & { from: string; to: string }) => {
     const { schedules } = context.client();
-    const asked = await schedules.backfill(await idOf(schedules, id), { from, to, ...(overlapPolicy === undefined ? {} : { overlap_policy: policyOf(overlapPolicy) }) });
+    const asked = await schedules.backfill(await scheduleIdOf(schedules, id), { from, to, ...(overlapPolicy === undefined ? {} : { overlap_policy: policyOf(overlapPolicy) }) }, keyed(options));
     if (json) context.out(JSON.stringify(asked));
     else say(asked);
   });
 
-  withExamples(trigger, ['pawl schedule trigger nightly', 'pawl schedule trigger SCHEDULE --overlap-policy allow_all']);
+  withExamples(trigger, ['pawl schedule trigger nightly', 'pawl schedule trigger SCHEDULE --overlap-policy allow_all', 'pawl schedule trigger nightly --idempotency-key "$BUILD"']);
   withExamples(backfill, ['pawl schedule backfill nightly --from 2026-01-05T00:00:00Z --to 2026-01-12T00:00:00Z']);
 };
 
@@ -140,15 +148,15 @@ const addVerbs: AddCommands = (family, context) => {
     .option('--note <text>', 'why, for people')
     .action(async (id: string, { json, note }: Json & { note?: string }) => {
       const { schedules } = context.client();
-      say(await schedules.pause(await idOf(schedules, id), note), json);
+      say(await schedules.pause(await scheduleIdOf(schedules, id), note), json);
     });
   const resume = command(family, 'resume <id>', 'fire again, from now on').action(async (id: string, { json }: Json) => {
     const { schedules } = context.client();
-    say(await schedules.resume(await idOf(schedules, id)), json);
+    say(await schedules.resume(await scheduleIdOf(schedules, id)), json);
   });
   const rm = command(family, 'rm <id>', 'delete a schedule and the records of its fires; what runs goes on').action(async (id: string, { json }: Json) => {
     const { schedules } = context.client();
-    const deleted = await schedules.remove(await idOf(schedules, id));
+    const deleted = await schedules.remove(await scheduleIdOf(schedules, id));
     context.out(json ? JSON.stringify(deleted) : `deleted: ${deleted.id}`);
   });
 
@@ -160,7 +168,7 @@ const addVerbs: AddCommands = (family, context) => {
 const isId = (text: string): boolean => /^sch_[0-9a-z]{26}$/.test(text);
 
 /** @throws AppError invalid_request where no schedule or several have this name */
-async function idOf(schedules: SchedulesClient, given: string): Promise<string> {
+export async function scheduleIdOf(schedules: Pick<SchedulesClient, 'list'>, given: string): Promise<string> {
   if (isId(given)) return given;
   const id = await idOfName(schedules, given);
   if (id === null) throw usageError(given, 'is neither the id nor the name of a schedule (`pawl schedule ls` lists them)');
@@ -168,7 +176,7 @@ async function idOf(schedules: SchedulesClient, given: string): Promise<string> 
 }
 
 /** Null for what is no name, and where there is none. @throws AppError invalid_request where there are several */
-async function idOfName(schedules: SchedulesClient, name: unknown): Promise<string | null> {
+async function idOfName(schedules: Pick<SchedulesClient, 'list'>, name: unknown): Promise<string | null> {
   if (typeof name !== 'string' || name === '' || name.length > 128) return null;
   const found: ScheduleListItem[] = [];
   for (let after: string | undefined; ; ) {
@@ -184,7 +192,7 @@ async function idOfName(schedules: SchedulesClient, name: unknown): Promise<stri
 async function ruleOf(text: string, schedules: SchedulesClient, context: CliContext): Promise<{ cron: string }> {
   if (/\S\s+\S/.test(text)) return { cron: text };
   const isFile = !isId(text) && (text === '-' || existsSync(text));
-  return onlyRule(isFile ? await readDocument(text, context) : (await schedules.get(await idOf(schedules, text))).spec);
+  return onlyRule(isFile ? await readDocument(text, context) : (await schedules.get(await scheduleIdOf(schedules, text))).spec);
 }
 /** What a preview takes of a schedule; what is wrong with it the API says. */
 const onlyRule = (given: unknown): { cron: string } => Object.fromEntries(Object.entries(given ?? {}).filter(([key]) => ['cron', 'timezone', 'dst'].includes(key))) as { cron: string };

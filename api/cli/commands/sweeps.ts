@@ -8,6 +8,7 @@ import { type AddCommands, type CliContext, command, EXIT, limitOf, withExamples
 import { fileName, readText } from '../document-file.js';
 import { parseSweepFile } from '../sweep-file.js';
 import { bestText, sweepLine, sweepTable, trialTable } from '../sweep-text.js';
+import { scheduleIdOf } from './schedules.js';
 import { addSweepResults, canvasOf, shownSweep } from './sweep-results.js';
 import { addTrials } from './sweep-trials.js';
 
@@ -93,15 +94,18 @@ function addReading(sweep: Command, context: CliContext): void {
   const ls = paged('ls', 'list sweeps, newest first')
     .option('--status <list>', 'only with one of these statuses, with commas between')
     .option('--name <name>', 'only with this name')
-    .action(async ({ json, status, name, ...rest }: PageOptions & { status?: string; name?: string }) => {
-      const list = await context.client().sweeps.list({ ...page(rest), ...(status === undefined ? {} : { status: status.split(',') }), ...(name === undefined ? {} : { name }) });
+    .option('--schedule <id>', 'only those that this schedule started, by its id or name')
+    .action(async ({ json, status, name, schedule, ...rest }: PageOptions & { status?: string; name?: string; schedule?: string }) => {
+      const client = context.client();
+      const started = schedule === undefined ? {} : { schedule: await scheduleIdOf(client.schedules, schedule) };
+      const list = await client.sweeps.list({ ...page(rest), ...started, ...(status === undefined ? {} : { status: status.split(',') }), ...(name === undefined ? {} : { name }) });
       context.out(json ? JSON.stringify(list) : sweepTable(list.data));
       if (!json) more(list);
     });
 
   withExamples(trials, ['pawl sweep trials SWEEP --limit 100', 'pawl sweep trials SWEEP --json'], 'With --json also why each decision about a trial was made.');
   withExamples(best, ['pawl sweep best SWEEP', 'pawl sweep best SWEEP --json'], 'Its weights: `pawl export JOB --out weights.safetensors`.');
-  withExamples(ls, ['pawl sweep ls --status running', 'pawl sweep ls --json']);
+  withExamples(ls, ['pawl sweep ls --status running', 'pawl sweep ls --schedule nightly', 'pawl sweep ls --json']);
 }
 
 const readSweep = async (file: string, context: CliContext): Promise<unknown> => parseSweepFile(await readText(file, context), fileName(file));

@@ -11,12 +11,14 @@ import { systemClock } from '../../../lib/clock.js';
 import type { Fire, Schedule } from '../../../lib/contract/schedule.js';
 import type { Sweep, Trial } from '../../../lib/contract/sweep-views.js';
 import { admitSpec } from '../../../lib/jobs/admission.js';
+import { makeJobRoom } from '../../../lib/jobs/room.js';
 import { silentLog } from '../../../lib/log.js';
 import { tickSchedule } from '../../../lib/schedules/fires.js';
 import { admitSweep } from '../../../lib/sweeps/admission.js';
 import { openLog, requireSweep } from '../../../lib/sweeps/log.js';
 import { makeRunCalls } from '../../../worker/controller/schedules.js';
 import { SPEC, startApi, type TestApi } from '../../support/api.js';
+import { ROOM_FOR_ALL } from '../../support/room.js';
 
 const NIGHTLY = { name: 'nightly', cron: '30 2 * * *', timezone: 'Europe/Berlin', job: SPEC };
 const SWEEP = { method: 'random', metric: { name: 'val_loss' }, parameters: { lr: { distribution: 'log_uniform_values', min: 1e-4, max: 1e-1 } }, run_cap: 3, job: SPEC };
@@ -39,10 +41,10 @@ async function created(api: TestApi, changes: object = {}): Promise<Schedule> {
 }
 
 /** One look at a schedule, as a controller takes it. */
-function tick(api: TestApi, id: string) {
+function tick(api: TestApi, id: string, room = ROOM_FOR_ALL) {
   const deps = { store: api.store, clock: systemClock, tickets: api.queue.tickets, log: silentLog };
   const places = { roots: [api.dataRoot], buckets: null };
-  const calls = makeRunCalls({ ...deps, nudge: () => undefined, isSound: () => Promise.resolve(true), admit: (spec) => admitSpec(spec, places, api.store), admitSweep: (spec, series) => admitSweep(spec, places, api.store, series) });
+  const calls = makeRunCalls({ ...deps, room, nudge: () => undefined, isSound: () => Promise.resolve(true), admit: (spec) => admitSpec(spec, places, api.store), admitSweep: (spec, series) => admitSweep(spec, places, api.store, series) });
   return tickSchedule({ ...deps, ...calls }, id, new Date());
 }
 const firesOf = async (api: TestApi, id: string): Promise<Fire[]> => (await call(api, 'GET', `/${id}/fires?limit=100`)).json<{ data: Fire[] }>().data;
@@ -189,7 +191,8 @@ describe('replacing and deleting', () => {
     expect([answer.statusCode, answer.json()]).toEqual([200, { id, object: 'schedule', deleted: true }]);
     expect(wrong('DeletedSchedule', answer.json())).toBeNull();
     expect((await call(api, 'DELETE', `/${id}`)).statusCode).toBe(404);
-    expect((await api.keys()).filter((key) => key.includes(id))).toEqual([]);
+    // but for the mark by which the job is listed
+    expect((await api.keys()).filter((key) => key.includes(id))).toEqual([`scheduled/${id}/${fire!.run!.id}`]);
     expect((await api.app.inject(`/v1/jobs/${fire!.run!.id}`)).json()).toMatchObject({ status: 'queued', schedule: { id } });
   });
 });
@@ -246,6 +249,25 @@ describe('triggering', () => {
     const status = async (job: string) => (await api.app.inject(`/v1/jobs/${job}`)).json<{ status: string }>().status;
     expect([await status(first), await status(second), await status(third)]).toEqual(['paused', 'cancelled', 'queued']);
     expect((await call(api, 'GET', `/${id}`)).json<Schedule>().last_fires.map(({ run_ended }) => run_ended)).toEqual([null, 'cancelled', 'paused']);
+  });
+
+  it('starts no more jobs than may be open, and those that wait once one of them is over', async () => {
+    const api = await startApi();
+    const { id } = await created(api, { paused: true, overlap_policy: 'allow_all', catchup_window: '1h' });
+    let elapsedMs = 0;
+    const room = makeJobRoom({ store: api.store, clock: { monotonicMs: () => elapsedMs }, openJobs: 2, log: silentLog });
+    const open = async (): Promise<number> => (await api.keys()).filter((key) => key.startsWith('open/')).length;
+    await api.submit();
+    for (let n = 0; n < 2; n++) {
+      await call(api, 'POST', `/${id}/trigger`, undefined, { 'idempotency-key': `${n}` });
+      await tick(api, id, room);
+    }
+    const full = (await call(api, 'GET', `/${id}`)).json<Schedule>();
+    expect([await open(), full.running.length, full.buffered.length, full.counts]).toEqual([2, 1, 1, { started: 1, skipped: 0, missed: 0, failed: 0 }]);
+    await (await api.own(full.running[0]!.id)).end({ kind: 'failed', reason: 'invalid_data', error: { code: 'invalid_data', message: 'no labels', param: null }, retryable: false });
+    elapsedMs += 5_000;
+    await tick(api, id, room);
+    expect([await open(), (await call(api, 'GET', `/${id}`)).json<Schedule>()]).toMatchObject([2, { buffered: [], counts: { started: 2, skipped: 0 } }]);
   });
 
   it('starts a sweep, once', async () => {
@@ -340,6 +362,93 @@ describe('backfilling', () => {
       const answer = await call(api, 'POST', `/${id}/backfill`, body);
       expect([answer.statusCode, answer.json()], param).toMatchObject([400, { error: { param, message: expect.stringMatching(message) as string } }]);
     }
+  });
+});
+
+describe('an Idempotency-Key', () => {
+  interface Requests {
+    fires: { id: string; nominal_time: string }[];
+  }
+  const WEEK = { from: '2025-03-01T00:00:00Z', to: '2025-03-05T23:00:00Z', overlap_policy: 'skip' };
+  const send = (api: TestApi, id: string, verb: 'trigger' | 'backfill', key: string, body?: object) => call(api, 'POST', `/${id}/${verb}`, body, { 'idempotency-key': key });
+  /** As after a request that ended before its answer was written down. */
+  async function forgetAnswers(api: TestApi): Promise<void> {
+    for (const key of (await api.keys()).filter((each) => each.startsWith('keys/'))) {
+      const { fires, ...rest } = JSON.parse((await api.store.get(key))!.body.toString()) as { fires?: unknown };
+      expect(fires).toBeDefined();
+      await api.store.put(key, Buffer.from(JSON.stringify(rest)));
+    }
+  }
+
+  it('triggers once, however often and at once it is sent, and whatever became of the fire', async () => {
+    const api = await startApi();
+    const { id } = await created(api, { overlap_policy: 'allow_all' });
+    const answers = await Promise.all([undefined, {}, undefined, {}].map((body) => send(api, id, 'trigger', 'k', body)));
+    expect(answers.map(({ statusCode }) => statusCode)).toEqual(Array(4).fill(202));
+    const { fires } = answers[0]!.json<Requests>();
+    for (const answer of answers) expect(answer.json<Requests>().fires).toEqual(fires);
+    await tick(api, id);
+    expect(await firesOf(api, id)).toMatchObject([{ id: fires[0]!.id, nominal_time: fires[0]!.nominal_time, cause: 'trigger', outcome: 'started' }]);
+    // so many that HEAD has forgotten the first
+    for (let n = 0; n < 11; n++) {
+      await send(api, id, 'trigger', `other ${n}`);
+      await tick(api, id);
+    }
+    const repeated = async (): Promise<void> => {
+      const again = await send(api, id, 'trigger', 'k');
+      expect([again.statusCode, again.json<Requests>().fires]).toEqual([202, fires]);
+      await tick(api, id);
+      expect((await call(api, 'GET', `/${id}`)).json<Schedule>()).toMatchObject({ counts: { started: 12 }, buffered: [] });
+    };
+    await repeated();
+    expect((await send(api, id, 'trigger', 'k')).headers['idempotent-replayed']).toBe('true');
+    await forgetAnswers(api);
+    await api.app.inject({ method: 'POST', url: `/v1/jobs/${(await firesOf(api, id)).find((each) => each.id === fires[0]!.id)!.run!.id}/cancel` });
+    await tick(api, id);
+    expect((await call(api, 'GET', `/${id}`)).json<Schedule>().running).toHaveLength(11);
+    await repeated();
+  });
+
+  it('backfills once, also what started nothing', async () => {
+    const api = await startApi();
+    const { id } = await created(api);
+    const first = await send(api, id, 'backfill', 'k', WEEK);
+    const { fires } = first.json<Requests>();
+    expect([first.statusCode, first.headers['idempotent-replayed'], fires.length]).toEqual([202, undefined, 5]);
+    await tick(api, id);
+    expect((await firesOf(api, id)).map(({ outcome }) => outcome)).toEqual(['started', 'skipped', 'skipped', 'skipped', 'skipped']);
+    const again = await send(api, id, 'backfill', 'k', WEEK);
+    expect([again.headers['idempotent-replayed'], again.json<Requests>().fires]).toEqual(['true', fires]);
+    await forgetAnswers(api);
+    expect((await send(api, id, 'backfill', 'k', WEEK)).json<Requests>().fires).toEqual(fires);
+    await tick(api, id);
+    expect(await firesOf(api, id)).toHaveLength(5);
+    // under another one, and without one, it is another request
+    expect((await send(api, id, 'backfill', 'other', WEEK)).json<Requests>().fires).toHaveLength(4);
+  });
+
+  it('answers nothing with nothing, even if there would be something by now', async () => {
+    const api = await startApi();
+    const { id } = await created(api);
+    await call(api, 'POST', `/${id}/backfill`, WEEK);
+    expect((await send(api, id, 'backfill', 'k', WEEK)).json<Requests>().fires).toEqual([]);
+    await tick(api, id);
+    expect((await send(api, id, 'backfill', 'k', WEEK)).json<Requests>().fires).toEqual([]);
+  });
+
+  it('is of one verb on one schedule, refuses another body, and is not used up by what is refused', async () => {
+    const api = await startApi();
+    const [{ id }, { id: other }] = [await created(api), await created(api)];
+    const fire = (await send(api, id, 'trigger', 'k')).json<Requests>().fires[0]!.id;
+    const reused = await send(api, id, 'trigger', 'k', { overlap_policy: 'allow_all' });
+    expect([reused.statusCode, reused.json()]).toMatchObject([409, { error: { code: 'idempotency_key_reused', param: 'Idempotency-Key' } }]);
+    for (const [schedule, key] of [[id, 'K'], [other, 'k']] as const) expect((await send(api, schedule, 'trigger', key)).json<Requests>().fires[0]!.id).not.toBe(fire);
+    const before = await api.keys();
+    expect((await send(api, id, 'backfill', 'k', { ...WEEK, to: '2999-01-01T00:00:00Z' })).json()).toMatchObject({ error: { param: 'to' } });
+    expect((await send(api, UNKNOWN, 'trigger', 'k')).statusCode).toBe(404);
+    for (const key of ['', 'x'.repeat(256), 'ü']) expect((await send(api, id, 'trigger', key)).json()).toMatchObject({ error: { code: 'invalid_request', param: 'Idempotency-Key' } });
+    expect(await api.keys()).toEqual(before);
+    expect((await send(api, id, 'backfill', 'k', WEEK)).json<Requests>().fires).toHaveLength(5);
   });
 });
 

@@ -19,6 +19,7 @@ import { loadSweep, openLog, readLog } from '../../../lib/sweeps/log.js';
 import { logKey } from '../../../lib/sweeps/names.js';
 import { SPEC as JOB, startApi, type TestApi } from '../../support/api.js';
 import { ENDLESS_TPE, fillSweep } from '../../support/filled-sweep.js';
+import { ROOM_FOR_ALL } from '../../support/room.js';
 
 const fileOf = (compiled: string): string => join(packageRoot(), 'dist', compiled);
 
@@ -223,7 +224,7 @@ it('a controller sees to the time of an external sweep, and to its end, and begi
   let minutes = 0;
   const deps = {
     store: api.store, clock: { now: () => new Date(Date.now() + minutes * 60_000), sleep: () => Promise.resolve() }, tickets: { issue: () => Promise.reject(new Error('no tickets')), withdraw: () => Promise.resolve() },
-    log: { warn: () => undefined }, nudge: () => undefined, isSound: () => Promise.resolve(true), admit: () => Promise.reject(new Error('no jobs')),
+    log: { warn: () => undefined }, room: ROOM_FOR_ALL, nudge: () => undefined, isSound: () => Promise.resolve(true), admit: () => Promise.reject(new Error('no jobs')),
   };
   expect(await driveSweep(deps, log, new Map())).toBe(false);
   expect([await entries(api, id), await api.keys()]).toMatchObject([{ length: 2 }, expect.arrayContaining([`open-sweeps/${id}`])]);
@@ -241,7 +242,7 @@ describe('a sweep of many trials', () => {
     return id;
   }
   function deciderOf(): Decider {
-    const decider = makeDecider(fileOf('lib/sweeps/decide-thread.js'));
+    const decider = makeDecider(fileOf('api/sweep-thread.js'));
     onTestFinished(() => decider.close());
     return decider;
   }

@@ -37,6 +37,7 @@ async function liveThrough(policy: OverlapPolicy, faultAt: (call: number) => Fau
   let deps = asProcess(store, runs.calls, clock, next);
   for (let step = 0; step < 14; step++) {
     clock.set(START + step * 25_000 + (step > 9 ? 4 * MINUTE_MS : 0));
+    runs.room = step === 4 || step === 10 ? 0 : Infinity;
     for (const run of runs.all.values()) if (run.state === 'active' && clock.now().getTime() - run.startedMs > 95_000) run.state = 'succeeded';
     if (step === 5) await triggerSchedule(world.calm, SCHEDULE, 'allow_all');
     try {
@@ -88,6 +89,7 @@ async function rush({ policy, seed }: Course, stores: readonly WorldStore[], rou
   for (let round = 0; round < rounds; round++) {
     clock.set(clock.now().getTime() + 1 + Math.floor(random() ** 4 * 400_000));
     for (const run of runs.all.values()) if (run.state === 'active' && random() < 0.3) run.state = random() < 0.8 ? 'succeeded' : 'failed';
+    runs.room = random() < 0.3 ? Math.floor(random() * 2) : Infinity;
     if (random() < 0.1) {
       await triggerSchedule(calm, SCHEDULE, null);
       triggers++;
@@ -103,6 +105,7 @@ async function rush({ policy, seed }: Course, stores: readonly WorldStore[], rou
     );
   }
   await Promise.all(late);
+  runs.room = Infinity;
   for (let again = 0; again < 3; again++) await tick();
   expect(await faultsOfLedger(stores[0]!, runs, SCHEDULE)).toEqual([]);
   const { head, fires } = await readLedger(stores[0]!, SCHEDULE);

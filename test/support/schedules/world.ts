@@ -80,7 +80,9 @@ export interface Runs {
   /** The most that were active at any time. */
   mostActive: number;
   active(): number;
-  calls: Pick<TickDeps, 'start' | 'stateOf' | 'stop'>;
+  /** Places for more of them. */
+  room: number;
+  calls: Pick<TickDeps, 'start' | 'stateOf' | 'stop' | 'takePlaces'>;
 }
 
 export function makeRuns(clock: Pick<Clock, 'now'>): Runs {
@@ -90,7 +92,9 @@ export function makeRuns(clock: Pick<Clock, 'now'>): Runs {
     all,
     mostActive: 0,
     active,
+    room: Infinity,
     calls: {
+      takePlaces: async (wanted) => Math.min(wanted, runs.room),
       start: async (run, body, schedule) => {
         if (all.has(run.id)) return;
         all.set(run.id, { run, state: 'active', body, schedule, startedMs: clock.now().getTime() });
@@ -115,5 +119,6 @@ export function asProcess<S extends TickDeps['store']>(store: S, calls: Runs['ca
     start: meet('start', calls.start),
     stateOf: meet('stateOf', calls.stateOf),
     stop: meet('stop', calls.stop),
+    takePlaces: calls.takePlaces,
   };
 }

@@ -47,9 +47,9 @@ describe('a query', () => {
 
   it('of a list is taken apart', () => {
     expect(parseListQuery(parseQuery('status=running,queued&tag.a=1&tag.b.c=2&name=n&limit=7&created_after=2026-01-01T00:00:00Z&after=job_x'))).toEqual({
-      statuses: ['running', 'queued'], name: 'n', sweep: null, tags: { a: '1', 'b.c': '2' }, createdAfter: '2026-01-01T00:00:00Z', after: 'job_x', limit: 7,
+      statuses: ['running', 'queued'], name: 'n', sweep: null, schedule: null, tags: { a: '1', 'b.c': '2' }, createdAfter: '2026-01-01T00:00:00Z', after: 'job_x', limit: 7,
     });
-    expect(parseListQuery({})).toEqual({ statuses: null, name: null, sweep: null, tags: {}, createdAfter: null, after: null, limit: 20 });
+    expect(parseListQuery({})).toEqual({ statuses: null, name: null, sweep: null, schedule: null, tags: {}, createdAfter: null, after: null, limit: 20 });
   });
 
   it('of a list is refused with all its problems at once', () => {

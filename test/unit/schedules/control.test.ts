@@ -100,6 +100,33 @@ describe('triggering', () => {
     expect(runs.all.size).toBe(1);
   });
 
+  it('is one fire for one asking, however late it is said again', async () => {
+    const { deps, at, tick, end, fires } = await setUp({ overlap_policy: 'allow_all' });
+    await pauseSchedule(deps, SCHEDULE, null);
+    const asking = { at: new Date(noon + 1_000), by: 'somebody' };
+    const { fire } = await triggerSchedule(deps, SCHEDULE, null, asking);
+    expect(fire.nominal_time).toBe('2026-05-01T12:00:01.000Z');
+    // whether it waits, runs, or has left HEAD
+    const again = async (): Promise<void> => {
+      const { version } = await requireSchedule(deps, SCHEDULE);
+      expect(await triggerSchedule(deps, SCHEDULE, null, asking)).toMatchObject({ fire, head: { version } });
+    };
+    await again();
+    await tick();
+    await again();
+    end();
+    await tick();
+    for (let minute = 1; minute <= 11; minute++) {
+      at(minute);
+      await triggerSchedule(deps, SCHEDULE, null);
+      await tick();
+    }
+    expect((await requireSchedule(deps, SCHEDULE)).recent.map(({ id }) => id)).not.toContain(fire.id);
+    await again();
+    expect((await fires()).filter((each) => each.startsWith('12:00:01'))).toHaveLength(1);
+    expect((await triggerSchedule(deps, SCHEDULE, null, { ...asking, by: 'somebody else' })).fire.id).not.toBe(fire.id);
+  });
+
   it('knows no schedule that is not there', async () => {
     const { deps } = await setUp();
     await expect(triggerSchedule(deps, 'sch_00000000000000000000000009', null)).rejects.toMatchObject({ code: 'not_found', param: 'id' });

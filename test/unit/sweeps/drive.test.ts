@@ -4,7 +4,7 @@ import type { Head } from '../../../lib/contract/records.js';
 import { readHead } from '../../../lib/jobs/head.js';
 import { AppError } from '../../../lib/errors.js';
 import { emptyHead } from '../../../lib/jobs/lifecycle.js';
-import { headKey } from '../../../lib/jobs/names.js';
+import { headKey, jobKey } from '../../../lib/jobs/names.js';
 import { toJson } from '../../../lib/jobs/record.js';
 import { admitSpec } from '../../../lib/jobs/admission.js';
 import { sayToSweep } from '../../../lib/sweeps/control.js';
@@ -13,6 +13,7 @@ import { createSweep, openLog } from '../../../lib/sweeps/log.js';
 import { trialJob } from '../../../lib/sweeps/names.js';
 import { resolveSweep } from '../../../lib/sweeps/resolve.js';
 import { makeFileStore } from '../../../lib/store/file.js';
+import { ROOM_FOR_ALL } from '../../support/room.js';
 import { makeTempDir } from '../../support/temp.js';
 
 const SWEEP = {
@@ -27,7 +28,7 @@ async function setUp(spec: object) {
   const store = await makeFileStore({ root: folder.path });
   onTestFinished(() => store.close());
   const deps: DriveDeps = {
-    store, clock: { now: () => new Date(), sleep: () => Promise.resolve() }, tickets: { issue: () => Promise.resolve(), withdraw: () => Promise.resolve() }, log: { warn: () => undefined }, nudge: () => undefined,
+    store, clock: { now: () => new Date(), sleep: () => Promise.resolve() }, tickets: { issue: () => Promise.resolve(), withdraw: () => Promise.resolve() }, log: { warn: () => undefined }, room: ROOM_FOR_ALL, nudge: () => undefined,
     isSound: () => Promise.resolve(true), admit: (job) => admitSpec(job, { roots: [], buckets: null }, store),
   };
   const resolved = resolveSweep(spec);
@@ -38,6 +39,9 @@ async function setUp(spec: object) {
 
 /** What a worker leaves of a trial that has come to a rung after 50 s. */
 const atRung = (update: number, loss: number): Head => ({ ...emptyHead(), state: 'paused', want: { verb: 'pause', seq: 1, cause: 'sweep_paused' }, reason: 'sweep_paused', rungs: [{ update, metrics: { loss }, validation: null }], counters: { ...emptyHead().counters, attempt_seconds: 50 } });
+
+/** A checkpoint of its first update, for forks. */
+const RETAINED = { id: 'ckpt_00000000000000000000000000', seq: 1, manifest: 'm', manifest_sha256: '0'.repeat(64), micro_batches: 1, updates: 1, window_position: 0, committed_at: '2026-01-01T00:00:00.000Z', bytes: 1, bytes_written: 1, best: null, blobs: [] };
 
 test.each([['one controller', false], ['another controller each time', true]])('time of trials that wait at a rung counts against the budget: %s', async (_, anew) => {
   const { deps, store, log } = await setUp(SWEEP);
@@ -84,8 +88,7 @@ test('a parent goes on when its fork holds its state, and not before', async () 
   const { deps, store, log } = await setUp(population);
   const drive = (): Promise<boolean> => driveSweep(deps, log, new Map());
   await drive();
-  const retained = [{ id: 'ckpt_00000000000000000000000000', seq: 1, manifest: 'm', manifest_sha256: '0'.repeat(64), micro_batches: 1, updates: 1, window_position: 0, committed_at: '2026-01-01T00:00:00.000Z', bytes: 1, bytes_written: 1, best: null, blobs: [] }];
-  for (const number of [0, 1]) await store.putIfAbsent(headKey(trialJob(log.record.id, log.state().trials[number]!)), toJson({ ...atRung(1, number), retained }));
+  for (const number of [0, 1]) await store.putIfAbsent(headKey(trialJob(log.record.id, log.state().trials[number]!)), toJson({ ...atRung(1, number), retained: [RETAINED] }));
   const parent = trialJob(log.record.id, log.state().trials[0]!);
   const wanted = async (): Promise<string> => (await readHead({ store }, parent)).head.want.verb;
 
@@ -111,4 +114,59 @@ test('a parent goes on when its fork holds its state, and not before', async () 
   expect(await wanted()).toBe('pause');
   await drive();
   expect(await wanted()).toBe('run');
+});
+
+/** Trials whose jobs are there. */
+async function begun({ store, log }: Awaited<ReturnType<typeof setUp>>): Promise<number[]> {
+  const found = await Promise.all(log.state().trials.map(async (trial) => ((await store.head(jobKey(trialJob(log.record.id, trial)))) === null ? [] : [trial.number])));
+  return found.flat();
+}
+
+test('trials wait where there is no room for their jobs, and begin as far as there is some', async () => {
+  const world = await setUp({ ...SWEEP, run_cap: 4, budget: { max_concurrent: 4 } });
+  const { deps, log } = world;
+  let places = 0;
+  deps.room = { take: (wanted) => Promise.resolve(places > 0 ? (places--, wanted) : 0) };
+  const drive = (): Promise<boolean> => driveSweep(deps, log, new Map());
+  for (let again = 0; again < 3; again++) expect(await drive()).toBe(false);
+  expect([await begun(world), log.state().trials.map(({ status }) => status)]).toEqual([[], Array(4).fill('running')]);
+  places = 3;
+  await drive();
+  expect([(await begun(world)).length, places]).toEqual([3, 0]);
+  places = 2;
+  await drive();
+  expect([await begun(world), places]).toEqual([[0, 1, 2, 3], 1]);
+});
+
+test('a sweep whose jobs wait for its other trials takes room for one of them at a time, and does not wait for itself', async () => {
+  const world = await setUp({ ...SWEEP, method: 'pbt', pbt: { population: 3, interval: 1 }, parameters: { lr: { distribution: 'log_uniform_values', min: 1e-4, max: 1e-1 } }, early_terminate: { type: 'none' }, budget: {}, run_cap: null });
+  const { deps, log, store } = world;
+  let places = 1;
+  deps.room = { take: (wanted) => Promise.resolve(places > 0 ? (places--, wanted) : 0) };
+  const drive = (): Promise<boolean> => driveSweep(deps, log, new Map());
+  const reach = (number: number) => store.putIfAbsent(headKey(trialJob(log.record.id, log.state().trials[number]!)), toJson({ ...atRung(1, number), retained: [RETAINED] }));
+  await drive();
+  const [first] = await begun(world);
+  expect([await begun(world), places]).toEqual([[first], 0]);
+  // while its job goes on it can wait
+  for (let again = 0; again < 3; again++) await drive();
+  expect(await begun(world)).toEqual([first]);
+  await reach(first!);
+  for (let again = 0; again < 3; again++) await drive();
+  expect((await begun(world)).length).toBe(2);
+  const second = (await begun(world)).find((number) => number !== first)!;
+  await reach(second);
+  for (let again = 0; again < 3; again++) await drive();
+  expect(await begun(world)).toEqual([0, 1, 2]);
+  // the worst is replaced by a fork of the best, which waits for it, and for room while another goes on
+  const { admit } = deps;
+  deps.admit = (job) => admit({ ...job, model: { layers: job.model.layers } });
+  await reach(3 - first! - second);
+  for (let again = 0; again < 3; again++) await drive();
+  expect([log.state().trials.map(({ status }) => status), log.state().trials[3]!.fork, await begun(world)]).toEqual([['running', 'running', 'pruned', 'running'], { trial: 0, step: 1 }, [0, 1, 2]]);
+  const other = headKey(trialJob(log.record.id, log.state().trials[1]!));
+  await store.delete(other);
+  await store.putIfAbsent(other, toJson({ ...atRung(2, 1), retained: [RETAINED] }));
+  for (let again = 0; again < 3; again++) await drive();
+  expect([await begun(world), places]).toEqual([[0, 1, 2, 3], 0]);
 });

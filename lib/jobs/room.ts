@@ -1,0 +1,52 @@
+// Whether there is room for another job, for those who start jobs without being asked over HTTP (the API's own count is its list,
+// listing.ts): open markers are counted now and then, and what this process starts since is added. So the bound holds but for what several
+// processes start in the same few seconds.
+import type { Clock } from '../clock.js';
+import type { Store } from '../store/index.js';
+import { OPEN_PREFIX, parseMarkerKey } from './names.js';
+
+export interface JobRoom {
+  /** Places for so many jobs, or for as many as may still be started; one that is not used after all is free again a little later. @throws AppError store_unavailable */
+  take(wanted: number): Promise<number>;
+}
+
+export interface JobRoomOptions {
+  store: Pick<Store, 'keys'>;
+  clock: Pick<Clock, 'monotonicMs'>;
+  /** PAWL_MAX_OPEN_JOBS */
+  openJobs: number;
+  log: { warn(fields: object, message: string): void };
+}
+
+/** What others did is known after this long. */
+const COUNT_MS = 5_000;
+
+export function makeJobRoom({ store, clock, openJobs, log }: JobRoomOptions): JobRoom {
+  let count: { open: number; at: number } | null = null;
+  /** Since the last count began. */
+  let taken = 0;
+  let counting: Promise<void> | null = null;
+  let wasFull = false;
+
+  async function recount(): Promise<void> {
+    const at = clock.monotonicMs();
+    taken = 0;
+    const open = new Set<string>();
+    for await (const key of store.keys(OPEN_PREFIX)) {
+      const marker = parseMarkerKey(key);
+      if (marker) open.add(marker.job);
+    }
+    count = { open: open.size, at };
+  }
+
+  return {
+    take: async (wanted) => {
+      if (!count || clock.monotonicMs() - count.at >= COUNT_MS) await (counting ??= recount().finally(() => (counting = null)));
+      const given = Math.min(wanted, Math.max(0, openJobs - (count?.open ?? 0) - taken));
+      taken += given;
+      if (given < wanted && !wasFull) log.warn({ open_jobs: openJobs }, 'schedules and sweeps start no more jobs until one is over (PAWL_MAX_OPEN_JOBS)');
+      wasFull = given < wanted;
+      return given;
+    },
+  };
+}
