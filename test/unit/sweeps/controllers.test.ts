@@ -17,6 +17,7 @@ import { resolveSweep } from '../../../lib/sweeps/resolve.js';
 import type { SweepState } from '../../../lib/sweeps/state.js';
 import { type Fault, Killed, makeFate } from '../../support/fate.js';
 import { makeMemoryStore, type MemoryStore } from '../../support/memory-store.js';
+import { ROOM_FOR_ALL } from '../../support/room.js';
 
 const JOB = { data: { type: 'builtin', name: 'digits' }, model: { layers: [{ type: 'flatten' }, { type: 'dense', units: 10, activation: 'softmax' }] }, training: { max_updates: 9, epochs: 100 } };
 const PARAMETERS = { lr: { distribution: 'log_uniform_values', min: 1e-4, max: 1e-1 }, 'training.accum_iters': { values: [1, 2] } };
@@ -103,7 +104,7 @@ async function startController(store: MemoryStore, record: SweepRecord, clock: D
   const { meet } = makeFate((call) => (WRITES.some((verb) => verb === call) ? next() : 'none'));
   const mine = { ...store, ...Object.fromEntries([...READS, ...WRITES].map((verb) => [verb, meet(verb, store[verb] as (...values: unknown[]) => Promise<unknown>)])) };
   const deps: DriveDeps = {
-    store: mine, clock, tickets: { issue: () => Promise.resolve(), withdraw: () => Promise.resolve() }, log: { warn: () => undefined }, nudge: () => undefined, isSound: () => Promise.resolve(true),
+    store: mine, clock, tickets: { issue: () => Promise.resolve(), withdraw: () => Promise.resolve() }, log: { warn: () => undefined }, room: ROOM_FOR_ALL, nudge: () => undefined, isSound: () => Promise.resolve(true),
     // What a fork begins with is a checkpoint that nobody has written here.
     admit: ({ model: { init: _init, ...model }, ...job }) => admitSpec({ ...job, model }, { roots: [], buckets: null }, store),
   };
