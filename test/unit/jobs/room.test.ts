@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { AppError } from '../../../lib/errors.js';
 import { makeJobRoom } from '../../../lib/jobs/room.js';
-import { makeMemoryStore } from '../../support/schedules/world.js';
+import { makeMemoryStore } from '../../support/memory-store.js';
 
 const job = (n: number): string => `job_${String(n).padStart(26, '0')}`;
 const NOTHING = Buffer.from('{}');

@@ -5,7 +5,8 @@ import { backfillSchedule, createSchedule, pauseSchedule, triggerSchedule, updat
 import { nextLookMs } from '../../../lib/schedules/decide.js';
 import { tickSchedule } from '../../../lib/schedules/fires.js';
 import { faultsOfLedger, readLedger } from '../../support/schedules/ledger.js';
-import { asProcess, makeFakeClock, makeMemoryStore, makeRuns, SCHEDULE, specOf } from '../../support/schedules/world.js';
+import { makeMemoryStore } from '../../support/memory-store.js';
+import { asProcess, makeFakeClock, makeRuns, SCHEDULE, specOf } from '../../support/schedules/world.js';
 
 const START = Date.UTC(2026, 4, 1, 12);
 const MINUTE_MS = 60_000;

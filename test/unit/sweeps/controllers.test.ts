@@ -11,8 +11,9 @@ import { headKey } from '../../../lib/jobs/names.js';
 import { loadRecord, toJson } from '../../../lib/jobs/record.js';
 import { pauseAtOf } from '../../../lib/jobs/verbs.js';
 import { type DriveDeps, driveSweep, type Known } from '../../../lib/sweeps/drive.js';
-import { createSweep, openLog, readState, type SweepLog, type SweepRecord } from '../../../lib/sweeps/log.js';
+import { createSweep, openLog, readState, type SweepLog } from '../../../lib/sweeps/log.js';
 import { logPrefix, openSweepKey, trialJob } from '../../../lib/sweeps/names.js';
+import type { SweepRecord } from '../../../lib/sweeps/record.js';
 import { resolveSweep } from '../../../lib/sweeps/resolve.js';
 import type { SweepState } from '../../../lib/sweeps/state.js';
 import { type Fault, Killed, makeFate } from '../../support/fate.js';
@@ -143,7 +144,7 @@ function carried(job: JobRecord, head: Head, trial: number, now: Date): Head | n
 }
 
 describe.each(Object.entries(SWEEPS))('%s', (_name, spec) => {
-  test.each([1, 2])('%i controllers', async (controllers) => {
+  test.each([1, 2])('%i controllers', { timeout: 180_000 }, async (controllers) => {
     const undisturbed = await liveThrough(spec, controllers, () => 'none');
     expect(undisturbed.state.end).toMatchObject({ status: 'succeeded' });
     expect(undisturbed.writes).toBeGreaterThan(10);
