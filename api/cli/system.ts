@@ -1,5 +1,5 @@
-// The whole system on one machine: Redis (unless REDIS_URL names one), API, controller and a worker as processes of this one.
-// What dies is started again; ending drains the worker first, so that nothing it did is lost.
+// The whole system on one machine: Redis (unless REDIS_URL names one), API, controller and workers as processes of this one.
+// What dies is started again; ending drains the workers first, so that nothing they did is lost.
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config } from '../../lib/config.js';
@@ -16,13 +16,15 @@ export interface SystemOptions {
   say(line: string): void;
   /** Standard error of the processes: a file in the data folder, or ours. */
   logs: 'file' | 'inherit';
+  /** 1 unless given. */
+  workers?: number;
 }
 
 export interface System {
   url: string;
   redisUrl: string;
   pids(): Record<string, number | null>;
-  /** In order: the worker commits, then the rest goes. */
+  /** In order: the workers commit, then the rest goes. */
   drain(): Promise<void>;
   /** At once. */
   kill(): Promise<void>;
@@ -35,7 +37,7 @@ const DRAIN_MS = 30_000;
 const GO_MS = 5_000;
 
 /** @throws AppError if the data folder is held by another, or a part does not start */
-export async function startSystem({ config, env, redisConfig, say, logs }: SystemOptions): Promise<System> {
+export async function startSystem({ config, env, redisConfig, say, logs, workers: count = 1 }: SystemOptions): Promise<System> {
   const letGo = await holdFolder(config.dataDir);
   const undo: (() => Promise<unknown>)[] = [letGo];
   try {
@@ -48,10 +50,11 @@ export async function startSystem({ config, env, redisConfig, say, logs }: Syste
     if (output) undo.unshift(() => output.close());
     const environment = { ...env, REDIS_URL: redisUrl, PAWL_STORE: config.store, PAWL_DATA_DIR: config.dataDir, PAWL_PORT: String(port), PAWL_HOST: config.host, PAWL_DATA_ROOTS: config.dataRoots.join(':') };
     const keep = (role: Role, args: readonly string[] = []): Kept => keepRunning({ role, args, env: environment, output: output?.fd ?? 'inherit', onRestart: (name, why) => say(`the ${name} ended (${why}); starting it again`) });
-    const kept = [keep('api'), keep('controller'), keep('worker')] as const;
-    const [api, controller, worker] = kept;
+    const [api, controller] = [keep('api'), keep('controller')];
+    const workers = Array.from({ length: count }, () => keep('worker'));
+    const kept = [api, controller, ...workers];
     undo.unshift(() => Promise.all(kept.map((part) => part.end(0))));
-    const [announced] = await Promise.all([api.ready, controller.ready, worker.ready]);
+    const [announced] = await Promise.all([api.ready, ...kept.map(({ ready }) => ready)]);
     const finish = async (): Promise<void> => {
       await redis?.end();
       await output?.close();
@@ -60,9 +63,9 @@ export async function startSystem({ config, env, redisConfig, say, logs }: Syste
     return {
       url: String(announced['url']),
       redisUrl,
-      pids: () => ({ api: api.pid(), controller: controller.pid(), worker: worker.pid(), redis: redis?.pid() ?? null }),
+      pids: () => ({ api: api.pid(), controller: controller.pid(), ...Object.fromEntries(workers.map((worker, index) => [index === 0 ? 'worker' : `worker ${index + 1}`, worker.pid()])), redis: redis?.pid() ?? null }),
       drain: async () => {
-        await worker.end(DRAIN_MS);
+        await Promise.all(workers.map((worker) => worker.end(DRAIN_MS)));
         await Promise.all([api.end(GO_MS), controller.end(GO_MS)]);
         await finish();
       },

@@ -27,11 +27,11 @@ async function end(up: ChildProcess): Promise<void> {
   await exited;
 }
 
-async function startUp(): Promise<{ up: ChildProcess; client: Client }> {
+async function startUp(args: readonly string[] = []): Promise<{ up: ChildProcess; client: Client }> {
   const env: NodeJS.ProcessEnv = { ...process.env, PAWL_LOG_LEVEL: 'error' };
   delete env['REDIS_URL'];
   delete env['PAWL_STORE'];
-  const up = spawn(process.execPath, [CLI, 'up', '--port', '0', '--data', folder.path], { cwd: folder.path, env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const up = spawn(process.execPath, [CLI, 'up', '--port', '0', '--data', folder.path, ...args], { cwd: folder.path, env, stdio: ['ignore', 'pipe', 'pipe'] });
   started.push(up);
   const url = await new Promise<string>((resolve, reject) => {
     let text = '';
@@ -86,6 +86,23 @@ test('a data folder serves one `up` at a time', async () => {
   folder = await makeTempDir('up');
   await startUp();
   await expect(startUp()).rejects.toThrow(/is in use by process \d+/);
+});
+
+test('several workers run a job each, and Ctrl-C lets all of them commit', async () => {
+  folder = await makeTempDir('up');
+  await expect(startUp(['--workers', '0'])).rejects.toThrow('--workers: takes a number from 1 to 64, got 0');
+  const { up, client } = await startUp(['--workers', '2']);
+  const long = { ...spec, training: { ...spec.training, epochs: 1_000 }, checkpoint: { every_seconds: 3_600 } };
+  const jobs = [await client.submit(long), await client.submit(long)].map(({ job }) => job.id);
+  await waitFor('both train', async () => (await Promise.all(jobs.map((job) => client.job(job)))).every(({ progress }) => (progress?.micro_batches ?? 0) > 20), 60_000);
+  expect(new Set((await client.workers()).data.flatMap(({ jobs: running }) => running))).toEqual(new Set(jobs));
+  await end(up);
+  const { client: again } = await startUp();
+  for (const job of jobs) {
+    const { attempts, checkpoint } = await again.job(job);
+    expect(attempts[0]).toMatchObject({ end_reason: 'server_shutdown', wasted_micro_batches: 0 });
+    expect(checkpoint!.micro_batches).toBeGreaterThan(20);
+  }
 });
 
 test('what dies is started again', async () => {

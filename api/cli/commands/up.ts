@@ -1,18 +1,24 @@
 // `pawl up`: the whole system on one machine, until Ctrl-C drains it; a second Ctrl-C stops it at once.
 import { join, resolve } from 'node:path';
 import { readConfig } from '../../../lib/config.js';
-import { type AddCommands, withExamples } from '../context.js';
+import { type AddCommands, usageError, wholeOf, withExamples } from '../context.js';
 import { packageRoot } from '../package-root.js';
 import { logFile, startSystem } from '../system.js';
+
+/** Of one machine. */
+const WORKERS_MAX = 64;
 
 export const addUp: AddCommands = (program, { env: inherited, out }) => {
   const up = program
     .command('up')
-    .description('run the whole system on this machine: Redis (unless REDIS_URL is set), API, controller and one worker')
+    .description('run the whole system on this machine: Redis (unless REDIS_URL is set), API, controller and workers')
     .option('--port <port>', 'port of the API; 0 takes a free one (default: PAWL_PORT or 8787)')
     .option('--data <folder>', 'where the store, Redis and spools live (default: PAWL_DATA_DIR or .pawl)')
+    .option('--workers <n>', 'how many, each with a job at a time', '1')
     .option('--json', 'print where it is as one line of JSON')
-    .action(async (options: { port?: string; data?: string; json?: boolean }) => {
+    .action(async (options: { port?: string; data?: string; workers: string; json?: boolean }) => {
+      const workers = wholeOf('--workers', options.workers);
+      if (workers < 1 || workers > WORKERS_MAX) throw usageError('--workers', `takes a number from 1 to ${WORKERS_MAX}, got ${options.workers}`);
       const env = {
         ...inherited,
         ...(options.port === undefined ? {} : { PAWL_PORT: options.port }),
@@ -20,7 +26,7 @@ export const addUp: AddCommands = (program, { env: inherited, out }) => {
       };
       const config = readConfig(env, process.cwd());
       const say = (line: string): void => void process.stderr.write(`${line}\n`);
-      const system = await startSystem({ config, env, redisConfig: join(packageRoot(), 'infra/redis.conf'), say, logs: 'file' });
+      const system = await startSystem({ config, env, redisConfig: join(packageRoot(), 'infra/redis.conf'), say, logs: 'file', workers });
       const log = logFile(config);
       out(options.json ? JSON.stringify({ object: 'system', url: system.url, store: config.store, log }) : `Pawl is up at ${system.url}\n  store ${config.store}\n  logs  ${log}\nCtrl-C drains and stops.`);
       await new Promise<void>((done) => {
@@ -39,5 +45,5 @@ export const addUp: AddCommands = (program, { env: inherited, out }) => {
         process.on('SIGTERM', stop);
       });
     });
-  withExamples(up, ['pawl up', 'pawl up --data /var/lib/pawl --port 9000'], 'Ctrl-C lets running jobs commit and then stops; a second one stops at once.');
+  withExamples(up, ['pawl up', 'pawl up --workers 2', 'pawl up --data /var/lib/pawl --port 9000'], 'Ctrl-C lets running jobs commit and then stops; a second one stops at once.');
 };
