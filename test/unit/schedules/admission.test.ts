@@ -15,6 +15,13 @@ it('takes the example of the documentation, without a warning', async () => {
   expect(await admitSchedule(await example(), deps)).toMatchObject({ warnings: [], paused: false, spec: { name: 'nightly', timezone: 'Europe/Berlin', catchup_window: 7_200, sweep: null, job: { name: 'nightly-digits' } } });
 });
 
+it('takes the search of the documentation, whose first night has nothing to begin with', async () => {
+  const path = join(import.meta.dirname, '../../../docs/examples/nightly-sweep.yaml');
+  const { spec, warnings } = await admitSchedule(parseText(await readFile(path, 'utf8'), 'nightly-sweep.yaml'), deps);
+  expect(spec).toMatchObject({ name: 'nightly-sweep', job: null, sweep: { name: 'nightly-digits', warm_start: { from: 'previous' } } });
+  expect(warnings).toEqual([]);
+});
+
 it('says all that is wrong at once, also inside of what is not an object or not alone', async () => {
   const problems = async (changes: object): Promise<string[]> => {
     const error: unknown = await admitSchedule({ ...(await example()), ...changes }, deps).catch((thrown: unknown) => thrown);
