@@ -90,6 +90,9 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+/** The system's word for a disk, a quota or a file size limit that is used up. */
+export const isDiskFull = (error: unknown): boolean => ['ENOSPC', 'EDQUOT', 'EFBIG'].includes((error as NodeJS.ErrnoException | null)?.code ?? '');
+
 /** How processes end. `failed`: also a job that failed or was cancelled; `unreachable`: Redis, the store or the API is away. */
 export const EXIT = { ok: 0, failed: 1, usage: 2, unreachable: 3, timedOut: 124 } as const;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];

@@ -3,7 +3,7 @@
 
 import { lstat, mkdir, open, readdir, rm, type FileHandle } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { AppError, isAppError } from '../errors.js';
+import { AppError, isAppError, isDiskFull } from '../errors.js';
 
 export interface FileInfo {
   /** Differs for every file ever written here: inode, time of the last write in nanoseconds, size. */
@@ -27,7 +27,6 @@ export interface Disk {
 
 /** Folders that this process has made sure of; above this number it starts afresh. */
 const MAX_KNOWN_FOLDERS = 20_000;
-const FULL = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
 const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EXDEV', 'EMLINK']);
 
 export async function makeDisk(rootPath: string): Promise<Disk> {
@@ -45,7 +44,7 @@ export async function makeDisk(rootPath: string): Promise<Disk> {
     try {
       await handle.sync();
     } catch (error) {
-      if (isNewFile && FULL.has(errnoOf(error) ?? '')) throw error;
+      if (isNewFile && isDiskFull(error)) throw error;
       failed = `fsync of ${what} failed: ${errnoOf(error) ?? 'unknown'}`;
       throw new AppError('store_unavailable', failed, { cause: error });
     }
@@ -186,7 +185,7 @@ export function toStoreError(what: string, error: unknown): unknown {
   if (isAppError(error)) return error;
   const errno = errnoOf(error);
   if (errno === null) return error; // a mistake of ours, not the disk's
-  if (FULL.has(errno)) return new AppError('store_full', `${what}: the disk is full (${errno})`, { cause: error });
+  if (isDiskFull(error)) return new AppError('store_full', `${what}: the disk is full (${errno})`, { cause: error });
   const { syscall } = error as NodeJS.ErrnoException;
   if (syscall === 'link' && NO_LINKS.has(errno)) {
     return new AppError('store_unsafe', `${what}: this file system has no hard links (${errno})`, { cause: error });

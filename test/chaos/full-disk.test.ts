@@ -143,6 +143,9 @@ describe.skipIf(!canMount)('on a full disk', () => {
     expect(head.reason).toBe('max_failures');
     expect(head.retained.length).toBeGreaterThanOrEqual(2);
     for (const commit of head.retained) for (const blob of commit.blobs) expect(await system.store.head(blob.key), blob.key).not.toBeNull();
+    // One that finds the disk full: no fault of its engine, which may have a graph to write first.
+    const later = await system.terminal(await system.submit({ ...spec, run: { max_failures: 0 } }));
+    expect(later).toMatchObject({ state: 'failed', reason: 'max_failures', error: { code: 'store_full', message: expect.stringContaining('ENOSPC') } });
   });
 
   test.each(hasS3 ? ['unpacked', 'copied'] : ['unpacked'])('data that has no room to be %s ends the job as store_full, with the numbers and nothing left on the disk', async (how) => {

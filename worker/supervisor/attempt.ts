@@ -4,7 +4,7 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { JobRecord } from '../../lib/contract/records.js';
-import { isAppError, messageOf } from '../../lib/errors.js';
+import { isAppError, isDiskFull, messageOf } from '../../lib/errors.js';
 import { handOver } from '../../lib/jobs/handover.js';
 import { type Claim, claimJob, type Vanished } from '../../lib/jobs/head.js';
 import { type Ending, isTerminal } from '../../lib/jobs/lifecycle.js';
@@ -103,8 +103,6 @@ function waitedOf({ sinceMs }: TakenTicket, displaced: Vanished | null, now: Dat
   return { queueMs: Math.round(queueMs), detectMs: Math.round(Math.max(0, (silentMs ?? 0) - queueMs)) };
 }
 
-const isFullDisk = (error: unknown): boolean => ['ENOSPC', 'EDQUOT', 'EFBIG'].includes((error as NodeJS.ErrnoException).code ?? '');
-
 type Prepared = { kind: 'ready'; inputs: AttemptInputs; restore: RestoreOutcome } | { kind: 'over'; ending: Ending };
 
 /** Data, first weights and the state to continue from; or the attempt's end where one of them cannot be had. */
@@ -139,7 +137,7 @@ async function prepare(session: Session, hold: ObjectHold | null): Promise<Prepa
   } catch (error) {
     const interrupted = interruption.ending();
     if (interrupted) return { kind: 'over', ending: interrupted };
-    if (isFullDisk(error)) return { kind: 'over', ending: failure('store_full', `no space for the spool in ${deps.spoolRoot}: ${messageOf(error)}`, null) };
+    if (isDiskFull(error)) return { kind: 'over', ending: failure('store_full', `no space for the spool in ${deps.spoolRoot}: ${messageOf(error)}`, null) };
     if (!isAppError(error) || error.code === 'fenced') throw error;
     return { kind: 'over', ending: failure(error.code, error.message, error.param) };
   } finally {

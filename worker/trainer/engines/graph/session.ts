@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { AppError, messageOf } from '../../../../lib/errors.js';
+import { AppError, isDiskFull, messageOf } from '../../../../lib/errors.js';
 import { DT, nodeBackend, type TensorMetadata } from '../node-backend.js';
 import type { Attribute, Constant, Graph, GraphNode, Output } from './graph.js';
 
@@ -23,6 +23,7 @@ export interface Session {
   close(): void;
 }
 
+/** AppError `engine_unavailable` if TensorFlow does not take the graph, `store_full` if the temporary folder has no room for it. */
 export function openSession(graph: Graph): Session {
   const { binding } = nodeBackend();
   const folder = mkdtempSync(join(tmpdir(), 'pawl-graph-'));
@@ -31,6 +32,7 @@ export function openSession(graph: Graph): Session {
     writeFileSync(join(folder, 'saved_model.pb'), savedModel(graph));
     session = binding.loadSavedModel(folder, 'serve');
   } catch (error) {
+    if (isDiskFull(error)) throw new AppError('store_full', `no space for the program's graph in ${folder}: ${messageOf(error)}`, { cause: error });
     throw new AppError('engine_unavailable', `TensorFlow does not take the program's graph: ${messageOf(error)}`, { cause: error });
   } finally {
     rmSync(folder, { recursive: true, force: true });
