@@ -168,10 +168,16 @@ export const AGAIN_MS = 1_000;
 /** Between looks at runs that nobody waits for. */
 const WATCH_MS = 30_000;
 
-/** When a schedule has to be looked at next; Infinity: not before somebody changes it. */
-export function nextLookMs(head: ScheduleHead, schedule: string, nowMs: number): number {
+export interface NextLooks {
+  /** For what has its time. Infinity: nothing has, before somebody changes the schedule. */
+  dueMs: number;
+  /** After runs that nobody waits for; may come later. Infinity: there are none. */
+  watchMs: number;
+}
+
+/** @param share from 0 to 1: looks after runs come by up to half sooner, so that not all runs that were started together are asked after together */
+export function nextLooks(head: ScheduleHead, schedule: string, nowMs: number, share = 0): NextLooks {
   const fireMs = head.status === 'active' ? (nextDueMs(timingOf(schedule, head.spec), Date.parse(head.last_nominal)) ?? Infinity) : Infinity;
-  if (head.requested.length > 0) return nowMs;
-  if (isUnsettled(head) || head.buffered.length > 0) return Math.min(fireMs, nowMs + AGAIN_MS);
-  return head.runs.length > 0 ? Math.min(fireMs, nowMs + WATCH_MS) : fireMs;
+  const waits = isUnsettled(head) || head.buffered.length > 0;
+  return { dueMs: head.requested.length > 0 ? nowMs : waits ? Math.min(fireMs, nowMs + AGAIN_MS) : fireMs, watchMs: head.runs.length > 0 ? nowMs + WATCH_MS * (1 - share / 2) : Infinity };
 }

@@ -6,6 +6,7 @@ import { systemClock } from '../../lib/clock.js';
 import { ownFolders, readConfig, storeOptions } from '../../lib/config.js';
 import { AppError } from '../../lib/errors.js';
 import { admitSpec } from '../../lib/jobs/admission.js';
+import type { ResolvedSpec } from '../../lib/jobs/spec/resolve.js';
 import { makeLog } from '../../lib/log.js';
 import { connectQueue } from '../../lib/queue/index.js';
 import { failToStart } from '../../lib/start-up.js';
@@ -32,7 +33,7 @@ async function main(): Promise<void> {
   const nudge = (job: string): void => void queue.control.nudge(job).catch(() => undefined);
   const name = `ctl_${ulid().toLowerCase()}`;
   const { isSound } = makeClockWatch({ store, clock: systemClock, log });
-  const deps = { store, clock: systemClock, isSound, tickets: queue.tickets, log, nudge, admit: (spec: unknown) => admitSpec(spec, places, store), admitSweep: (spec: unknown, series: Series) => admitSweep(spec, places, store, series) };
+  const deps = { store, clock: systemClock, isSound, tickets: queue.tickets, log, nudge, admit: (spec: unknown, resolved?: ResolvedSpec) => admitSpec(spec, places, store, resolved), admitSweep: (spec: unknown, series: Series) => admitSweep(spec, places, store, series) };
   const schedules = makeScheduleDriver(deps, name);
   const sweeps = makeSweepDriver(deps, ({ schedule }) => schedule && schedules.changed(schedule.id));
   const controller = makeController({ name, store, queue, clock: systemClock, log, sweeps, schedules });
