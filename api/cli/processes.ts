@@ -17,9 +17,17 @@ export type Role = keyof typeof ENTRIES;
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
+/**
+ * Of a controller, file operations that are under way at a time: with libuv's four (https://docs.libuv.org/en/v1.x/threadpool.html)
+ * it would wait for one sync of the disk after another in a second in which many schedules fire.
+ */
+const CONTROLLER_FILE_THREADS = '32';
+
+const environmentOf = (role: Role, env: Environment): Environment => (role === 'controller' ? { UV_THREADPOOL_SIZE: CONTROLLER_FILE_THREADS, ...env } : { ...env });
+
 /** Runs a role in the foreground: its output is ours, signals pass through, and so does its exit code. */
 export async function runRole(role: Role, args: readonly string[], env: Environment): Promise<number> {
-  const child = fork(ENTRIES[role], [...args], { env: { ...env }, stdio: ['inherit', 'inherit', 'inherit', 'ipc'] });
+  const child = fork(ENTRIES[role], [...args], { env: environmentOf(role, env), stdio: ['inherit', 'inherit', 'inherit', 'ipc'] });
   const pass = (signal: NodeJS.Signals): void => void child.kill(signal);
   process.on('SIGINT', pass);
   process.on('SIGTERM', pass);
@@ -31,7 +39,7 @@ export async function runRole(role: Role, args: readonly string[], env: Environm
 
 /** Runs a role to its end: what it prints. @throws AppError with its own words if it fails */
 export async function readRole(role: Role, args: readonly string[], env: Environment): Promise<string> {
-  const child = fork(ENTRIES[role], [...args], { env: { PAWL_LOG_LEVEL: 'error', ...env }, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+  const child = fork(ENTRIES[role], [...args], { env: environmentOf(role, { PAWL_LOG_LEVEL: 'error', ...env }), stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
   const failures: StartFailure[] = [];
   child.on('message', (message: StartFailure) => message.type === 'failed' && failures.push(message));
   const [output, complaints, { code }] = await Promise.all([text(child.stdout!), text(child.stderr!), exitOf(child)]);
@@ -91,7 +99,7 @@ export function keepRunning({ role, args, env, output, onRestart }: KeepOptions)
   function start(): void {
     const born = Date.now();
     // A process group of its own: Ctrl-C is for the parent, which ends its parts in order.
-    child = fork(ENTRIES[role], [...args], { env: { ...env }, stdio: ['ignore', 'ignore', output, 'ipc'], detached: true });
+    child = fork(ENTRIES[role], [...args], { env: environmentOf(role, env), stdio: ['ignore', 'ignore', output, 'ipc'], detached: true });
     child.on('message', (message: Record<string, unknown>) => {
       if (message['type'] === 'failed') failure = message as unknown as StartFailure;
       if (message['type'] !== 'ready') return;

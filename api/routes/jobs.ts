@@ -88,7 +88,7 @@ export function makeJobRoutes(deps: RouteDeps) {
 
     retry: async (request: OfJob, reply: FastifyReply) => {
       const id = asJobId(request.params.id);
-      const { gen } = await retryJob(control, id);
+      const { gen } = await retryJob(control, id, assertRoom);
       listing.note(id, gen);
       return accepted(id, reply);
     },

@@ -27,9 +27,11 @@ export interface Admission {
   checked: CheckedSpec | null;
 }
 
-/** @throws AppError with every problem in its details: invalid_spec, or the one code that they share */
-export async function admitSpec(body: unknown, places: DataPlaces, store: Store): Promise<Admission> {
-  const resolved = resolveSpec(body);
+/**
+ * @param resolved what resolveSpec makes of the body, where somebody knows it
+ * @throws AppError with every problem in its details: invalid_spec, or the one code that they share
+ */
+export async function admitSpec(body: unknown, places: DataPlaces, store: Store, resolved = resolveSpec(body)): Promise<Admission> {
   if ('problems' in resolved) throw refusal(resolved.problems);
   const { spec } = resolved;
   const problems: Problem[] = [];

@@ -49,9 +49,10 @@ async function withdraw(deps: ControlDeps, record: JobRecord, head: Head): Promi
 
 /**
  * Starts a failed, cancelled or expired job again from its last checkpoint, under the same id.
- * @throws AppError not_found, invalid_state, store_unavailable
+ * @param assertRoom asked once nothing else keeps it from starting; nothing is written if it throws
+ * @throws AppError not_found, invalid_state, store_unavailable, and what `assertRoom` does
  */
-export async function retryJob(deps: ControlDeps, job: string): Promise<Head> {
+export async function retryJob(deps: ControlDeps, job: string, assertRoom: () => Promise<void> = () => Promise.resolve()): Promise<Head> {
   const record = await requireRecord(deps.store, job);
   let { head: seen } = await readHead(deps, job);
   if (!seen.owner && !isTerminal(seen.state) && (seen.want.verb === 'cancel' || seen.want.verb === 'kill')) {
@@ -64,6 +65,7 @@ export async function retryJob(deps: ControlDeps, job: string): Promise<Head> {
   if (isTerminal(seen.state)) await closeJob(deps.store, record, seen, deps.clock.now());
   // Checked before the marker is written, so that a refused retry leaves nothing behind.
   retried(seen, fromGen, deps.clock.now());
+  await assertRoom();
   await deps.store.put(openKey(job, fromGen + 1), toJson(openMarker(record)));
   const head = await editHead(deps, job, (current) => retried(current, fromGen, deps.clock.now()));
   await issueTicket(deps, record, head, { reissue: false });

@@ -8,6 +8,8 @@ import { OPEN_PREFIX, parseMarkerKey } from './names.js';
 export interface JobRoom {
   /** Places for so many jobs, or for as many as may still be started; one that is not used after all is free again a little later. @throws AppError store_unavailable */
   take(wanted: number): Promise<number>;
+  /** Somebody will ask soon: counts now where that was some time ago, so that nobody has to wait for it then. */
+  ahead(): void;
 }
 
 export interface JobRoomOptions {
@@ -20,6 +22,8 @@ export interface JobRoomOptions {
 
 /** What others did is known after this long. */
 const COUNT_MS = 5_000;
+/** A count that still gives what is wanted does for so long. */
+const ROUGH_COUNT_MS = 15_000;
 
 export function makeJobRoom({ store, clock, openJobs, log }: JobRoomOptions): JobRoom {
   let count: { open: number; at: number } | null = null;
@@ -30,19 +34,26 @@ export function makeJobRoom({ store, clock, openJobs, log }: JobRoomOptions): Jo
 
   async function recount(): Promise<void> {
     const at = clock.monotonicMs();
-    taken = 0;
+    const before = taken;
     const open = new Set<string>();
     for await (const key of store.keys(OPEN_PREFIX)) {
       const marker = parseMarkerKey(key);
       if (marker) open.add(marker.job);
     }
     count = { open: open.size, at };
+    taken -= before;
   }
+  const isOlder = (ms: number): boolean => !count || clock.monotonicMs() - count.at >= ms;
+  const free = (): number => Math.max(0, openJobs - (count?.open ?? 0) - taken);
+  const counted = (): Promise<void> => (counting ??= recount().finally(() => (counting = null)));
 
   return {
+    ahead: () => {
+      if (isOlder(COUNT_MS)) counted().catch(() => undefined);
+    },
     take: async (wanted) => {
-      if (!count || clock.monotonicMs() - count.at >= COUNT_MS) await (counting ??= recount().finally(() => (counting = null)));
-      const given = Math.min(wanted, Math.max(0, openJobs - (count?.open ?? 0) - taken));
+      if (isOlder(free() < wanted ? COUNT_MS : ROUGH_COUNT_MS)) await counted();
+      const given = Math.min(wanted, free());
       taken += given;
       if (given < wanted && !wasFull) log.warn({ open_jobs: openJobs }, 'schedules and sweeps start no more jobs until one is over (PAWL_MAX_OPEN_JOBS)');
       wasFull = given < wanted;

@@ -6,8 +6,9 @@ import type { JobRecord, OpenMarker } from '../contract/records.js';
 import type { JobSpec } from '../contract/spec.js';
 import { type Beginning, pinBeginning } from './beginnings.js';
 import { type HandoverDeps, issueTicket } from './handover.js';
-import { type HeadDeps, readHead } from './head.js';
+import { glanceAtHead, type HeadDeps } from './head.js';
 import { assertSameBody, type Sent, settleKey } from './idempotency.js';
+import { emptyHead } from './lifecycle.js';
 import { jobKey, openKey, scheduledKey } from './names.js';
 import { loadRecord, toJson } from './record.js';
 
@@ -55,8 +56,8 @@ export async function submitJob(deps: HandoverDeps & HeadDeps, request: SubmitRe
     throw error;
   });
   const acknowledged = outcome.created ? record : ((await loadRecord(deps.store, id)) ?? record);
-  const { head } = await readHead(deps, id);
-  await issueTicket(deps, acknowledged, head, { reissue: false });
+  // A job that has only just come to be has no HEAD yet, or its ticket was taken meanwhile; another of the same is dropped by whoever takes it.
+  await issueTicket(deps, acknowledged, outcome.created ? emptyHead() : await glanceAtHead(deps, id), { reissue: false });
   return { record: acknowledged, replayed: repeats && !outcome.created };
 }
 

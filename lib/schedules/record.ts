@@ -41,17 +41,19 @@ export async function requireSchedule(deps: { store: Pick<Store, 'get'> }, sched
 /**
  * Applies an edit by swap. `edit` gets the HEAD of the moment and returns the next one, or null where what it wants holds already;
  * it may run several times, so it must recognise its own effect.
+ * @param known HEAD as it was some time ago: tried first, because a swap finds out whether it still is. Null: it is read
  * @returns HEAD after the edit; null where there is no such schedule
  * @throws AppError store_unavailable if the store does not answer in time (the edit may or may not hold), or what `edit` throws
  */
-export async function editSchedule(deps: RecordDeps, schedule: string, edit: (head: ScheduleHead) => Promise<ScheduleHead | null> | ScheduleHead | null): Promise<ScheduleRecord | null> {
+export async function editSchedule(deps: RecordDeps, schedule: string, edit: (head: ScheduleHead) => Promise<ScheduleHead | null> | ScheduleHead | null, known: ScheduleRecord | null = null): Promise<ScheduleRecord | null> {
   let last: AppError | null = null;
-  for (let tries = 0; tries < SWAP_TRIES; tries++) {
+  for (let tries = known ? -1 : 0; tries < SWAP_TRIES; tries++) {
     if (tries > 0) await deps.clock.sleep(Math.min(RETRY_CAP_MS, RETRY_BASE_MS * 2 ** tries));
     try {
-      const view = await readSchedule(deps, schedule);
+      const view = tries < 0 ? known : await readSchedule(deps, schedule);
       if (!view) return null;
       const edited = await edit(view.head);
+      if (edited === null && tries < 0) continue;
       if (edited === null) return view;
       const next = { ...edited, version: view.head.version + 1 };
       const outcome = await deps.store.compareAndSwap(scheduleKey(schedule), toJson(next), view.etag);

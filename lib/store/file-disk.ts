@@ -1,7 +1,7 @@
 // What the file driver asks of a disk: whole files that are on the disk before anyone sees them, folders that survive
 // a power cut, and errno turned into the store's errors. It knows neither keys nor registers.
 
-import { lstat, mkdir, open, readdir, rm, type FileHandle } from 'node:fs/promises';
+import { lstat, mkdir, open, readdir, unlink, type FileHandle } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { AppError, isAppError, isDiskFull } from '../errors.js';
 
@@ -19,10 +19,18 @@ export interface Disk {
   writeNew(path: string, body: Uint8Array, signal?: AbortSignal): Promise<FileInfo>;
   /** Makes a folder inside the root, with all its parents, that survives a power cut. */
   makeFolder(path: string): Promise<void>;
+  /** Whether this process has made sure of it. */
+  isKnown(path: string): boolean;
   /** Takes no folder for granted any more. */
   forgetFolders(): void;
-  /** Brings the names in a folder to the disk. */
+  /** Brings the names in a folder to the disk, together with those of others who ask meanwhile. */
   syncFolder(path: string): Promise<void>;
+}
+
+/** A sync of a folder that is under way, and the one after it if somebody waits for that. */
+interface SyncTurns {
+  now: Promise<void>;
+  next: Promise<void> | null;
 }
 
 /** Folders that this process has made sure of; above this number it starts afresh. */
@@ -33,6 +41,7 @@ export async function makeDisk(rootPath: string): Promise<Disk> {
   const root = resolve(rootPath);
   // A folder that another process has just made may not be on the disk yet: each process syncs each parent itself, once.
   const known = new Set<string>();
+  const turns = new Map<string, SyncTurns>();
   let failed: string | null = null;
 
   /**
@@ -54,12 +63,30 @@ export async function makeDisk(rootPath: string): Promise<Disk> {
     if (failed !== null) throw new AppError('store_unavailable', `writes are refused since ${failed}`);
   }
 
-  async function syncFolder(path: string): Promise<void> {
+  async function syncNames(path: string): Promise<void> {
+    assertTrusted();
     const handle = await open(path, 'r');
     try {
       await sync(handle, path);
     } finally {
       await handle.close();
+    }
+  }
+
+  /** One that is under way may have begun before the caller's name was there, so all who come while it is share the one that follows. */
+  function syncFolder(path: string): Promise<void> {
+    const found = turns.get(path);
+    if (found) return (found.next ??= found.now.then(() => begin(), () => begin()));
+    return begin();
+
+    function begin(): Promise<void> {
+      const turn: SyncTurns = { now: syncNames(path), next: null };
+      turns.set(path, turn);
+      const end = (): void => {
+        if (turn.next === null) turns.delete(path);
+      };
+      turn.now.then(end, end);
+      return turn.now;
     }
   }
 
@@ -81,7 +108,7 @@ export async function makeDisk(rootPath: string): Promise<Disk> {
       await sync(handle, path, true);
       return toFileInfo(await handle.stat({ bigint: true }));
     } catch (error) {
-      await rm(path, { force: true });
+      await removeName(path);
       throw error;
     } finally {
       await handle.close();
@@ -92,7 +119,7 @@ export async function makeDisk(rootPath: string): Promise<Disk> {
   for (let path = root; firstMade !== undefined && path.length >= firstMade.length; path = dirname(path)) {
     await syncFolder(dirname(path));
   }
-  return { assertTrusted, writeNew, makeFolder, forgetFolders: () => known.clear(), syncFolder };
+  return { assertTrusted, writeNew, makeFolder, isKnown: (path) => known.has(path), forgetFolders: () => known.clear(), syncFolder };
 }
 
 /** Names in a folder; none if there is no such folder. */
@@ -146,11 +173,16 @@ async function readFully(handle: FileHandle, start: number, length: number): Pro
   return bytes;
 }
 
+/** Removes a name, if it is there. */
+export async function removeName(path: string): Promise<void> {
+  await unlink(path).catch(unlessErrno('ENOENT'));
+}
+
 /** Removes the files of a folder that were last written before `before`: left there by processes that died. */
 export async function removeOlder(folder: string, before: Date): Promise<void> {
   for (const name of await namesIn(folder)) {
     const info = await infoOf(join(folder, name));
-    if (info !== null && info.modifiedAt < before) await rm(join(folder, name), { force: true });
+    if (info !== null && info.modifiedAt < before) await removeName(join(folder, name));
   }
 }
 

@@ -15,10 +15,10 @@
 // opens, nothing above it had gone, so the listing was complete and the choice was current during the call.
 
 import { randomUUID } from 'node:crypto';
-import { link, open, rm, unlink } from 'node:fs/promises';
+import { link, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError } from '../errors.js';
-import { errnoOf, infoOf, namesIn, unlessErrno, type Disk, type FileInfo } from './file-disk.js';
+import { errnoOf, infoOf, namesIn, removeName, type Disk, type FileInfo } from './file-disk.js';
 import { REGISTER_NAME } from './keys.js';
 
 export interface Version {
@@ -33,6 +33,10 @@ export interface Version {
 export interface Register {
   /** The current version; null if there never was one. */
   current(): Promise<Version | null>;
+  /** The version that has this tag, as long as no later one is there; null if it is not so. */
+  tagged(etag: string): Promise<Version | null>;
+  /** A version that was the highest in a listing; null if it has been cleaned away since. */
+  listed(number: number): Promise<Version | null>;
   /** Reads the current version by `read`, again if that answers null because the version has just been cleaned away. */
   read<T>(read: (version: Version) => Promise<T | null>): Promise<T | null>;
   /** Puts `body` after `from`; null if something else already is. */
@@ -46,9 +50,8 @@ const MAX_READS = 1000;
 const VERSION_FILE = new RegExp(`^${REGISTER_NAME}\\.(\\d+)$`);
 const TEMP_FILE = new RegExp(`^~${REGISTER_NAME}\\.(\\d+)\\.`);
 
-export function isVersionFile(name: string): boolean {
-  return VERSION_FILE.test(name);
-}
+/** The number of a version's file, 0 of the mark; null of any other name. */
+export const versionNumberOf = (name: string): number | null => numberOf(name, VERSION_FILE);
 
 export function registerAt(folder: string, disk: Disk): Register {
   const pathOf = (number: number): string => join(folder, `${REGISTER_NAME}.${number}`);
@@ -77,6 +80,14 @@ export function registerAt(folder: string, disk: Disk): Register {
 
   const current = (): Promise<Version | null> => read(async (version) => version);
 
+  /** Without listing: if the next one was not there and this one still is, there had been no next one yet. */
+  async function tagged(etag: string): Promise<Version | null> {
+    const number = Number(/^(\d+)-/.exec(etag)?.[1]);
+    if (!Number.isSafeInteger(number) || (await infoOf(pathOf(number + 1))) !== null) return null;
+    const version = await versionAt(number);
+    return version?.etag === etag ? version : null;
+  }
+
   /** Step (2). */
   async function isStillThere(from: Version | null): Promise<boolean> {
     if (from === null) return (await infoOf(mark)) === null;
@@ -96,7 +107,7 @@ export function registerAt(folder: string, disk: Disk): Register {
       if (errno === 'EEXIST' || errno === 'ENOENT') return null; // taken, or long ago (b)
       throw error;
     } finally {
-      await rm(temp, { force: true });
+      await removeName(temp);
     }
     await disk.syncFolder(folder);
     const deleted = body.byteLength === 0;
@@ -106,13 +117,16 @@ export function registerAt(folder: string, disk: Disk): Register {
 
   /** Removes all but the newest `keep` versions, where `newest` is one this call's caller has linked itself. */
   async function tidy(newest: number, keep: number): Promise<void> {
-    let oldest = numbersIn(await namesIn(folder))[0] ?? newest;
+    const last = newest - keep;
+    if (last < 1) return;
+    // As a rule one is to go, and the one before it has gone.
+    let oldest = last === 1 || (await infoOf(pathOf(last - 1))) === null ? last : (numbersIn(await namesIn(folder))[0] ?? newest);
     // Here (a) holds for `oldest`: it is below `newest`, so the one before it has existed, and it is gone.
-    while (oldest <= newest - keep) {
+    while (oldest <= last) {
       if (oldest === 1) await leaveMark();
       const names = await namesIn(folder);
       await removeTemps(names, oldest);
-      await unlink(pathOf(oldest)).catch(unlessErrno('ENOENT'));
+      await removeName(pathOf(oldest));
       oldest = numbersIn(names).find((number) => number > oldest) ?? newest;
     }
   }
@@ -127,11 +141,11 @@ export function registerAt(folder: string, disk: Disk): Register {
   async function removeTemps(names: readonly string[], upTo: number): Promise<void> {
     for (const name of names) {
       const target = numberOf(name, TEMP_FILE);
-      if (target !== null && target <= upTo) await rm(join(folder, name), { force: true });
+      if (target !== null && target <= upTo) await removeName(join(folder, name));
     }
   }
 
-  return { current, read, advance };
+  return { current, tagged, listed: versionAt, read, advance };
 }
 
 function numberOf(name: string, pattern: RegExp): number | null {

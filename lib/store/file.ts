@@ -3,12 +3,12 @@
 // For a local file system: on network mounts, links and listings may be stale and the protocol's argument fails.
 
 import { randomUUID } from 'node:crypto';
-import { link, rename, rm, stat, unlink } from 'node:fs/promises';
+import { link, rename, stat, unlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { AppError } from '../errors.js';
 import { withBudget } from './budget.js';
-import { errnoOf, infoOf, isAbsent, makeDisk, readBytesOf, removeOlder, toStoreError, unlessErrno, type FileInfo } from './file-disk.js';
-import { listKeys } from './file-list.js';
+import { errnoOf, infoOf, isAbsent, makeDisk, readBytesOf, removeName, removeOlder, toStoreError, unlessErrno, type FileInfo } from './file-disk.js';
+import { type ListedKey, listKeys } from './file-list.js';
 import { registerAt, type Register } from './file-register.js';
 import {
   assertCompareAndSwap,
@@ -65,37 +65,40 @@ export async function makeFileStore(options: FileStoreOptions): Promise<Store> {
   /** One verb, ended by its signal, its failure as the store's own error. */
   async function call<T>(what: string, { signal }: CallOptions, run: () => Promise<T>): Promise<T> {
     try {
-      return await withBudget(what, Infinity, signal, run);
+      return await (signal === undefined ? run() : withBudget(what, Infinity, signal, run));
     } catch (error) {
       if (isAbsent(error)) disk.forgetFolders(); // somebody removed one: it is made again next time
       throw toStoreError(what, error);
     }
   }
 
-  /** Writes the object beside its place, then gives it its name by `publish`; null if `publish` says it is taken. */
+  /** Writes the object beside its place, then gives it its name by `publish`; null if that is taken. */
   async function write(
     key: string,
     body: Uint8Array,
     signal: AbortSignal | undefined,
-    publish: (temp: string, path: string) => Promise<boolean>,
+    publish: (temp: string, path: string) => Promise<'moved' | 'linked' | 'taken'>,
   ): Promise<FileInfo | null> {
     const path = pathOf(key);
     const temp = join(temps, randomUUID());
     const [written, made] = await Promise.allSettled([disk.writeNew(temp, body, signal), disk.makeFolder(dirname(path))]);
     if (written.status === 'rejected') throw written.reason;
+    let outcome: 'moved' | 'linked' | 'taken' | null = null;
     try {
       if (made.status === 'rejected') throw made.reason;
       signal?.throwIfAborted();
-      if (!(await publish(temp, path))) return null;
+      outcome = await publish(temp, path);
     } finally {
-      await rm(temp, { force: true });
+      if (outcome !== 'moved') await removeName(temp);
     }
+    if (outcome === 'taken') return null;
     await disk.syncFolder(dirname(path));
     return written.value;
   }
 
   async function createObject(key: string, body: Uint8Array, signal?: AbortSignal): Promise<string | null> {
-    if ((await infoOf(pathOf(key))) !== null) return null;
+    // The link finds out as well; in a folder that was made long ago it is worth a look before the work.
+    if (disk.isKnown(dirname(pathOf(key))) && (await infoOf(pathOf(key))) !== null) return null;
     return (await write(key, body, signal, linkIfAbsent))?.tag ?? null;
   }
 
@@ -118,12 +121,14 @@ export async function makeFileStore(options: FileStoreOptions): Promise<Store> {
     }
   }
 
-  async function look(key: string): Promise<ObjectInfo | null> {
+  /** @param version of a register, if it was the highest just now */
+  async function look(key: string, version: number | null = null): Promise<ObjectInfo | null> {
     if (!isRegister(key)) {
       const info = await infoOf(pathOf(key));
       return info === null ? null : toObjectInfo(key, info);
     }
-    const current = await registerOf(key).current();
+    const register = registerOf(key);
+    const current = (version === null ? null : await register.listed(version)) ?? (await register.current());
     return current === null || current.deleted ? null : { ...toObjectInfo(key, current.info), etag: current.etag };
   }
 
@@ -135,7 +140,7 @@ export async function makeFileStore(options: FileStoreOptions): Promise<Store> {
       return call(`put ${key}`, callOptions, async () => {
         const info = await write(key, body, callOptions.signal, async (temp, path) => {
           await rename(temp, path);
-          return true;
+          return 'moved';
         });
         return { etag: info?.tag ?? '' };
       });
@@ -145,9 +150,11 @@ export async function makeFileStore(options: FileStoreOptions): Promise<Store> {
       assertPutIfAbsent(key, body);
       return call(`putIfAbsent ${key}`, callOptions, async () => {
         disk.assertTrusted();
-        await assertThere();
         const folder = dirname(pathOf(key));
-        if (isRegister(key)) await disk.makeFolder(folder);
+        if (isRegister(key)) {
+          await assertThere(); // an object begins in a folder that only a store has
+          await disk.makeFolder(folder);
+        }
         const etag = isRegister(key)
           ? await createRegister(key, body, callOptions.signal)
           : await createObject(key, body, callOptions.signal);
@@ -161,8 +168,8 @@ export async function makeFileStore(options: FileStoreOptions): Promise<Store> {
       assertCompareAndSwap(key, body);
       return call(`compareAndSwap ${key}`, callOptions, async () => {
         const register = registerOf(key);
-        const current = await foundOrAbsent(await register.current());
-        if (current === null || current.deleted || current.etag !== withoutQuotes(etag)) return { swapped: false };
+        const current = await foundOrAbsent(await register.tagged(withoutQuotes(etag)));
+        if (current === null || current.deleted) return { swapped: false };
         const version = await register.advance(current, body, callOptions.signal);
         return version === null ? { swapped: false } : { swapped: true, etag: version.etag };
       });
@@ -193,7 +200,7 @@ export async function makeFileStore(options: FileStoreOptions): Promise<Store> {
       for (let left = limit; left > 0; ) {
         const batch = await call(`list ${prefix}`, signal === undefined ? {} : { signal }, async () => {
           const next = await take(keys, Math.min(left, LIST_BATCH));
-          return { ended: next.length === 0, found: await Promise.all(next.map(look)) };
+          return { ended: next.length === 0, found: await Promise.all(next.map(({ key, version }) => look(key, version))) };
         });
         if (batch.ended) return call(`list ${prefix}`, {}, assertThere);
         for (const info of batch.found) {
@@ -210,9 +217,9 @@ export async function makeFileStore(options: FileStoreOptions): Promise<Store> {
       for (let left = limit; left > 0; ) {
         const batch = await call(`list ${prefix}`, signal === undefined ? {} : { signal }, () => take(keys, Math.min(left, KEYS_BATCH)));
         if (batch.length === 0) return call(`list ${prefix}`, {}, assertThere);
-        for (const key of batch) {
+        for (const { key, version } of batch) {
           // A deleted register still has its files.
-          if (isRegister(key) && (await call(`list ${prefix}`, {}, () => look(key))) === null) continue;
+          if (isRegister(key) && (await call(`list ${prefix}`, {}, () => look(key, version))) === null) continue;
           yield key;
           left -= 1;
         }
@@ -250,12 +257,12 @@ async function opened<T>(root: string, open: () => Promise<T>): Promise<T> {
   }
 }
 
-async function linkIfAbsent(temp: string, path: string): Promise<boolean> {
+async function linkIfAbsent(temp: string, path: string): Promise<'linked' | 'taken'> {
   try {
     await link(temp, path);
-    return true;
+    return 'linked';
   } catch (error) {
-    if (errnoOf(error) === 'EEXIST') return false;
+    if (errnoOf(error) === 'EEXIST') return 'taken';
     throw error;
   }
 }
@@ -265,8 +272,8 @@ async function readObject(path: string, range: GetOptions['range']): Promise<Sto
   return file === null ? null : { body: file.bytes, etag: file.info.tag };
 }
 
-async function take<T>(source: AsyncGenerator<T>, count: number): Promise<T[]> {
-  const taken: T[] = [];
+async function take(source: AsyncGenerator<ListedKey>, count: number): Promise<ListedKey[]> {
+  const taken: ListedKey[] = [];
   while (taken.length < count) {
     const next = await source.next();
     if (next.done === true) break;

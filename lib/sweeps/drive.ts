@@ -30,7 +30,7 @@ export interface DriveDeps extends ControlDeps {
   /** What a spec makes of itself before it is taken in. @throws AppError */
   admit(spec: JobSpecInput): Promise<Admission>;
   /** Asked before a trial's job is started. */
-  room: JobRoom;
+  room: Pick<JobRoom, 'take'>;
   /** Lets a job's owner know that HEAD wants something new. */
   nudge(job: string): void;
 }

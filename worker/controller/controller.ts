@@ -101,6 +101,7 @@ export function makeController({ name, store, queue, clock, log, sweeps, schedul
     await Promise.all(
       Array.from({ length: Math.min(CONCURRENCY, rest.length) }, async () => {
         for (let marker = rest[next++]; marker && !stop.signal.aborted; marker = rest[next++]) {
+          await schedules.quiet();
           const outcome = (await look(marker.job, marker.gen)) ?? 'failed';
           counts[outcome] = (counts[outcome] ?? 0) + 1;
         }

@@ -7,6 +7,7 @@ import { AppError } from '../../lib/errors.js';
 import { freshUlid } from '../../lib/fresh-id.js';
 import { admitSpec } from '../../lib/jobs/admission.js';
 import { makeJobRoom } from '../../lib/jobs/room.js';
+import type { ResolvedSpec } from '../../lib/jobs/spec/resolve.js';
 import { makeLog } from '../../lib/log.js';
 import { connectQueue } from '../../lib/queue/index.js';
 import { failToStart } from '../../lib/start-up.js';
@@ -34,7 +35,7 @@ async function main(): Promise<void> {
   const name = `ctl_${freshUlid()}`;
   const { isSound } = makeClockWatch({ store, clock: systemClock, log });
   const room = makeJobRoom({ store, clock: systemClock, openJobs: config.maxOpenJobs, log });
-  const deps = { store, clock: systemClock, isSound, room, tickets: queue.tickets, log, nudge, admit: (spec: unknown) => admitSpec(spec, places, store), admitSweep: (spec: unknown, series: Series) => admitSweep(spec, places, store, series) };
+  const deps = { store, clock: systemClock, isSound, room, tickets: queue.tickets, log, nudge, admit: (spec: unknown, resolved?: ResolvedSpec) => admitSpec(spec, places, store, resolved), admitSweep: (spec: unknown, series: Series) => admitSweep(spec, places, store, series) };
   const schedules = makeScheduleDriver(deps, name);
   const sweeps = makeSweepDriver(deps, ({ schedule }) => schedule && schedules.changed(schedule.id));
   const controller = makeController({ name, store, queue, clock: systemClock, log, sweeps, schedules });

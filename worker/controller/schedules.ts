@@ -5,14 +5,16 @@ import type { ScheduleReference } from '../../lib/contract/records.js';
 import { isAppError } from '../../lib/errors.js';
 import type { Admission } from '../../lib/jobs/admission.js';
 import { type ControlDeps, sayVerb } from '../../lib/jobs/control.js';
+import { issueTicket } from '../../lib/jobs/handover.js';
 import { glanceAtHead } from '../../lib/jobs/head.js';
 import { makeRecent } from '../../lib/jobs/recent.js';
 import { loadRecord } from '../../lib/jobs/record.js';
 import type { JobRoom } from '../../lib/jobs/room.js';
+import { type ResolvedSpec, resolveSpec } from '../../lib/jobs/spec/resolve.js';
 import { submitJob } from '../../lib/jobs/submit.js';
 import type { RunState } from '../../lib/schedules/decide.js';
 import type { TickDeps } from '../../lib/schedules/fires.js';
-import { makeTicker, type Ticker, type TickerTiming } from '../../lib/schedules/ticker.js';
+import { makeTicker, type Ticker, type TickerOptions, type TickerTiming } from '../../lib/schedules/ticker.js';
 import type { Store } from '../../lib/store/index.js';
 import type { Series, SweepAdmission } from '../../lib/sweeps/admission.js';
 import { sayToSweep } from '../../lib/sweeps/control.js';
@@ -25,8 +27,8 @@ export interface ScheduleRunDeps extends ControlDeps {
   clock: Clock;
   /** Whether the clock may be gone by. @throws AppError */
   isSound(): Promise<boolean>;
-  /** What a spec makes of itself before it is taken in. @throws AppError */
-  admit(spec: unknown): Promise<Admission>;
+  /** What a spec makes of itself before it is taken in; `resolved` if that has been worked out. @throws AppError */
+  admit(spec: unknown, resolved?: ResolvedSpec): Promise<Admission>;
   /** The same of a sweep. @throws AppError */
   admitSweep(spec: unknown, series: Series): Promise<SweepAdmission>;
   /** Asked before a job is started. */
@@ -35,7 +37,7 @@ export interface ScheduleRunDeps extends ControlDeps {
   nudge(job: string): void;
 }
 
-export interface ScheduleDriver extends Pick<Ticker, 'start' | 'close'> {
+export interface ScheduleDriver extends Pick<Ticker, 'start' | 'quiet' | 'close'> {
   /** Something happened to a job: if a schedule started it, that is looked at. */
   jobChanged(job: string): Promise<void>;
   /** Somebody changed it, or something that it started is over: looked at now. */
@@ -47,6 +49,7 @@ export function makeScheduleDriver(deps: ScheduleRunDeps, name: string, timing: 
   const ticker = makeTicker({ ...deps, ...makeRunCalls(deps), name, timing });
   return {
     start: ticker.start,
+    quiet: ticker.quiet,
     close: ticker.close,
     jobChanged: async (job) => {
       const schedule = (await loadRecord(deps.store, job).catch(() => null))?.schedule;
@@ -60,12 +63,17 @@ export function makeScheduleDriver(deps: ScheduleRunDeps, name: string, timing: 
 const LOGS_MAX = 64;
 
 /** Starting, asking after and stopping what schedules start. */
-export function makeRunCalls(deps: ScheduleRunDeps): Pick<TickDeps, 'start' | 'stateOf' | 'stop' | 'takePlaces'> {
+export function makeRunCalls(deps: ScheduleRunDeps): Pick<TickDeps, 'start' | 'stateOf' | 'stop' | 'takePlaces'> & Pick<TickerOptions, 'prepare'> {
   const { store } = deps;
   const logs = makeRecent<SweepLog>(LOGS_MAX);
+  /** Of bodies that will be started soon, as long as somebody has them. */
+  const resolved = new WeakMap<object, ResolvedSpec>();
 
-  async function startJob(id: string, body: unknown, schedule: ScheduleReference): Promise<void> {
-    await submitJob(deps, { ...(await deps.admit(body)), id, principal: `schedule ${schedule.id}`, key: null, bodySha256: '', origin: { pause_at_update: null, sweep: null, schedule } });
+  async function startJob(id: string, body: object, schedule: ScheduleReference, again: boolean): Promise<void> {
+    // One that was acknowledged has its marker, and needs no more than a ticket, whatever has become of what its body names.
+    const there = again ? await loadRecord(store, id) : null;
+    if (there) return void (await issueTicket(deps, there, await glanceAtHead({ store }, id), { reissue: false }));
+    await submitJob(deps, { ...(await deps.admit(body, resolved.get(body))), id, principal: `schedule ${schedule.id}`, key: null, bodySha256: '', origin: { pause_at_update: null, sweep: null, schedule } });
   }
 
   async function startSweep(id: string, body: unknown, schedule: ScheduleReference, previous: string | null): Promise<void> {
@@ -120,7 +128,12 @@ export function makeRunCalls(deps: ScheduleRunDeps): Pick<TickDeps, 'start' | 's
   }
 
   return {
-    start: ({ kind, id }, body, schedule, previous) => (kind === 'job' ? startJob(id, body, schedule) : startSweep(id, body, schedule, previous)),
+    prepare: ({ spec: { job } }) => {
+      if (job === null) return;
+      deps.room.ahead();
+      if (!resolved.has(job)) resolved.set(job, resolveSpec(job));
+    },
+    start: ({ kind, id }, body, schedule, previous, again) => (kind === 'job' ? startJob(id, body, schedule, again) : startSweep(id, body, schedule, previous)),
     stateOf: ({ kind, id }) => (kind === 'job' ? stateOfJob(store, id) : stateOfSweep(id)),
     takePlaces: deps.room.take,
     stop: ({ kind, id }, how) => (kind === 'job' ? stopJob(deps, id, how) : stopSweep(id, how === 'pause' ? 'suspend' : 'cancel')),

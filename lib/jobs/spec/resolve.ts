@@ -16,11 +16,13 @@ import { resolveTraining } from './sections/training.js';
 
 const schemaProblems = makeValidator(JobSpecSchema, Infinity);
 
+export type ResolvedSpec = { spec: JobSpec } | { problems: Problem[] };
+
 /**
  * A spec as it was sent, resolved; resolving the result again changes nothing. Problems name their field in dotted
  * form (`training.optimizer.lr`); those with code `not_supported` name something that is specified but not built.
  */
-export function resolveSpec(input: unknown): { spec: JobSpec } | { problems: Problem[] } {
+export function resolveSpec(input: unknown): ResolvedSpec {
   const endless = schemaProblems.endless(input);
   if (endless !== null) return { problems: [endless] };
   const notSupported = findNotSupported(input);

@@ -10,10 +10,11 @@ import { preemption } from './preemption.js';
 import { processMemory } from './process-memory.js';
 import { readers } from './readers.js';
 import { recover } from './recover.js';
+import { schedules } from './schedules.js';
 import { submit } from './submit.js';
 import { sweepAsha } from './sweep-asha.js';
 import { sweepAsks } from './sweep-asks.js';
 import { sweeps } from './sweeps.js';
 import { warm } from './warm.js';
 
-export const BENCHMARKS: readonly Benchmark[] = [...frameworkBenchmarks, jobOverhead, commits, memory, lanes, engines, submit, warm, processMemory, readers, recover, preemption, sweepAsha, sweepAsks, sweeps];
+export const BENCHMARKS: readonly Benchmark[] = [...frameworkBenchmarks, jobOverhead, commits, memory, lanes, engines, submit, warm, processMemory, readers, recover, preemption, schedules, sweepAsha, sweepAsks, sweeps];

@@ -16,6 +16,13 @@ it('takes no more jobs than may be open, repeats aside, until one of them is ove
   expect((await api.app.inject({ method: 'POST', url: '/v1/jobs?dry_run=true', payload: SPEC })).statusCode).toBe(200);
   await (await api.own(first.json().id)).end({ kind: 'failed', reason: 'invalid_data', error: { code: 'invalid_data', message: 'no labels', param: null }, retryable: false });
   await until('there is room', async () => (await submit('third')).statusCode === 201);
+  // one that starts again is one more
+  const again = await submit('first');
+  const before = (await api.keys()).filter((key) => key.includes(again.json().id)).sort();
+  const retry = async (id: string) => (await api.app.inject({ method: 'POST', url: `/v1/jobs/${id}/retry` })).json().error?.code;
+  await until('it is full again', async () => (await submit()).statusCode === 429);
+  expect([await retry(again.json().id), await retry((await submit('third')).json().id), await retry('job_00000000000000000000000000')]).toEqual(['queue_full', 'invalid_state', 'not_found']);
+  expect((await api.keys()).filter((key) => key.includes(again.json().id)).sort()).toEqual(before);
 });
 
 it('answers a client so many times a minute, others and the load balancer still', async () => {

@@ -18,7 +18,7 @@ export function setUpTickers() {
   const tickers: Ticker[] = [];
   function start(name: string, next: (call: string) => Fault = () => 'none', timing: Partial<TickerTiming> = {}): Ticker {
     const { store: faulty, start, stateOf, stop, takePlaces } = asProcess(store, runs.calls, clock, next, () => clock.sleep(CALL_MS));
-    const ticker = makeTicker({ name, store: faulty, start, stateOf, stop, takePlaces, clock, isSound: () => watch.isSound(), log: { warn: (_fields, message) => void warnings.push(message) }, timing });
+    const ticker = makeTicker({ name, store: faulty, start, stateOf, stop, takePlaces, prepare: () => undefined, clock, isSound: () => watch.isSound(), log: { warn: (_fields, message) => void warnings.push(message) }, timing });
     tickers.push(ticker);
     ticker.start();
     return ticker;

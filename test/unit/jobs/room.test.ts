@@ -58,6 +58,33 @@ it('counts once for all who ask at a time, and again after the store was away', 
   expect(counted.lists).toBe(2);
 });
 
+it('counts ahead of those who ask soon, who then wait for nothing as long as that count gives what they want', async () => {
+  const { room, open, store, clock, counted } = await setUp(3);
+  await open(1);
+  room.ahead();
+  room.ahead();
+  clock.ms = 4_999;
+  room.ahead();
+  expect([await room.take(1), counted.lists]).toEqual([1, 1]);
+  clock.ms = 14_999;
+  expect([await room.take(1), counted.lists], 'both of those that were counted').toEqual([1, 1]);
+  expect([await room.take(1), counted.lists], 'one more than were counted').toEqual([1, 2]);
+  // what was taken before a count is over is not free while it is
+  await Promise.all([2, 3].map((n) => open(n)));
+  clock.ms = 20_000;
+  room.ahead();
+  expect([await room.take(2), counted.lists]).toEqual([0, 3]);
+  for (const n of [1, 2, 3]) await store.delete(`open/${job(n)}.0`);
+  clock.ms = 30_000;
+  counted.isAway = true;
+  room.ahead();
+  await expect(room.take(1)).rejects.toMatchObject({ code: 'store_unavailable' });
+  counted.isAway = false;
+  expect([await room.take(3), counted.lists]).toEqual([3, 5]);
+  clock.ms = 45_000;
+  expect([await room.take(0), counted.lists], 'a count is too old').toEqual([0, 6]);
+});
+
 it('says when there are no more, once each time', async () => {
   const { room, open, store, clock, warnings } = await setUp(1);
   await open(1);

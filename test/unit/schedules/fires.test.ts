@@ -48,6 +48,46 @@ describe('a look at a schedule', () => {
     expect(await faultsOfLedger(store, runs, SCHEDULE)).toEqual([]);
   });
 
+  it('takes HEAD as it was for what it is as long as nobody changed it, and says what it starts for the first time', async () => {
+    const { calm, clock, runs } = await setUp({});
+    const known = await tickSchedule(calm, SCHEDULE, clock.now());
+    const tried: boolean[] = [];
+    const failing: typeof calm = { ...calm, start: (...call) => (tried.push(call[4]), Promise.reject(new AppError('store_unavailable', 'away'))) };
+    clock.set(START + MINUTE_MS);
+    const first = await tickSchedule(failing, SCHEDULE, clock.now(), { known });
+    expect(first).toMatchObject({ failures: [{ code: 'store_unavailable' }], head: { version: 1, runs: [{ state: 'starting' }] } });
+    // HEAD has moved on: what was known shows nothing of it
+    const second = await tickSchedule({ ...failing, start: async (...call) => (tried.push(call[4]), runs.calls.start(...call)) }, SCHEDULE, clock.now(), { known });
+    expect(second).toMatchObject({ failures: [], head: { version: 2, runs: [{ state: 'running' }], counts: { started: 1 } } });
+    expect(tried).toEqual([false, true]);
+    expect(runs.all.size).toBe(1);
+  });
+
+  it('leaves what others decided since it saw HEAD, and carries out what it saw', async () => {
+    const { calm, clock, runs } = await setUp({});
+    const seen = (await tickSchedule(calm, SCHEDULE, clock.now()))!.etag;
+    clock.set(START + MINUTE_MS);
+    await tickSchedule({ ...calm, start: () => Promise.reject(new AppError('store_unavailable', 'away')) }, SCHEDULE, clock.now());
+    const left = await tickSchedule(calm, SCHEDULE, clock.now(), { seen });
+    expect([left?.isLeft, runs.all.size]).toEqual([true, 0]);
+    const taken = await tickSchedule(calm, SCHEDULE, clock.now(), { seen: left!.etag });
+    expect([taken?.isLeft, runs.all.size]).toEqual([false, 1]);
+  });
+
+  it('has started all before it waits to be let on, and recorded nothing', async () => {
+    const { calm, clock, runs, store } = await setUp({ overlap_policy: 'allow_all' });
+    clock.set(START + MINUTE_MS);
+    let at: unknown = null;
+    await tickSchedule(calm, SCHEDULE, clock.now(), {
+      whenStarted: async (before, after) => {
+        const { head, fires } = await readLedger(store, SCHEDULE);
+        at = { started: runs.all.size, fires: fires.length, states: head.runs.map(({ state }) => state), versions: [before.version, after.version] };
+      },
+    });
+    expect(at).toEqual({ started: 1, fires: 0, states: ['starting'], versions: [0, 1] });
+    expect(await faultsOfLedger(store, runs, SCHEDULE)).toEqual([]);
+  });
+
   it('takes for started what somebody else had started before it was refused', async () => {
     const { calm, runs, clock } = await setUp({});
     clock.set(START + MINUTE_MS);

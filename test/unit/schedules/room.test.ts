@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { ScheduleSpec } from '../../../lib/contract/schedule.js';
 import { backfillSchedule, createSchedule, pauseSchedule, triggerSchedule, updateSchedule } from '../../../lib/schedules/control.js';
-import { nextLookMs } from '../../../lib/schedules/decide.js';
+import { nextLooks } from '../../../lib/schedules/decide.js';
 import { tickSchedule } from '../../../lib/schedules/fires.js';
 import { faultsOfLedger, readLedger } from '../../support/schedules/ledger.js';
 import { makeMemoryStore } from '../../support/memory-store.js';
@@ -36,7 +36,7 @@ describe('a fire without room', () => {
     expect([await fires(), await waiting(), runs.all.size]).toEqual([[], [['13:00', '13:10:00']], 0]);
     const head = await at(69);
     expect(head.version).toBe(version);
-    expect(nextLookMs(head, SCHEDULE, clock.now().getTime())).toBe(clock.now().getTime() + 5_000);
+    expect(nextLooks(head, SCHEDULE, clock.now().getTime()).dueMs).toBe(clock.now().getTime() + 5_000);
     expect(await wrong()).toEqual([]);
     runs.room = Infinity;
     await at(69.5);

@@ -49,7 +49,27 @@ interface History {
   attempts: (Content & { startedAt: number })[];
 }
 
-function makeActors(store: Store, history: History, now: () => number): Record<string, () => Promise<void>> {
+/** Each with a store of its own, as processes have: one that is frozen keeps nobody else from going on. */
+async function makeActors(root: string, history: History, now: () => number): Promise<Record<string, () => Promise<void>>> {
+  const acting = async (act: (actor: ReturnType<typeof makeActor>) => Promise<void>): Promise<() => Promise<void>> => {
+    const actor = makeActor(await makeFileStore({ root }), history, now);
+    return () => act(actor);
+  };
+  const writer = ({ swap, read }: ReturnType<typeof makeActor>) => repeat(8, async () => swap((await read()).etag));
+  return {
+    writerA: await acting(writer),
+    writerB: await acting(writer),
+    writerC: await acting(writer),
+    creator: await acting(({ swap }) => swap(null)),
+    reader: await acting(({ read }) => repeat(12, read)),
+  };
+}
+
+async function repeat(times: number, run: () => Promise<unknown>): Promise<void> {
+  for (let i = 0; i < times; i++) await run();
+}
+
+function makeActor(store: Store, history: History, now: () => number) {
   const read = async (): Promise<Seen> => {
     const startedAt = now();
     const object = await store.get(KEY);
@@ -66,13 +86,7 @@ function makeActors(store: Store, history: History, now: () => number): Record<s
     if ('etag' in outcome) history.swaps.push({ ...attempt, etag: outcome.etag, endedAt: now() });
     else history.refusals.push({ from, endedAt: now() });
   };
-  const writer = async (): Promise<void> => {
-    for (let i = 0; i < 8; i++) await swap((await read()).etag);
-  };
-  const reader = async (): Promise<void> => {
-    for (let i = 0; i < 12; i++) await read();
-  };
-  return { writerA: writer, writerB: writer, writerC: writer, creator: () => swap(null), reader };
+  return { read, swap };
 }
 
 /** Every version names the one it replaced: they must form one line, which everybody agrees on. */
@@ -131,9 +145,12 @@ describe('a register under random orders of file operations', () => {
       const root = join(folder.path, String(seed));
       const store = await makeFileStore({ root });
       const history: History = { swaps: [], refusals: [], seen: [], attempts: [] };
+      let steps = (): number => 0;
+      const actors = await makeActors(root, history, () => steps());
       schedule = scheduleFs(makeJitter(seed), killOneIn);
+      steps = schedule.steps;
       try {
-        await schedule.run(makeActors(store, history, schedule.steps));
+        await schedule.run(actors);
       } finally {
         schedule.restore();
       }
@@ -291,7 +308,7 @@ describe('a register in the moments it was made for', () => {
 
   it('keeps the swap of a writer that died right after its link, and loses what it left lying about', async () => {
     const etag = await create('first');
-    const dead = pauseNext('rm', /~HEAD\.2\./);
+    const dead = pauseNext('unlink', /~HEAD\.2\./);
     void store.compareAndSwap(KEY, body('last words'), etag);
     await dead.reached;
     expect(await valueNow()).toBe('last words');

@@ -1,6 +1,7 @@
 // What the file driver makes of a disk that fails and of a folder that others have been in.
 
-import { mkdir, open, readdir, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises';
+import fsp, { mkdir, open, readdir, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { makeFileStore } from '../../../lib/store/file.js';
@@ -38,6 +39,30 @@ async function failNextSync(code: string): Promise<{ hit(): boolean }> {
     throw errno(code, 'fsync');
   };
   return { hit: () => hit };
+}
+
+/** Keeps the next sync of a folder from beginning. */
+function holdNextSync(path: string): { reached: Promise<void>; resume(): void } {
+  let resume: () => void = () => undefined;
+  let reach: () => void = () => undefined;
+  const reached = new Promise<void>((resolve) => (reach = resolve));
+  const resumed = new Promise<void>((resolve) => (resume = resolve));
+  const { open: call } = fsp;
+  fsp.open = async (...args) => {
+    const handle = await call(...args);
+    if (String(args[0]) !== path) return handle;
+    fsp.open = call;
+    syncBuiltinESMExports();
+    const sync = handle.sync.bind(handle);
+    handle.sync = async () => {
+      reach();
+      await resumed;
+      await sync();
+    };
+    return handle;
+  };
+  syncBuiltinESMExports();
+  return { reached, resume };
 }
 
 describe('a failed fsync', () => {
@@ -120,6 +145,23 @@ describe('what has been acknowledged survives a power cut, for', () => {
     await store.put('a/object', text('x'));
     expectBefore('rename a/object', ['sync ~tmp/*'], ['sync']);
     expect(events.slice(-2)).toEqual(['rename a/object', 'sync a']);
+  });
+
+  it('names that come into a folder while it is synced wait for the next sync, together', async () => {
+    await store.put('a/first', text('x'));
+    events.length = 0;
+    const held = holdNextSync(join(folder.path, 'a'));
+    const writes = [store.put('a/0', text('x'))];
+    await held.reached;
+    let answered = 0;
+    for (let n = 1; n <= 5; n++) writes.push(store.put(`a/${n}`, text('x')));
+    for (const write of writes) void write.then(() => answered++);
+    await expect.poll(() => events.filter((event) => event.startsWith('rename')).length).toBe(6);
+    expect(answered).toBe(0);
+    held.resume();
+    await Promise.all(writes);
+    expect(events.filter((event) => event === 'sync a')).toHaveLength(2);
+    expect(events.at(-1)).toBe('sync a');
   });
 
   it('the root is made with its parents', async () => {

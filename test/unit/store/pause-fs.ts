@@ -3,7 +3,7 @@
 import fsp from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 
-type Operation = 'link' | 'unlink' | 'rm' | 'lstat' | 'open' | 'readdir';
+type Operation = 'link' | 'unlink' | 'lstat' | 'open' | 'readdir';
 
 export interface Pause {
   /** Resolves when the operation is about to happen. */

@@ -57,7 +57,6 @@ export function scheduleFs(random: (below: number) => number, killOneIn: number)
   Object.assign(fsp, {
     link: gated(original.link),
     unlink: gated(original.unlink),
-    rm: gated(original.rm),
     lstat: gated(original.lstat as (...args: unknown[]) => Promise<unknown>),
     // The order of operations is what matters here; the disk is not asked to keep anything.
     open: gated(async (...args: Parameters<typeof original.open>) => {
