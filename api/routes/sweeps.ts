@@ -3,9 +3,9 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { bodySha256 } from '../../lib/jobs/idempotency.js';
 import { startedBy } from '../../lib/schedules/started.js';
 import { admitSweep, sweepDryRun } from '../../lib/sweeps/admission.js';
-import { trialsCsv } from '../../lib/sweeps/csv.js';
 import type { SweepVerb } from '../../lib/sweeps/events.js';
 import { listSweeps } from '../../lib/sweeps/listing.js';
+import { EXPORTS } from '../../lib/sweeps/makers.js';
 import { toldOf } from '../../lib/sweeps/external.js';
 import { findSweep, submitSweep } from '../../lib/sweeps/submit.js';
 import type { RouteDeps } from '../deps.js';
@@ -19,6 +19,8 @@ type OfTrial = FastifyRequest<{ Params: { id: string; number: string } }>;
 
 /** As of jobs, all tokens are one; a key that made a job may make a sweep too. */
 const PRINCIPAL = 'api sweeps';
+
+const bufferOf = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
 export function makeSweepRoutes(deps: RouteDeps) {
   const { sweeps, store, places, tell } = deps;
@@ -60,12 +62,10 @@ export function makeSweepRoutes(deps: RouteDeps) {
 
     export: async (request: OfSweep<{ format?: 'csv' | 'json' }>, reply: FastifyReply) => {
       const { id } = request.params;
-      const { space, whole } = await sweeps.export(id);
       const format = request.query.format ?? 'json';
-      void reply.header('content-disposition', `attachment; filename="${id}.${format}"`);
-      if (format === 'json') return whole;
-      void reply.type('text/csv; charset=utf-8');
-      return trialsCsv(space.dimensions.keys(), whole.trials);
+      const file = await sweeps.make(id, EXPORTS[format]);
+      void reply.type(`${format === 'json' ? 'application/json' : 'text/csv'}; charset=utf-8`).header('content-disposition', `attachment; filename="${id}.${format}"`);
+      return bufferOf(file);
     },
 
     report: async (request: OfSweep, reply: FastifyReply) => {
@@ -77,7 +77,7 @@ export function makeSweepRoutes(deps: RouteDeps) {
         'referrer-policy': 'no-referrer',
         'content-disposition': `inline; filename="${id}.html"`,
       });
-      return Buffer.from(page.buffer, page.byteOffset, page.byteLength);
+      return bufferOf(page);
     },
 
     ask: async (request: FastifyRequest<{ Params: { id: string }; Body: AskInput | undefined }>) => sweeps.ask(request.params.id, request.body ?? {}),

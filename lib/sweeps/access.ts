@@ -1,7 +1,7 @@
 // Reading sweeps: their logs, kept open so that a look costs the read of the next entry, and what their trials' jobs say of time.
 import type { Clock } from '../clock.js';
 import type { AskInput, Asked, Shortage, ToldTrial } from '../contract/external.js';
-import type { Sweep, SweepExport, SweepImportance, SweepListItem, Trial } from '../contract/sweep-views.js';
+import type { Sweep, SweepImportance, SweepListItem, Trial } from '../contract/sweep-views.js';
 import { AppError, isAppError } from '../errors.js';
 import { readHead } from '../jobs/head.js';
 import { attemptSecondsAt, isTerminal } from '../jobs/lifecycle.js';
@@ -14,10 +14,9 @@ import type { Decider } from './decider.js';
 import { currentStatus } from './drive.js';
 import { askForTrials, isOthers, tellOfTrial, type Told } from './external.js';
 import { loadSweep, openLog, requireSweep, type SweepLog } from './log.js';
-import { IMPORTANCE, type Maker, type OutsideFacts, wholeSweep } from './makers.js';
+import { IMPORTANCE, type Maker, type OutsideFacts } from './makers.js';
 import { isSweepId, parseTrialNumber, trialId, trialJob } from './names.js';
 import type { SweepRecord } from './record.js';
-import type { Space } from './space.js';
 import { isOver, isRefused, type TrialState } from './state.js';
 import { type SeenSweep, sweepListItem, sweepView, trialView } from './view.js';
 
@@ -32,7 +31,6 @@ export interface SweepAccess {
   /** The jobs of all trials, whether they are there yet or not. */
   jobs(id: string): Promise<Set<string>>;
   importance(id: string): Promise<SweepImportance>;
-  export(id: string): Promise<{ space: Space; whole: SweepExport }>;
   /** What a maker makes of all of it, as of now. */
   make<T>(id: string, maker: Maker<OutsideFacts, T>): Promise<T>;
   /** @throws AppError invalid_state */
@@ -184,12 +182,6 @@ export function makeSweepAccess(deps: SweepAccessDeps): SweepAccess {
     },
     jobs: async (id) => new Set((await required(id)).log.state().trials.map((trial) => trialJob(id, trial))),
     importance: async (id) => (await required(id)).log.make(IMPORTANCE, null),
-    export: async (id) => {
-      const sweep = await required(id);
-      const facts = await outsideFacts(sweep);
-      const { record, rules, warnings, state } = sweep.log;
-      return { space: rules.space, whole: wholeSweep({ record, rules, warnings, state: state() }, facts) };
-    },
     make: async (id, maker) => {
       const sweep = await required(id);
       return sweep.log.make(maker, await outsideFacts(sweep));

@@ -53,5 +53,8 @@ function begun({ record, state }: NonNullable<Question['base']>): Followed {
 }
 
 /** Bytes among what was made, which are handed over and not copied. */
-const buffersOf = (result: unknown): ArrayBuffer[] =>
-  typeof result === 'object' && result !== null && !Array.isArray(result) ? Object.values(result).flatMap((value) => (value instanceof Uint8Array && value.buffer instanceof ArrayBuffer ? [value.buffer] : [])) : [];
+function buffersOf(result: unknown): ArrayBuffer[] {
+  if (typeof result !== 'object' || result === null || Array.isArray(result)) return [];
+  const parts: unknown[] = result instanceof Uint8Array ? [result] : Object.values(result);
+  return parts.flatMap((part) => (part instanceof Uint8Array && part.buffer instanceof ArrayBuffer ? [part.buffer] : []));
+}

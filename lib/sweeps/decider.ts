@@ -1,6 +1,6 @@
-// Decides, and makes what readers ask for (makers.ts), away from the event loop where that takes long: in a thread, one a process, which
-// follows the logs that it is asked about, so that a question carries only what is new. It starts with the first such question; what is
-// quick is done here.
+// Decides, and makes what readers ask for (makers.ts), away from the event loop where that takes long: in two threads a process, one for
+// each, so that no program waits for its next trial while somebody reads. A thread follows the logs that it is asked about, so that a
+// question carries only what is new, and starts with the first question; what is quick is done here.
 import { Worker } from 'node:worker_threads';
 import { decide, type Rules } from './decide.js';
 import type { Decision, LogEntry, SweepEvent } from './events.js';
@@ -54,11 +54,16 @@ interface Thread {
   waiting: Map<number, { resolve(answer: Answer): void; reject(error: Error): void }>;
 }
 
-/** @param entry a compiled file that answers questions (decide-thread.ts), and knows every maker that it is asked for */
-export function makeDecider(entry: string): Decider {
+/** One thread, and what it knows. */
+interface Aside {
+  /** What may be asked of a log. */
+  follow(log: number, record: SweepRecord): { took(entry: LogEntry): void; ask(state: SweepState, task: Task): Promise<unknown> };
+  close(): Promise<void>;
+}
+
+function makeAside(entry: string): Aside {
   let thread: Thread | null = null;
   let questions = 0;
-  let logs = 0;
 
   function start(): Thread {
     const worker = new Worker(entry);
@@ -74,7 +79,7 @@ export function makeDecider(entry: string): Decider {
       if (made.waiting.size === 0) worker.unref();
     });
     worker.on('error', end);
-    worker.on('exit', () => end(new Error('the thread that decides has ended')));
+    worker.on('exit', () => end(new Error('a thread for sweeps has ended')));
     return made;
   }
 
@@ -87,35 +92,52 @@ export function makeDecider(entry: string): Decider {
     });
   }
 
+  return {
+    follow: (log, record) => {
+      /** What the thread does not know yet of a log that it knows. */
+      let told: { thread: Thread; news: LogEntry[] } | null = null;
+      return {
+        took: (entry) => {
+          if (told && told.news.push(entry) > NEWS_MAX) told = null;
+        },
+        ask: async (state, task) => {
+          for (;;) {
+            const to = (thread ??= start());
+            const news = told?.thread === to ? told.news : null;
+            told = { thread: to, news: [] };
+            const answer = await ask(to, { log, from: state.entries - (news?.length ?? 0), base: news ? null : { record, state }, entries: news ?? [], task });
+            if (answer.kind === 'done') return answer.result;
+            told = null;
+            if (answer.kind === 'failed') throw new Error(`a thread for sweeps: ${answer.message}`);
+          }
+        },
+      };
+    },
+    close: async () => void (await thread?.worker.terminate()),
+  };
+}
+
+/** @param entry a compiled file that answers questions (decide-thread.ts), and knows every maker that it is asked for */
+export function makeDecider(entry: string): Decider {
+  const [deciding, making] = [makeAside(entry), makeAside(entry)];
+  let logs = 0;
+
   function follow(record: SweepRecord): LogDecider {
     const log = logs++;
-    /** What the thread does not know yet of a log that it knows. */
-    let told: { thread: Thread; news: LogEntry[] } | null = null;
-
-    async function doThere(state: SweepState, task: Task): Promise<unknown> {
-      for (;;) {
-        const to = (thread ??= start());
-        const news = told?.thread === to ? told.news : null;
-        told = { thread: to, news: [] };
-        const answer = await ask(to, { log, from: state.entries - (news?.length ?? 0), base: news ? null : { record, state }, entries: news ?? [], task });
-        if (answer.kind === 'done') return answer.result;
-        told = null;
-        if (answer.kind === 'failed') throw new Error(`the thread that decides: ${answer.message}`);
-      }
-    }
-
+    const [decisions, made] = [deciding.follow(log, record), making.follow(log, record)];
     return {
       took: (entry) => {
-        if (told && told.news.push(entry) > NEWS_MAX) told = null;
+        decisions.took(entry);
+        made.took(entry);
       },
-      decide: async (rules, state, event) => (isQuick(rules, state, event) ? decide(rules, state, event) : ((await doThere(state, { kind: 'decide', event })) as Decision[])),
+      decide: async (rules, state, event) => (isQuick(rules, state, event) ? decide(rules, state, event) : ((await decisions.ask(state, { kind: 'decide', event })) as Decision[])),
       make: async <F, T>(sweep: Followed, maker: Maker<F, T>, facts: F) => {
         const { state, rules } = sweep;
         const quick = maker.weight * state.trials.length * rules.space.dimensions.size <= QUICK_MAX;
-        return quick ? maker.make(sweep, facts) : ((await doThere(state, { kind: 'make', maker: maker.name, facts })) as T);
+        return quick ? maker.make(sweep, facts) : ((await made.ask(state, { kind: 'make', maker: maker.name, facts })) as T);
       },
     };
   }
 
-  return { follow, close: async () => void (await thread?.worker.terminate()) };
+  return { follow, close: async () => void (await Promise.all([deciding.close(), making.close()])) };
 }

@@ -1,7 +1,8 @@
-// What is made of a sweep's whole log for readers, which takes long where there are many trials: on the event loop, or in the thread that
-// decides (decider.ts), which knows each maker by its name. Pure.
+// What is made of a sweep's whole log for readers, which takes long where there are many trials: on the event loop, or in a thread
+// (decider.ts), which knows each maker by its name. Pure.
 import type { SweepExport, SweepImportance, SweepStatus } from '../contract/sweep-views.js';
 import type { Problem } from '../errors.js';
+import { trialsCsv } from './csv.js';
 import type { Rules } from './decide.js';
 import type { SweepRecord } from './record.js';
 import type { SweepState } from './state.js';
@@ -39,3 +40,11 @@ export function wholeSweep(sweep: Followed, { status, computeSeconds, submitted,
   const { record, state } = sweep;
   return { object: 'sweep_export', sweep: sweepView({ ...sweep, status }, computeSeconds, at), trials: state.trials.map((trial) => trialView(record.id, state, trial, submitted.has(trial.number))) };
 }
+
+const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
+
+/** A sweep with all its trials as a file, by its format. */
+export const EXPORTS: Readonly<Record<'json' | 'csv', Maker<OutsideFacts, Uint8Array>>> = {
+  json: { name: 'export as json', weight: 1, make: (sweep, facts) => bytesOf(JSON.stringify(wholeSweep(sweep, facts))) },
+  csv: { name: 'export as csv', weight: 1, make: (sweep, facts) => bytesOf(trialsCsv(sweep.rules.space.dimensions.keys(), wholeSweep(sweep, facts).trials)) },
+};

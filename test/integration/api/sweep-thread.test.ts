@@ -55,7 +55,7 @@ async function sharesOf(api: TestApi, url: string): Promise<number[]> {
 
 const plotsIn = (page: string): unknown => JSON.parse(/<script type="application\/json" id="plots">(.*?)<\/script>/s.exec(page)![1]!);
 
-it('reports and importances hold nobody up, and say the same as without the thread', { timeout: 240_000 }, async () => {
+it('reports, importances and exports hold nobody up, and say the same as without the thread', { timeout: 240_000 }, async () => {
   const { id, serve } = await filled(2_000);
   const [api, plain] = [await serve(started()), await serve()];
   const [report, importance] = [`/v1/sweeps/${id}/report`, `/v1/sweeps/${id}/importance`];
@@ -66,8 +66,38 @@ it('reports and importances hold nobody up, and say the same as without the thre
 
   const [here, there] = [await watched(plain, report), await watched(api, report)];
   expect(plotsIn(there.body)).toEqual(plotsIn(here.body));
-  expect([there.body.length, there.body.endsWith('</html>\n')]).toEqual([here.body.length, true]);
+  expect(there.body.endsWith('</html>\n')).toBe(true);
+  // it says how long the sweep has been going on
+  expect(Math.abs(there.body.length - here.body.length)).toBeLessThan(8);
   expect((await api.app.inject(importance)).json()).toEqual((await plain.app.inject(importance)).json());
+
+  for (const format of ['json', 'csv']) {
+    const url = `/v1/sweeps/${id}/export?format=${format}`;
+    const shares = await sharesOf(api, url);
+    expect(Math.min(...shares), `${format}: ${shares.join(', ')}`).toBeLessThan(2 / 3);
+    const withoutTime = (body: string): string => body.replace(/"wall_clock":[\d.]+/, '');
+    expect(withoutTime((await watched(api, url)).body)).toBe(withoutTime((await watched(plain, url)).body));
+  }
+});
+
+it('whoever asks for a trial waits for no report', { timeout: 240_000 }, async () => {
+  const { id, serve } = await filled(2_000);
+  const api = await serve(started());
+  const [report, asked] = [`/v1/sweeps/${id}/report`, { method: 'POST', url: `/v1/sweeps/${id}/trials/ask`, payload: { client: 'a', count: 1 } } as const];
+  // both threads know the sweep, and have compiled what they run
+  await api.app.inject(report);
+  await api.app.inject(asked);
+  const over: string[] = [];
+  const reports = Promise.all(Array.from({ length: 8 }, () => api.app.inject(report))).then((answers) => {
+    over.push('report');
+    return answers;
+  });
+  const ask = api.app.inject({ ...asked, payload: { client: 'b', count: 1 } }).then((answer) => {
+    over.push('ask');
+    return answer;
+  });
+  expect((await Promise.all([reports, ask])).flat().map(({ statusCode }) => statusCode)).toEqual(Array(9).fill(200));
+  expect(over).toEqual(['ask', 'report']);
 });
 
 it('follows what is told meanwhile, and goes on where the thread has ended', { timeout: 240_000 }, async () => {
