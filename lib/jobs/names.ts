@@ -23,8 +23,6 @@ export const jobKey = (job: string) => `jobs/${job}/job.json`;
 export const headKey = (job: string) => `jobs/${job}/HEAD`;
 export const openKey = (job: string, gen: number) => `${OPEN_PREFIX}${job}.${gen}`;
 export const closedKey = (day: string, job: string, gen: number) => `${CLOSED_PREFIX}${day}/${job}.${gen}`;
-export const scheduledPrefix = (schedule: string) => `scheduled/${schedule}/`;
-export const scheduledKey = (schedule: string, run: string) => `${scheduledPrefix(schedule)}${run}`;
 export const commitsPrefix = (job: string) => `jobs/${job}/commits/`;
 export const manifestKey = (job: string, seq: number, fence: number, attempt: string) => `${commitsPrefix(job)}${padded(seq)}-${padded(fence)}-${attempt}.json`;
 export const blobKey = (job: string, fence: number, sha256: string) => `jobs/${job}/data/${padded(fence)}/${sha256}`;

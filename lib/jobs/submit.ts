@@ -9,7 +9,7 @@ import { type HandoverDeps, issueTicket } from './handover.js';
 import { glanceAtHead, type HeadDeps } from './head.js';
 import { assertSameBody, type Sent, settleKey } from './idempotency.js';
 import { emptyHead } from './lifecycle.js';
-import { jobKey, openKey, scheduledKey } from './names.js';
+import { jobKey, openKey } from './names.js';
 import { loadRecord, toJson } from './record.js';
 
 /** Who wanted a job, and how far it is to go. */
@@ -61,8 +61,7 @@ export async function submitJob(deps: HandoverDeps & HeadDeps, request: SubmitRe
   return { record: acknowledged, replayed: repeats && !outcome.created };
 }
 
-const mark = (store: HandoverDeps['store'], record: JobRecord): Promise<unknown> =>
-  Promise.all([store.put(openKey(record.id, 0), toJson(openMarker(record))), ...(record.schedule === null ? [] : [store.put(scheduledKey(record.schedule.id, record.id), toJson({}))])]);
+const mark = (store: HandoverDeps['store'], record: JobRecord): Promise<unknown> => store.put(openKey(record.id, 0), toJson(openMarker(record)));
 
 /** Both, once both are over: nothing is written any more when it fails. */
 async function both<A, B>(a: Promise<A>, b: Promise<B>): Promise<[A, B]> {

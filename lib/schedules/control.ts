@@ -11,6 +11,7 @@ import { fireIdOf, fireKey, firesPrefix, scheduleKey } from './names.js';
 import { fireTimes } from './next.js';
 import { BUFFER_MAX } from './overlap.js';
 import { editSchedule, type RecordDeps, writeNewSchedule } from './record.js';
+import { markStarted } from './started.js';
 
 /** @throws AppError not_found */
 async function edit(deps: RecordDeps, schedule: string, change: (head: ScheduleHead) => Promise<ScheduleHead | null> | ScheduleHead | null): Promise<ScheduleHead> {
@@ -126,7 +127,9 @@ const isKnown = (head: ScheduleHead, fire: string): boolean => [...head.requeste
 
 /** Removes a schedule and the records of its fires; what runs goes on. @throws AppError not_found, store_unavailable */
 export async function removeSchedule(deps: RecordDeps & { store: Pick<Store, 'keys' | 'delete'> }, schedule: string): Promise<void> {
-  await pauseSchedule(deps, schedule, 'removed');
+  const head = await pauseSchedule(deps, schedule, 'removed');
+  // what runs goes on, and what was started and not written down is found by nobody any more once HEAD is gone
+  await Promise.all(head.runs.map(({ run }) => markStarted(deps.store, schedule, run.id)));
   const forget = async (): Promise<void> => {
     for await (const key of deps.store.keys(firesPrefix(schedule))) await deps.store.delete(key);
   };

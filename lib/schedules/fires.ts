@@ -10,6 +10,7 @@ import type { Store } from '../store/index.js';
 import { decided, type Done, isUnsettled, type RunState, settled, startedFire } from './decide.js';
 import { isPruningDue, pruneFires } from './prune.js';
 import { editSchedule, type RecordDeps, recordFire, type ScheduleRecord } from './record.js';
+import { markStarted } from './started.js';
 
 export interface TickDeps extends RecordDeps {
   store: RecordDeps['store'] & Pick<Store, 'keys' | 'delete'>;
@@ -111,7 +112,7 @@ function makeActs(deps: TickDeps, schedule: string, before: ScheduleHead, head: 
     record: async () => {
       const record = (fire: Fire, then: () => void): Promise<void> =>
         attempt(async () => {
-          await recordFire(deps.store, fire);
+          await Promise.all([recordFire(deps.store, fire), ...(fire.run ? [markStarted(deps.store, schedule, fire.run.id)] : [])]);
           then();
         });
       await inParallel(outcomes, WIDTH, (fire) => record(fire, () => done.started.push(fire)));

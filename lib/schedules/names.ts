@@ -2,6 +2,7 @@
 //
 //   schedules/<id>/HEAD            the schedule: the one place that decides
 //   fires/<id>/<fire id>.json      what became of a nominal time, written once; apart, so that a list of schedules stays short
+//   scheduled/<id>/<run id>        a job or sweep that it started, or a job of such a sweep; for lists, and for good
 import type { FireCause, RunReference } from '../contract/schedule.js';
 import { derivedUlid } from '../derived-id.js';
 import { AppError } from '../errors.js';
@@ -10,6 +11,8 @@ export const SCHEDULES_PREFIX = 'schedules/';
 export const scheduleKey = (schedule: string) => `${SCHEDULES_PREFIX}${schedule}/HEAD`;
 export const firesPrefix = (schedule: string) => `fires/${schedule}/`;
 export const fireKey = (schedule: string, fire: string) => `${firesPrefix(schedule)}${fire}.json`;
+export const startedPrefix = (schedule: string) => `scheduled/${schedule}/`;
+export const startedKey = (schedule: string, run: string) => `${startedPrefix(schedule)}${run}`;
 
 /** The schedule of a HEAD's key; null for any other key. */
 export const parseScheduleKey = (key: string): string | null => /^schedules\/(sch_[0-9a-z]{26})\/HEAD$/.exec(key)?.[1] ?? null;

@@ -15,6 +15,7 @@ import { loadRecord } from '../jobs/record.js';
 import type { JobRoom } from '../jobs/room.js';
 import { submitJob } from '../jobs/submit.js';
 import { pauseAtOf } from '../jobs/verbs.js';
+import { markStarted } from '../schedules/started.js';
 import type { Store } from '../store/index.js';
 import type { Params } from './dimension.js';
 import type { Fork, SweepEvent } from './events.js';
@@ -203,6 +204,7 @@ async function say(deps: DriveDeps, id: string, verb: 'cancel' | 'pause', cause:
 async function submit(deps: DriveDeps, log: SweepLog, trial: TrialState, id: string): Promise<void> {
   const spec = trialSpec(log, trial.params, await beginningOf(deps, log, trial.fork));
   const admitted = await deps.admit(spec);
+  if (log.record.schedule) await markStarted(deps.store, log.record.schedule.id, id);
   await submitJob(deps, {
     ...admitted,
     id,

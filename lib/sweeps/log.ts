@@ -2,7 +2,6 @@
 // decide at once one finds its place taken, reads what the other decided, and looks again.
 import type { Clock } from '../clock.js';
 import { AppError, type Problem } from '../errors.js';
-import { scheduledKey } from '../jobs/names.js';
 import { fromJson, toJson } from '../jobs/record.js';
 import type { Store } from '../store/index.js';
 import { decide, type Rules } from './decide.js';
@@ -61,7 +60,7 @@ export async function requireSweep(store: Pick<Store, 'get'>, sweep: string): Pr
  */
 export async function createSweep(deps: { store: Store; clock: Pick<Clock, 'now'> }, record: SweepRecord): Promise<SweepRecord> {
   const { store } = deps;
-  const marks = [openSweepKey(record.id), newestSweepKey(record.id), ...(record.schedule === null ? [] : [scheduledKey(record.schedule.id, record.id)])];
+  const marks = [openSweepKey(record.id), newestSweepKey(record.id)];
   await Promise.all(marks.map((key) => store.put(key, toJson({}))));
   await store.putIfAbsent(sweepKey(record.id), toJson(record)).catch(async (error: unknown) => {
     if (!(await loadSweep(store, record.id).catch(() => null))) throw error;

@@ -4,13 +4,15 @@ import { startTestSystem, type TestSystem, trainerOf, waitFor, type Proc } from 
 import { s3ServerAvailable } from '../../support/s3-server.js';
 import type { Head } from '../../../lib/contract/records.js';
 import type { JobSpecInput } from '../../../lib/contract/spec.js';
+import { isTerminal } from '../../../lib/jobs/lifecycle.js';
 import type { Bench, Benchmark } from '../benchmark.js';
 import { sleep } from '../jobs.js';
 
 const PREEMPTIONS = 4;
 /** Micro-batches between two commits of the job that is preempted at equal points. */
 const INTERVAL = 100;
-const UPDATES = 400;
+/** So many that the points are seconds apart: what an attempt has executed is told about once a second. */
+const UPDATES = 2_000;
 const ACCUM_ITERS = 5;
 const LOOK_MS = 5;
 
@@ -64,7 +66,11 @@ async function preempted(bench: Bench, strike: (system: TestSystem, job: string,
     const { training } = spec({});
     const job = await system.submit(spec({ training: { ...training, max_updates: UPDATES }, checkpoint: { every_micro_batches: INTERVAL } }));
     for (let n = 1; n <= PREEMPTIONS; n++) {
-      await poll(`point ${n}`, async () => (await executed(system, job)) >= (n * UPDATES * ACCUM_ITERS) / (PREEMPTIONS + 1));
+      await poll(`point ${n}`, async () => {
+        if ((await executed(system, job)) >= (n * UPDATES * ACCUM_ITERS) / (PREEMPTIONS + 1)) return true;
+        if (isTerminal((await system.head(job)).state)) throw new Error(`the job was over before point ${n} was seen`);
+        return false;
+      });
       await strike(system, job, worker);
       await poll(`${n} ended attempts`, async () => (await system.attempts(job)).filter(({ end }) => end !== null).length >= n);
     }

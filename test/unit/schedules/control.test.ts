@@ -210,7 +210,7 @@ it('is gone with its records once it is removed, and what it started goes on', a
   at(1);
   await tick();
   await removeSchedule({ ...deps, store: { ...store, ...deps.store } }, SCHEDULE);
-  expect([...store.objects.keys()]).toEqual([]);
+  expect([...store.objects.keys()]).toEqual([...runs.all.keys()].map((run) => `scheduled/${SCHEDULE}/${run}`));
   expect(runs.active()).toBe(1);
   expect(await tickSchedule(deps, SCHEDULE, new Date(noon))).toBeNull();
   await expect(removeSchedule(deps, SCHEDULE)).rejects.toBeInstanceOf(AppError);
