@@ -5,6 +5,7 @@ import type { Store } from '../../../lib/store/index.js';
 import { type Decider, makeDecider } from '../../../lib/sweeps/decider.js';
 import { startApi, type TestApi } from '../../support/api.js';
 import { ENDLESS_TPE, fillSweep } from '../../support/filled-sweep.js';
+import { longestWait } from '../../support/watched-loop.js';
 
 const ENTRY = join(import.meta.dirname, '../../../dist/api/sweep-thread.js');
 /** A sweep, and servers that have not seen it yet, with the thread and without. */
@@ -25,17 +26,9 @@ function started(): Decider {
 
 /** How long an answer takes, and the longest that nobody else was answered meanwhile. */
 async function watched(api: TestApi, url: string): Promise<{ body: string; tookMs: number; longestMs: number }> {
-  let waits = true;
   const began = performance.now();
-  const answer = api.app.inject(url).finally(() => void (waits = false));
-  let longestMs = 0;
-  while (waits) {
-    const from = performance.now();
-    // a request that is injected needs no turn of the event loop
-    await new Promise((resolve) => setImmediate(resolve));
-    expect((await api.app.inject('/healthz')).statusCode).toBe(200);
-    longestMs = Math.max(longestMs, performance.now() - from);
-  }
+  const answer = api.app.inject(url);
+  const longestMs = await longestWait(api, answer);
   const { statusCode, body } = await answer;
   expect(statusCode, body.slice(0, 1_000)).toBe(200);
   return { body, tookMs: performance.now() - began, longestMs };
