@@ -25,8 +25,8 @@ describe('a job survives', () => {
     await system.startWorker();
     const job = await system.submit(spec);
     for (let cuts = 1, inside = 0; inside < 2; cuts++) {
-      expect(cuts, 'cuts that missed the inside of a window').toBeLessThan(12);
-      await untilTraining(system, job, cuts * 40);
+      expect(cuts, 'cuts that missed the inside of a window').toBeLessThan(20);
+      await untilTraining(system, job, cuts * 25);
       expect(await system.queue.control.requestPreempt(job, null, { graceSeconds: 2 })).toBe(true);
       await untilEnded(system, job, cuts);
       inside = (await cutPositions(system, job)).filter((position) => position !== null && position > 0).length;
