@@ -3,7 +3,6 @@
 //   keys/<sha256>                              which idempotency key created which job
 //   open/<id>.<gen>                            wants attention: what the reconciler lists
 //   closed/<yyyy-mm-dd>/<id>.<gen>             terminal summary
-//   scheduled/<schedule>/<id>                  a job, or a sweep, that a schedule started; stays when the schedule goes
 //   jobs/<id>/job.json                         the resolved spec; its existence is the acknowledgement
 //   jobs/<id>/HEAD                             the one place that decides
 //   jobs/<id>/commits/<seq>-<fence>-<attempt>.json   immutable manifests

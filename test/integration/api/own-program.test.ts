@@ -1,6 +1,6 @@
 // docs/examples/own_program.py, run by a real Python: three processes of it take a sweep to its end, one of them killed on the way and
 // started again under its name.
-import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
@@ -8,20 +8,13 @@ import { packageRoot } from '../../../api/cli/package-root.js';
 import { parseSweepFile } from '../../../api/cli/sweep-file.js';
 import type { Trial } from '../../../lib/contract/sweep-views.js';
 import { startApi, until } from '../../support/api.js';
+import { hasPython } from '../../support/any-python.js';
 
 const EXAMPLES = join(packageRoot(), 'docs/examples');
 
-const hasPython = ((): boolean => {
-  try {
-    execFileSync('python3', ['-c', 'import sys; assert sys.version_info >= (3, 8)'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    process.stderr.write('\nSKIPPED: docs/examples/own_program.py is not run: there is no python3\n\n');
-    return false;
-  }
-})();
+const canRun = hasPython('docs/examples/own_program.py');
 
-it.runIf(hasPython)('own_program.py takes its sweep to the end, also where a client dies and comes back', async () => {
+it.runIf(canRun)('own_program.py takes its sweep to the end, also where a client dies and comes back', async () => {
   const api = await startApi();
   const url = await api.listen();
   const spec = parseSweepFile(await readFile(join(EXAMPLES, 'own-program.yaml'), 'utf8'), 'own-program.yaml');

@@ -1,23 +1,16 @@
 // The reading of a pickled table, by the Python that is on PATH: pickles of the oldest, readable kind.
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { access, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { hasPython } from '../../support/any-python.js';
 import { makeTempDir } from '../../support/temp.js';
 
 const SCRIPT = join(import.meta.dirname, '../../bench/python/table_means.py');
 const LIMIT_MS = 60_000;
 
-const hasPython = ((): boolean => {
-  try {
-    execFileSync('python3', ['-c', 'import sys; assert sys.version_info >= (3, 8)'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    process.stderr.write('\nSKIPPED: test/bench/python/table_means.py is not run: there is no python3\n\n');
-    return false;
-  }
-})();
+const canRun = hasPython('test/bench/python/table_means.py');
 
 /** `{key: {"loss": [values]}, …}` */
 const pickled = (table: Record<string, readonly string[]>): string => `(d${Object.entries(table).map(([key, values]) => `V${key}\n(dVloss\n(l${values.map((value) => `F${value}\na`).join('')}ss`).join('')}.`;
@@ -31,7 +24,7 @@ async function meansOf(pickle: string): Promise<number[]> {
   return Array.from({ length: stdout.length / 4 }, (_, i) => stdout.readFloatLE(4 * i));
 }
 
-describe.runIf(hasPython)('the means of a pickled table', () => {
+describe.runIf(canRun)('the means of a pickled table', () => {
   test('are in the order of the keys, whatever that of the table', async () => {
     expect(await meansOf(pickled({ '02': ['1.5'], '00': ['1', '2', '6'], '01': ['-0.5', '0.25'] }))).toEqual([3, -0.125, 1.5]);
   }, LIMIT_MS);
