@@ -1,9 +1,9 @@
 // What the file driver asks of a disk: whole files that are on the disk before anyone sees them, folders that survive
 // a power cut, and errno turned into the store's errors. It knows neither keys nor registers.
 
-import { lstat, mkdir, open, readdir, unlink, type FileHandle } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { AppError, isAppError, isDiskFull } from '../errors.js';
+import { calls, readFully, writeFully } from './file-calls.js';
 
 export interface FileInfo {
   /** Differs for every file ever written here: inode, time of the last write in nanoseconds, size. */
@@ -49,9 +49,9 @@ export async function makeDisk(rootPath: string): Promise<Disk> {
    * (https://wiki.postgresql.org/wiki/Fsync_Errors), so nothing written afterwards can be trusted. Only a lack of space,
    * which some file systems notice so late, concerns nothing but a new file, and that is thrown away.
    */
-  async function sync(handle: FileHandle, what: string, isNewFile = false): Promise<void> {
+  async function sync(fd: number, what: string, isNewFile = false): Promise<void> {
     try {
-      await handle.sync();
+      await calls.fsync(fd);
     } catch (error) {
       if (isNewFile && isDiskFull(error)) throw error;
       failed = `fsync of ${what} failed: ${errnoOf(error) ?? 'unknown'}`;
@@ -65,11 +65,11 @@ export async function makeDisk(rootPath: string): Promise<Disk> {
 
   async function syncNames(path: string): Promise<void> {
     assertTrusted();
-    const handle = await open(path, 'r');
+    const fd = await calls.open(path, 'r');
     try {
-      await sync(handle, path);
+      await sync(fd, path);
     } finally {
-      await handle.close();
+      await calls.close(fd);
     }
   }
 
@@ -94,7 +94,7 @@ export async function makeDisk(rootPath: string): Promise<Disk> {
     if (path === root || known.has(path)) return;
     const parent = dirname(path);
     await makeFolder(parent);
-    await mkdir(path).catch(unlessErrno('EEXIST'));
+    await calls.mkdir(path).catch(unlessErrno('EEXIST'));
     await syncFolder(parent);
     if (known.size >= MAX_KNOWN_FOLDERS) known.clear();
     known.add(path);
@@ -102,20 +102,20 @@ export async function makeDisk(rootPath: string): Promise<Disk> {
 
   async function writeNew(path: string, body: Uint8Array, signal?: AbortSignal): Promise<FileInfo> {
     assertTrusted();
-    const handle = await open(path, 'wx');
+    const fd = await calls.open(path, 'wx');
     try {
-      await handle.writeFile(body, signal === undefined ? {} : { signal });
-      await sync(handle, path, true);
-      return toFileInfo(await handle.stat({ bigint: true }));
+      await writeFully(fd, body, signal);
+      await sync(fd, path, true);
+      return toFileInfo(await calls.fstat(fd, { bigint: true }));
     } catch (error) {
       await removeName(path);
       throw error;
     } finally {
-      await handle.close();
+      await calls.close(fd);
     }
   }
 
-  const firstMade = await mkdir(root, { recursive: true });
+  const firstMade = await calls.mkdir(root, { recursive: true });
   for (let path = root; firstMade !== undefined && path.length >= firstMade.length; path = dirname(path)) {
     await syncFolder(dirname(path));
   }
@@ -124,7 +124,7 @@ export async function makeDisk(rootPath: string): Promise<Disk> {
 
 /** Names in a folder; none if there is no such folder. */
 export async function namesIn(folder: string): Promise<string[]> {
-  return readdir(folder).catch((error: unknown) => {
+  return calls.readdir(folder).catch((error: unknown) => {
     if (isAbsent(error)) return [];
     throw error;
   });
@@ -133,7 +133,7 @@ export async function namesIn(folder: string): Promise<string[]> {
 /** A file's data about itself; null if there is no file of that name. */
 export async function infoOf(path: string): Promise<FileInfo | null> {
   try {
-    const stat = await lstat(path, { bigint: true });
+    const stat = await calls.lstat(path, { bigint: true });
     return stat.isFile() ? toFileInfo(stat) : null;
   } catch (error) {
     if (isAbsent(error)) return null;
@@ -146,10 +146,10 @@ export async function readBytesOf(
   path: string,
   range?: { start: number; end: number },
 ): Promise<{ bytes: Buffer; info: FileInfo } | null> {
-  const handle = await open(path, 'r').catch(unlessErrno('ENOENT', 'ENOTDIR'));
-  if (handle === undefined) return null;
+  const fd = await calls.open(path, 'r').catch(unlessErrno('ENOENT', 'ENOTDIR'));
+  if (fd === undefined) return null;
   try {
-    const stat = await handle.stat({ bigint: true });
+    const stat = await calls.fstat(fd, { bigint: true });
     if (!stat.isFile()) return null;
     const info = toFileInfo(stat);
     const start = range?.start ?? 0;
@@ -157,25 +157,17 @@ export async function readBytesOf(
       throw new AppError('range_not_satisfiable', `byte ${start} lies outside an object of ${info.sizeBytes} bytes`);
     }
     const end = Math.min(info.sizeBytes, (range?.end ?? Infinity) + 1);
-    return { bytes: await readFully(handle, start, end - start), info };
+    const bytes = await readFully(fd, start, end - start);
+    if (bytes.byteLength < end - start) throw new AppError('store_unavailable', 'a file was cut short by somebody else');
+    return { bytes, info };
   } finally {
-    await handle.close();
+    await calls.close(fd);
   }
-}
-
-async function readFully(handle: FileHandle, start: number, length: number): Promise<Buffer> {
-  const bytes = Buffer.allocUnsafe(length);
-  for (let filled = 0; filled < length; ) {
-    const { bytesRead } = await handle.read(bytes, filled, length - filled, start + filled);
-    if (bytesRead === 0) throw new AppError('store_unavailable', 'a file was cut short by somebody else');
-    filled += bytesRead;
-  }
-  return bytes;
 }
 
 /** Removes a name, if it is there. */
 export async function removeName(path: string): Promise<void> {
-  await unlink(path).catch(unlessErrno('ENOENT'));
+  await calls.unlink(path).catch(unlessErrno('ENOENT'));
 }
 
 /** Removes the files of a folder that were last written before `before`: left there by processes that died. */

@@ -1,7 +1,7 @@
 // The keys below a folder in byte order, one folder in memory at a time, while others add and remove files.
 
-import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { calls } from './file-calls.js';
 import { isAbsent } from './file-disk.js';
 import { versionNumberOf } from './file-register.js';
 import { isSegment, REGISTER_NAME } from './keys.js';
@@ -33,7 +33,7 @@ async function* keysIn(root: string, folder: string, prefix: string, after: stri
 
 /** Sorted; a folder ends with a slash, so that it takes the place of what it contains (`a-b`, then `a/c`, then `a0`). */
 async function childrenOf(root: string, folder: string): Promise<ListedKey[]> {
-  const entries = await readdir(join(root, folder), { withFileTypes: true }).catch((error: unknown) => {
+  const entries = await calls.readdir(join(root, folder), { withFileTypes: true }).catch((error: unknown) => {
     if (isAbsent(error)) return [];
     throw error;
   });

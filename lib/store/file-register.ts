@@ -15,9 +15,9 @@
 // opens, nothing above it had gone, so the listing was complete and the choice was current during the call.
 
 import { randomUUID } from 'node:crypto';
-import { link, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError } from '../errors.js';
+import { calls } from './file-calls.js';
 import { errnoOf, infoOf, namesIn, removeName, type Disk, type FileInfo } from './file-disk.js';
 import { REGISTER_NAME } from './keys.js';
 
@@ -101,7 +101,7 @@ export function registerAt(folder: string, disk: Disk): Register {
     try {
       if (!(await isStillThere(from))) return null;
       signal?.throwIfAborted();
-      await link(temp, pathOf(number));
+      await calls.link(temp, pathOf(number));
     } catch (error) {
       const errno = errnoOf(error);
       if (errno === 'EEXIST' || errno === 'ENOENT') return null; // taken, or long ago (b)
@@ -132,8 +132,7 @@ export function registerAt(folder: string, disk: Disk): Register {
   }
 
   async function leaveMark(): Promise<void> {
-    const handle = await open(mark, 'a');
-    await handle.close();
+    await calls.close(await calls.open(mark, 'a'));
     await disk.syncFolder(folder);
   }
 

@@ -3,10 +3,10 @@
 // For a local file system: on network mounts, links and listings may be stale and the protocol's argument fails.
 
 import { randomUUID } from 'node:crypto';
-import { link, rename, stat, unlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { AppError } from '../errors.js';
 import { withBudget } from './budget.js';
+import { calls } from './file-calls.js';
 import { errnoOf, infoOf, isAbsent, makeDisk, readBytesOf, removeName, removeOlder, toStoreError, unlessErrno, type FileInfo } from './file-disk.js';
 import { type ListedKey, listKeys } from './file-list.js';
 import { registerAt, type Register } from './file-register.js';
@@ -53,7 +53,7 @@ export async function makeFileStore(options: FileStoreOptions): Promise<Store> {
    * disk is not mounted, and it may come back with all that is in it.
    */
   async function assertThere(): Promise<void> {
-    const found = await stat(temps).catch(unlessErrno('ENOENT', 'ENOTDIR'));
+    const found = await calls.stat(temps).catch(unlessErrno('ENOENT', 'ENOTDIR'));
     if (!found?.isDirectory()) throw new AppError('store_unavailable', `${root} is not there, or is no store`);
   }
 
@@ -139,7 +139,7 @@ export async function makeFileStore(options: FileStoreOptions): Promise<Store> {
       assertPut(key);
       return call(`put ${key}`, callOptions, async () => {
         const info = await write(key, body, callOptions.signal, async (temp, path) => {
-          await rename(temp, path);
+          await calls.rename(temp, path);
           return 'moved';
         });
         return { etag: info?.tag ?? '' };
@@ -232,7 +232,7 @@ export async function makeFileStore(options: FileStoreOptions): Promise<Store> {
         if (isRegister(key)) return deleteRegister(key, callOptions.signal);
         disk.assertTrusted();
         try {
-          await unlink(pathOf(key));
+          await calls.unlink(pathOf(key));
         } catch (error) {
           if (isAbsent(error)) return assertThere();
           if (errnoOf(error) === 'EISDIR') return;
@@ -259,7 +259,7 @@ async function opened<T>(root: string, open: () => Promise<T>): Promise<T> {
 
 async function linkIfAbsent(temp: string, path: string): Promise<'linked' | 'taken'> {
   try {
-    await link(temp, path);
+    await calls.link(temp, path);
     return 'linked';
   } catch (error) {
     if (errnoOf(error) === 'EEXIST') return 'taken';

@@ -3,6 +3,7 @@
 import { ApiError } from '../../../api/client.js';
 import type { Head } from '../../../lib/contract/records.js';
 import type { JobSpecInput } from '../../../lib/contract/spec.js';
+import { isAppError } from '../../../lib/errors.js';
 import { headKey } from '../../../lib/jobs/names.js';
 import { fromJson, loadRecord } from '../../../lib/jobs/record.js';
 import { readLog, requireSweep, rulesOf } from '../../../lib/sweeps/log.js';
@@ -44,14 +45,15 @@ export async function startByItself(run: Run): Promise<StartedByItself> {
   return told;
 }
 
-/** Asks until it is answered; null when the run is taken down. */
+/** Asks the API, or the store, until it is answered; null when the run is taken down. */
 async function insist<T>(run: Run, ask: () => Promise<T>): Promise<T | null> {
   while (!run.signal.aborted) {
     try {
       return await ask();
     } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      if (error.status >= 400 && error.status < 500 && error.code !== 'idempotency_in_progress') {
+      const isStoreAway = isAppError(error) && error.retryable;
+      if (!isStoreAway && !(error instanceof ApiError)) throw error;
+      if (error instanceof ApiError && error.status >= 400 && error.status < 500 && error.code !== 'idempotency_in_progress') {
         run.violate('ledger', null, [`a schedule or sweep is refused: ${error.status} ${error.code} ${error.message}`]);
         return null;
       }
@@ -73,10 +75,15 @@ async function keepSchedule(run: Run, told: StartedByItself): Promise<void> {
   await insist(run, () => client.schedules.pause(schedule.id, 'seen enough'));
   await until(run, async () => (await client.schedules.get(schedule.id)).running.length === 0);
   if (run.signal.aborted) return;
-  const { fires } = await readLedger(store, schedule.id);
-  const jobs = await jobsOf(run, schedule.id);
-  const runs = { all: new Map([...jobs].map(([id, { nominalTime }]) => [id, { schedule: { nominal_time: nominalTime } }])) };
-  run.violate('fires', null, [...(await faultsOfLedger(store, runs as never, schedule.id)), ...earlyProblems(fires, new Map([...jobs].map(([id, { storedAt }]) => [id, storedAt])))]);
+  const seen = await insist(run, async () => {
+    const { fires } = await readLedger(store, schedule.id);
+    const jobs = await jobsOf(run, schedule.id);
+    const runs = { all: new Map([...jobs].map(([id, { nominalTime }]) => [id, { schedule: { nominal_time: nominalTime } }])) };
+    return { fires, jobs, faults: [...(await faultsOfLedger(store, runs as never, schedule.id)), ...earlyProblems(fires, new Map([...jobs].map(([id, { storedAt }]) => [id, storedAt])))] };
+  });
+  if (!seen) return;
+  const { fires, jobs, faults } = seen;
+  run.violate('fires', null, faults);
   Object.assign(told, { fires: fires.length, scheduled_jobs: jobs.size });
   const reference = await undisturbed(JOB);
   for (const id of jobs.keys()) await compare(run, id, reference);
@@ -110,12 +117,14 @@ async function keepSweeps(run: Run, told: StartedByItself): Promise<void> {
 /** @returns how many trials it had */
 async function judgeSweep(run: Run, id: string): Promise<number> {
   const { store } = run.system;
-  const record = await requireSweep(store, id);
-  const rules = rulesOf(record);
-  const log = await readLog(store, id);
-  const jobs = new Set<string>();
-  for await (const key of store.keys('jobs/')) if (key.endsWith('/job.json')) jobs.add(key.slice('jobs/'.length, -'/job.json'.length));
-  const { state, problems } = decisionProblems(rules, log, (trial) => jobs.has(trialJob(id, trial)));
+  const seen = await insist(run, async () => {
+    const jobs = new Set<string>();
+    for await (const key of store.keys('jobs/')) if (key.endsWith('/job.json')) jobs.add(key.slice('jobs/'.length, -'/job.json'.length));
+    return { record: await requireSweep(store, id), log: await readLog(store, id), jobs };
+  });
+  if (!seen) return 0;
+  const { record, log, jobs } = seen;
+  const { state, problems } = decisionProblems(rulesOf(record), log, (trial) => jobs.has(trialJob(id, trial)));
   run.violate('decisions', null, problems.map((problem) => `${id}: ${problem}`));
   const best = bestTrial(record.spec, state);
   if (best?.status === 'succeeded') {
@@ -127,7 +136,7 @@ async function judgeSweep(run: Run, id: string): Promise<number> {
 
 /** A job that was never told anything by a user ends with the undisturbed bits, or after five claims without a commit. */
 async function compare(run: Run, id: string, reference: Reference): Promise<void> {
-  const stored = await run.system.store.get(headKey(id));
+  const stored = await insist(run, () => run.system.store.get(headKey(id)));
   const head = stored && fromJson<Head>(stored.body);
   if (run.signal.aborted || (head?.state === 'failed' && head.reason === 'crash_loop')) return;
   if (head?.state !== 'succeeded') run.violate('bits', null, [`${id} is ${head?.state ?? 'not there'}: ${head?.message ?? ''}`]);

@@ -3,17 +3,16 @@
 
 import { createHash, randomBytes } from 'node:crypto';
 import { writeSync } from 'node:fs';
-import fsp from 'node:fs/promises';
-import { syncBuiltinESMExports } from 'node:module';
+import { dirname, join } from 'node:path';
 
 const [modulePath, root, role, argument] = process.argv.slice(2);
 const say = (line) => writeSync(1, `${line}\n`);
 
 /** Freezes this process just before it first does `operation` on a path that matches. */
 function freezeBefore(operation, pattern) {
-  const call = fsp[operation];
+  const call = calls[operation];
   let frozen = false;
-  fsp[operation] = async (...args) => {
+  calls[operation] = async (...args) => {
     const path = operation === 'link' ? args[1] : args[0];
     if (!frozen && pattern.test(path)) {
       frozen = true;
@@ -22,7 +21,6 @@ function freezeBefore(operation, pattern) {
     }
     return call(...args);
   };
-  syncBuiltinESMExports();
 }
 
 async function increment(store, key) {
@@ -81,6 +79,7 @@ const roles = {
 };
 
 const { makeFileStore } = await import(modulePath);
+const { calls } = await import(join(dirname(modulePath), 'file-calls.js'));
 const store = await makeFileStore({ root });
 say('ready');
 await roles[role](store);

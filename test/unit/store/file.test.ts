@@ -1,14 +1,13 @@
 // What the file driver makes of a disk that fails and of a folder that others have been in.
 
-import fsp, { mkdir, open, readdir, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises';
-import { syncBuiltinESMExports } from 'node:module';
+import { mkdir, readdir, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { makeFileStore } from '../../../lib/store/file.js';
 import type { Store } from '../../../lib/store/index.js';
 import { codeOf, keysOf, text } from '../../integration/store/conformance.js';
 import { makeTempDir, type TempDir } from '../../support/temp.js';
-import { answerNext, recordDurability, restoreFs } from './pause-fs.js';
+import { answerNext, recordDurability, replace, restoreFs } from './pause-fs.js';
 
 let folder: TempDir;
 let store: Store;
@@ -27,19 +26,10 @@ function errno(code: string, syscall: string): Error {
 }
 
 /** Makes the next fsync of any file or folder fail, and the following ones succeed. */
-async function failNextSync(code: string): Promise<{ hit(): boolean }> {
-  const probe = await open(folder.path, 'r');
-  const prototype = Object.getPrototypeOf(probe) as { sync: () => Promise<void> };
-  await probe.close();
-  const { sync } = prototype;
-  let hit = false;
-  prototype.sync = async () => {
-    prototype.sync = sync;
-    hit = true;
+const failNextSync = (code: string): { hit(): boolean } =>
+  answerNext('fsync', /./, () => {
     throw errno(code, 'fsync');
-  };
-  return { hit: () => hit };
-}
+  });
 
 /** Keeps the next sync of a folder from beginning. */
 function holdNextSync(path: string): { reached: Promise<void>; resume(): void } {
@@ -47,21 +37,20 @@ function holdNextSync(path: string): { reached: Promise<void>; resume(): void } 
   let reach: () => void = () => undefined;
   const reached = new Promise<void>((resolve) => (reach = resolve));
   const resumed = new Promise<void>((resolve) => (resume = resolve));
-  const { open: call } = fsp;
-  fsp.open = async (...args) => {
-    const handle = await call(...args);
-    if (String(args[0]) !== path) return handle;
-    fsp.open = call;
-    syncBuiltinESMExports();
-    const sync = handle.sync.bind(handle);
-    handle.sync = async () => {
+  let held: unknown = null;
+  replace('open', (call) => async (...args) => {
+    const fd = await call(...args);
+    if (held === null && String(args[0]) === path) held = fd;
+    return fd;
+  });
+  replace('fsync', (call) => async (fd) => {
+    if (fd === held) {
+      held = undefined; // no later one
       reach();
       await resumed;
-      await sync();
-    };
-    return handle;
-  };
-  syncBuiltinESMExports();
+    }
+    return call(fd);
+  });
   return { reached, resume };
 }
 
@@ -69,7 +58,7 @@ describe('a failed fsync', () => {
   it('means that the store is down for writes, though the next fsync succeeds, and reads go on', async () => {
     await store.put('a/before', text('before'));
     const created = await store.putIfAbsent('a/HEAD', text('1'));
-    const failure = await failNextSync('EIO');
+    const failure = failNextSync('EIO');
     expect(await codeOf(store.put('a/object', text('x')))).toBe('store_unavailable');
     expect(failure.hit()).toBe(true);
     const writes = [
@@ -90,7 +79,7 @@ describe('a failed fsync', () => {
 
   it('for want of space says that the disk is full, and the store goes on', async () => {
     await store.put('a/before', text('before'));
-    const failure = await failNextSync('ENOSPC');
+    const failure = failNextSync('ENOSPC');
     expect(await codeOf(store.put('a/object', text('x')))).toBe('store_full');
     expect(failure.hit()).toBe(true);
     expect(await keysOf(store, '')).toEqual(['a/before']);

@@ -1,9 +1,8 @@
-// Stops single file operations of node:fs/promises just before they happen, as a frozen process would be.
+// Stops single file operations of the file driver just before they happen, as a frozen process would be.
 
-import fsp from 'node:fs/promises';
-import { syncBuiltinESMExports } from 'node:module';
+import { calls } from '../../../lib/store/file-calls.js';
 
-type Operation = 'link' | 'unlink' | 'lstat' | 'open' | 'readdir';
+type Operation = keyof typeof calls;
 
 export interface Pause {
   /** Resolves when the operation is about to happen. */
@@ -11,11 +10,10 @@ export interface Pause {
   resume(): void;
 }
 
-const original = { ...fsp };
+const original = { ...calls };
 
 export function restoreFs(): void {
-  Object.assign(fsp, original);
-  syncBuiltinESMExports();
+  Object.assign(calls, original);
 }
 
 /** Pauses the next call of `operation` whose last path matches; later ones go through. */
@@ -47,12 +45,12 @@ export function answerNext(operation: Operation, path: RegExp, result: () => unk
   return { hit: () => taken };
 }
 
-type Call = (...args: unknown[]) => Promise<unknown>;
+export type Call = (...args: unknown[]) => Promise<unknown>;
 
-function replace(operation: Operation, wrap: (call: Call) => Call): void {
-  const functions = fsp as unknown as Record<Operation, Call>;
+/** Puts a call in the place of one, until restoreFs. */
+export function replace(operation: Operation, wrap: (call: Call) => Call): void {
+  const functions = calls as unknown as Record<Operation, Call>;
   functions[operation] = wrap(functions[operation]);
-  syncBuiltinESMExports();
 }
 
 function lastPath(args: readonly unknown[]): string {
@@ -69,27 +67,24 @@ export function recordDurability(root: string): string[] {
   const note = (operation: string, path: string): void => {
     events.push(`${operation} ${path.slice(root.length + 1).replace(/[0-9a-f]{8}-[0-9a-f-]{27}/, '*')}`.trim());
   };
-  const wrap = (operation: 'mkdir' | 'rename' | 'link'): void => {
-    const call = fsp[operation] as unknown as Call;
-    (fsp as unknown as Record<string, Call>)[operation] = async (...args) => {
+  const noting = (operation: 'mkdir' | 'rename' | 'link'): void =>
+    replace(operation, (call) => async (...args) => {
       const result = await call(...args);
       note(operation, lastPath(args));
       return result;
-    };
-  };
-  wrap('mkdir');
-  wrap('rename');
-  wrap('link');
-  const { open } = fsp;
-  fsp.open = async (...args) => {
-    const handle = await open(...args);
-    const sync = handle.sync.bind(handle);
-    handle.sync = async () => {
-      await sync();
-      note('sync', String(args[0]));
-    };
-    return handle;
-  };
-  syncBuiltinESMExports();
+    });
+  noting('mkdir');
+  noting('rename');
+  noting('link');
+  const paths = new Map<unknown, string>();
+  replace('open', (call) => async (...args) => {
+    const fd = await call(...args);
+    paths.set(fd, String(args[0]));
+    return fd;
+  });
+  replace('fsync', (call) => async (fd) => {
+    await call(fd);
+    note('sync', paths.get(fd) ?? '');
+  });
   return events;
 }

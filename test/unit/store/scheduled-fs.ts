@@ -1,9 +1,8 @@
-// File operations under a scheduler: each call of node:fs/promises waits its turn, one at a time, in an order drawn from
+// File operations under a scheduler: each call of the file driver waits its turn, one at a time, in an order drawn from
 // a seed. An actor may be frozen between two operations while the others go on, or never wake again.
 
 import { AsyncLocalStorage } from 'node:async_hooks';
-import fsp from 'node:fs/promises';
-import { syncBuiltinESMExports } from 'node:module';
+import { calls } from '../../../lib/store/file-calls.js';
 
 export interface Actor {
   name: string;
@@ -45,25 +44,21 @@ export function scheduleFs(random: (below: number) => number, killOneIn: number)
     });
   }
 
-  const original = { ...fsp };
+  const original = { ...calls };
   const restore = (): void => {
-    Object.assign(fsp, original);
-    syncBuiltinESMExports();
+    Object.assign(calls, original);
   };
   const gated = <A extends unknown[], R>(run: (...args: A) => Promise<R>) => async (...args: A): Promise<R> => {
     await turn();
     return run(...args);
   };
-  Object.assign(fsp, {
+  Object.assign(calls, {
     link: gated(original.link),
     unlink: gated(original.unlink),
     lstat: gated(original.lstat as (...args: unknown[]) => Promise<unknown>),
     // The order of operations is what matters here; the disk is not asked to keep anything.
-    open: gated(async (...args: Parameters<typeof original.open>) => {
-      const handle = await original.open(...args);
-      handle.sync = async () => undefined;
-      return handle;
-    }),
+    open: gated(original.open as (...args: unknown[]) => Promise<unknown>),
+    fsync: async () => undefined,
     // POSIX: what comes or goes during a listing may or may not be in it.
     readdir: gated(async (folder: string) => {
       const before = new Set(await original.readdir(folder));
@@ -72,7 +67,6 @@ export function scheduleFs(random: (below: number) => number, killOneIn: number)
       return [...new Set([...before, ...after])].filter((name) => (before.has(name) && after.has(name)) || random(2) === 0);
     }),
   });
-  syncBuiltinESMExports();
 
   function pick(): Waiting | undefined {
     const living = waiting.filter((one) => !dead.has(one.name));
