@@ -3,7 +3,7 @@
 import { writeSync } from 'node:fs';
 import { open, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { AppError, messageOf } from '../errors.js';
+import { AppError, isDiskFull, messageOf } from '../errors.js';
 import { makeDataFile } from './data-file.js';
 import { noRoom, roomFor } from './disk-room.js';
 import type { Named } from './naming.js';
@@ -41,6 +41,7 @@ function written(name: string, write: () => number): number {
   try {
     return write();
   } catch (error) {
+    if (!isDiskFull(error)) throw error;
     throw new AppError('store_full', `unpacking ${name}: ${messageOf(error)}`, { cause: error });
   }
 }

@@ -69,7 +69,7 @@ export async function makeDisk(rootPath: string): Promise<Disk> {
     try {
       await sync(fd, path);
     } finally {
-      await calls.close(fd);
+      calls.close(fd);
     }
   }
 
@@ -103,15 +103,15 @@ export async function makeDisk(rootPath: string): Promise<Disk> {
   async function writeNew(path: string, body: Uint8Array, signal?: AbortSignal): Promise<FileInfo> {
     assertTrusted();
     const fd = await calls.open(path, 'wx');
+    let info: FileInfo | null = null;
     try {
       await writeFully(fd, body, signal);
       await sync(fd, path, true);
-      return toFileInfo(await calls.fstat(fd, { bigint: true }));
-    } catch (error) {
-      await removeName(path);
-      throw error;
+      info = toFileInfo(calls.fstat(fd, { bigint: true }));
+      return info;
     } finally {
-      await calls.close(fd);
+      calls.close(fd);
+      if (info === null) await removeName(path);
     }
   }
 
@@ -149,7 +149,7 @@ export async function readBytesOf(
   const fd = await calls.open(path, 'r').catch(unlessErrno('ENOENT', 'ENOTDIR'));
   if (fd === undefined) return null;
   try {
-    const stat = await calls.fstat(fd, { bigint: true });
+    const stat = calls.fstat(fd, { bigint: true });
     if (!stat.isFile()) return null;
     const info = toFileInfo(stat);
     const start = range?.start ?? 0;
@@ -161,7 +161,7 @@ export async function readBytesOf(
     if (bytes.byteLength < end - start) throw new AppError('store_unavailable', 'a file was cut short by somebody else');
     return { bytes, info };
   } finally {
-    await calls.close(fd);
+    calls.close(fd);
   }
 }
 

@@ -132,7 +132,7 @@ export function registerAt(folder: string, disk: Disk): Register {
   }
 
   async function leaveMark(): Promise<void> {
-    await calls.close(await calls.open(mark, 'a'));
+    calls.close(await calls.open(mark, 'a'));
     await disk.syncFolder(folder);
   }
 

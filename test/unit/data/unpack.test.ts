@@ -1,5 +1,7 @@
+import fs from 'node:fs';
 import { readdir } from 'node:fs/promises';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { syncBuiltinESMExports } from 'node:module';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { makeUnpack } from '../../../lib/data/unpack.js';
 import { makeTempDir, type TempDir } from '../../support/temp.js';
 
@@ -7,6 +9,12 @@ let dir: TempDir;
 beforeAll(async () => void (dir = await makeTempDir('unpack')));
 afterAll(() => dir.remove());
 const array = { name: 'images.gz', param: null };
+const { writeSync } = fs;
+function answerWritesWith(write: typeof fs.writeSync): void {
+  fs.writeSync = write;
+  syncBuiltinESMExports();
+}
+afterEach(() => answerWritesWith(writeSync));
 const descriptors = () => readdir('/proc/self/fd').then((all) => all.length, () => 0); // 0 where the system does not show them
 
 describe('what is unpacked', () => {
@@ -29,5 +37,16 @@ describe('what is unpacked', () => {
   it('is refused where the disk has no room, before a byte is read', async () => {
     const failing = makeUnpack(dir.path)(array, 2 ** 50, () => Promise.reject(new Error('it was read')));
     await expect(failing).rejects.toMatchObject({ code: 'store_full', message: expect.stringMatching(/^unpacking images\.gz takes 1125899906842624 bytes, and data may take \d+ bytes more of this worker's disk \(PAWL_DATA_DIR\)$/) });
+  });
+
+  it.each([
+    ['ENOSPC', { code: 'store_full', message: 'unpacking images.gz: ENOSPC' }],
+    ['EIO', { code: 'EIO', message: 'EIO' }],
+  ])('fails with what became of a write that ended with %s', async (code, expected) => {
+    answerWritesWith(() => {
+      throw Object.assign(new Error(code), { code });
+    });
+    await expect(makeUnpack(dir.path)(array, 5, async (take) => take(Uint8Array.of(1)))).rejects.toMatchObject(expected);
+    expect(await readdir(dir.path)).toEqual([]);
   });
 });
