@@ -21,7 +21,7 @@ export type Environment = Readonly<Record<string, string | undefined>>;
  * Of a controller, file operations that are under way at a time: with libuv's four (https://docs.libuv.org/en/v1.x/threadpool.html)
  * it would wait for one sync of the disk after another in a second in which many schedules fire.
  */
-const CONTROLLER_FILE_THREADS = '32';
+const CONTROLLER_FILE_THREADS = '12';
 
 const environmentOf = (role: Role, env: Environment): Environment => (role === 'controller' ? { UV_THREADPOOL_SIZE: CONTROLLER_FILE_THREADS, ...env } : { ...env });
 

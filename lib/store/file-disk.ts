@@ -65,7 +65,7 @@ export async function makeDisk(rootPath: string): Promise<Disk> {
 
   async function syncNames(path: string): Promise<void> {
     assertTrusted();
-    const fd = await calls.open(path, 'r');
+    const fd = calls.openFolder(path);
     try {
       await sync(fd, path);
     } finally {

@@ -3,6 +3,7 @@
 import { mkdir, readdir, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { calls } from '../../../lib/store/file-calls.js';
 import { makeFileStore } from '../../../lib/store/file.js';
 import type { Store } from '../../../lib/store/index.js';
 import { codeOf, keysOf, text } from '../../integration/store/conformance.js';
@@ -38,11 +39,12 @@ function holdNextSync(path: string): { reached: Promise<void>; resume(): void } 
   const reached = new Promise<void>((resolve) => (reach = resolve));
   const resumed = new Promise<void>((resolve) => (resume = resolve));
   let held: unknown = null;
-  replace('open', (call) => async (...args) => {
-    const fd = await call(...args);
-    if (held === null && String(args[0]) === path) held = fd;
+  const { openFolder } = calls;
+  calls.openFolder = (folderPath) => {
+    const fd = openFolder(folderPath);
+    if (held === null && folderPath === path) held = fd;
     return fd;
-  });
+  };
   replace('fsync', (call) => async (fd) => {
     if (fd === held) {
       held = undefined; // no later one

@@ -2,7 +2,7 @@
 
 import { calls } from '../../../lib/store/file-calls.js';
 
-type Operation = keyof typeof calls;
+type Operation = Exclude<keyof typeof calls, 'openFolder' | 'close' | 'fstat'>;
 
 export interface Pause {
   /** Resolves when the operation is about to happen. */
@@ -82,6 +82,12 @@ export function recordDurability(root: string): string[] {
     paths.set(fd, String(args[0]));
     return fd;
   });
+  const { openFolder } = calls;
+  calls.openFolder = (path) => {
+    const fd = openFolder(path);
+    paths.set(fd, path);
+    return fd;
+  };
   replace('fsync', (call) => async (fd) => {
     await call(fd);
     note('sync', paths.get(fd) ?? '');
