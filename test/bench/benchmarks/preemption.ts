@@ -9,11 +9,14 @@ import type { Bench, Benchmark } from '../benchmark.js';
 import { sleep } from '../jobs.js';
 
 const PREEMPTIONS = 4;
-/** Micro-batches between two commits of the job that is preempted at equal points. */
-const INTERVAL = 100;
-/** So many that the points are seconds apart: what an attempt has executed is told about once a second. */
-const UPDATES = 2_000;
+/** Training between two commits of the job that is preempted at equal points: longer than a commit takes, or the next would wait for it. */
+const INTERVAL_SECONDS = 1;
 const ACCUM_ITERS = 5;
+const GRACE_SECONDS = 15;
+/** Training between two points. What an attempt has executed is told about once a second, and it may go on for as long as its grace lasts. */
+const APART_SECONDS = { notice: GRACE_SECONDS + 5, kill: 5 };
+/** In which the pace is found. */
+const PACE_SECONDS = 10;
 const LOOK_MS = 5;
 
 /** 650,000 weights: with Adam's slots and the gradients of an open window, a state of 10.5 MB. */
@@ -58,16 +61,31 @@ async function inSystem(bench: Bench, store: 'file' | 's3', run: (system: TestSy
   await stop();
 }
 
+/** Micro-batches a second of an undisturbed job. */
+async function paceOf(bench: Bench): Promise<number> {
+  let pace = 0;
+  await inSystem(bench, 'file', async (system) => {
+    await system.startWorker();
+    const job = await system.submit(spec({}));
+    await poll('it trains', async () => (await executed(system, job)) > 0);
+    const [before, from] = [await executed(system, job), performance.now()];
+    await sleep(PACE_SECONDS * 1_000);
+    pace = ((await executed(system, job)) - before) / ((performance.now() - from) / 1_000);
+    await system.queue.control.requestPreempt(job, null, { graceSeconds: 2 });
+  });
+  return pace;
+}
+
 /** Wasted micro-batches of a job that is preempted four times, by `strike`. */
-async function preempted(bench: Bench, strike: (system: TestSystem, job: string, worker: Proc) => Promise<void>): Promise<{ wasted: number; executed: number }> {
+async function preempted(bench: Bench, { updates, interval }: { updates: number; interval: number }, strike: (system: TestSystem, job: string, worker: Proc) => Promise<void>): Promise<{ wasted: number; executed: number }> {
   let counts = { wasted: 0, executed: 0 };
   await inSystem(bench, 'file', async (system) => {
     const worker = await system.startWorker();
     const { training } = spec({});
-    const job = await system.submit(spec({ training: { ...training, max_updates: UPDATES }, checkpoint: { every_micro_batches: INTERVAL } }));
+    const job = await system.submit(spec({ training: { ...training, max_updates: updates }, checkpoint: { every_micro_batches: interval } }));
     for (let n = 1; n <= PREEMPTIONS; n++) {
       await poll(`point ${n}`, async () => {
-        if ((await executed(system, job)) >= (n * UPDATES * ACCUM_ITERS) / (PREEMPTIONS + 1)) return true;
+        if ((await executed(system, job)) >= (n * updates * ACCUM_ITERS) / (PREEMPTIONS + 1)) return true;
         if (isTerminal((await system.head(job)).state)) throw new Error(`the job was over before point ${n} was seen`);
         return false;
       });
@@ -120,15 +138,19 @@ export const preemption: Benchmark = {
   run: async (bench: Bench) => {
     const times = 4 * bench.pairs;
     const [heard, unheard]: number[][] = [[], []];
+    const pace = await paceOf(bench);
+    const interval = Math.ceil(pace * INTERVAL_SECONDS);
+    const job = (apartSeconds: number): { updates: number; interval: number } => ({ updates: Math.ceil((pace * apartSeconds * (PREEMPTIONS + 1)) / ACCUM_ITERS), interval });
+    bench.say(`  ${pace.toFixed(0)} micro-batches a second`);
     for (let round = 0; round < Math.ceil(bench.pairs / 2); round++) {
-      const notices = await preempted(bench, async (system, job) => void (await system.queue.control.requestPreempt(job, null, { graceSeconds: 15 })));
-      const kills = await preempted(bench, async (_system, _job, worker) => void process.kill(await trainerOf(worker), 'SIGKILL'));
+      const notices = await preempted(bench, job(APART_SECONDS.notice), async (system, id) => void (await system.queue.control.requestPreempt(id, null, { graceSeconds: GRACE_SECONDS })));
+      const kills = await preempted(bench, job(APART_SECONDS.kill), async (_system, _job, worker) => void process.kill(await trainerOf(worker), 'SIGKILL'));
       bench.say(`  ${notices.wasted} of ${notices.executed} micro-batches wasted with notices, ${kills.wasted} of ${kills.executed} without`);
       heard!.push(notices.wasted);
-      unheard!.push(kills.wasted / INTERVAL);
+      unheard!.push(kills.wasted / interval);
     }
-    bench.measured('notice-waste', heard!, 'grace 15 s');
-    bench.measured('kill-waste', unheard!, `commits every ${INTERVAL} micro-batches: half an interval a kill is to be expected, ${PREEMPTIONS / 2} in all`);
+    bench.measured('notice-waste', heard!, `grace ${GRACE_SECONDS} s`);
+    bench.measured('kill-waste', unheard!, `commits every ${interval} micro-batches, a second: half an interval a kill is to be expected, ${PREEMPTIONS / 2} in all`);
 
     const trainers = await again(bench, times, 'file', async (system) => [await system.startWorker()], async (system, job, [worker]) => {
       const before = await ownerOf(system, job);
