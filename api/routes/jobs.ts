@@ -58,8 +58,8 @@ export function makeJobRoutes(deps: RouteDeps) {
 
   return {
     submit: async (request: FastifyRequest<{ Querystring: { dry_run?: string } }>, reply: FastifyReply) => {
-      if (request.query.dry_run === 'true') return dryRun(await admitSpec(request.body, deps.places, store));
       const key = idempotencyKeyOf(request);
+      if (request.query.dry_run === 'true') return dryRun(await admitSpec(request.body, deps.places, store));
       const sent = { principal: PRINCIPAL, key, bodySha256: bodySha256(request.body ?? null) };
       const repeat = await findRepeat(store, sent, deps.clock.now());
       if (!repeat) await assertRoom();

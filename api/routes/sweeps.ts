@@ -34,8 +34,9 @@ export function makeSweepRoutes(deps: RouteDeps) {
 
   return {
     submit: async (request: FastifyRequest<{ Querystring: { dry_run?: string } }>, reply: FastifyReply) => {
+      const key = idempotencyKeyOf(request);
       if (request.query.dry_run === 'true') return sweepDryRun(await admitSweep(request.body, places, store));
-      const sent = { principal: PRINCIPAL, key: idempotencyKeyOf(request), bodySha256: bodySha256(request.body ?? null) };
+      const sent = { principal: PRINCIPAL, key, bodySha256: bodySha256(request.body ?? null) };
       const repeat = await findSweep(deps, sent);
       const { record, replayed } = repeat ? { record: repeat, replayed: true } : await submitSweep(deps, { ...sent, id: deps.newSweepId(), ...(await admitSweep(request.body, places, store)) });
       if (replayed) void reply.header('idempotent-replayed', 'true');

@@ -70,6 +70,10 @@ describe('an idempotency key', () => {
   it('has to be readable', async () => {
     const api = await startApi();
     for (const key of ['', ' ', 'x'.repeat(256), 'ü']) expect([key, (await send(api, key)).json().error]).toMatchObject([key, { code: 'invalid_request', param: 'Idempotency-Key' }]);
+    for (const url of ['/v1/jobs?dry_run=true', '/v1/sweeps?dry_run=true']) {
+      const answer = await api.app.inject({ method: 'POST', url, payload: SPEC, headers: { 'idempotency-key': 'ü' } });
+      expect([url, answer.json().error]).toMatchObject([url, { code: 'invalid_request', param: 'Idempotency-Key' }]);
+    }
     expect(await api.keys()).toEqual([]);
   });
 });
