@@ -19,7 +19,8 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
  * Of a controller, file operations that are under way at a time: with libuv's four (https://docs.libuv.org/en/v1.x/threadpool.html)
- * it would wait for one sync of the disk after another in a second in which many schedules fire.
+ * it would wait for one sync of the disk after another in a second in which many schedules fire;
+ * with many more than are busy, each operation wakes one, which costs more than it does.
  */
 const CONTROLLER_FILE_THREADS = '12';
 

@@ -23,26 +23,3 @@ export const calls = {
   unlink: promisify(fs.unlink),
   write: promisify(fs.write),
 };
-
-/** Bytes between two looks at the signal. */
-const CHUNK_BYTES = 1 << 20;
-
-/** Fills a new file. */
-export async function writeFully(fd: number, body: Uint8Array, signal?: AbortSignal): Promise<void> {
-  for (let written = 0; written < body.byteLength; ) {
-    signal?.throwIfAborted();
-    const { bytesWritten } = await calls.write(fd, body, written, Math.min(CHUNK_BYTES, body.byteLength - written), written);
-    written += bytesWritten;
-  }
-}
-
-/** Bytes of a file from `start`; fewer than `length` where it ends before. */
-export async function readFully(fd: number, start: number, length: number): Promise<Buffer> {
-  const bytes = Buffer.allocUnsafe(length);
-  for (let filled = 0; filled < length; ) {
-    const { bytesRead } = await calls.read(fd, bytes, filled, length - filled, start + filled);
-    if (bytesRead === 0) return bytes.subarray(0, filled);
-    filled += bytesRead;
-  }
-  return bytes;
-}

@@ -3,7 +3,7 @@
 
 import { dirname, join, resolve } from 'node:path';
 import { AppError, isAppError, isDiskFull } from '../errors.js';
-import { calls, readFully, writeFully } from './file-calls.js';
+import { calls } from './file-calls.js';
 
 export interface FileInfo {
   /** Differs for every file ever written here: inode, time of the last write in nanoseconds, size. */
@@ -33,6 +33,8 @@ interface SyncTurns {
   next: Promise<void> | null;
 }
 
+/** Written between two looks at the signal. */
+const CHUNK_BYTES = 1 << 20;
 /** Folders that this process has made sure of; above this number it starts afresh. */
 const MAX_KNOWN_FOLDERS = 20_000;
 const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EXDEV', 'EMLINK']);
@@ -157,11 +159,27 @@ export async function readBytesOf(
       throw new AppError('range_not_satisfiable', `byte ${start} lies outside an object of ${info.sizeBytes} bytes`);
     }
     const end = Math.min(info.sizeBytes, (range?.end ?? Infinity) + 1);
-    const bytes = await readFully(fd, start, end - start);
-    if (bytes.byteLength < end - start) throw new AppError('store_unavailable', 'a file was cut short by somebody else');
-    return { bytes, info };
+    return { bytes: await readFully(fd, start, end - start), info };
   } finally {
     calls.close(fd);
+  }
+}
+
+async function readFully(fd: number, start: number, length: number): Promise<Buffer> {
+  const bytes = Buffer.allocUnsafe(length);
+  for (let filled = 0; filled < length; ) {
+    const { bytesRead } = await calls.read(fd, bytes, filled, length - filled, start + filled);
+    if (bytesRead === 0) throw new AppError('store_unavailable', 'a file was cut short by somebody else');
+    filled += bytesRead;
+  }
+  return bytes;
+}
+
+async function writeFully(fd: number, body: Uint8Array, signal?: AbortSignal): Promise<void> {
+  for (let written = 0; written < body.byteLength; ) {
+    signal?.throwIfAborted();
+    const { bytesWritten } = await calls.write(fd, body, written, Math.min(CHUNK_BYTES, body.byteLength - written), written);
+    written += bytesWritten;
   }
 }
 

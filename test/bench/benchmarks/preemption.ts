@@ -140,11 +140,11 @@ export const preemption: Benchmark = {
     const [heard, unheard]: number[][] = [[], []];
     const pace = await paceOf(bench);
     const interval = Math.ceil(pace * INTERVAL_SECONDS);
-    const job = (apartSeconds: number): { updates: number; interval: number } => ({ updates: Math.ceil((pace * apartSeconds * (PREEMPTIONS + 1)) / ACCUM_ITERS), interval });
+    const sized = (apartSeconds: number): { updates: number; interval: number } => ({ updates: Math.ceil((pace * apartSeconds * (PREEMPTIONS + 1)) / ACCUM_ITERS), interval });
     bench.say(`  ${pace.toFixed(0)} micro-batches a second`);
     for (let round = 0; round < Math.ceil(bench.pairs / 2); round++) {
-      const notices = await preempted(bench, job(APART_SECONDS.notice), async (system, id) => void (await system.queue.control.requestPreempt(id, null, { graceSeconds: GRACE_SECONDS })));
-      const kills = await preempted(bench, job(APART_SECONDS.kill), async (_system, _job, worker) => void process.kill(await trainerOf(worker), 'SIGKILL'));
+      const notices = await preempted(bench, sized(APART_SECONDS.notice), async (system, id) => void (await system.queue.control.requestPreempt(id, null, { graceSeconds: GRACE_SECONDS })));
+      const kills = await preempted(bench, sized(APART_SECONDS.kill), async (_system, _job, worker) => void process.kill(await trainerOf(worker), 'SIGKILL'));
       bench.say(`  ${notices.wasted} of ${notices.executed} micro-batches wasted with notices, ${kills.wasted} of ${kills.executed} without`);
       heard!.push(notices.wasted);
       unheard!.push(kills.wasted / interval);

@@ -2,13 +2,12 @@
 
 import { mkdir, readdir, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { calls } from '../../../lib/store/file-calls.js';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { makeFileStore } from '../../../lib/store/file.js';
 import type { Store } from '../../../lib/store/index.js';
 import { codeOf, keysOf, text } from '../../integration/store/conformance.js';
 import { makeTempDir, type TempDir } from '../../support/temp.js';
-import { answerNext, recordDurability, replace, restoreFs } from './pause-fs.js';
+import { answerNext, type Pause, pauseNext, recordDurability, restoreFs } from './pause-fs.js';
 
 let folder: TempDir;
 let store: Store;
@@ -33,28 +32,25 @@ const failNextSync = (code: string): { hit(): boolean } =>
   });
 
 /** Keeps the next sync of a folder from beginning. */
-function holdNextSync(path: string): { reached: Promise<void>; resume(): void } {
-  let resume: () => void = () => undefined;
-  let reach: () => void = () => undefined;
-  const reached = new Promise<void>((resolve) => (reach = resolve));
-  const resumed = new Promise<void>((resolve) => (resume = resolve));
-  let held: unknown = null;
-  const { openFolder } = calls;
-  calls.openFolder = (folderPath) => {
-    const fd = openFolder(folderPath);
-    if (held === null && folderPath === path) held = fd;
-    return fd;
-  };
-  replace('fsync', (call) => async (fd) => {
-    if (fd === held) {
-      held = undefined; // no later one
-      reach();
-      await resumed;
-    }
-    return call(fd);
+const holdNextSync = (path: string): Pause => pauseNext('fsync', new RegExp(`^${path}$`));
+
+describe('a write that is given up', () => {
+  it('ends between two pieces, and leaves nothing', async () => {
+    const giveUp = new AbortController();
+    const first = pauseNext('write', /~tmp/);
+    const put = codeOf(store.put('a/object', new Uint8Array(3 << 20), { signal: giveUp.signal }));
+    await first.reached;
+    giveUp.abort();
+    expect(await put).toBe('store_unavailable');
+    const second = answerNext('write', /~tmp/, () => {
+      throw errno('EIO', 'write');
+    });
+    first.resume();
+    await vi.waitFor(async () => expect(await readdir(join(folder.path, '~tmp'))).toEqual([]));
+    expect(second.hit()).toBe(false);
+    expect(await keysOf(store, '')).toEqual([]);
   });
-  return { reached, resume };
-}
+});
 
 describe('a failed fsync', () => {
   it('means that the store is down for writes, though the next fsync succeeds, and reads go on', async () => {

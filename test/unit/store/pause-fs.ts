@@ -10,6 +10,18 @@ export interface Pause {
   resume(): void;
 }
 
+/** Of files that have been opened, by the number that each had last. */
+const paths = new Map<unknown, string>();
+const { open, openFolder } = calls;
+Object.assign(calls, {
+  open: async (...args: Parameters<typeof open>): Promise<number> => named(await open(...args), args[0]),
+  openFolder: (path: string): number => named(openFolder(path), path),
+});
+function named(fd: number, path: unknown): number {
+  paths.set(fd, String(path));
+  return fd;
+}
+
 const original = { ...calls };
 
 export function restoreFs(): void {
@@ -45,16 +57,16 @@ export function answerNext(operation: Operation, path: RegExp, result: () => unk
   return { hit: () => taken };
 }
 
-export type Call = (...args: unknown[]) => Promise<unknown>;
+type Call = (...args: unknown[]) => Promise<unknown>;
 
-/** Puts a call in the place of one, until restoreFs. */
-export function replace(operation: Operation, wrap: (call: Call) => Call): void {
+function replace(operation: Operation, wrap: (call: Call) => Call): void {
   const functions = calls as unknown as Record<Operation, Call>;
   functions[operation] = wrap(functions[operation]);
 }
 
 function lastPath(args: readonly unknown[]): string {
   const second = args[1];
+  if (typeof args[0] === 'number') return paths.get(args[0]) ?? '';
   return String(typeof second === 'string' && second.startsWith('/') ? second : args[0]);
 }
 
@@ -67,30 +79,15 @@ export function recordDurability(root: string): string[] {
   const note = (operation: string, path: string): void => {
     events.push(`${operation} ${path.slice(root.length + 1).replace(/[0-9a-f]{8}-[0-9a-f-]{27}/, '*')}`.trim());
   };
-  const noting = (operation: 'mkdir' | 'rename' | 'link'): void =>
+  const noting = (operation: 'mkdir' | 'rename' | 'link' | 'fsync', name: string = operation): void =>
     replace(operation, (call) => async (...args) => {
       const result = await call(...args);
-      note(operation, lastPath(args));
+      note(name, lastPath(args));
       return result;
     });
   noting('mkdir');
   noting('rename');
   noting('link');
-  const paths = new Map<unknown, string>();
-  replace('open', (call) => async (...args) => {
-    const fd = await call(...args);
-    paths.set(fd, String(args[0]));
-    return fd;
-  });
-  const { openFolder } = calls;
-  calls.openFolder = (path) => {
-    const fd = openFolder(path);
-    paths.set(fd, path);
-    return fd;
-  };
-  replace('fsync', (call) => async (fd) => {
-    await call(fd);
-    note('sync', paths.get(fd) ?? '');
-  });
+  noting('fsync', 'sync');
   return events;
 }
