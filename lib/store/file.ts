@@ -26,6 +26,8 @@ import type { CallOptions, GetOptions, ListOptions, ObjectInfo, Store, StoredObj
 const TEMP_FOLDER = '~tmp';
 /** A living writer's temporary file is younger than this, or its writer is frozen and will get an error. */
 const TEMP_LIFE_MS = 60 * 60 * 1000;
+/** So much takes longer to write than to look whether it has to be. */
+const LARGE_BYTES = 64 * 1024;
 /** Files looked at together while listing. */
 const LIST_BATCH = 32;
 /** Names taken together where no file is looked at. */
@@ -97,8 +99,8 @@ export async function makeFileStore(options: FileStoreOptions): Promise<Store> {
   }
 
   async function createObject(key: string, body: Uint8Array, signal?: AbortSignal): Promise<string | null> {
-    // The link finds out as well; in a folder that was made long ago it is worth a look before the work.
-    if (disk.isKnown(dirname(pathOf(key))) && (await infoOf(pathOf(key))) !== null) return null;
+    // The link finds out as well; what is large may be worth a look before the work, in a folder that was made long ago.
+    if (body.byteLength >= LARGE_BYTES && disk.isKnown(dirname(pathOf(key))) && (await infoOf(pathOf(key))) !== null) return null;
     return (await write(key, body, signal, linkIfAbsent))?.tag ?? null;
   }
 
