@@ -1,10 +1,11 @@
 // Whole windows in one call of the graph: the bits of one call a window, at a fraction of its price.
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { JobSpecInput } from '../../../lib/contract/spec.js';
 import type { StateCounters } from '../../../lib/training/state.js';
 import type { UpdateRow } from '../../../lib/contract/rows.js';
 import { gatherInputs } from '../../../worker/supervisor/inputs.js';
 import type { CompiledProgram, Program, Window } from '../../../worker/trainer/engines/index.js';
+import { nodeBackend } from '../../../worker/trainer/engines/node-backend.js';
 import { train } from '../../../worker/trainer/loop.js';
 import { prepare } from '../../../worker/trainer/prepare.js';
 import { resolved } from '../../resume/support/run-training.js';
@@ -38,10 +39,19 @@ function warmedUp(program: Program, work: (compiled: CompiledProgram) => void): 
       const { batches, update: numbers } = windowOf(program, update);
       expect(compiled.runBlock(batches, numbers).finite).toBe(true);
     }
-    compiled.initialise(SEED);
     work(compiled);
   } finally {
     compiled.close();
+  }
+}
+
+/** Updates before a chain: by then no tensor is what it was at first. */
+const BEFORE = 3;
+function begin(compiled: CompiledProgram, program: Program, updates = BEFORE): void {
+  compiled.initialise(SEED);
+  for (let index = 0; index < updates; index++) {
+    const { batches, update } = windowOf(program, index);
+    compiled.runBlock(batches, update);
   }
 }
 
@@ -56,9 +66,10 @@ describe.each<[string, Training]>([
     warmedUp(program, (compiled) => {
       const length = compiled.windowLimit;
       expect(length).toBe(64 / program.accumIters);
-      const windows = (): Window[] => Array.from({ length }, (_, update) => windowOf(program, update));
+      const windows = (): Window[] => Array.from({ length }, (_, index) => windowOf(program, BEFORE + index));
+      begin(compiled, program);
       const chained = { results: compiled.runWindows(windows()), state: bytesOf(stateOf(compiled, false)) };
-      compiled.initialise(SEED);
+      begin(compiled, program);
       const single = { results: windows().map(({ batches, update }) => compiled.runBlock(batches, update)), state: bytesOf(stateOf(compiled, false)) };
       expect(chained).toEqual(single);
     });
@@ -66,16 +77,41 @@ describe.each<[string, Training]>([
 
   test('from a window that is not finite on, nothing changes', () => {
     warmedUp(program, (compiled) => {
-      const windows = Array.from({ length: compiled.windowLimit }, (_, update) => windowOf(program, update));
+      const windows = Array.from({ length: compiled.windowLimit }, (_, index) => windowOf(program, BEFORE + index));
       windows[5]!.batches.at(-1)!.x[3] = NaN;
+      begin(compiled, program);
       const results = compiled.runWindows(windows);
       expect(results.map(({ finite }) => finite)).toEqual([true, true, true, true, true, false]);
       compiled.dropWindow();
       const state = bytesOf(stateOf(compiled, false));
-      compiled.initialise(SEED);
-      for (const { batches, update } of Array.from({ length: 5 }, (_, update) => windowOf(program, update))) compiled.runBlock(batches, update);
+      begin(compiled, program, BEFORE + 5);
       expect(bytesOf(stateOf(compiled, false))).toEqual(state);
     });
+  });
+});
+
+test('where the graph of chains cannot be opened, each window has a call of its own', () => {
+  // an engine keeps what it compiled last: this is one that no other test has
+  const program = programOf(LAYERS, [6, 6, 1], 3, { batch_size: 4, accum_iters: 2 });
+  warmedUp(program, (compiled) => {
+    begin(compiled, program);
+    const windows = Array.from({ length: compiled.windowLimit }, (_, index) => windowOf(program, BEFORE + index));
+    const backend = nodeBackend();
+    const { binding } = backend;
+    const loadSavedModel = vi.fn(() => {
+      throw new Error('not today');
+    });
+    backend.binding = Object.create(binding, { loadSavedModel: { value: loadSavedModel } }) as typeof binding;
+    try {
+      expect(compiled.runWindows(windows).every(({ finite, update }) => finite && update !== null)).toBe(true);
+    } finally {
+      backend.binding = binding;
+    }
+    expect(loadSavedModel).toHaveBeenCalledOnce();
+    expect(compiled.windowLimit).toBe(1);
+    const state = bytesOf(stateOf(compiled, false));
+    begin(compiled, program, BEFORE + windows.length);
+    expect(bytesOf(stateOf(compiled, false))).toEqual(state);
   });
 });
 

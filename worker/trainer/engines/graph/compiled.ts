@@ -2,7 +2,7 @@
 // computed operation by operation, and how many micro-batches run side by side is chosen by measuring.
 import type { CompiledProgram, Program } from '../index.js';
 import { fastestLanes, mostLanes, timeOf } from '../fastest-lanes.js';
-import { buildJobGraph } from './job-graph.js';
+import { buildJobGraph, type JobGraph } from './job-graph.js';
 import { makeGraphProgram, type GraphProgram } from './program.js';
 import { traceJob } from './traces.js';
 import { verifyGraph } from './verify.js';
@@ -18,13 +18,15 @@ const SMALL_BYTES = 2 ** 20;
 const CHAIN_LIMIT = 64;
 
 const isSmall = ({ plan, batchSize }: Program): boolean => 4 * batchSize * plan.activationFloatsPerSample <= SMALL_BYTES;
+/** An update of more weights takes so long that a call costs nothing beside it. */
+const hasFewWeights = ({ plan }: Program): boolean => 4 * plan.parameters.trainable <= SMALL_BYTES;
 
 function blockSizeOf(program: Program, lanes: number): number {
   return Math.min(program.accumIters, Math.max(lanes, isSmall(program) ? BLOCK_LIMIT : Math.min(BLOCK_LIMIT, BLOCK_LIMIT_PER_LANE * lanes)));
 }
 
 /** Windows of a chain; 1 where a call costs nothing beside them, or they are too long. */
-const chainOf = (program: Program): number => (isSmall(program) && program.accumIters <= BLOCK_LIMIT ? 2 ** Math.floor(Math.log2(CHAIN_LIMIT / program.accumIters)) : 1);
+const chainOf = (program: Program): number => (isSmall(program) && hasFewWeights(program) && program.accumIters <= BLOCK_LIMIT ? 2 ** Math.floor(Math.log2(CHAIN_LIMIT / program.accumIters)) : 1);
 
 export interface GraphOptions {
   /** Threads between operations: more lanes than these cannot run at a time. */
@@ -35,7 +37,12 @@ export interface GraphOptions {
 
 export function compileGraph(program: Program, { threads, devices }: GraphOptions): CompiledProgram {
   const traces = traceJob(program);
-  const open = (lanes: number): GraphProgram => makeGraphProgram(program, buildJobGraph(program, traces, { blockSize: blockSizeOf(program, lanes), lanes, chain: chainOf(program), devices }));
+  const open = (lanes: number): GraphProgram => {
+    const options = { blockSize: blockSizeOf(program, lanes), lanes, devices };
+    // most trainings are over, or interrupted, before it pays: traced anew, so that nothing is kept for it
+    const chained = (): JobGraph => buildJobGraph(program, traceJob(program), { ...options, chain: chainOf(program) });
+    return makeGraphProgram(program, buildJobGraph(program, traces, { ...options, chain: 1 }), chainOf(program), chained);
+  };
   const most = mostLanes(program, threads);
   let compiled = open(most);
   try {

@@ -1,6 +1,7 @@
 // A training program as one TensorFlow graph, run. The host keeps what is integers (how many samples the open window has),
 // makes the feeds, and reads the rows; every tensor of the state stays in the session.
 import { emaName, expectedState, expectedWeights, initialSlotValue, slotName, slotNames, statisticName, type ExpectedTensor } from '../../../../lib/model/slots.js';
+import { isAppError } from '../../../../lib/errors.js';
 import type { HostTensor, TensorMap } from '../../../../lib/training/state.js';
 import { maskedLayers } from '../../masks.js';
 import { initialWeight } from '../../model/initializers.js';
@@ -16,9 +17,9 @@ import type { JobGraph } from './job-graph.js';
 import { feeds, fetches, type End, type Start } from './names.js';
 import { graphStepNumbers } from './native-update.js';
 import type { HostValue } from './recorder.js';
-import { openSession, type Feed } from './session.js';
+import { openSession, type Feed, type Session } from './session.js';
 
-/** Updates before windows are chained: a chain takes a good part of a second to compile, which a short training never gets back. */
+/** Updates before windows are chained: that takes a good part of a second to prepare, which a short training never gets back. */
 const UPDATES_BEFORE_CHAINS = 500;
 /** A block takes no longer than this, as far as was measured: a stop is heard between two blocks. */
 const BLOCK_MS = 200;
@@ -32,11 +33,15 @@ export interface GraphProgram extends CompiledProgram {
   timeBlock(count: number, values: Values): number;
 }
 
-export function makeGraphProgram(program: Program, { graph, variables, blockSize, lanes, chain }: JobGraph): GraphProgram {
+/**
+ * @param longestChain windows; 1 if none are ever to be chained
+ * @param buildChained the same graph, with chains of up to so many windows
+ */
+export function makeGraphProgram(program: Program, { graph, variables, blockSize, lanes }: JobGraph, longestChain: number, buildChained: () => JobGraph): GraphProgram {
   const { plan, optimizer, batchSize } = program;
   const columns = columnsOf(program).length;
   const { binding } = nodeBackend();
-  const session = openSession(graph);
+  let session = openSession(graph);
   const trainable = trainableWeights(plan);
   const layers = layersWithStatistics(plan);
   const masked = maskedLayers(plan);
@@ -44,6 +49,9 @@ export function makeGraphProgram(program: Program, { graph, variables, blockSize
   let windowSamples: number | null = null;
   let blockLimit = Math.min(blockSize, lanes);
   let updates = 0;
+  /** Windows of the longest chain that may be run; whether the session has chains. */
+  let chain = longestChain;
+  let isChained = false;
 
   const vector = (name: string, values: Float32Array, shape: readonly number[] = [values.length]): Feed => ({ name, dtype: DT.FLOAT, shape, values });
 
@@ -114,6 +122,30 @@ export function makeGraphProgram(program: Program, { graph, variables, blockSize
     return { rows, finite, update: updateResult(squares, update.divisor, figures) };
   }
 
+  /**
+   * The state moves to a session whose graph has chains: the graph of one that is open cannot grow, and the chains, of many
+   * times as many operations as all else, would make whatever is run for the first time slow. Where that is not possible training
+   * goes on without.
+   */
+  function openChains(): void {
+    isChained = true;
+    const expected = expectedState(plan, program, false);
+    let next: Session;
+    try {
+      next = openSession(buildChained().graph);
+    } catch (error) {
+      if (!isAppError(error)) throw error;
+      chain = 1;
+      return;
+    }
+    const state = view(expected, 0);
+    const tensors = new Map(state.names.map((name) => [name, state.read(name)]));
+    state.dispose();
+    session.close();
+    session = next;
+    load(tensors, expected, 'checkpoint_corrupt');
+  }
+
   /** As many whole windows of full micro-batches as there is a chain of. */
   function runChain(windows: readonly Window[]): BlockResult[] {
     const given = windows.flatMap(({ batches, update }, window) => [...batches.flatMap((batch, index) => microBatchFeeds(`${window}_${index}`, batch, index * batchSize)), numberFeed(window, update, batches.length * batchSize)]);
@@ -133,6 +165,7 @@ export function makeGraphProgram(program: Program, { graph, variables, blockSize
   const isFull = ({ batches }: Window): boolean => batches.length === program.accumIters && batches.every(({ samples }) => samples === batchSize);
   /** The longest chains first. */
   function runWindows(windows: readonly Window[]): BlockResult[] {
+    if (chain > 1 && !isChained) openChains();
     const results: BlockResult[] = [];
     for (let from = 0; from < windows.length && results.at(-1)?.finite !== false; from = results.length) {
       const full = windows.slice(from).findIndex((window) => !isFull(window));
@@ -207,7 +240,7 @@ export function makeGraphProgram(program: Program, { graph, variables, blockSize
       if (open !== (windowSamples !== null)) throw new Error(`a snapshot ${open ? 'with' : 'without'} a window was asked for, but it is ${open ? 'empty' : 'open'}`);
       return view(expectedState(plan, program, open), windowSamples ?? 0);
     },
-    close: session.close,
+    close: () => session.close(),
     tryBlock(values) {
       write('weights', new Map(plan.weights.map(({ name }) => [name, (values.get(name)!.data as Float32Array).slice()])));
       const losses = session.read(...trial(1, values)).subarray(0, batchSize);

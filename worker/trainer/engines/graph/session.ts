@@ -26,16 +26,17 @@ export interface Session {
 /** AppError `engine_unavailable` if TensorFlow does not take the graph, `store_full` if the temporary folder has no room for it. */
 export function openSession(graph: Graph): Session {
   const { binding } = nodeBackend();
-  const folder = mkdtempSync(join(tmpdir(), 'pawl-graph-'));
+  let folder: string | null = null;
   let session: number | null;
   try {
+    folder = mkdtempSync(join(tmpdir(), 'pawl-graph-'));
     writeFileSync(join(folder, 'saved_model.pb'), savedModel(graph));
     session = binding.loadSavedModel(folder, 'serve');
   } catch (error) {
-    if (isDiskFull(error)) throw new AppError('store_full', `no space for the program's graph in ${folder}: ${messageOf(error)}`, { cause: error });
+    if (isDiskFull(error)) throw new AppError('store_full', `no space for the program's graph in ${tmpdir()}: ${messageOf(error)}`, { cause: error });
     throw new AppError('engine_unavailable', `TensorFlow does not take the program's graph: ${messageOf(error)}`, { cause: error });
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    if (folder !== null) rmSync(folder, { recursive: true, force: true });
   }
   function run(feeds: readonly Feed[], fetches: readonly Output[]): TensorMetadata[] {
     if (session === null) throw new Error('the session is closed');
