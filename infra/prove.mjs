@@ -14,7 +14,7 @@ const projects = ['unit', 'integration', 'wasm', 'chaos', 'protocol', 'resume'];
 const chosen = process.argv.slice(2).filter((name) => projects.includes(name));
 
 const git = (...args) => execFileSync('git', args, { cwd: root, encoding: 'utf8' }).trim();
-const commit = `${git('rev-parse', '--short=12', 'HEAD')}${git('status', '--porcelain') === '' ? '' : ' with uncommitted changes'}`;
+const commit = `${git('rev-parse', '--short=12', 'HEAD')}${git('status', '--porcelain', '--', '.', ':!docs/proofs.md') === '' ? '' : ' with uncommitted changes'}`;
 const folder = mkdtempSync(join(tmpdir(), 'pawl-prove-'));
 
 function run(project) {
