@@ -37,11 +37,12 @@ export interface GraphOptions {
 
 export function compileGraph(program: Program, { threads, devices }: GraphOptions): CompiledProgram {
   const traces = traceJob(program);
+  const chain = chainOf(program);
   const open = (lanes: number): GraphProgram => {
     const options = { blockSize: blockSizeOf(program, lanes), lanes, devices };
     // most trainings are over, or interrupted, before it pays: traced anew, so that nothing is kept for it
-    const chained = (): JobGraph => buildJobGraph(program, traceJob(program), { ...options, chain: chainOf(program) });
-    return makeGraphProgram(program, buildJobGraph(program, traces, { ...options, chain: 1 }), chainOf(program), chained);
+    const chained = (): JobGraph => buildJobGraph(program, traceJob(program), { ...options, chain });
+    return makeGraphProgram(program, buildJobGraph(program, traces, { ...options, chain: 1 }), chain, chained);
   };
   const most = mostLanes(program, threads);
   let compiled = open(most);

@@ -1,7 +1,7 @@
 // A training program as one TensorFlow graph, run. The host keeps what is integers (how many samples the open window has),
 // makes the feeds, and reads the rows; every tensor of the state stays in the session.
-import { emaName, expectedState, expectedWeights, initialSlotValue, slotName, slotNames, statisticName, type ExpectedTensor } from '../../../../lib/model/slots.js';
 import { isAppError } from '../../../../lib/errors.js';
+import { emaName, expectedState, expectedWeights, initialSlotValue, slotName, slotNames, statisticName, type ExpectedTensor } from '../../../../lib/model/slots.js';
 import type { HostTensor, TensorMap } from '../../../../lib/training/state.js';
 import { maskedLayers } from '../../masks.js';
 import { initialWeight } from '../../model/initializers.js';
@@ -129,7 +129,6 @@ export function makeGraphProgram(program: Program, { graph, variables, blockSize
    */
   function openChains(): void {
     isChained = true;
-    const expected = expectedState(plan, program, false);
     let next: Session;
     try {
       next = openSession(buildChained().graph);
@@ -138,12 +137,12 @@ export function makeGraphProgram(program: Program, { graph, variables, blockSize
       chain = 1;
       return;
     }
-    const state = view(expected, 0);
+    const state = compiled.snapshot(false);
     const tensors = new Map(state.names.map((name) => [name, state.read(name)]));
     state.dispose();
     session.close();
     session = next;
-    load(tensors, expected, 'checkpoint_corrupt');
+    compiled.restore(tensors, false);
   }
 
   /** As many whole windows of full micro-batches as there is a chain of. */
