@@ -47,6 +47,12 @@ export interface AttemptOptions {
   unsavedMs: number;
 }
 
+/** Messages are read between one turn's immediates and the next one's, so that a single turn may end without them. */
+async function messagesHeard(): Promise<void> {
+  await nextTurn();
+  await nextTurn();
+}
+
 /** Milliseconds since 1970, never running backwards. */
 const nowMs = (): number => performance.timeOrigin + performance.now();
 
@@ -68,7 +74,7 @@ export function startAttempt({ start, engine, send, hooks, unsavedMs }: AttemptO
       prepared = await prepare(start, await engine);
       const { training, facts, hashed, warmupMs, totalUpdates } = prepared;
       // compiling keeps messages waiting: a stop that came meanwhile is heard first
-      await nextTurn();
+      await messagesHeard();
       if (stop === null) send({ type: 'ready', attempt, facts, hashed, warmupMs, totalUpdates });
       await running;
       counters = training.start;

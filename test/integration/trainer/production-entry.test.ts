@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { JobSpecInput } from '../../../lib/contract/spec.js';
 import type { ResumeState, Snapshot } from '../../../worker/protocol.js';
@@ -25,6 +26,18 @@ const DIGITS: JobSpecInput = {
 };
 /** Longer than any test lasts. */
 const LONG: JobSpecInput = { ...DIGITS, training: { ...DIGITS.training, epochs: 100_000 }, checkpoint: { every_seconds: 3600 } };
+
+/** Compiled for about a second. */
+const DEEP: JobSpecInput = {
+  ...DIGITS,
+  model: {
+    layers: [
+      ...Array.from({ length: 24 }, () => ({ type: 'conv2d' as const, filters: 16, kernel_size: 3, padding: 'same' as const, activation: 'relu' as const })),
+      { type: 'flatten' },
+      { type: 'dense', units: 10, activation: 'softmax' },
+    ],
+  },
+};
 
 let dir: string;
 let trainer: ForkedTrainer;
@@ -91,10 +104,11 @@ describe('a trainer', () => {
     await trainer.until('ready');
     trainer.send({ type: 'stop', attempt: 'one', deadlineMs: null, discard: false });
     expect(await trainer.next()).toEqual({ type: 'stopped', attempt: 'one', snapshot: null, rung: null });
-    // and during start-up: it is never ready. Another program, so that there is something to start up
+    // and while it compiles, when it hears nothing: it is never ready
     trainer.send({ type: 'release', attempt: 'one' });
     await trainer.until('idle');
-    await start('two', null, { ...DIGITS, training: { ...DIGITS.training, batch_size: 12 } });
+    await start('two', null, DEEP);
+    await sleep(100);
     trainer.send({ type: 'stop', attempt: 'two', deadlineMs: null, discard: false });
     expect(await trainer.next()).toEqual({ type: 'stopped', attempt: 'two', snapshot: null, rung: null });
   });
