@@ -2,7 +2,7 @@
 // Layout and rules: lib/jobs/names.ts and lib/jobs/head.ts.
 import Type, { type Static } from 'typebox';
 import { closed, Count, nullable, oneOf, Sha256, Timestamp } from './common.js';
-import { JobEvent } from './rows.js';
+import { EpochRow, JobEvent } from './rows.js';
 import type { JobSpec } from './spec.js';
 
 export const STATUS_REASONS = [
@@ -174,6 +174,7 @@ export const Manifest = Type.Object(
         cursor: Type.Object({ epoch: Count, position: Count, window_position: Count, micro_batches: Count, updates: Count, validation_pending: Type.Boolean(), skipping: Type.Boolean(), skipped: Type.Object({ windows: Count, micro_batches: Count, in_a_row: Count }, closed), stopped: Type.Boolean(), restored: Type.Boolean() }, closed),
         window: Sums,
         epoch: Sums,
+        last_epoch: nullable(EpochRow),
         monitor: Type.Object({ best: nullable(Type.Number()), best_epoch: nullable(Count), wait: Count, kept: Type.Array(Type.Number()) }, closed),
       },
       closed,

@@ -154,7 +154,7 @@ export const Training = Type.Object(
     epochs: Type.Optional(nullable(positive(1_000_000_000), { description: 'passes over the training samples; without it and `max_updates`, 1' })),
     max_updates: Type.Optional(nullable(positive(Number.MAX_SAFE_INTEGER), { description: 'updates after which it ends; together with `epochs`, whichever comes first' })),
     tail: Type.Optional(oneOf(['carry', 'flush', 'drop'], { default: 'carry', description: "a window that is open at an epoch's end: `carry` goes on with it in the next epoch and drops it at the very end, `flush` makes an update of what is there, `drop` leaves it out" })),
-    reduction: Type.Optional(oneOf(['sample', 'batch'], { default: 'sample', description: "a window's gradient: `sample`, the mean over its samples; `batch`, the mean over its micro-batches' means. They differ only where a micro-batch is smaller than the others" })),
+    reduction: Type.Optional(oneOf(['sample', 'batch'], { default: 'sample', description: "a window's gradient: `sample`, the mean over its samples; `batch`, the mean over its micro-batches' means. They differ only where a micro-batch is smaller than the others; a validation weighs every sample the same" })),
     shuffle: Type.Optional(Type.Boolean({ default: true, description: 'a new order of the samples each epoch, by the seed' })),
     seed: Type.Optional(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, default: 0, description: 'decides first weights, order and dropout; 0 is a seed like any other' })),
     optimizer: Type.Optional(Optimizer),

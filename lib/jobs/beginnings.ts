@@ -101,7 +101,7 @@ export async function fetchBeginning(store: Store, init: JobInit, begun: { spec:
 }
 
 /** Of the new job: what an earlier one watched, and how it ended, is not its own. */
-const begunCounters = ({ state }: Manifest): StateCounters => ({ ...state, monitor: startMonitor(), cursor: { ...state.cursor, stopped: false, restored: false } });
+const begunCounters = ({ state }: Manifest): StateCounters => ({ ...state, last_epoch: null, monitor: startMonitor(), cursor: { ...state.cursor, stopped: false, restored: false } });
 
 const byName = (entries: readonly FileEntry[]): Map<string, Pick<ExpectedTensor, 'dtype' | 'shape'>> => new Map(entries.map((entry) => [entry.name, entry]));
 

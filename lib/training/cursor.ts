@@ -127,7 +127,8 @@ export function planBlock(cursor: Cursor, course: Course, limit: number): Block 
 /**
  * The next block, and the whole windows right after it: each block but a single one is a window from its first micro-batch to
  * its update. Only where a micro-batch is due.
- * @param room micro-batches in all of them; at least 1
+ * @param limits.room micro-batches in all of them; at least 1
+ * @param limits.windows blocks; at least 1
  */
 export function planBlocks(cursor: Cursor, course: Course, limits: { block: number; windows: number; room: number }): Block[] {
   let block = planBlock(cursor, course, Math.min(limits.block, limits.room));

@@ -6,6 +6,7 @@
 //   best/<any of the above but slots>       the best epoch's, for restore_best     role `best`
 //   accumulator/<layer>/<weight>            the open window's gradient           role `window`
 //   statistics/<layer>/{count,mean,m2}      the open window's batch statistics   role `window`
+import type { EpochRow } from '../contract/rows.js';
 
 /** Where training stands. Counts samples, never batches. */
 export interface Cursor {
@@ -58,6 +59,8 @@ export interface StateCounters {
   cursor: Cursor;
   window: PartialSums;
   epoch: PartialSums;
+  /** The row of the last epoch that has ended, or of the part of one that max_updates left; null before. What the result says. */
+  last_epoch: EpochRow | null;
   monitor: Monitor;
 }
 

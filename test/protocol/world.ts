@@ -319,7 +319,7 @@ export async function simulate(protocol: Protocol, seed: number): Promise<WorldR
         const sums = { samples: done % 2, micro_batches: done % 2, loss: 0, correct: 0, top_k_correct: 0 };
         const completed = ending?.kind === 'completed';
         const { head: after } = await committer.commit({
-          state: { cursor, window: sums, epoch: sums, monitor: startMonitor() },
+          state: { cursor, window: sums, epoch: sums, last_epoch: null, monitor: startMonitor() },
           blobs: [
             { role: 'weights', read: () => Promise.resolve(Buffer.from(weightsOf(done))) },
             // the same for ever, as those of an optimizer without any

@@ -57,7 +57,7 @@ export async function ownJob(store: Store, queue: JobQueue, job: string, worker:
       const sums = { samples: 0, micro_batches: 0, loss: 0, correct: 0, top_k_correct: 0 };
       const cursor = { ...startCursor(), position: microBatches * record.spec.training.batch_size, window_position: windowPosition, micro_batches: microBatches, updates };
       const { head } = await committer.commit({
-        state: { cursor, window: { ...sums, micro_batches: windowPosition }, epoch: sums, monitor: startMonitor() },
+        state: { cursor, window: { ...sums, micro_batches: windowPosition }, epoch: sums, last_epoch: null, monitor: startMonitor() },
         blobs: [{ role: 'weights', read: () => Promise.resolve(weights) }],
         updateRows: rows,
         epochRows: epochs,

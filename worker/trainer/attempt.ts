@@ -2,7 +2,6 @@
 // serve.ts hands it its messages; what it answers is in ../protocol.ts.
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expectedState } from '../../lib/model/slots.js';
-import type { EpochRow } from '../../lib/contract/rows.js';
 import { holdsWindow, stoppedBy, unusedMicroBatches } from '../../lib/training/cursor.js';
 import { keepsBest } from '../../lib/training/monitor.js';
 import { STATE_ROLES, type StateCounters } from '../../lib/training/state.js';
@@ -12,7 +11,7 @@ import { failureOf, peakMemoryMib } from './failures.js';
 import { train, type Ending, type Training, type Watch } from './loop.js';
 import { prepare, type Prepared } from './prepare.js';
 import { makeProgress, type Progress } from './progress.js';
-import { microBatchesUntilDue } from './snapshot-policy.js';
+import { untilDue } from './snapshot-policy.js';
 import { figuresOf } from './rows.js';
 import { makeSnapshots, type Snapshots } from './snapshots.js';
 import { makeUnsaved } from './unsaved.js';
@@ -113,7 +112,10 @@ export function startAttempt({ start, engine, send, hooks, unsavedMs }: AttemptO
         if (unsaved.isSpent()) return untilSaved(standing, snapshots);
         return hooks.atBoundary?.(standing.cursor.micro_batches);
       },
-      room: (cursor) => Math.min(microBatchesUntilDue(start.spec.checkpoint, cursor), hooks.room?.(cursor.micro_batches) ?? Infinity),
+      room(cursor) {
+        const due = untilDue(start.spec.checkpoint, cursor);
+        return { ...due, microBatches: Math.min(due.microBatches, hooks.room?.(cursor.micro_batches) ?? Infinity) };
+      },
       microBatch(batch, cursor) {
         progress.executed(batch.samples);
         hooks.afterMicroBatch?.(cursor.micro_batches, batch.epoch, batch.sampleIds);
@@ -167,7 +169,7 @@ export function startAttempt({ start, engine, send, hooks, unsavedMs }: AttemptO
     flush();
     if (ending.kind === 'completed') {
       const snapshot = await snapshots.last(counters, true);
-      send({ type: 'done', attempt, snapshot, stateFile: await snapshots.stateFile(counters), outcome: outcomeOf(ending.epoch, counters, training) });
+      send({ type: 'done', attempt, snapshot, stateFile: await snapshots.stateFile(counters), outcome: outcomeOf(counters, training) });
       return;
     }
     const nothingNew = JSON.stringify(counters) === JSON.stringify(training.start);
@@ -203,7 +205,7 @@ export function startAttempt({ start, engine, send, hooks, unsavedMs }: AttemptO
   };
 }
 
-function outcomeOf(epoch: EpochRow | null, { cursor }: StateCounters, { course }: Training): TrainingOutcome {
+function outcomeOf({ cursor, last_epoch: epoch }: StateCounters, { course }: Training): TrainingOutcome {
   return {
     stoppedBy: stoppedBy(cursor, course),
     updates: cursor.updates,

@@ -16,6 +16,7 @@ import type { Batches, TrainingBatch } from './batches.js';
 import type { BestWeights } from './best-weights.js';
 import type { Batch, BlockResult, CompiledProgram, UpdateScalars } from './engines/index.js';
 import { epochRow, rungOf, updateRow } from './rows.js';
+import type { Room } from './snapshot-policy.js';
 
 /** So many windows in a row that are not finite are no accident. */
 const SKIPS_LIMIT = 10;
@@ -39,8 +40,8 @@ export interface Watch {
   stopAsked(): boolean;
   /** Training stands at a place where its state may be kept; said again between the batches of a validation. */
   boundary(counters: StateCounters): void | Promise<void>;
-  /** How many micro-batches may be run before the next boundary is of interest; at least 1. */
-  room(cursor: Cursor): number;
+  /** How much may be run before the next boundary is of interest; at least one micro-batch, and one update. */
+  room(cursor: Cursor): Room;
   /** A micro-batch was executed and counted. */
   microBatch(batch: TrainingBatch, cursor: Cursor): void;
   updateRow(row: UpdateRow): void;
@@ -50,19 +51,16 @@ export interface Watch {
   nowMs(): number;
 }
 
-export type Ending =
-  /** `epoch` is the last row written; null if the attempt started from a finished state. */
-  { kind: 'completed'; counters: StateCounters; epoch: EpochRow | null } | { kind: 'stopped'; counters: StateCounters; rung: Rung | null };
+export type Ending = { kind: 'completed'; counters: StateCounters } | { kind: 'stopped'; counters: StateCounters; rung: Rung | null };
 
 export async function train({ spec, course, batches, program, best, start, pauseAt }: Training, watch: Watch): Promise<Ending> {
   const { training, checkpoint } = spec;
   const learningRate = makeLearningRate(training, totalUpdates(course));
-  let { cursor, window, epoch, monitor } = start;
-  let lastEpoch: EpochRow | null = null;
+  let { cursor, window, epoch, last_epoch: lastEpoch, monitor } = start;
   /** Where blocks have to end; what comes after is planned by the whole course. */
   const haltAt = pauseAt !== null && pauseAt < totalUpdates(course) ? pauseAt : null;
   const stretch = haltAt === null ? course : { ...course, maxUpdates: haltAt };
-  const counters = (): StateCounters => ({ cursor, window, epoch, monitor });
+  const counters = (): StateCounters => ({ cursor, window, epoch, last_epoch: lastEpoch, monitor });
 
   /** Where the state may be kept: messages arrive and files are written here. True if it is time to stop. */
   const pause = async (): Promise<boolean> => {
@@ -89,17 +87,18 @@ export async function train({ spec, course, batches, program, best, start, pause
 
   for (;;) {
     const step = planStep(cursor, course);
-    if (step === 'finished') return { kind: 'completed', counters: counters(), epoch: lastEpoch };
+    if (step === 'finished') return { kind: 'completed', counters: counters() };
     if (isBoundary(cursor, course) && (await pause())) return { kind: 'stopped', counters: counters(), rung: null };
     // Before the end of an epoch that ends here too: its sums are part of the figures, whatever the attempt began with.
-    if (haltAt !== null && cursor.updates >= haltAt && cursor.window_position === 0) {
+    if (haltAt !== null && cursor.updates >= haltAt) {
       const validation = await validate(batches.validation, program, pause);
       return { kind: 'stopped', counters: counters(), rung: validation === 'stopped' ? null : rungOf(training, cursor, epoch, validation) };
     }
 
     switch (step) {
       case 'micro_batch': {
-        const blocks = planBlocks(cursor, stretch, { block: program.blockLimit, windows: program.windowLimit, room: watch.room(cursor) });
+        const room = watch.room(cursor);
+        const blocks = planBlocks(cursor, stretch, { block: program.blockLimit, windows: Math.min(program.windowLimit, room.updates), room: room.microBatches });
         const gathered = await batches.training(blocks.flatMap(({ cursors }) => cursors));
         const parts = blocks.map((block) => ({ block, batches: gathered.splice(0, block.cursors.length) }));
         for (const [index, result] of run(parts, window).entries()) {

@@ -86,7 +86,7 @@ async function loadState({ spec, resume, initFile }: Start, program: CompiledPro
   }
   program.initialise(spec.training.seed);
   const hashed = initFile === null ? null : await loadFirstWeights(initFile, program);
-  return { counters: { cursor: startCursor(), window: emptySums(), epoch: emptySums(), monitor: startMonitor() }, best: makeBestWeights(program, closed, new Map()), hashed: hashed === null ? [] : [hashed] };
+  return { counters: { cursor: startCursor(), window: emptySums(), epoch: emptySums(), last_epoch: null, monitor: startMonitor() }, best: makeBestWeights(program, closed, new Map()), hashed: hashed === null ? [] : [hashed] };
 }
 
 /** Its hash if it was asked for. */

@@ -27,17 +27,21 @@ export function epochRow(training: TrainingSpec, learningRate: LearningRate, cur
   // the rate of the last update that was made
   const lr = finiteOrNull(learningRate(Math.max(0, cursor.updates - 1)));
   if (validation === null) return { ...row, lr };
-  const { loss, accuracy, top_k_accuracy } = metricsOf(training, validation);
+  const { loss, accuracy, top_k_accuracy } = metricsOf(evaluated(training), validation);
   return { ...row, val_loss: loss, ...(accuracy === undefined ? {} : { val_accuracy: accuracy }), ...(top_k_accuracy === undefined ? {} : { val_top_k_accuracy: top_k_accuracy }), lr };
 }
 
 /** The figures of a state at which a training pauses. */
 export function rungOf(training: TrainingSpec, { updates }: Cursor, epoch: PartialSums, validation: PartialSums | null): Rung {
-  const figures = (sums: PartialSums, prefix: string): Record<string, number | null> => Object.fromEntries(Object.entries(metricsOf(training, sums)).map(([name, value]) => [prefix + name, value ?? null]));
-  return { update: updates, metrics: figures(epoch, ''), validation: validation && figures(validation, 'val_') };
+  const figures = (of: Measured, sums: PartialSums, prefix: string): Record<string, number | null> => Object.fromEntries(Object.entries(metricsOf(of, sums)).map(([name, value]) => [prefix + name, value ?? null]));
+  return { update: updates, metrics: figures(training, epoch, ''), validation: validation && figures(evaluated(training), validation, 'val_') };
 }
 
-function metricsOf({ metrics, reduction }: TrainingSpec, sums: PartialSums): Pick<UpdateRow, 'loss' | 'accuracy' | 'top_k_accuracy'> {
+type Measured = Pick<TrainingSpec, 'metrics' | 'reduction'>;
+/** Of a validation every sample weighs alike. */
+const evaluated = ({ metrics }: TrainingSpec): Measured => ({ metrics, reduction: 'sample' });
+
+function metricsOf({ metrics, reduction }: Measured, sums: PartialSums): Pick<UpdateRow, 'loss' | 'accuracy' | 'top_k_accuracy'> {
   return {
     loss: finiteOrNull(meanLoss(sums, reduction)),
     ...(metrics.includes('accuracy') ? { accuracy: shareOf(sums, 'correct') } : {}),

@@ -2,6 +2,12 @@
 import type { CheckpointPolicySpec } from '../../lib/contract/spec.js';
 import type { Cursor } from '../../lib/training/state.js';
 
+/** What may be run before the next boundary that is to be seen. */
+export interface Room {
+  microBatches: number;
+  updates: number;
+}
+
 /** Where and when the last snapshot was taken; at first, where the attempt started. */
 export interface LastSnapshot {
   cursor: Pick<Cursor, 'updates' | 'micro_batches'>;
@@ -24,6 +30,8 @@ export function isSnapshotDue(policy: CheckpointPolicySpec, last: LastSnapshot, 
   );
 }
 
-/** Micro-batches until one after which a snapshot may be due by their count; Infinity if it never is. */
-export const microBatchesUntilDue = (policy: CheckpointPolicySpec, cursor: Pick<Cursor, 'micro_batches'>): number =>
-  policy.every_micro_batches === null ? Infinity : policy.every_micro_batches - (cursor.micro_batches % policy.every_micro_batches);
+/** How far it is to where a snapshot may be due by its count; Infinity where it never is. */
+export function untilDue({ every_micro_batches: everyMicroBatches, every_updates: everyUpdates }: CheckpointPolicySpec, cursor: Pick<Cursor, 'micro_batches' | 'updates'>): Room {
+  const left = (every: number | null, done: number): number => (every === null ? Infinity : every - (done % every));
+  return { microBatches: left(everyMicroBatches, cursor.micro_batches), updates: left(everyUpdates, cursor.updates) };
+}

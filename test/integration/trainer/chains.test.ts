@@ -141,7 +141,7 @@ test('a training in chains has the bits of one without, stopped anywhere and res
         stopAsked: () => executed >= stop,
         boundary: () => undefined,
         // the last stretch before a stop is run micro-batch by micro-batch, so that a window is cut
-        room: () => Math.max(1, stop - executed),
+        room: () => ({ microBatches: Math.max(1, stop - executed), updates: Infinity }),
         microBatch: () => void executed++,
         updateRow: ({ wall_time: _time, ...row }) => rows.push(row),
         epochRow: () => undefined,

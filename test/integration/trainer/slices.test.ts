@@ -77,6 +77,30 @@ describe('a micro-batch in slices', () => {
     for (const end of ends.slice(1)) expect(end).toEqual(ends[0]);
   });
 
+  test('that is not finite is executed to its end, and says the same in whatever company', () => {
+    // slices of 3, 3, 3 and 1 samples, so that a block ends inside the first micro-batch
+    const of = program(LAYERS, { batch_size: 10 });
+    withParts(3, of, (compiled, parts) => {
+      expect(parts).toBe(4);
+      const poisoned = (): Batch[] => {
+        const batches = [0, 1].map((salt) => batchOf(of.plan, 10, salt));
+        batches[0]!.x[0] = NaN;
+        return batches;
+      };
+      const together = compiled.runBlock(poisoned(), null);
+      compiled.dropWindow();
+      expect(together).toMatchObject({ finite: false, update: null });
+      expect(together.rows.length).toBeGreaterThan(0);
+      const alone = poisoned().map((batch) => {
+        const { rows, finite } = compiled.runBlock([batch], null);
+        compiled.dropWindow();
+        return { row: rows[0]!, finite };
+      });
+      expect(alone).toMatchObject([{ row: { samples: 10 }, finite: false }, { row: { samples: 10 }, finite: true }]);
+      expect(together.rows).toEqual(alone.slice(0, together.rows.length).map(({ row }) => row));
+    });
+  });
+
   test('goes on from a checkpoint inside a window', () => {
     const of = program();
     const batches = (): Batch[] => SIZES.map((samples, salt) => batchOf(of.plan, samples, salt));

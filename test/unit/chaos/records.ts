@@ -27,7 +27,7 @@ export function manifestAt(seq: number, { microBatches = seq * 3, prev = seq - 1
   const sums = { samples: 0, micro_batches: 0, loss: 0, correct: 0, top_k_correct: 0 };
   return {
     manifest_version: 1, id: `ckpt_${seq}`, job: 'job_x', gen: 0, seq, fence: 1, attempt: 'a1', prev: prev > 0 ? { id: `ckpt_${prev}`, manifest: manifestName(prev), manifest_sha256: `${prev}` } : null, committed_at: '2026-01-01T00:00:00.000Z',
-    state: { cursor: { ...startCursor(), micro_batches: microBatches, updates: Math.floor(microBatches / 5) }, window: sums, epoch: sums, monitor: startMonitor() },
+    state: { cursor: { ...startCursor(), micro_batches: microBatches, updates: Math.floor(microBatches / 5) }, window: sums, epoch: sums, last_epoch: null, monitor: startMonitor() },
     best: null, blobs: commitAt(seq).blobs, bytes_written: 1, rows: { update: [], epoch: [] }, events: [], spec_sha256: 's', data_sha256: 'd', numerics_class: 'test', final: null, ...more,
   };
 }

@@ -41,7 +41,7 @@ function stateAt(microBatches: number, { slots = `slots ${Math.floor(microBatche
   const updates = Math.floor(microBatches / WINDOW);
   const read = (text: string, size?: number) => (unchanged ? null : () => Promise.resolve(body(text, size)));
   return {
-    state: { cursor: { ...startCursor(), micro_batches: microBatches, window_position: position, updates }, window: emptySums(), epoch: emptySums(), monitor: startMonitor() },
+    state: { cursor: { ...startCursor(), micro_batches: microBatches, window_position: position, updates }, window: emptySums(), epoch: emptySums(), last_epoch: null, monitor: startMonitor() },
     blobs: [
       { role: 'weights', read: read(`weights ${updates}`) },
       { role: 'slots', read: read(slots, 2_000) },

@@ -11,11 +11,13 @@ import type { StateCounters } from '../../../lib/training/state.js';
 import { emptySums } from '../../../lib/training/window.js';
 import { loadData } from '../../../worker/trainer/batches.js';
 import { makeBestWeights } from '../../../worker/trainer/best-weights.js';
+import type { Batch, BatchRow } from '../../../worker/trainer/engines/index.js';
 import { train, type Ending, type Watch } from '../../../worker/trainer/loop.js';
 import { resolved } from '../../resume/support/run-training.js';
+import type { Room } from '../../../worker/trainer/snapshot-policy.js';
 import { makeToyProgram } from './support/toy-program.js';
 
-const START: StateCounters = { cursor: startCursor(), window: emptySums(), epoch: emptySums(), monitor: startMonitor() };
+const START: StateCounters = { cursor: startCursor(), window: emptySums(), epoch: emptySums(), last_epoch: null, monitor: startMonitor() };
 
 const EXPECTED = new Map<string, ExpectedTensor>([['toy/w', { dtype: 'F32', shape: [1], role: 'weights' }]]);
 
@@ -32,8 +34,8 @@ interface Run {
   weight: number;
 }
 /** 7 samples and a validation of 3, micro-batches of 2: four an epoch, the last one of a single sample. */
-async function run(training: NonNullable<JobSpecInput['training']>, options: { checkpoint?: JobSpecInput['checkpoint'];  stopAfter?: number; start?: StateCounters; program?: ReturnType<typeof makeToyProgram>; validation?: boolean; room?: number; pauseAt?: number | null } = {}): Promise<Run> {
-  const { program = makeToyProgram(), start = START, stopAfter = Infinity, validation = true, room = Infinity, pauseAt = null } = options;
+async function run(training: NonNullable<JobSpecInput['training']>, options: { checkpoint?: JobSpecInput['checkpoint'];  stopAfter?: number; start?: StateCounters; program?: ReturnType<typeof makeToyProgram>; validation?: boolean; room?: Partial<Room>; pauseAt?: number | null } = {}): Promise<Run> {
+  const { program = makeToyProgram(), start = START, stopAfter = Infinity, validation = true, room = {}, pauseAt = null } = options;
   const spec = resolved({
     data: { type: 'builtin', name: 'synthetic', samples: 10, shape: [1, 1, 1], classes: 2, seed: 1, validation: validation ? { split: 0.3 } : null },
     model: { layers: [{ type: 'flatten' }, { type: 'dense', units: 2 }] },
@@ -52,7 +54,7 @@ async function run(training: NonNullable<JobSpecInput['training']>, options: { c
       expect(isBoundary(counters.cursor, course)).toBe(true);
       result.boundaries.push(counters);
     },
-    room: () => room,
+    room: () => ({ microBatches: Infinity, updates: Infinity, ...room }),
     microBatch: () => undefined,
     updateRow: (row) => result.updateRows.push(row),
     epochRow: (row) => result.epochRows.push(row),
@@ -91,7 +93,7 @@ describe('a training', () => {
   test('ends at max_updates, with a validation and a row of what it left of the epoch', async () => {
     const { calls, ending, epochRows } = await run({ max_updates: 1, epochs: null });
     expect(calls.slice(3)).toEqual(['update 0 /3', 'evaluate', 'evaluate']);
-    expect(ending).toMatchObject({ kind: 'completed', counters: { cursor: { epoch: 0, position: 6, updates: 1 } }, epoch: { epoch: 1, updates: 1, val_loss: 2 } });
+    expect(ending).toMatchObject({ kind: 'completed', counters: { cursor: { epoch: 0, position: 6, updates: 1 }, last_epoch: { epoch: 1, updates: 1, val_loss: 2 } } });
     expect(epochRows).toHaveLength(1);
   });
 
@@ -100,6 +102,16 @@ describe('a training', () => {
     // the toy's loss is its weight a sample: 1 until the first update
     expect(updateRows[0]).toMatchObject({ loss: 1, accuracy: 1, grad_norm: 1, regularization: 0 });
     expect(epochRows).toEqual([{ epoch: 1, updates: 1, loss: expect.any(Number), accuracy: 1, val_loss: 2, val_accuracy: 1, lr: 0.5 }]);
+  });
+
+  test('weighs every sample of a validation alike, whatever the reduction is', async () => {
+    // two batches of a validation of three: of two samples and of one
+    const losses = [3, 9];
+    const evaluate = ({ samples }: Batch): BatchRow => ({ samples, loss: losses[2 - samples]!, correct: samples, top_k_correct: 0 });
+    for (const reduction of ['sample', 'batch'] as const) {
+      const { epochRows } = await run({ epochs: 1, reduction }, { program: { ...makeToyProgram(), evaluate } });
+      expect(epochRows[0]).toMatchObject({ val_loss: 4, val_accuracy: 1 });
+    }
   });
 
   test('writes each epoch\'s own mean, whatever windows lie across it', async () => {
@@ -121,6 +133,21 @@ describe('a training', () => {
   test('fails on a micro-batch or an update that is not finite', async () => {
     await expect(run({}, { program: makeToyProgram({ poisonedMicroBatches: [2] }) })).rejects.toMatchObject({ code: 'nonfinite_loss', message: expect.stringContaining('micro-batch 2 (epoch 1, after 0 updates)') as string });
     await expect(run({}, { program: makeToyProgram({ poisonedUpdate: 1 }) })).rejects.toMatchObject({ code: 'nonfinite_loss' });
+  });
+});
+
+describe('a training that goes on from the state after its last epoch', () => {
+  test('ends with the figures of that epoch, also where the best weights are still to be put back', async () => {
+    const training = { epochs: 2, early_stopping: { patience: 5, restore_best: true } };
+    const whole = await run(training);
+    expect(whole.ending.counters.last_epoch).toEqual(whole.epochRows[1]);
+    const ended = whole.boundaries.filter(({ cursor }) => cursor.epoch === 2);
+    expect(ended.map(({ cursor }) => cursor.restored)).toContain(false);
+    for (const start of ended) {
+      const { ending, epochRows } = await run(training, { start: JSON.parse(JSON.stringify(start)) as StateCounters });
+      expect(epochRows).toEqual([]);
+      expect(ending).toEqual({ kind: 'completed', counters: whole.ending.counters });
+    }
   });
 });
 
@@ -156,6 +183,17 @@ describe('a training that is to pause after an update', () => {
     expect(rungs.length).toBeGreaterThan(3);
     expect(rungs[0]).toMatchObject({ update: 2, metrics: { loss: expect.any(Number) as number } });
     for (const rung of rungs) expect(rung).toEqual(rungs[0]);
+  });
+
+  test('stops at once where it begins inside the window after that update, with its figures', async () => {
+    const whole = await run({ epochs: 4 });
+    const program = makeToyProgram();
+    const { cursor } = whole.boundaries.find(({ cursor: { updates, window_position } }) => updates === 2 && window_position === 1)!;
+    const begun = await run({ epochs: 4 }, { program, stopAfter: whole.calls.findIndex((call) => call.startsWith('update 1 ')) + 2 });
+    expect(begun.ending.counters.cursor).toEqual(cursor);
+    const paused = await run({ epochs: 4 }, { program, start: begun.ending.counters, pauseAt: 2 });
+    expect(paused.ending).toMatchObject({ kind: 'stopped', counters: begun.ending.counters, rung: { update: 2, validation: { val_accuracy: 1 } } });
+    expect((await run({ epochs: 4 }, { program, start: paused.ending.counters })).weight).toBe(whole.weight);
   });
 
   test('does not pause at its last update, which ends it', async () => {
@@ -267,10 +305,10 @@ test('the best epochs are told, with their values', async () => {
 });
 
 describe('blocks', () => {
-  const blocks = async (options: { blockLimit: number; room?: number }, training: NonNullable<JobSpecInput['training']> = {}): Promise<number[]> => {
+  const blocks = async (options: { blockLimit: number; room?: Room['microBatches'] }, training: NonNullable<JobSpecInput['training']> = {}): Promise<number[]> => {
     const program = makeToyProgram(options);
     const undisturbed = await run(training);
-    const { calls, updateRows, epochRows, weight } = await run(training, { program, ...(options.room === undefined ? {} : { room: options.room }) });
+    const { calls, updateRows, epochRows, weight } = await run(training, { program, ...(options.room === undefined ? {} : { room: { microBatches: options.room } }) });
     expect({ calls, updateRows, epochRows, weight }).toEqual({ calls: undisturbed.calls, updateRows: undisturbed.updateRows, epochRows: undisturbed.epochRows, weight: undisturbed.weight });
     return program.calls.join(' ').split('|').slice(0, -1).map((part) => part.split('micro').length - 1);
   };
@@ -337,12 +375,18 @@ describe('whole windows at once', () => {
     const training = { tail, accum_iters, epochs: 4 } as const;
     const one = await run(training, { program: makeToyProgram({ blockLimit: 1 }) });
     const program = makeToyProgram({ blockLimit: 4, windowLimit: 3 });
-    const { boundaries, ...many } = await run(training, { program, room });
+    const { boundaries, ...many } = await run(training, { program, room: { microBatches: room } });
     const { boundaries: all, ...expected } = one;
     expect(many).toEqual(expected);
     if (accum_iters < 3) expect(program.calls.some((call) => call.endsWith(' windows')), 'several at once').toBe(true);
     // boundaries inside of a call are not stood at
     for (const boundary of boundaries) expect(all).toContainEqual(boundary);
+  });
+
+  test('are no more than there is room for updates', async () => {
+    const program = makeToyProgram({ blockLimit: 4, windowLimit: 4 });
+    await run({ accum_iters: 1, epochs: 1 }, { program, room: { updates: 3 } });
+    expect(program.calls.filter((call) => call.endsWith(' windows'))).toEqual(['3 windows']);
   });
 
   test('end at the first that is not finite, which is named', async () => {

@@ -6,7 +6,7 @@ import { emptySums } from '../../../lib/training/window.js';
 import type { FromTrainer } from '../../../worker/protocol.js';
 import { makeProgress } from '../../../worker/trainer/progress.js';
 
-const at = (micro_batches: number): StateCounters => ({ cursor: { ...startCursor(), micro_batches }, window: emptySums(), epoch: emptySums(), monitor: startMonitor() });
+const at = (micro_batches: number): StateCounters => ({ cursor: { ...startCursor(), micro_batches }, window: emptySums(), epoch: emptySums(), last_epoch: null, monitor: startMonitor() });
 const ROW = { epoch: 1, updates: 1, loss: 1, lr: 1 };
 
 function make(start = at(3)) {

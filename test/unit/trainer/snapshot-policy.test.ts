@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import type { CheckpointPolicySpec } from '../../../lib/contract/spec.js';
 import { startCursor } from '../../../lib/training/cursor.js';
 import type { Cursor } from '../../../lib/training/state.js';
-import { isSnapshotDue } from '../../../worker/trainer/snapshot-policy.js';
+import { isSnapshotDue, untilDue } from '../../../worker/trainer/snapshot-policy.js';
 
 const policy = (every: Partial<CheckpointPolicySpec>): CheckpointPolicySpec => ({ every_seconds: null, every_updates: null, every_micro_batches: null, keep_last: 2, keep_best: null, ...every });
 const at = (micro_batches: number, updates = 0): Cursor => ({ ...startCursor(), micro_batches, updates });
@@ -27,6 +27,11 @@ test('updates and micro-batches are on a grid that a resume does not shift', () 
   expect(due({ every_updates: 5 }, at(36, 7), at(49, 9))).toBe(false);
   expect(due({ every_micro_batches: 4 }, at(5), at(7))).toBe(false);
   expect(due({ every_micro_batches: 4 }, at(5), at(8))).toBe(true);
+});
+test('what is run at once ends where one is due by its count', () => {
+  expect(untilDue(policy({ every_updates: 10 }), at(64, 64))).toEqual({ microBatches: Infinity, updates: 6 });
+  expect(untilDue(policy({ every_updates: 10, every_micro_batches: 8 }), at(100, 20))).toEqual({ microBatches: 4, updates: 10 });
+  expect(untilDue(policy({ every_seconds: 1 }), at(7, 1))).toEqual({ microBatches: Infinity, updates: Infinity });
 });
 test('what was delayed past several points is taken once', () => {
   const every = policy({ every_micro_batches: 2 });

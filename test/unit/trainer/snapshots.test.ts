@@ -17,7 +17,7 @@ const FLOATS = 8;
 const declared = (role: ExpectedTensor['role']): ExpectedTensor => ({ dtype: 'F32', shape: [FLOATS], role });
 const TENSORS = (windowOpen: boolean, slots = true) =>
   new Map<string, ExpectedTensor>([['layer/kernel', declared('weights')], ...(slots ? [['optimizer/layer/kernel/m', declared('slots')] as const] : []), ...(windowOpen ? [['accumulator/layer/kernel', declared('window')] as const] : [])]);
-const at = (micro_batches: number, window_position = micro_batches % 3): StateCounters => ({ cursor: { ...startCursor(), micro_batches, window_position }, window: emptySums(), epoch: emptySums(), monitor: startMonitor() });
+const at = (micro_batches: number, window_position = micro_batches % 3): StateCounters => ({ cursor: { ...startCursor(), micro_batches, window_position }, window: emptySums(), epoch: emptySums(), last_epoch: null, monitor: startMonitor() });
 
 let dir: string;
 let state = 0;

@@ -5,6 +5,9 @@ import type { Batch, BatchRow, Program } from './index.js';
 export const columnsOf = ({ topK }: Pick<Program, 'topK'>): readonly Column[] => (topK === null ? ['losses', 'predicted'] : ['losses', 'predicted', 'ranks']);
 export type Column = 'losses' | 'predicted' | 'ranks';
 
+/** An evaluation weighs every sample alike, as Keras's `evaluate` does, whatever the windows' reduction is. */
+export const ofEvaluation = ({ topK }: Pick<Program, 'topK'>): Pick<Program, 'reduction' | 'topK'> => ({ reduction: 'sample', topK });
+
 /** @param columns one after another, each of the batch's samples */
 export function batchRow(columns: Float32Array, { y, samples }: Batch, { reduction, topK }: Pick<Program, 'reduction' | 'topK'>): BatchRow {
   const width = y.length / samples;

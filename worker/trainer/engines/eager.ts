@@ -9,7 +9,7 @@ import { maskedLayers } from '../masks.js';
 import { initialWeight } from '../model/initializers.js';
 import { makeNetwork } from '../model/network.js';
 import { mergeFactors, mergeStatistics } from '../model/statistics.js';
-import { batchRow } from './batch-row.js';
+import { batchRow, ofEvaluation } from './batch-row.js';
 import { runEach } from './each-window.js';
 import type { Batch, BatchRow, CompiledProgram, Program, UpdateResult, UpdateScalars } from './index.js';
 import type { Lanes } from './lanes/lanes.js';
@@ -173,7 +173,7 @@ export function compileEager(program: Program, lanes: Lanes | null = null): Comp
     },
     dropWindow,
     evaluate: (batch) =>
-      inScope(() => batchRow(readColumns(inference(inputsOf(batch, averaged), program, network).columns), batch, program)),
+      inScope(() => batchRow(readColumns(inference(inputsOf(batch, averaged), program, network).columns), batch, ofEvaluation(program))),
     snapshot(open) {
       if (open !== windowOpen) throw new Error(`a snapshot ${open ? 'with' : 'without'} a window was asked for, but it is ${windowOpen ? 'open' : 'empty'}`);
       return store.view([...expectedState(plan, program, open).keys()]);

@@ -42,9 +42,20 @@ export function joinSlices(compiled: CompiledProgram, size: number, parts: numbe
     runBlock: {
       value(...[batches, update]: Parameters<CompiledProgram['runBlock']>) {
         const slices = batches.map((batch) => slicesOf(batch, size));
-        const result = compiled.runBlock(slices.flat(), update);
-        let at = 0;
-        const rows = slices.map(({ length }) => joined(result.rows.slice(at, (at += length))));
+        const all = slices.flat();
+        const result = compiled.runBlock(all, update);
+        const ofSlices = [...result.rows];
+        const rows: BatchRow[] = [];
+        for (let index = 0, from = 0; index < slices.length && from < ofSlices.length; index++) {
+          const to = from + slices[index]!.length;
+          // what is not finite may end the block inside a micro-batch; that one is executed to its end, for its row
+          while (ofSlices.length < to) {
+            compiled.dropWindow();
+            ofSlices.push(...compiled.runBlock(all.slice(ofSlices.length, to), null).rows);
+          }
+          rows.push(joined(ofSlices.slice(from, to)));
+          from = to;
+        }
         return { ...result, rows };
       },
     },

@@ -137,7 +137,7 @@ export async function compute(kase: Case, folder: string, compile = engine.compi
     const gradient = Object.fromEntries(trainable.map((name) => [name, [...open.get(accumulatorName(name))!.data]]));
 
     const told: { updates: object[]; epochs: object[] } = { updates: [], epochs: [] };
-    const watch: Watch = { stopAsked: () => false, boundary: () => undefined, room: () => Infinity, microBatch: () => undefined, updateRow: (row) => told.updates.push(row), epochRow: (row) => told.epochs.push(row), bestEpoch: () => undefined, nowMs: () => 0 };
+    const watch: Watch = { stopAsked: () => false, boundary: () => undefined, room: () => ({ microBatches: Infinity, updates: Infinity }), microBatch: () => undefined, updateRow: (row) => told.updates.push(row), epochRow: (row) => told.epochs.push(row), bestEpoch: () => undefined, nowMs: () => 0 };
     await train(training, watch);
     const end = plain(stateOf(program, false));
     const averages = Object.entries(end).filter(([name]) => name.startsWith('ema/'));

@@ -2,7 +2,7 @@
 // computed operation by operation, and how many micro-batches run side by side is chosen by measuring.
 import type { CompiledProgram, Program } from '../index.js';
 import { fastestLanes, mostLanes, timeOf } from '../fastest-lanes.js';
-import { buildJobGraph, type JobGraph } from './job-graph.js';
+import { buildJobGraph, type JobGraph, type JobGraphOptions } from './job-graph.js';
 import { makeGraphProgram, type GraphProgram } from './program.js';
 import { traceJob } from './traces.js';
 import { verifyGraph } from './verify.js';
@@ -35,14 +35,21 @@ export interface GraphOptions {
   devices: readonly string[];
 }
 
+/**
+ * Most trainings are over, or interrupted, before chains pay: traced anew, so that nothing is kept for them. Outside of
+ * compileGraph, because a function keeps alive what was in scope where it was made, and traces hold a job's weights several times.
+ */
+const chainedLater =
+  (program: Program, options: JobGraphOptions): (() => JobGraph) =>
+  () =>
+    buildJobGraph(program, traceJob(program), options);
+
 export function compileGraph(program: Program, { threads, devices }: GraphOptions): CompiledProgram {
   const traces = traceJob(program);
   const chain = chainOf(program);
   const open = (lanes: number): GraphProgram => {
     const options = { blockSize: blockSizeOf(program, lanes), lanes, devices };
-    // most trainings are over, or interrupted, before it pays: traced anew, so that nothing is kept for it
-    const chained = (): JobGraph => buildJobGraph(program, traceJob(program), { ...options, chain });
-    return makeGraphProgram(program, buildJobGraph(program, traces, { ...options, chain: 1 }), chain, chained);
+    return makeGraphProgram(program, buildJobGraph(program, traces, { ...options, chain: 1 }), chain, chainedLater(program, { ...options, chain }));
   };
   const most = mostLanes(program, threads);
   let compiled = open(most);

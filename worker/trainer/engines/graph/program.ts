@@ -6,7 +6,7 @@ import type { HostTensor, TensorMap } from '../../../../lib/training/state.js';
 import { maskedLayers } from '../../masks.js';
 import { initialWeight } from '../../model/initializers.js';
 import { mergeFactors } from '../../model/statistics.js';
-import { batchRow, columnsOf } from '../batch-row.js';
+import { batchRow, columnsOf, ofEvaluation } from '../batch-row.js';
 import { runEach } from '../each-window.js';
 import { checkTensors, updateResult } from '../eager.js';
 import type { Batch, BatchRow, BlockResult, CompiledProgram, Program, StateSnapshot, UpdateScalars, Window } from '../index.js';
@@ -40,6 +40,7 @@ export interface GraphProgram extends CompiledProgram {
 export function makeGraphProgram(program: Program, { graph, variables, blockSize, lanes }: JobGraph, longestChain: number, buildChained: () => JobGraph): GraphProgram {
   const { plan, optimizer, batchSize } = program;
   const columns = columnsOf(program).length;
+  const evaluated = ofEvaluation(program);
   const { binding } = nodeBackend();
   let session = openSession(graph);
   const trainable = trainableWeights(plan);
@@ -233,7 +234,7 @@ export function makeGraphProgram(program: Program, { graph, variables, blockSize
     },
     evaluate(batch) {
       const values = session.read(inputFeeds(`e${batch.samples}`, batch), fetches.evaluate(batch.samples));
-      return batchRow(values, batch, program);
+      return batchRow(values, batch, evaluated);
     },
     snapshot(open) {
       if (open !== (windowSamples !== null)) throw new Error(`a snapshot ${open ? 'with' : 'without'} a window was asked for, but it is ${open ? 'empty' : 'open'}`);
