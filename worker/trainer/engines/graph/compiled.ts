@@ -14,8 +14,9 @@ const BLOCK_LIMIT_PER_LANE = 4;
 /** Activations of a micro-batch that is small in this sense, in bytes. */
 const SMALL_BYTES = 2 ** 20;
 
-/** Micro-batches of the longest chain of windows. Compiling one takes as long as a thousand calls save (program.ts). */
-const CHAIN_LIMIT = 64;
+/** Windows of the longest chain, and their micro-batches: what a longer one saves does not pay for compiling it. */
+const CHAIN_LIMIT = 16;
+const CHAIN_LIMIT_MICRO_BATCHES = 64;
 
 const isSmall = ({ plan, batchSize }: Program): boolean => 4 * batchSize * plan.activationFloatsPerSample <= SMALL_BYTES;
 /** An update of more weights takes so long that a call costs nothing beside it. */
@@ -26,7 +27,7 @@ function blockSizeOf(program: Program, lanes: number): number {
 }
 
 /** Windows of a chain; 1 where a call costs nothing beside them, or they are too long. */
-const chainOf = (program: Program): number => (isSmall(program) && hasFewWeights(program) && program.accumIters <= BLOCK_LIMIT ? 2 ** Math.floor(Math.log2(CHAIN_LIMIT / program.accumIters)) : 1);
+const chainOf = (program: Program): number => (isSmall(program) && hasFewWeights(program) && program.accumIters <= BLOCK_LIMIT ? Math.min(CHAIN_LIMIT, 2 ** Math.floor(Math.log2(CHAIN_LIMIT_MICRO_BATCHES / program.accumIters))) : 1);
 
 export interface GraphOptions {
   /** Threads between operations: more lanes than these cannot run at a time. */

@@ -19,8 +19,8 @@ import { graphStepNumbers } from './native-update.js';
 import type { HostValue } from './recorder.js';
 import { openSession, type Feed, type Session } from './session.js';
 
-/** Updates before windows are chained: that takes a good part of a second to prepare, which a short training never gets back. */
-const UPDATES_BEFORE_CHAINS = 500;
+/** Updates before windows are chained: that takes half a second to prepare, which a short training never gets back. */
+const UPDATES_BEFORE_CHAINS = 1_000;
 /** A block takes no longer than this, as far as was measured: a stop is heard between two blocks. */
 const BLOCK_MS = 200;
 
