@@ -117,7 +117,7 @@ export interface CompiledProgram {
   runWindows(windows: readonly Window[]): BlockResult[];
   /** Drops the open window: accumulator and statistics. */
   dropWindow(): void;
-  /** The row of one batch in inference mode, by the moving average where there is one; changes nothing. */
+  /** The row of one batch in inference mode, by the moving average where there is one, its loss summed whatever the reduction is; changes nothing. */
   evaluate(batch: Batch): BatchRow;
   /** A view of the whole state. `windowOpen` says whether accumulator and statistics belong to it. */
   snapshot(windowOpen: boolean): StateSnapshot;

@@ -126,7 +126,7 @@ export async function compute(kase: Case, folder: string, compile = engine.compi
     const [batch] = await batches.training([startCursor()]);
     const perSample = (loss: number): number => (spec.training.reduction === 'sample' ? loss / batch!.samples : loss);
     const output = outputsOf(plan, spec, weights, imagesOf(kase));
-    const look = { inference_loss: perSample(program.evaluate(batch!).loss), first: plain(weights) };
+    const look = { inference_loss: program.evaluate(batch!).loss / batch!.samples, first: plain(weights) };
     if (kase.only_inference) return { ...look, tensors: { output: { output } } };
 
     const { rows, finite } = program.runBlock([batch!], null);
