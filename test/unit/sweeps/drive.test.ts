@@ -59,6 +59,17 @@ test.each([['one controller', false], ['another controller each time', true]])('
   expect(log.state()).toMatchObject({ spent: 'compute_seconds', end: { status: 'succeeded', why: { budget: 'compute_seconds' } } });
 });
 
+test('a metric of validation data has its values, by whichever name it is asked for', async () => {
+  const spec = { ...SWEEP, metric: { name: 'validation_loss' }, job: { ...SWEEP.job, data: { ...SWEEP.job.data, validation: { split: 0.2 } } } };
+  const { deps, store, log } = await setUp(spec);
+  const drive = (): Promise<boolean> => driveSweep(deps, log, new Map());
+  await drive();
+  const rung = { update: 1, metrics: { loss: 3 }, validation: { val_loss: 2 } };
+  await store.putIfAbsent(headKey(trialJob(log.record.id, log.state().trials[0]!)), toJson({ ...atRung(1, 3), rungs: [rung] }));
+  await drive();
+  expect(log.state().trials[0]).toMatchObject({ status: 'paused', value: 2, values: [{ step: 1, value: 2 }] });
+});
+
 test('the job of a trial that is over before it is cancelled', async () => {
   const spec = { ...SWEEP, run_cap: 3, budget: { max_concurrent: 3 }, early_terminate: { type: 'asha', variant: 'stopping', min_iter: 1, max_iter: 3 } };
   const { deps, store, log } = await setUp(spec);
