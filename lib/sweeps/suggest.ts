@@ -3,6 +3,7 @@
 import type { Params } from './dimension.js';
 import type { Why } from './events.js';
 import { historyOf } from './history.js';
+import { isConstant } from './samplers/axis.js';
 import { gridParams, gridSize } from './samplers/grid.js';
 import { qmcParams } from './samplers/qmc.js';
 import { randomParams } from './samplers/random.js';
@@ -74,7 +75,8 @@ function draw({ spec, space, warm }: Search, { trials }: SweepState, number: num
     case 'bayes': {
       // The same draw would come again: what it may not have is drawn at random.
       if (draws > 0) break;
-      const history = historyOf(spec, space.dimensions.size, trials, warm);
+      const searched = [...space.dimensions.values()].filter((dimension) => !isConstant(dimension)).length;
+      const history = historyOf(spec, searched, trials, warm);
       const { params, why } = suggestTpe([...space.dimensions], history.trials, {
         seed: sampler.seed, number, nStartupTrials: sampler.n_startup_trials, nEiCandidates: sampler.n_ei_candidates, constantLiar: sampler.constant_liar, group: sampler.group, preset: sampler.preset,
       });
