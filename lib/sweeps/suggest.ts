@@ -7,9 +7,9 @@ import { isConstant } from './samplers/axis.js';
 import { gridParams, gridSize } from './samplers/grid.js';
 import { qmcParams } from './samplers/qmc.js';
 import { randomParams } from './samplers/random.js';
-import { suggestTpe } from './samplers/tpe.js';
+import { suggestTpe, type Why as TpeWhy } from './samplers/tpe.js';
 import { paramsOf } from './space.js';
-import { isRefused, type SweepState } from './state.js';
+import { goalOf, isRefused, type SweepState } from './state.js';
 import { firstTrial, firstTrials, type Search } from './warm-start.js';
 
 export interface Suggested {
@@ -81,11 +81,17 @@ function draw({ spec, space, warm }: Search, { trials }: SweepState, number: num
         seed: sampler.seed, number, nStartupTrials: sampler.n_startup_trials, nEiCandidates: sampler.n_ei_candidates, constantLiar: sampler.constant_liar, group: sampler.group, preset: sampler.preset,
       });
       const counted = Object.fromEntries(Object.entries({ imported: history.imported, imputed: history.imputed, at_step: history.step ?? 0 }).filter(([, count]) => count > 0));
-      return { params: paramsOf(space, (name) => params[name]!), why: { sampler: 'tpe', ...why, ...counted } };
+      return { params: paramsOf(space, (name) => params[name]!), why: { sampler: 'tpe', ...why, ...cutoffOf(spec, why), ...counted } };
     }
     case 'random':
     case 'pbt':
       break;
   }
   return { params: randomParams(space, sampler.seed, number, draws), why: { sampler: 'random', draw: draws } };
+}
+
+/** As the metric has it: to samplers lower is better, whatever the goal. */
+function cutoffOf(spec: Search['spec'], why: TpeWhy): { cutoff?: number | null } {
+  if (why.kind === 'startup') return {};
+  return { cutoff: why.cutoff !== null && goalOf(spec) === 'maximize' ? 0 - why.cutoff : why.cutoff };
 }

@@ -87,6 +87,15 @@ test('constants are nothing to learn: with many of them tpe does as without', ()
   expect(alone.slice(20).map(([, kind]) => kind)).toEqual(Array(20).fill('tpe'));
 });
 
+test.each([['maximize', 1], ['minimize', -1]] as const)('why says which value is just good enough as the metric has it: %s', (goal, sign) => {
+  const spec = { execution: 'external', method: 'tpe', metric: { name: 'score', goal }, parameters: { x: { min: 0, max: 1, distribution: 'uniform' } }, run_cap: 30 };
+  const { trials } = runSweep(spec, { value: ({ x }) => sign * (1 + (x as number)) }).state;
+  const learned = trials.flatMap(({ why }) => (why[0]!.why['kind'] === 'tpe' ? [why[0]!.why] : []));
+  expect(learned.length).toBeGreaterThan(15);
+  const values = new Set(trials.map(({ value }) => value));
+  for (const { cutoff } of learned) expect(values).toContain(cutoff);
+});
+
 describe('of a sweep that stops trials early', () => {
   const early_terminate = { type: 'asha', variant: 'promotion', resource: 'updates', min_iter: 1, max_iter: 3, eta: 3, brackets: 1 } as const;
   const numbered = (trials: TrialState[]) => trials.map((each, number) => ({ ...each, number }));
