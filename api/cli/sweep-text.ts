@@ -15,7 +15,7 @@ function countsText(counts: SweepListItem['counts']): string {
 export const sweepLine = ({ id, status, counts, best }: SweepListItem): string => clean([id, status, `trials: ${countsText(counts)}`, ...(best === null ? [] : [`best ${figure(best.value)}`])].join(' · '));
 
 export function bestText({ best, spec }: Sweep): string | null {
-  return best && `${spec.metric?.name ?? 'value'} ${figure(best.value)} · ${paramsText(best.params)} · ${best.trial_id}`;
+  return best && clean(`${spec.metric?.name ?? 'value'} ${figure(best.value)} · ${paramsText(best.params)} · ${best.trial_id}`);
 }
 
 const beganWithText = ({ warm_start: began }: Sweep): string | null => began && [began.from ?? 'nothing', ...(began.best === null ? [] : [`its best (${began.best})`]), ...(began.imported === 0 ? [] : [`${plural(began.imported, 'trial')} of it`])].join(' · ');

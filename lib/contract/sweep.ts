@@ -80,7 +80,7 @@ export const Metric = Type.Object(
   { ...closed, description: 'what the sweep is about' },
 );
 
-const resource = Type.Optional(oneOf(['updates', 'samples'], { default: 'updates', description: 'what the iterations count: updates, or samples seen. Both go on where a resumed trial stood. Of external trials: the steps that are told' }));
+const resource = Type.Optional(oneOf(['updates', 'samples'], { default: 'updates', description: 'what the iterations count: updates, or samples, counted as updates times `batch_size` times `accum_iters` of the trial: a smaller last micro-batch of an epoch, and a window that `tail: flush` ends early, count as whole ones. Both go on where a resumed trial stood. Of external trials: the steps that are told' }));
 const eta = Type.Optional(Type.Number({ exclusiveMinimum: 1, maximum: 1000, default: 3, description: 'of so many trials one goes on' }));
 const iterations = (description: string) => nullDefault<number>(positive(LARGEST), description);
 const Hyperband = Type.Object(

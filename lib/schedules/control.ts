@@ -6,7 +6,7 @@ import { fromJson } from '../jobs/record.js';
 import type { Store } from '../store/index.js';
 import { canonicalJson } from '../training/canonical-json.js';
 import { type Asking, askedNow } from './asking.js';
-import { caughtUp, dueFire, paused } from './decide.js';
+import { caughtUpWholly, dueFire, paused } from './decide.js';
 import { fireIdOf, fireKey, firesPrefix, scheduleKey } from './names.js';
 import { fireTimes } from './next.js';
 import { BUFFER_MAX } from './overlap.js';
@@ -39,7 +39,7 @@ export function updateSchedule(deps: RecordDeps, schedule: string, spec: Schedul
   return edit(deps, schedule, (head) => {
     if (canonicalJson(head.spec) === canonicalJson(spec)) return null;
     const sameRule = canonicalJson(ruleOf(head.spec)) === canonicalJson(ruleOf(spec));
-    const seen = sameRule || head.status === 'paused' ? head : caughtUp({ ...head, spec: { ...head.spec, jitter: 0 } }, { schedule, nowMs: now.getTime() }, (reached, due) => ({ ...reached, requested: [...reached.requested, due] }));
+    const seen = sameRule || head.status === 'paused' ? head : caughtUpWholly(head, { schedule, nowMs: now.getTime() }, (reached, due) => ({ ...reached, requested: [...reached.requested, due] }));
     return { ...seen, spec, updated_at: now.toISOString(), last_nominal: sameRule ? seen.last_nominal : later(seen.last_nominal, now.toISOString()) };
   });
 }
@@ -47,7 +47,7 @@ export function updateSchedule(deps: RecordDeps, schedule: string, spec: Schedul
 const ruleOf = ({ cron, timezone, dst }: ScheduleSpec): unknown => ({ cron, timezone, dst });
 const later = (a: string, b: string): string => (a > b ? a : b);
 
-/** Nothing fires by its cron rule until it is resumed; what runs goes on. @throws AppError not_found, store_unavailable */
+/** Nothing fires by its cron rule until it is resumed, and what was about to is skipped; what runs goes on. @throws AppError not_found, store_unavailable */
 export function pauseSchedule(deps: RecordDeps, schedule: string, note: string | null): Promise<ScheduleHead> {
   const nowMs = deps.clock.now().getTime();
   return edit(deps, schedule, (head) => (head.status === 'paused' && (note === null || head.note === note) ? null : { ...paused(head, schedule, nowMs, note), updated_at: new Date(nowMs).toISOString() }));

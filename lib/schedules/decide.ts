@@ -60,6 +60,18 @@ export function caughtUp(head: ScheduleHead, { schedule, nowMs }: Pick<Moment, '
   return next;
 }
 
+/** The same without a time that is left for later: neither what waits in its jitter, nor the end of very many. */
+export function caughtUpWholly(head: ScheduleHead, moment: Pick<Moment, 'schedule' | 'nowMs'>, take: (head: ScheduleHead, due: DueFire) => ScheduleHead): ScheduleHead {
+  let next = head;
+  for (let before = null as ScheduleHead | null; before !== next; ) {
+    before = next;
+    next = caughtUp(next, moment, take);
+  }
+  // jitter may be longer than what is missed is made up for
+  const all = caughtUp({ ...next, spec: { ...next.spec, jitter: 0, catchup_window: Infinity } }, moment, take);
+  return { ...all, spec: head.spec };
+}
+
 /** Runs that are over leave; a failure may pause the schedule. */
 function withEndings(head: ScheduleHead, { schedule, nowMs, states }: Moment): ScheduleHead {
   let next = head;
@@ -139,11 +151,13 @@ const counted = (head: ScheduleHead, fire: Fire, times: number): ScheduleHead =>
   counts: { ...head.counts, [fire.outcome]: head.counts[fire.outcome] + times },
 });
 
-/** HEAD paused; cron fires that waited do not start any more. Null where it is. */
+/** HEAD paused; cron fires that waited, or whose time has come, do not start any more. */
 export function paused(head: ScheduleHead, schedule: string, nowMs: number, note: string | null): ScheduleHead {
-  const waiting = head.buffered.filter(({ cause }) => cause === 'schedule');
-  const next: ScheduleHead = { ...head, status: 'paused', note, buffered: head.buffered.filter(({ cause }) => cause !== 'schedule') };
-  return waiting.reduce((reached, fire) => skipped(reached, fire, 'paused', { schedule, nowMs }), next);
+  const skip = (reached: ScheduleHead, fire: DueFire): ScheduleHead => skipped(reached, fire, 'paused', { schedule, nowMs });
+  const isCron = ({ cause }: DueFire): boolean => cause === 'schedule';
+  const rest = (fires: readonly DueFire[]): DueFire[] => fires.filter((fire) => !isCron(fire));
+  const next = [...head.buffered, ...head.requested].filter(isCron).reduce(skip, { ...head, status: 'paused', note, buffered: rest(head.buffered), requested: rest(head.requested) });
+  return head.status === 'paused' ? next : caughtUpWholly(next, { schedule, nowMs }, skip);
 }
 
 // ── what was carried out ───────────────────────────────────────────────────────────────────────────────────────────

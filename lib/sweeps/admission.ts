@@ -22,6 +22,8 @@ export interface SweepAdmission {
   spec: SweepSpec;
   /** What it takes from another sweep, as that is now; null where its spec names none. */
   warm_start: WarmStart | null;
+  /** Of the warnings those that nobody finds out again. */
+  noted: Problem[];
   warnings: Problem[];
 }
 
@@ -42,7 +44,7 @@ export async function admitSweep(body: unknown, places: DataPlaces, store: Store
   const missing = 'problems' in found ? found.problems : [];
   if (template === null) {
     if ('problems' in found) throw refusal(missing);
-    return begun(spec, found.earlier);
+    return begun(spec, found.earlier, []);
   }
   const trial = await admitJob(template, middleParams(space), places, store);
   const problems = [...missing, ...('problems' in trial ? trial.problems : [])];
@@ -56,13 +58,13 @@ export async function admitSweep(body: unknown, places: DataPlaces, store: Store
   }
   const whole = withEnd(spec, trial);
   if ('problems' in whole) throw refusal(whole.problems);
-  return begun(whole.spec, found.earlier);
+  return begun(whole.spec, found.earlier, whole.noted);
 }
 
 /** With what it takes from the sweep that it begins with. */
-function begun(spec: SweepSpec, earlier: Earlier | null): SweepAdmission {
+function begun(spec: SweepSpec, earlier: Earlier | null, noted: Problem[]): SweepAdmission {
   const warm_start = spec.warm_start.from === null ? null : beginWith(rulesOf({ spec }), earlier);
-  return { spec, warm_start, warnings: rulesOf({ spec, warm_start }).warnings };
+  return { spec, warm_start, noted, warnings: rulesOf({ spec, warm_start, noted }).warnings };
 }
 
 /** The sweep that a spec begins with; null where it names none, or there is no previous one. */
@@ -96,16 +98,20 @@ function asOfSweep(problem: Problem, { paths }: JobTemplate): Problem {
   return owner === undefined ? inJob(problem) : { ...problem, param: joinPath('parameters', owner[0]), message: `makes a job that is refused: ${problem.param} ${problem.message}` };
 }
 
-/** With the last rung at the end of the training, where it is not said. */
-function withEnd(spec: SweepSpec, { spec: { training }, checked }: Admission): { spec: SweepSpec } | { problems: Problem[] } {
+/** With the last rung at the end of the training, where it is not said; where it is, whether a trial with parameters in the middle gets there. */
+function withEnd(spec: SweepSpec, { spec: { training }, checked }: Admission): { spec: SweepSpec; noted: Problem[] } | { problems: Problem[] } {
   const rule = spec.early_terminate;
-  if (rule.type !== 'asha' || rule.max_iter !== null) return { spec };
-  const at = (key: string, message: string) => ({ problems: [{ param: `early_terminate.${key}`, message }] });
-  if (checked === null) return at('max_iter', 'is required: the data is not on this machine, so how long the training is cannot be known here');
-  const end = rule.resource === 'samples' ? checked.totalUpdates * training.batch_size * training.accum_iters : checked.totalUpdates;
-  if (rule.min_iter > end) return at('min_iter', `must be at most ${end}, the ${rule.resource} of the whole training, got ${rule.min_iter}`);
+  if (rule.type !== 'asha') return { spec, noted: [] };
+  const at = (key: string, message: string): Problem[] => [{ param: `early_terminate.${key}`, message }];
+  const end = checked && (rule.resource === 'samples' ? checked.totalUpdates * training.batch_size * training.accum_iters : checked.totalUpdates);
+  if (rule.max_iter !== null) {
+    const isBeyond = end !== null && rule.max_iter > end;
+    return { spec, noted: isBeyond ? at('max_iter', `is ${rule.max_iter}, and the whole training of a trial with parameters in the middle ends at ${end} ${rule.resource}: the last rungs may never be reached`) : [] };
+  }
+  if (end === null) return { problems: at('max_iter', 'is required: the data is not on this machine, so how long the training is cannot be known here') };
+  if (rule.min_iter > end) return { problems: at('min_iter', `must be at most ${end}, the ${rule.resource} of the whole training, got ${rule.min_iter}`) };
   const resolved = resolveSweep({ ...spec, early_terminate: { ...rule, max_iter: end } });
-  return 'problems' in resolved ? resolved : { spec: resolved.spec };
+  return 'problems' in resolved ? resolved : { spec: resolved.spec, noted: [] };
 }
 
 const FIRST_TRIALS = 10;

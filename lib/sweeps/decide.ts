@@ -177,7 +177,9 @@ function nextOf(rules: Rules, now: SweepState, invalid: number): Extract<Decisio
 function promotionOf(spec: SweepSpec, now: SweepState, of: typeof nextPromotion): Extract<Decision, { type: 'go_on' }> | null {
   const rule = spec.early_terminate;
   if (rule.type !== 'asha' || rule.variant !== 'promotion') return null;
-  for (const rungs of now.rungs) {
+  for (const [bracket, rungs] of now.rungs.entries()) {
+    // Of a training that ends before the last rung no trial ever gets there.
+    if (of === lastPromotion && now.trials.some((trial) => trial.bracket === bracket && trial.status === 'succeeded' && isNumber(trial.value))) continue;
     const promotion = of(rungs, rule.eta);
     if (promotion) return { type: 'go_on', trial: promotion.trial, upTo: rungs[promotion.toRung]!.resource, why: { ...promotion.why } };
   }

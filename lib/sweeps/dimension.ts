@@ -25,6 +25,17 @@ export interface NumericDimension {
   toValue(x: number): number;
   /** The inverse, clipped into [low, high]: of values that were given from outside too. */
   toCoordinate(value: number): number;
+  /** Where x is a quantile: the values themselves, of which twice x says nothing. Absent: x is the value. */
+  values?: ValueRange;
+}
+
+interface ValueRange {
+  low: number;
+  high: number;
+  /** Values are multiples of it; null: any numbers. */
+  step: number | null;
+  /** The value that is next to a number. */
+  nearest(x: number): number;
 }
 
 export type Dimension = CategoricalDimension | NumericDimension;

@@ -195,11 +195,10 @@ const OUTERMOST = 2 ** -53;
 
 /** The coordinate is the quantile; with q, that of the middle of what is rounded to a value. */
 function quantiles({ inverse, cdf }: { inverse: (p: number) => number; cdf: (value: number) => number }, q: number | null, path: string): NumericDimension | { problem: Problem } {
-  const toValue = (p: number) => {
-    const value = inverse(clip(p, OUTERMOST, 1 - OUTERMOST));
-    return q === null ? value : multiple(Math.round(value / q), q);
-  };
+  const onStep = (x: number) => (q === null ? x : multiple(Math.round(x / q), q));
+  const toValue = (p: number) => onStep(inverse(clip(p, OUTERMOST, 1 - OUTERMOST)));
   const toCoordinate = (value: number) => clip(q === null ? cdf(value) : (cdf(value - q / 2) + cdf(value + q / 2)) / 2, 0, 1);
   if (![0, 0.5, 1].map(toValue).every(Number.isFinite)) return { problem: { param: path, message: `must have finite numbers, got values from ${toValue(0)} to ${toValue(1)}` } };
-  return { kind: 'numeric', low: 0, high: 1, log: false, step: null, toValue, toCoordinate };
+  const [low, high] = [toValue(0), toValue(1)];
+  return { kind: 'numeric', low: 0, high: 1, log: false, step: null, toValue, toCoordinate, values: { low, high, step: q, nearest: (x) => onStep(clip(x, low, high)) } };
 }

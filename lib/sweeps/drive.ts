@@ -160,7 +160,7 @@ function eventsOf({ rules }: SweepLog, { trial, job }: Seen): SweepEvent[] {
   }
 }
 
-/** The update after which a trial has got to a step of its rungs. */
+/** The update after which a trial has got to a step of its rungs. How large the data is the record does not say: every window counts as a whole one. */
 function updateOf({ spec: { training } }: Pick<JobRecord, 'spec'>, { early_terminate: rule, pbt }: SweepSpec, upTo: number | null): number | null {
   const resource = pbt?.resource ?? (rule.type === 'none' ? 'updates' : rule.resource);
   if (upTo === null || resource !== 'samples') return upTo;

@@ -8,7 +8,7 @@
 import type { MetricSpec, SweepSpec } from '../contract/sweep.js';
 import { isFinished, type PastTrial } from './samplers/past-trials.js';
 import { goalOf, type TrialState } from './state.js';
-import { bestOf, isNumber } from './stoppers/ranking.js';
+import { bestOf, isNumber, type Value } from './stoppers/ranking.js';
 import type { ImportedTrial, WarmStart } from './warm-start.js';
 
 export interface History {
@@ -25,16 +25,26 @@ export interface History {
 /** What a model needs beside one trial a parameter. */
 const MORE_THAN_PARAMETERS = 2;
 
-/** @param parameters how many there are */
-export function historyOf(spec: Pick<SweepSpec, 'metric' | 'early_terminate'>, parameters: number, trials: readonly TrialState[], warm: Pick<WarmStart, 'trials'> | null): History {
+type HistorySpec = Pick<SweepSpec, 'metric' | 'early_terminate'> & { sampler: Pick<SweepSpec['sampler'], 'n_startup_trials'> };
+
+/** @param parameters how many are searched for */
+export function historyOf(spec: HistorySpec, parameters: number, trials: readonly TrialState[], warm: Pick<WarmStart, 'trials'> | null): History {
   const imported = warm?.trials ?? [];
-  const step = stepOf(spec, parameters + MORE_THAN_PARAMETERS, [...imported, ...trials]);
-  if (step !== null) return { trials: trials.map((trial) => atStep(trial, step, signOf(spec))), imported: 0, imputed: 0, step };
+  // Of fewer than it begins with a model would be told in vain.
+  const enough = Math.max(parameters + MORE_THAN_PARAMETERS, spec.sampler.n_startup_trials);
+  const step = stepOf(spec, enough, [...imported, ...trials]);
+  if (step !== null) {
+    // Of another sweep nobody is on the way to it.
+    const before = olderOnes(imported.filter(({ values }) => isNumber(valueAt(values, step))));
+    return { trials: [...before, ...trials].map((trial) => atStep(trial, step, signOf(spec))), imported: before.length, imputed: 0, step };
+  }
   const own = trials.map((trial) => imputed(spec, trial));
-  // Older than every own one, in their order.
-  const before = imported.map((trial, index) => ({ ...pastOf(trial, signOf(spec)), number: index - imported.length }));
-  return { trials: [...before, ...own.map(({ past }) => past)], imported: imported.length, imputed: own.filter(({ isImputed }) => isImputed).length, step: null };
+  const before = olderOnes(imported).map((trial) => pastOf(trial, signOf(spec)));
+  return { trials: [...before, ...own.map(({ past }) => past)], imported: before.length, imputed: own.filter(({ isImputed }) => isImputed).length, step: null };
 }
+
+/** Older than every own one, in their order. */
+const olderOnes = (imported: readonly ImportedTrial[]): ImportedTrial[] => imported.map((trial, index) => ({ ...trial, number: index - imported.length }));
 
 /** Null where trials are not stopped early, where so many have ended, or where it is said what the others count as. */
 function stepOf({ metric, early_terminate: rule }: Pick<SweepSpec, 'metric' | 'early_terminate'>, enough: number, trials: readonly ImportedTrial[]): number | null {
@@ -46,12 +56,13 @@ function stepOf({ metric, early_terminate: rule }: Pick<SweepSpec, 'metric' | 'e
 }
 
 /** Who has no value there only keeps others away, but for those that failed: they are worse than every other. */
-function atStep({ number, params, status, values }: TrialState, step: number, sign: 1 | -1): PastTrial {
-  const value = values.findLast((each) => each.step === step)?.value ?? null;
+function atStep({ number, params, status, values }: ImportedTrial, step: number, sign: 1 | -1): PastTrial {
+  const value = valueAt(values, step);
   if (isNumber(value)) return { number, params, state: 'complete', value: sign * value, steps: [] };
   return status === 'failed' ? { number, params, state: 'complete', value: Infinity, steps: [] } : { number, params, state: 'running', value: null, steps: [] };
 }
 
+const valueAt = (values: ImportedTrial['values'], step: number): Value => values.findLast((each) => each.step === step)?.value ?? null;
 const signOf = (spec: Pick<SweepSpec, 'metric'>): 1 | -1 => (goalOf(spec) === 'maximize' ? -1 : 1);
 const STATES = { running: 'running', paused: 'running', succeeded: 'complete', pruned: 'pruned', failed: 'failed', cancelled: 'failed' } as const;
 

@@ -72,14 +72,14 @@ export async function createSweep(deps: { store: Store; clock: Pick<Clock, 'now'
 }
 
 /** What decides about a sweep that was taken in: its spec was looked at in full once, and is not again. */
-export function rulesOf({ spec, warm_start }: Pick<SweepRecord, 'spec' | 'warm_start'>): Rules & { warnings: Problem[] } {
+export function rulesOf({ spec, warm_start, noted = [] }: Pick<SweepRecord, 'spec' | 'warm_start' | 'noted'>): Rules & { warnings: Problem[] } {
   const parsed = parseSpace(spec.parameters);
   const bound = spec.job === null || 'problems' in parsed ? { template: null } : bindTemplate(spec.job, parsed.space.dimensions.keys());
   const [problem] = [parsed, bound].flatMap((part) => ('problems' in part ? part.problems : []));
   if (problem || 'problems' in parsed || 'problems' in bound) throw new AppError('internal_error', `a sweep that was taken in is not valid any more: ${problem?.param}: ${problem?.message}`);
   const { template } = bound;
   const warm = warm_start ?? null;
-  return { spec, space: parsed.space, template, warm, warnings: [...parsed.warnings, ...lint(spec), ...(warm?.warnings ?? [])], refusalOf: refusals(template) };
+  return { spec, space: parsed.space, template, warm, warnings: [...parsed.warnings, ...lint(spec), ...noted, ...(warm?.warnings ?? [])], refusalOf: refusals(template) };
 }
 
 /** Reads the newest state that was written down, and the entries after it. @throws AppError store_unavailable, checkpoint_corrupt */

@@ -62,10 +62,12 @@ function refusedKeys(input: unknown): Problem[] {
 function spellOut(filled: Filled): { spec: SweepSpec; problems: Problem[] } {
   const problems: Problem[] = [];
   const { metric: given, budget, method, pbt, early_terminate: stopping, job } = filled;
-  const metric = given === null ? null : { ...given, impute_while_running: given.impute_while_running === 'false' ? (false as const) : given.impute_while_running };
   duration('budget.wall_clock', budget.wall_clock, 1, problems);
   const wall_clock = budget.wall_clock === null ? null : toSeconds(budget.wall_clock);
   const execution = filled.execution ?? (job === null ? 'external' : 'jobs');
+  // Rows of epochs say val_; what a program of one's own calls its metric is its own business.
+  const nameOf = (name: string): string => (execution === 'jobs' ? name.replace(/^validation_/, 'val_') : name);
+  const metric = given === null ? null : { ...given, name: nameOf(given.name), impute_while_running: given.impute_while_running === 'false' ? (false as const) : given.impute_while_running };
   if (execution === 'external' && job !== null) problems.push({ param: 'job', message: 'must not be there for external execution: your own program trains' });
   if (execution === 'jobs' && job === null) problems.push({ param: 'job', message: 'is required: the job spec that trials are made of (or "execution": "external", for a program of your own)' });
   if (execution === 'external' && budget.compute_seconds !== null) problems.push({ param: 'budget.compute_seconds', message: `is not possible for external execution, where nobody measures what your own program takes (wall_clock is), got ${budget.compute_seconds}` });
@@ -133,7 +135,7 @@ export function lint({ method, metric, run_cap, budget, warm_start }: SweepSpec)
 function metricProblems({ metric }: SweepSpec, { resolved, paths }: JobTemplate): Problem[] {
   if (metric === null || resolved === null) return [];
   const decided = [...paths.values()].map((keys) => keys.join('.'));
-  const name = metric.name.replace(/^(val|validation)_/, '');
+  const name = metric.name.replace(/^val_/, '');
   const metrics = ['loss', ...resolved.training.metrics.map((each) => (typeof each === 'string' ? each : each.type))];
   if (!metrics.includes(name) && !decided.some((path) => path.startsWith('training.metrics'))) return [{ param: 'metric.name', message: `must be a column of the job's rows of epochs: one of ${metrics.join(', ')}, or val_ and one of them, got ${showValue(metric.name)}` }];
   if (name !== metric.name && resolved.data.validation === null && !decided.some((path) => path.startsWith('data'))) return [{ param: 'metric.name', message: `"${metric.name}" needs validation data; there is none (job.data.validation)` }];

@@ -7,7 +7,7 @@ import type { SweepAdmission } from './admission.js';
 import { createSweep, loadSweep } from './log.js';
 import type { SweepRecord } from './record.js';
 
-export interface SweepRequest extends Sent, Pick<SweepAdmission, 'spec' | 'warm_start'> {
+export interface SweepRequest extends Sent, Pick<SweepAdmission, 'spec' | 'warm_start' | 'noted'> {
   /** A fresh id; a repeat under the same key gets the stored one instead. */
   id: string;
 }
@@ -27,11 +27,11 @@ export async function findSweep({ store, clock }: SubmitDeps, sent: Sent): Promi
  * @returns the acknowledged sweep, and whether it was there before
  * @throws AppError idempotency_key_reused (another body), idempotency_in_progress, store_unavailable
  */
-export async function submitSweep(deps: SubmitDeps, { id, spec, warm_start, ...sent }: SweepRequest): Promise<{ record: SweepRecord; replayed: boolean }> {
+export async function submitSweep(deps: SubmitDeps, { id, spec, warm_start, noted, ...sent }: SweepRequest): Promise<{ record: SweepRecord; replayed: boolean }> {
   const now = deps.clock.now();
   const owner = await settleKey(deps.store, sent, { id, created_at: now.toISOString() }, now);
   assertSameBody(owner, sent);
   const there = owner.id === id ? null : await loadSweep(deps.store, owner.id);
   if (there) return { record: there, replayed: true };
-  return { record: await createSweep(deps, { id: owner.id, created_at: owner.created_at, spec, schedule: null, warm_start }), replayed: owner.id !== id };
+  return { record: await createSweep(deps, { id: owner.id, created_at: owner.created_at, spec, schedule: null, warm_start, noted }), replayed: owner.id !== id };
 }

@@ -3,12 +3,13 @@
 import type { Params } from './dimension.js';
 import type { Why } from './events.js';
 import { historyOf } from './history.js';
+import { isConstant } from './samplers/axis.js';
 import { gridParams, gridSize } from './samplers/grid.js';
 import { qmcParams } from './samplers/qmc.js';
 import { randomParams } from './samplers/random.js';
-import { suggestTpe } from './samplers/tpe.js';
+import { suggestTpe, type Why as TpeWhy } from './samplers/tpe.js';
 import { paramsOf } from './space.js';
-import { isRefused, type SweepState } from './state.js';
+import { goalOf, isRefused, type SweepState } from './state.js';
 import { firstTrial, firstTrials, type Search } from './warm-start.js';
 
 export interface Suggested {
@@ -74,16 +75,23 @@ function draw({ spec, space, warm }: Search, { trials }: SweepState, number: num
     case 'bayes': {
       // The same draw would come again: what it may not have is drawn at random.
       if (draws > 0) break;
-      const history = historyOf(spec, space.dimensions.size, trials, warm);
+      const searched = [...space.dimensions.values()].filter((dimension) => !isConstant(dimension)).length;
+      const history = historyOf(spec, searched, trials, warm);
       const { params, why } = suggestTpe([...space.dimensions], history.trials, {
         seed: sampler.seed, number, nStartupTrials: sampler.n_startup_trials, nEiCandidates: sampler.n_ei_candidates, constantLiar: sampler.constant_liar, group: sampler.group, preset: sampler.preset,
       });
       const counted = Object.fromEntries(Object.entries({ imported: history.imported, imputed: history.imputed, at_step: history.step ?? 0 }).filter(([, count]) => count > 0));
-      return { params: paramsOf(space, (name) => params[name]!), why: { sampler: 'tpe', ...why, ...counted } };
+      return { params: paramsOf(space, (name) => params[name]!), why: { sampler: 'tpe', ...why, ...cutoffOf(spec, why), ...counted } };
     }
     case 'random':
     case 'pbt':
       break;
   }
   return { params: randomParams(space, sampler.seed, number, draws), why: { sampler: 'random', draw: draws } };
+}
+
+/** As the metric has it: to samplers lower is better, whatever the goal. */
+function cutoffOf(spec: Search['spec'], why: TpeWhy): { cutoff?: number | null } {
+  if (why.kind === 'startup') return {};
+  return { cutoff: why.cutoff !== null && goalOf(spec) === 'maximize' ? 0 - why.cutoff : why.cutoff };
 }

@@ -3,7 +3,8 @@
 import type { SweepSpec } from '../contract/sweep.js';
 import type { Problem } from '../errors.js';
 import type { JsonValue, Params } from './dimension.js';
-import type { Why } from './events.js';
+import type { Step, Why } from './events.js';
+import { ladderOf } from './ladder.js';
 import type { RefusalOf } from './refusals.js';
 import { randomParams } from './samplers/random.js';
 import { contains, isActive, paramsOf, problemsOfParams, type Space } from './space.js';
@@ -87,15 +88,26 @@ function importedTrials({ spec, space }: Beginner, { id, spec: other, state }: E
   const counted = resourceOf(spec);
   const sameSteps = counted === null || counted === resourceOf(other);
   const valued = state.trials.filter(({ status, value }) => isNumber(value) && (status === 'succeeded' || (status === 'pruned' && sameSteps)));
-  const fitting = valued.flatMap((trial) => {
-    const params = within(space, trial.params);
-    // Of a whole one the end counts, of a pruned one how far it came.
-    return params === null ? [] : [{ number: trial.number, params, status: trial.status, value: trial.value, values: trial.status === 'pruned' ? trial.values.slice(-1) : [] }];
+  const rungs = sameSteps ? rungsOf(spec) : [];
+  const fitting = valued.flatMap(({ number, params: given, status, value, values }) => {
+    const params = within(space, given);
+    return params === null ? [] : [{ number, params, status, value, values: keptOf(status, values, rungs) }];
   });
   const trials = fitting.slice(-IMPORTED_MAX);
   const warn = (count: number, message: string): Problem[] => (count === 0 ? [] : [{ param: 'warm_start.import_trials', message: `${count} of the ${valued.length} trials of ${id} with a value ${message}` }]);
   const none = valued.length === 0 ? [{ param: 'warm_start.import_trials', message: `no trial of ${id} has a value that counts here: none is taken over` }] : [];
   return { trials, warnings: [...none, ...warn(valued.length - fitting.length, "are left out: their parameters are none of this sweep's"), ...warn(fitting.length - trials.length, `are left out: at most ${IMPORTED_MAX}, the newest, are taken over`)] };
+}
+
+/** Where this sweep's trials are compared, if that is at a few steps: a record stays small. */
+const rungsOf = (spec: SweepSpec): readonly number[] => (spec.early_terminate.type === 'median' ? [] : ladderOf(spec)[0]!);
+
+/** Values at rungs; of a pruned one also how far it came. Of a whole one its end counts by itself. */
+function keptOf(status: TrialState['status'], values: readonly Step[], rungs: readonly number[]): Step[] {
+  // What a program tells first after a rung is its value there.
+  const kept = new Set(rungs.map((rung) => values.find(({ step }) => step >= rung)));
+  if (status === 'pruned') kept.add(values.at(-1));
+  return [...kept].filter((each) => each !== undefined);
 }
 
 const resourceOf = ({ early_terminate: rule }: SweepSpec): string | null => (rule.type === 'none' ? null : rule.resource);

@@ -77,8 +77,8 @@ export function makeRunCalls(deps: ScheduleRunDeps): Pick<TickDeps, 'start' | 's
   }
 
   async function startSweep(id: string, body: unknown, schedule: ScheduleReference, previous: string | null): Promise<void> {
-    const { spec, warm_start } = await deps.admitSweep(body, { previous });
-    await createSweep(deps, { id, created_at: deps.clock.now().toISOString(), spec, schedule, warm_start });
+    const { spec, warm_start, noted } = await deps.admitSweep(body, { previous });
+    await createSweep(deps, { id, created_at: deps.clock.now().toISOString(), spec, schedule, warm_start, noted });
     deps.nudge(id);
   }
 

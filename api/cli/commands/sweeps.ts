@@ -7,6 +7,7 @@ import type { SweepVerb } from '../../../lib/sweeps/events.js';
 import { type AddCommands, type CliContext, command, EXIT, limitOf, withExamples } from '../context.js';
 import { fileName, readText } from '../document-file.js';
 import { parseSweepFile } from '../sweep-file.js';
+import { clean } from '../render.js';
 import { bestText, sweepLine, sweepTable, trialTable } from '../sweep-text.js';
 import { scheduleIdOf } from './schedules.js';
 import { addSweepResults, canvasOf, shownSweep } from './sweep-results.js';
@@ -62,7 +63,7 @@ function addStart(sweep: Command, context: CliContext): void {
       const { sweep: made, replayed } = await sweeps.start(spec, options.idempotencyKey === undefined ? {} : { idempotencyKey: options.idempotencyKey });
       if (options.json) context.out(JSON.stringify(made));
       else {
-        for (const { param, message } of made.warnings) context.err(`warning: ${param}: ${message}`);
+        for (const { param, message } of made.warnings) context.err(clean(`warning: ${param}: ${message}`));
         context.out(`${replayed ? 'already started' : 'started'}: ${made.id}${options.watch ? '' : `   (pawl sweep show ${made.id})`}`);
       }
       if (options.watch) await watchSweep(context, made.id, options.json ?? false);

@@ -41,7 +41,7 @@ function perturbOne(value: JsonValue, dimension: Dimension, { resampleProbabilit
     case 'numeric': {
       if (resampled) return { value: priorValue(dimension, draw), change: { how: 'resampled' } };
       const factor = factors[Math.floor(draw * factors.length)]!;
-      return { value: dimension.toValue(multiplied(dimension, dimension.toCoordinate(Number(value)), factor)), change: { how: 'multiplied', factor } };
+      return { value: timesFactor(dimension, Number(value), factor), change: { how: 'multiplied', factor } };
     }
     case 'categorical': {
       const order = orderOf(dimension.choices);
@@ -60,15 +60,23 @@ function orderOf(choices: readonly JsonValue[]): number[] | null {
   return choices.every((choice) => typeof choice === 'number') ? [...new Set(choices)].sort((a, b) => a - b) : null;
 }
 
-/** x·factor within the range. With a step it goes at least one, so that small integers move too. */
-function multiplied(dimension: NumericDimension, x: number, factor: number): number {
-  const { low, high, step } = dimension;
-  const from = onGrid(dimension, x);
-  const to = onGrid(dimension, from * factor);
-  return step === null || to !== from ? to : onGrid(dimension, clip(from + step * Math.sign(from * factor - from), low, high));
+/** It is the value that is multiplied: a quantile times a number is no like change of anything. */
+function timesFactor(dimension: NumericDimension, value: number, factor: number): number {
+  const { values } = dimension;
+  return values ? values.nearest(multiplied(values, value, factor)) : dimension.toValue(multiplied(dimension, dimension.toCoordinate(value), factor));
 }
 
-function onGrid({ low, high, step }: NumericDimension, x: number): number {
+type Range = Pick<NumericDimension, 'low' | 'high' | 'step'>;
+
+/** x·factor within the range. With a step it goes at least one, so that small integers move too. */
+function multiplied(range: Range, x: number, factor: number): number {
+  const { low, high, step } = range;
+  const from = onGrid(range, x);
+  const to = onGrid(range, from * factor);
+  return step === null || to !== from ? to : onGrid(range, clip(from + step * Math.sign(from * factor - from), low, high));
+}
+
+function onGrid({ low, high, step }: Range, x: number): number {
   if (step === null) return clip(x, low, high);
   // a range that is a whole number of steps but for rounding
   const last = Math.floor((high - low) / step + 1e-9);

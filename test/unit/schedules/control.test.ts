@@ -76,6 +76,52 @@ describe('pausing', () => {
   });
 });
 
+describe('pausing records what was about to fire', () => {
+  it.each<[string, Partial<ScheduleSpec>]>([
+    ['a time that nobody has looked at yet', {}],
+    ['a time that waits in its jitter', { jitter: 59 }],
+    ['a time that waits in a jitter longer than what is made up for', { cron: '1 * * * *', jitter: 3_599, catchup_window: 10 }],
+  ])('%s', async (_, spec) => {
+    const { deps, at, tick, fires, runs } = await setUp(spec);
+    at(1.25);
+    expect(await pauseSchedule(deps, SCHEDULE, 'holidays')).toMatchObject({ status: 'paused', note: 'holidays', counts: { skipped: 1, missed: 0 }, last_nominal: '2026-05-01T12:01:00.000Z' });
+    await tick();
+    at(1.5);
+    await resumeSchedule(deps, SCHEDULE);
+    await tick();
+    expect([await fires(), runs.all.size]).toEqual([['12:01:00 schedule skipped paused'], 0]);
+  });
+
+  it('of many that nobody looked at the last, the others are missed: no time goes without a record', async () => {
+    const { deps, at, tick, fires } = await setUp({ cron: '* * * * * *', jitter: 1 });
+    at(300);
+    const { counts, recent } = await pauseSchedule(deps, SCHEDULE, null);
+    expect([counts.skipped + counts.missed, recent[0]!.nominal_time, counts.skipped]).toEqual([300 * 60, '2026-05-01T17:00:00.000Z', 11]);
+    await tick();
+    expect((await fires()).filter((each) => each.endsWith('skipped paused'))).toHaveLength(11);
+  });
+
+  it('a time of an earlier rule that was still to fire', async () => {
+    const { deps, at, tick, fires } = await setUp();
+    at(1.25);
+    await updateSchedule(deps, SCHEDULE, specOf({ cron: '0 0 * * *' }));
+    expect(await pauseSchedule(deps, SCHEDULE, null)).toMatchObject({ requested: [], counts: { skipped: 1 } });
+    await tick();
+    expect(await fires()).toEqual(['12:01:00 schedule skipped paused']);
+  });
+
+  it('where a failure pauses it in the very look in which a fire is due', async () => {
+    const { at, tick, fires, runs, store } = await setUp({ pause_on_failure: true });
+    at(1);
+    await tick();
+    at(2);
+    runs.all.forEach((run) => (run.state = 'failed'));
+    expect(await tick()).toMatchObject({ status: 'paused', note: expect.stringContaining('failed') as string });
+    expect(await fires()).toEqual(['12:01:00 schedule started', '12:02:00 schedule skipped paused']);
+    expect(await faultsOfLedger(store, runs, SCHEDULE)).toEqual([]);
+  });
+});
+
 describe('triggering', () => {
   it('fires now, by the policy of the schedule or its own, paused or not', async () => {
     const { deps, at, tick, fires } = await setUp();
@@ -193,6 +239,14 @@ describe('changing', () => {
     at(1.5);
     await tick();
     expect(await fires()).toEqual(['12:01:00 schedule started', '12:01:30 schedule started']);
+  });
+
+  it('still fires what waits in a jitter longer than what is made up for', async () => {
+    const { deps, at, tick, fires } = await setUp({ cron: '1 * * * *', jitter: 3_599, catchup_window: 10 });
+    at(1.25);
+    await updateSchedule(deps, SCHEDULE, specOf({ cron: '30 * * * *' }));
+    await tick();
+    expect(await fires()).toEqual(['12:01:00 schedule started']);
   });
 
   it('forgets no due time when the rule stays, and nothing is written where nothing changes', async () => {

@@ -60,6 +60,16 @@ describe.each(Object.entries(SWEEPS))('a sweep: %s', (_name, spec) => {
 describe('asha by promotion', () => {
   const spec = SWEEPS['asha by promotion'];
 
+  test.each([1, 2])('trains no more trials in full where trainings end before the last rungs: %i brackets', (brackets) => {
+    const world = runSweep({ ...X, method: 'random', run_cap: 20, early_terminate: { type: 'asha', min_iter: 1, max_iter: 243, brackets } }, { value, end: 20 });
+    expect(world.state.end).toMatchObject({ status: 'succeeded' });
+    const whole = world.state.trials.filter(({ status }) => status === 'succeeded');
+    // one of 27, and in each bracket one
+    expect([whole.length >= 1, whole.length <= 2 * brackets]).toEqual([true, true]);
+    expect(new Set(whole.map(({ bracket }) => bracket)).size).toBe(brackets);
+    expect(world.state.trials.filter(({ status }) => status === 'pruned')).toHaveLength(20 - whole.length);
+  });
+
   test('lets the best third of each rung go on, and says by what rank', () => {
     const world = runSweep(spec, { value, end: 27 });
     const reached = [1, 3, 9, 27].map((step) => world.state.trials.filter(({ values, status }) => values.some((each) => each.step === step) || (step === 27 && status === 'succeeded')).length);

@@ -5,7 +5,8 @@ import { readHead } from '../../../lib/jobs/head.js';
 import { AppError } from '../../../lib/errors.js';
 import { emptyHead } from '../../../lib/jobs/lifecycle.js';
 import { headKey, jobKey } from '../../../lib/jobs/names.js';
-import { toJson } from '../../../lib/jobs/record.js';
+import { loadRecord, toJson } from '../../../lib/jobs/record.js';
+import { pauseAtOf } from '../../../lib/jobs/verbs.js';
 import { admitSpec } from '../../../lib/jobs/admission.js';
 import { sayToSweep } from '../../../lib/sweeps/control.js';
 import { type DriveDeps, driveSweep, type Known } from '../../../lib/sweeps/drive.js';
@@ -57,6 +58,43 @@ test.each([['one controller', false], ['another controller each time', true]])('
   await reach(1);
   await drive();
   expect(log.state()).toMatchObject({ spent: 'compute_seconds', end: { status: 'succeeded', why: { budget: 'compute_seconds' } } });
+});
+
+test('a metric of validation data has its values, by whichever name it is asked for', async () => {
+  const spec = { ...SWEEP, metric: { name: 'validation_loss' }, job: { ...SWEEP.job, data: { ...SWEEP.job.data, validation: { split: 0.2 } } } };
+  const { deps, store, log } = await setUp(spec);
+  const drive = (): Promise<boolean> => driveSweep(deps, log, new Map());
+  await drive();
+  const rung = { update: 1, metrics: { loss: 3 }, validation: { val_loss: 2 } };
+  await store.putIfAbsent(headKey(trialJob(log.record.id, log.state().trials[0]!)), toJson({ ...atRung(1, 3), rungs: [rung] }));
+  await drive();
+  expect(log.state().trials[0]).toMatchObject({ status: 'paused', value: 2, values: [{ step: 1, value: 2 }] });
+});
+
+test('rungs of samples are at the updates by which each trial has seen so many', async () => {
+  const spec = {
+    ...SWEEP, method: 'grid', run_cap: null, parameters: { 'training.batch_size': { values: [4, 10] } }, budget: { max_concurrent: 2 },
+    early_terminate: { type: 'hyperband', resource: 'samples', min_iter: 50 }, job: { ...SWEEP.job, training: { ...SWEEP.job.training, max_updates: 40, accum_iters: 5 } },
+  };
+  const { deps, store, log } = await setUp(spec);
+  const drive = (): Promise<boolean> => driveSweep(deps, log, new Map());
+  const jobs = (): string[] => log.state().trials.map((trial) => trialJob(log.record.id, trial));
+  /** After which updates their jobs pause next. */
+  const pauses = () => Promise.all(jobs().map(async (id) => pauseAtOf((await loadRecord(store, id))!, (await readHead({ store }, id)).head)));
+  await drive();
+  expect(await pauses()).toEqual([3, 1]);
+  // at another update there is no value of it
+  for (const [trial, update] of [3, 2].entries()) await store.putIfAbsent(headKey(jobs()[trial]!), toJson(atRung(update, 1)));
+  await drive();
+  await drive();
+  expect(log.state().trials.map(({ values, upTo }) => [values, upTo])).toEqual([[[{ step: 50, value: 1 }], 150], [[], 50]]);
+  expect(await pauses()).toEqual([8, 1]);
+  await store.delete(headKey(jobs()[1]!));
+  await store.putIfAbsent(headKey(jobs()[1]!), toJson(atRung(1, 0.5)));
+  await drive();
+  await drive();
+  expect(log.state().trials.map(({ values, upTo }) => [values, upTo])).toEqual([[[{ step: 50, value: 1 }], 150], [[{ step: 50, value: 0.5 }], 150]]);
+  expect(await pauses()).toEqual([8, 3]);
 });
 
 test('the job of a trial that is over before it is cancelled', async () => {

@@ -6,11 +6,13 @@ import { splitTrials } from '../../../lib/sweeps/samplers/past-trials.js';
 import type { TrialState } from '../../../lib/sweeps/state.js';
 import { runSweep } from './world.js';
 
+/** Of a model that begins to learn at once. */
+const sampler = { n_startup_trials: 0 };
 const METRIC: MetricSpec = { name: 'loss', goal: 'minimize', target: null, impute: 'worst', impute_while_running: false };
 const trial = (status: TrialState['status'], value: number | null, ...values: (number | null)[]): TrialState => ({
   number: 0, params: {}, started_at: '', bracket: 0, fork: null, ended_at: null, upTo: null, why: [], status, value, values: values.map((each, index) => ({ step: index + 1, value: each })),
 });
-const seen = (metric: Partial<MetricSpec>, ...trials: TrialState[]) => historyOf({ metric: { ...METRIC, ...metric }, early_terminate: { type: 'none' } }, 1, trials.map((each, number) => ({ ...each, number })), null);
+const seen = (metric: Partial<MetricSpec>, ...trials: TrialState[]) => historyOf({ metric: { ...METRIC, ...metric }, early_terminate: { type: 'none' }, sampler }, 1, trials.map((each, number) => ({ ...each, number })), null);
 const values = (metric: Partial<MetricSpec>, ...trials: TrialState[]) => seen(metric, ...trials).trials.map(({ state, value }) => `${state} ${value}`);
 
 describe('a trial that is over without a value', () => {
@@ -73,10 +75,31 @@ describe('tpe', () => {
   });
 });
 
+test('constants are nothing to learn: with many of them tpe does as without', () => {
+  const x = { min: 0, max: 1, distribution: 'uniform' };
+  const constants = Object.fromEntries(Array.from({ length: 30 }, (_, k) => [`c${k}`, { value: k }]));
+  const learned = (parameters: object) => {
+    const spec = { execution: 'external', method: 'tpe', metric: { name: 'loss' }, run_cap: 40, early_terminate: { type: 'asha', min_iter: 1, max_iter: 27 }, parameters };
+    return runSweep(spec, { end: 27, value: ({ x }) => x as number }).state.trials.map(({ params, why }) => [params['x'], why[0]!.why['kind'], why[0]!.why['at_step']]);
+  };
+  const alone = learned({ x });
+  expect(learned({ x, ...constants })).toEqual(alone);
+  expect(alone.slice(20).map(([, kind]) => kind)).toEqual(Array(20).fill('tpe'));
+});
+
+test.each([['maximize', 1], ['minimize', -1]] as const)('why says which value is just good enough as the metric has it: %s', (goal, sign) => {
+  const spec = { execution: 'external', method: 'tpe', metric: { name: 'score', goal }, parameters: { x: { min: 0, max: 1, distribution: 'uniform' } }, run_cap: 30 };
+  const { trials } = runSweep(spec, { value: ({ x }) => sign * (1 + (x as number)) }).state;
+  const learned = trials.flatMap(({ why }) => (why[0]!.why['kind'] === 'tpe' ? [why[0]!.why] : []));
+  expect(learned.length).toBeGreaterThan(15);
+  const values = new Set(trials.map(({ value }) => value));
+  for (const { cutoff } of learned) expect(values).toContain(cutoff);
+});
+
 describe('of a sweep that stops trials early', () => {
   const early_terminate = { type: 'asha', variant: 'promotion', resource: 'updates', min_iter: 1, max_iter: 3, eta: 3, brackets: 1 } as const;
   const numbered = (trials: TrialState[]) => trials.map((each, number) => ({ ...each, number }));
-  const of = (trials: TrialState[], metric: Partial<MetricSpec> = {}) => historyOf({ metric: { ...METRIC, ...metric }, early_terminate }, 1, numbered(trials), null);
+  const of = (trials: TrialState[], metric: Partial<MetricSpec> = {}) => historyOf({ metric: { ...METRIC, ...metric }, early_terminate, sampler }, 1, numbered(trials), null);
   const paused = [trial('paused', 5, 5), trial('paused', 4, 6, 4), trial('pruned', 9, 9), trial('paused', 3, 7, 3)];
 
   test('goes by the highest step that enough trials have come to', () => {
@@ -86,10 +109,25 @@ describe('of a sweep that stops trials early', () => {
     expect(further.trials.map(({ state, value }) => `${state} ${value}`)).toEqual(['running null', 'complete 4', 'running null', 'complete 3', 'complete 2', 'complete Infinity', 'running null']);
   });
 
+  test('goes by no step to which fewer have come than the model begins with', () => {
+    const of = (n_startup_trials: number) => historyOf({ metric: METRIC, early_terminate, sampler: { n_startup_trials } }, 1, numbered([...paused, trial('running', 2, 8, 2)]), null).step;
+    expect([of(3), of(4), of(5), of(6)]).toEqual([2, 1, 1, null]);
+  });
+
   test('goes by their ends where enough have ended, few have got anywhere, or it is said what they count as', () => {
     expect(of(paused.slice(0, 2)).step).toBeNull();
     expect(of([...paused, trial('succeeded', 1, 1, 1), trial('succeeded', 1, 1, 1)]).step).toBe(2);
     expect(of([...paused, ...Array.from({ length: 3 }, () => trial('succeeded', 1, 1, 1, 1))]).step).toBeNull();
     expect(of(paused, { impute_while_running: 'latest' }).step).toBeNull();
+  });
+
+  test('counts those of another sweep too that have a value there, as older than its own', () => {
+    const imported = numbered([trial('pruned', 8, 8), trial('succeeded', 1), trial('pruned', 2, 7, 2), trial('pruned', 6, 6)]);
+    const of = (...trials: TrialState[]) => historyOf({ metric: METRIC, early_terminate, sampler }, 1, numbered(trials), { trials: imported });
+    const shown = ({ trials }: ReturnType<typeof of>) => trials.map(({ number, state, value }) => `${number} ${state} ${value}`);
+    const first = of(trial('running', null));
+    expect([first.step, first.imported, shown(first)]).toEqual([1, 3, ['-3 complete 8', '-2 complete 7', '-1 complete 6', '0 running null']]);
+    const later = of(trial('paused', 3, 9, 3), trial('paused', 4, 9, 4), trial('paused', 5, 5));
+    expect([later.step, later.imported, shown(later)]).toEqual([2, 1, ['-1 complete 2', '0 complete 3', '1 complete 4', '2 running null']]);
   });
 });

@@ -44,6 +44,14 @@ describe('a resolved sweep', () => {
     expect(JSON.stringify(resolvedOf(JSON.parse(JSON.stringify(spec))).spec)).toBe(JSON.stringify(spec));
   });
 
+  it('calls a metric of validation data as rows of epochs do; a program of your own as it likes', () => {
+    const { spec } = resolvedOf(sweep({ metric: { name: 'validation_loss' } }));
+    expect(spec.metric!.name).toBe('val_loss');
+    expect(resolvedOf(spec).spec).toEqual(spec);
+    expect(resolvedOf(sweep({ job: null, metric: { name: 'validation_loss' } })).spec.metric!.name).toBe('validation_loss');
+    expect(problemsOf(sweep({ metric: { name: 'validation_loss' }, job: { ...job, data: { type: 'builtin', name: 'digits' } } }))).toEqual([expect.stringContaining('metric.name: "val_loss" needs validation data')]);
+  });
+
   it('has durations in seconds', () => {
     expect(resolvedOf(sweep({ budget: { wall_clock: '6h' } })).spec.budget.wall_clock).toBe(21_600);
     expect(resolvedOf(sweep({ budget: { wall_clock: 90 } })).spec.budget.wall_clock).toBe(90);

@@ -93,6 +93,15 @@ describe('trials that are taken over', () => {
     expect(runSweep({ ...asha, warm_start: {} }).state.trials[1]!.why[0]!.why).toMatchObject({ kind: 'startup' });
   });
 
+  test('teach a sweep that stops trials early from its second trial on', () => {
+    const rule = { early_terminate: { type: 'asha', min_iter: 1, max_iter: 27 } };
+    const options = { value, end: 27 };
+    const warm = begin({ ...NEXT, ...rule }, earlier({ ...SPEC, ...rule, run_cap: 40 }, options));
+    const { trials } = runSweep({ ...NEXT, ...rule, run_cap: 12 }, { ...options, warm }).state;
+    expect(trials.slice(1).map(({ why }) => why[0]!.why['kind'])).toEqual(Array(11).fill('tpe'));
+    for (const { why } of trials.slice(1)) expect(why[0]!.why['imported']).toBeGreaterThan(10);
+  });
+
   test('are those whose parameters this sweep can have, by its conditions', () => {
     const from = earlier({ ...SPEC, run_cap: 40, parameters: { ...SPEC.parameters, other: { values: [1, 2] } } });
     const narrow = { ...NEXT, parameters: { x: { min: 0, max: 1, distribution: 'uniform' }, kind: { values: ['a', 'b'] }, depth: { values: [1], when: { kind: ['b'] } } } };
@@ -112,8 +121,12 @@ describe('trials that are taken over', () => {
     expect([whole.length > 0, pruned.length > 3, whole.length + pruned.length < 14]).toEqual([true, true, true]);
     const taken = (early_terminate: object) => begin({ ...NEXT, early_terminate }, from).trials.map(({ number }) => number);
     expect(taken(rule)).toEqual([...whole, ...pruned].sort((a, b) => a - b));
-    // how far a pruned one came is all that is known of it
-    for (const { status, value: last, values } of begin({ ...NEXT, early_terminate: rule }, from).trials) expect(values).toEqual(status === 'pruned' ? [{ step: expect.any(Number) as number, value: last }] : []);
+    // where this sweep compares its trials they can be compared with them; else how far a pruned one came is all that is known of it
+    for (const { number, values } of begin({ ...NEXT, early_terminate: rule }, from).trials) expect(values).toEqual(from.state.trials[number]!.values);
+    const comparedAt3 = begin({ ...NEXT, early_terminate: { ...rule, min_iter: 3 } }, from).trials;
+    for (const { number, values } of comparedAt3) expect(values).toEqual(from.state.trials[number]!.values.filter(({ step }, index, all) => step >= 3 || index === all.length - 1));
+    for (const { status, value: last, values } of begin(NEXT, from).trials) expect(values).toEqual(status === 'pruned' ? [{ step: expect.any(Number) as number, value: last }] : []);
+    for (const { values } of begin({ ...NEXT, early_terminate: { type: 'median', min_iter: 1 } }, from).trials) expect(values.length).toBeLessThan(2);
     expect(taken({ type: 'none' })).toEqual(taken(rule));
     expect(taken({ ...rule, resource: 'samples' })).toEqual(whole);
   });

@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Dimension, JsonValue } from '../../../../lib/sweeps/dimension.js';
+import { type DistributionInput, parseDistribution } from '../../../../lib/sweeps/distributions.js';
 import { perturb } from '../../../../lib/sweeps/stoppers/perturb.js';
 import { keyOf } from '../../../../lib/training/random.js';
-import { categorical, numeric, squared } from './dimensions.js';
+import { categorical, numeric } from './dimensions.js';
 
 const factors = [1.2, 0.8] as const;
 const keys = Array.from({ length: 2_000 }, (_, n) => keyOf(7, 'test', n));
@@ -31,10 +32,27 @@ describe('a number', () => {
     expect(valuesOf(1_000, numeric(0, 100))).toEqual(new Set([100, 80]));
   });
 
-  test('moves on the coordinate that the search moves on', () => {
-    const [down, up] = [...valuesOf(250, squared)].map(Number).sort((a, b) => a - b);
-    expect(down).toBeCloseTo(160, 9);
-    expect(up).toBeCloseTo(360, 9);
+  test.each<[DistributionInput, number, number[]]>([
+    [{ distribution: 'log_normal', mu: -6, sigma: 2 }, 0.00284, [0.002272, 0.003408]],
+    [{ distribution: 'log_normal' }, 1e-3, [8e-4, 1.2e-3]],
+    [{ distribution: 'normal', mu: 3 }, -2, [-2.4, -1.6]],
+    // within what is ever drawn
+    [{ distribution: 'normal', mu: 100 }, 107, [91.79, 108.21]],
+    [{ distribution: 'beta', a: 2, b: 3 }, 0.5, [0.4, 0.6]],
+    [{ distribution: 'beta', a: 2, b: 3 }, 0.95, [0.76, 1]],
+    // to the nearest multiple, and at least one step
+    [{ distribution: 'q_normal', mu: 50, sigma: 20 }, 64, [51, 77]],
+    [{ distribution: 'q_normal', sigma: 5 }, -2, [-3, -1]],
+    [{ distribution: 'q_normal' }, 0, [0]],
+    [{ distribution: 'q_normal', q: 0.1 }, 0.7, [0.6, 0.8]],
+    [{ distribution: 'q_log_normal', mu: 2, q: 5 }, 10, [5, 15]],
+    [{ distribution: 'q_beta', a: 2, b: 3, q: 0.1 }, 0.9, [0.7, 1]],
+  ])('of %j is multiplied itself, not its quantile: %d', (distribution, value, expected) => {
+    const parsed = parseDistribution(distribution, 'a');
+    if ('problems' in parsed) throw new Error(JSON.stringify(parsed.problems));
+    const found = [...valuesOf(value, parsed.dimension)].map(Number).sort((a, b) => a - b);
+    if (distribution.distribution!.startsWith('q_')) expect(found).toEqual(expected);
+    else expect(found.map((each, index) => each / expected[index]!)).toEqual(expected.map(() => expect.closeTo(1, 4) as number));
   });
 
   test('with a step stays on its grid and goes at least one step', () => {
