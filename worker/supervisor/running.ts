@@ -17,7 +17,7 @@ import { type Inbox, makeInbox } from './inbox.js';
 import { type AttemptInputs, causeOf } from './inputs.js';
 import { planStop } from './pace.js';
 import { judgeReadiness } from './readiness.js';
-import { makeSaver, resultOf } from './saver.js';
+import { makeSaver, removeFiles, resultOf } from './saver.js';
 import type { AttemptOutcome, Session } from './session.js';
 import type { TrainerExit } from './trainer-process.js';
 import { partsOf } from './trainer-setup.js';
@@ -180,7 +180,11 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
       saving = snapshot;
       saver.save(snapshot, {}).then(
         () => inbox.put({ type: 'committed', snapshot, error: null }),
-        (error: unknown) => inbox.put({ type: 'committed', snapshot, error }),
+        async (error: unknown) => {
+          // Refused for long enough, they would fill this disk too.
+          await removeFiles(snapshot).catch((failed: unknown) => log.warn({ err: failed }, 'the files of a snapshot that is given up were not removed'));
+          inbox.put({ type: 'committed', snapshot, error });
+        },
       );
     }
 

@@ -137,6 +137,21 @@ describe('a background snapshot', () => {
   });
 });
 
+test('where training stands still one is taken whatever the policy says, unless one is under way', async () => {
+  const snapshots = make({ every_updates: 1000 });
+  snapshots.standing(at(1));
+  snapshots.standing(at(1));
+  await until(() => ready.length === 1);
+  snapshots.standing(at(1));
+  expect(views).toBe(0);
+  snapshots.settled(1, false);
+  snapshots.standing(at(1));
+  await until(() => ready.length === 2);
+  snapshots.settled(2, true);
+  snapshots.boundary(at(2));
+  expect(views, 'and nothing is left to be asked for').toBe(0);
+});
+
 describe('what a window does not change', () => {
   const roles = (snapshot: Snapshot): [string[], string[]] => [Object.keys(snapshot.files), snapshot.unchanged];
 
