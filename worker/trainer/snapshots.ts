@@ -99,6 +99,8 @@ export function makeSnapshots(options: SnapshotsOptions): Snapshots {
     const unchanged = whole ? [] : rolesOf(counters).filter((role) => committed.roles.includes(role) && isUnchanged(role, committed.counters, counters));
     const files = spoolSnapshot({ view: options.view(counters), tensors: options.tensors(counters), dir, number, without: unchanged, signal: abort.signal });
     const done = files.then((files: SnapshotFiles) => ({ number, counters, files, unchanged, best, writeMs: nowMs() - takenAtMs }));
+    // it may fail while nobody looks: whoever comes to it hears of it
+    done.catch(() => undefined);
     return { number, takenAtMs, counters, best, unchanged, abort, done };
   }
 
