@@ -1,5 +1,6 @@
 // Real processes, really killed in the middle of a window: the job goes on by itself and ends with the same bits.
 import { execFileSync } from 'node:child_process';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { makeClient } from '../../api/client.js';
@@ -70,6 +71,8 @@ describe('a job survives', () => {
     const job = await system.submit(spec);
     const before = await untilTraining(system, job, 40);
     const trainer = await trainerOf(first);
+    const spools = (): Promise<string[]> => readdir(join(system.folder, 'data', 'spool'));
+    const [left] = await spools();
     await system.startWorker();
     first.kill('SIGKILL');
     await first.exited;
@@ -84,6 +87,7 @@ describe('a job survives', () => {
     await expectSameBits(system, job, head, reference);
     const attempts = await system.attempts(job);
     expect(attempts.map(({ end }) => end?.end_reason)).toEqual(['lease_lost', 'completed']);
+    expect(await spools(), 'what it left on the disk went when the other took the job over').toEqual([expect.not.stringMatching(left!)]);
 
     // Where the time went: silence until somebody knew, the line, loading. A beat may have been 2 s old when the worker died.
     const { timings } = attempts[1]!.end!;

@@ -153,6 +153,20 @@ describe('the disk of copies', () => {
     await expect.poll(() => readdir(folder)).toEqual([]);
   });
 
+  it('is first given back what others left on it, once', async () => {
+    const asked: boolean[] = [];
+    let idle = '';
+    const cleared = makeObjectCache(folder, objects, silentLog, async () => void asked.push(existsSync(idle)));
+    const left = cleared.hold();
+    idle = (await left.fetch(object('one'), 'data.path', [], never)).path;
+    left.release();
+    expect(asked, 'not as long as there is room').toEqual([]);
+    const read = objects.read;
+    objects.read = async (...to) => ({ ...(await read(...to)), sizeBytes: 2 ** 50 });
+    await expect(cleared.hold().fetch(object('a/small.npz'), 'data.path', [], never)).rejects.toMatchObject({ code: 'store_full' });
+    expect([asked, existsSync(idle)], 'before a copy of its own goes').toEqual([[true], false]);
+  });
+
   it('gives the room of copies that nobody holds to the next one, and never that of the others', async () => {
     const [kept, left] = [cache.hold(), cache.hold()];
     const held = await kept.fetch(object('one'), 'data.path', [], never);

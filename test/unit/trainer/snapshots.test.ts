@@ -300,7 +300,7 @@ describe('a snapshot of a best epoch', () => {
     await rm(dir, { recursive: true });
     snapshots.best(0.5);
     snapshots.boundary(at(2));
-    await expect.poll(() => views, 'it has failed').toBe(0);
+    await expect.poll(() => views, { message: 'it has failed' }).toBe(0);
     await new Promise((resolve) => setImmediate(resolve));
     expect([lost, failures]).toEqual([[], []]);
     await mkdir(dir);
