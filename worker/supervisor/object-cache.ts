@@ -53,7 +53,7 @@ const PARTS_AHEAD = 4;
  * @param folder for its copies alone; made when it is needed, and removed by whoever chose it
  * @param reclaim gives the room back that others left taken; asked where there is too little
  */
-export function makeObjectCache(folder: string, objects: DataObjects, log: Pick<Log, 'info'>, reclaim: () => Promise<void> = () => Promise.resolve()): ObjectCache {
+export function makeObjectCache(folder: string, objects: DataObjects, log: Pick<Log, 'info' | 'warn'>, reclaim: () => Promise<void> = () => Promise.resolve()): ObjectCache {
   /** By object and version; the one used longest ago comes first. */
   const copies = new Map<string, Copy>();
   let made = 0;
@@ -73,9 +73,9 @@ export function makeObjectCache(folder: string, objects: DataObjects, log: Pick<
   function begin(key: string, source: ObjectSource, members: readonly string[]): Copy {
     const fetched = Promise.resolve().then(() => fetchInto(copy, source, members));
     const copy: Copy = { key, folder: join(folder, String(++made)), fetched, missingBytes: source.sizeBytes, holders: 0, giveUp: new AbortController() };
-    fetched.catch(() => {
+    void fetched.catch(async () => {
       forget(copy);
-      return rm(copy.folder, { recursive: true, force: true });
+      await rm(copy.folder, { recursive: true, force: true }).catch((error: unknown) => log.warn({ object: source.name, err: error }, 'what was fetched of data was not removed'));
     });
     return copy;
   }

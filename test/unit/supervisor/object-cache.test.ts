@@ -65,6 +65,23 @@ describe('a copy of an object', () => {
     await expect.poll(() => readdir(folder)).toEqual([]);
   });
 
+  it('that cannot even be removed once its fetch has failed is no harm to the worker', async () => {
+    const lost: unknown[] = [];
+    const note = (reason: unknown): void => void lost.push(reason);
+    process.on('unhandledRejection', note);
+    onTestFinished(() => void process.off('unhandledRejection', note));
+    const warned: string[] = [];
+    const watched = makeObjectCache(folder, objects, { info: () => undefined, warn: (...said: unknown[]) => void warned.push(String(said[1])) });
+    objects.gate = async (_address, startBytes) => {
+      if (startBytes <= 8_388_608) return;
+      await rm(folder, { recursive: true });
+      await writeFile(folder, 'no folder any more');
+      objects.objects['s3://data/large.bin'] = Buffer.from(LARGE).fill(1, 0, 9);
+    };
+    await expect(watched.hold().fetch(object('large.bin'), 'data.path', [], never)).rejects.toMatchObject({ code: 'data_changed', param: 'data.path' });
+    await expect.poll(() => [warned, lost]).toEqual([['what was fetched of data was not removed'], []]);
+  });
+
   it('is checked by its members’ checksums while it is fetched; for other members later', async () => {
     const good = await cache.hold().fetch(object('a/small.npz'), 'data.path', ['x.npy', 'y.npy'], never);
     expect(good.fingerprint!.sha256).toBe(sha256(smallNpz()));
