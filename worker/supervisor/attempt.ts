@@ -46,6 +46,7 @@ export async function runAttempt(deps: AttemptDeps, ticket: TakenTicket, control
     case 'wanted':
       return { kind: 'passed', why: outcome.kind };
     case 'claimed':
+      controls.onClaimed(outcome.claim.attempt);
       return runClaimed(deps, record, outcome.claim, outcome.displaced, waitedOf(ticket, outcome.displaced, deps.clock.now()), controls);
   }
 }

@@ -63,6 +63,8 @@ export interface Supervisor {
 
 interface Active {
   notice: Notice;
+  /** Which attempt it is, once that is decided; null: it came to none. */
+  attempt: Promise<string | null>;
   nudged: Set<() => void>;
   hinted: Set<() => void>;
   beganMs: number;
@@ -106,7 +108,9 @@ export async function makeSupervisor(options: SupervisorOptions): Promise<Superv
   async function handle(ticket: TakenTicket, signal: AbortSignal): Promise<TicketOutcome> {
     // Two tickets of one job can meet here after a retry; the second finds a live owner at the latest in HEAD.
     if (active.has(ticket.job)) return { postponeMs: 1_000 };
-    const mine: Active = { notice: makeNotice(), nudged: new Set(), hinted: new Set(), beganMs: clock.monotonicMs(), safeMs: null };
+    let decide = (_attempt: string | null): void => undefined;
+    const attempt = new Promise<string | null>((resolve) => (decide = resolve));
+    const mine: Active = { notice: makeNotice(), attempt, nudged: new Set(), hinted: new Set(), beganMs: clock.monotonicMs(), safeMs: null };
     active.set(ticket.job, mine);
     let gpu: string | null = null;
     const trainerSetup = (spec: JobSpec, numericsClass: string | null): TrainerSetup => chooseTrainerSetup(spec, numericsClass, { cores, engine: options.engine, gpu });
@@ -121,6 +125,7 @@ export async function makeSupervisor(options: SupervisorOptions): Promise<Superv
         ticket,
         {
           notice: mine.notice,
+          onClaimed: decide,
           onNudge: (listener) => {
             mine.nudged.add(listener);
             return () => mine.nudged.delete(listener);
@@ -145,6 +150,7 @@ export async function makeSupervisor(options: SupervisorOptions): Promise<Superv
       return { postponeMs: 0 };
     } finally {
       active.delete(ticket.job);
+      decide(null);
       // first in line again: its trainer may be warm
       if (gpu !== null) freeGpus.unshift(gpu);
       lastBusyMs = clock.monotonicMs();
@@ -172,9 +178,11 @@ export async function makeSupervisor(options: SupervisorOptions): Promise<Superv
     beat();
   };
   const unlisten = queue.control.listen(id, {
-    preempt: ({ job, graceSeconds }) => {
+    preempt: async ({ job, attempt, graceSeconds }) => {
       const mine = active.get(job);
       if (!mine) return false;
+      // It may have been meant for the one before, whose end its sender had not seen.
+      if (attempt !== null && (await mine.attempt) !== attempt) return false;
       mine.notice.give({ reason: 'preempted_notice', message: `preempted with ${graceSeconds} s of grace`, deadlineMs: clock.monotonicMs() + graceSeconds * 1_000, immediate: graceSeconds === 0, trainOn: true });
       return true;
     },
