@@ -2,7 +2,7 @@
 import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError, messageOf } from '../../lib/errors.js';
-import { startTime } from './redis-server.js';
+import { startTime } from '../../lib/process-files.js';
 
 interface Holder {
   pid: number;

@@ -1,13 +1,13 @@
 // The Redis that `up` owns: finding a server program, starting it on a free loopback port with its data in the data folder,
 // and ending one that an earlier `up` left behind there. Two servers on one append-only file would lose data.
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { constants } from 'node:fs';
 import { access, mkdir, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { promisify } from 'node:util';
 import { AppError } from '../../lib/errors.js';
+import { startTime } from '../../lib/process-files.js';
 import type { Environment } from './processes.js';
 
 const PROGRAMS = ['redis-server', 'valkey-server'];
@@ -122,18 +122,6 @@ async function endRecorded(folder: string): Promise<void> {
     }
   }
   await rm(recordOf(folder), { force: true });
-}
-
-/** When a process started, as the system tells it; empty if there is none. */
-export async function startTime(pid: number): Promise<string> {
-  // Linux tells it to the tick; elsewhere ps tells it to the second.
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => null);
-  if (stat !== null) {
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return fields[0] === 'Z' ? '' : (fields[19] ?? '');
-  }
-  if (process.platform === 'linux') return '';
-  return promisify(execFile)('ps', ['-o', 'lstart=', '-p', String(pid)]).then(({ stdout }) => stdout.trim(), () => '');
 }
 
 /** A loopback port that nobody listens on now. */

@@ -148,6 +148,27 @@ describe.skipIf(!canMount)('on a full disk', () => {
     expect(later).toMatchObject({ state: 'failed', reason: 'max_failures', error: { code: 'store_full', message: expect.stringContaining('ENOSPC') } });
   });
 
+  test.skipIf(!hasS3)('what a killed worker left on it is removed by the one that takes its job over', async () => {
+    const disk = await smallDisk(10_240);
+    system = await startTestSystem({ store: 's3', env: { PAWL_DATA_DIR: join(disk, 'data'), PAWL_DATA_BUCKETS: 'datasets' } });
+    const datasets = await makeDatasets(system.s3!);
+    const samples = 1_024; // 5.3 MB, of which the disk has room for one copy
+    await datasets.put('images', idxOf({ shape: [samples, 72, 72], data: new Uint8Array(samples * 72 * 72) }));
+    await datasets.put('labels', idxOf({ shape: [samples], data: Uint8Array.from({ length: samples }, (_, i) => i % 3) }));
+    await datasets.close();
+    await system.startController();
+    const first = await system.startWorker();
+    const job = await system.submit({ data: { type: 'idx', images: 's3://datasets/images', labels: 's3://datasets/labels' }, model: { layers: [{ type: 'flatten' }, { type: 'dense', units: 3, activation: 'softmax' }] }, training: { epochs: 400 }, checkpoint: { every_micro_batches: 20 }, run: { max_failures: 0 } });
+    await untilTraining(system, job, 20);
+    await system.startWorker();
+    first.kill('SIGKILL');
+    await first.exited;
+    await system.until(job, 'goes on', ({ owner, state }) => owner?.number === 2 || state !== 'open');
+    const { seq } = await system.head(job);
+    const head = await system.until(job, 'commits', (seen) => seen.seq > seq || seen.state !== 'open');
+    expect([head.state === 'open' || head.state === 'succeeded', head.counters.failures, head.error], head.message ?? '').toEqual([true, 0, null]);
+  });
+
   test.each(hasS3 ? ['unpacked', 'copied'] : ['unpacked'])('data that has no room to be %s ends the job as store_full, with the numbers and nothing left on the disk', async (how) => {
     const disk = await smallDisk(4_096);
     const env = { PAWL_DATA_DIR: join(disk, 'data'), PAWL_DATA_ROOTS: folder.path, PAWL_DATA_MEMORY_MIB: '1', PAWL_DATA_BUCKETS: 'datasets' };

@@ -1,5 +1,6 @@
 // Real processes, really killed in the middle of a window: the job goes on by itself and ends with the same bits.
 import { execFileSync } from 'node:child_process';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { makeClient } from '../../api/client.js';
@@ -62,6 +63,25 @@ describe('a job survives', () => {
     expect(attempts.reduce((sum, { end }) => sum + end!.executed_micro_batches - end!.wasted_micro_batches, 0)).toBe(reference.microBatches);
   });
 
+  test('a preemption that comes twice, once for an attempt that is over', async () => {
+    system = await startTestSystem();
+    await system.startController();
+    await system.startWorker();
+    const job = await system.submit(spec);
+    const one = (await untilTraining(system, job, 40)).owner!.attempt;
+    expect(await system.queue.control.requestPreempt(job, one, { graceSeconds: 0 })).toBe(true);
+    const two = await system.until(job, 'has its second attempt', ({ owner }) => owner?.number === 2);
+    // At once, when it may still be loading, and when it trains.
+    for (const seq of [two.seq, two.seq + 1]) {
+      await system.until(job, 'is so far', (head) => head.seq >= seq);
+      expect(await system.queue.control.requestPreempt(job, one, { graceSeconds: 0 }), 'nobody runs that one').toBe(false);
+    }
+    await system.until(job, 'trains on', ({ owner, seq }) => owner?.number === 2 && seq > two.seq + 2);
+    expect(await system.queue.control.requestPreempt(job, two.owner!.attempt, { graceSeconds: 2 })).toBe(true);
+    await expectSameBits(system, job, await system.terminal(job), reference);
+    expect((await system.attempts(job)).map(({ end }) => end?.end_reason)).toEqual(['preempted_kill', 'preempted_notice', 'completed']);
+  });
+
   test('SIGKILL of its supervisor, and another worker goes on within 15 s', async () => {
     system = await startTestSystem();
     await system.startController();
@@ -70,6 +90,8 @@ describe('a job survives', () => {
     const job = await system.submit(spec);
     const before = await untilTraining(system, job, 40);
     const trainer = await trainerOf(first);
+    const spools = (): Promise<string[]> => readdir(join(system.folder, 'data', 'spool'));
+    const [left] = await spools();
     await system.startWorker();
     first.kill('SIGKILL');
     await first.exited;
@@ -84,6 +106,7 @@ describe('a job survives', () => {
     await expectSameBits(system, job, head, reference);
     const attempts = await system.attempts(job);
     expect(attempts.map(({ end }) => end?.end_reason)).toEqual(['lease_lost', 'completed']);
+    expect(await spools(), 'what it left on the disk went when the other took the job over').toEqual([expect.not.stringMatching(left!)]);
 
     // Where the time went: silence until somebody knew, the line, loading. A beat may have been 2 s old when the worker died.
     const { timings } = attempts[1]!.end!;

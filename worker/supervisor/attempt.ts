@@ -14,7 +14,7 @@ import { type RestoreOutcome, restoreState, type StateExpectation } from '../../
 import type { TakenTicket } from '../../lib/queue/index.js';
 import { untilAnswered } from '../../lib/store/patience.js';
 import { makeAttemptLog } from './attempt-log.js';
-import { endWithout, failure } from './ending.js';
+import { endWithout, failure, isUnsuited, unsuited } from './ending.js';
 import { type AttemptInputs, beginWith, causeOf, checkStateFiles, differenceOf, gatherInputs } from './inputs.js';
 import { watchForInterruption } from './interruption.js';
 import type { ObjectHold } from './object-cache.js';
@@ -46,6 +46,7 @@ export async function runAttempt(deps: AttemptDeps, ticket: TakenTicket, control
     case 'wanted':
       return { kind: 'passed', why: outcome.kind };
     case 'claimed':
+      controls.onClaimed(outcome.claim.attempt);
       return runClaimed(deps, record, outcome.claim, outcome.displaced, waitedOf(ticket, outcome.displaced, deps.clock.now()), controls);
   }
 }
@@ -68,7 +69,9 @@ async function runClaimed(deps: AttemptDeps, record: JobRecord, claim: Claim, di
       await patiently(deps, null, () => closeVanished(store, record.id, displaced, clock.now(), worker));
     }
     const prepared = await prepare(session, hold);
-    return prepared.kind === 'ready' ? await runTrainer(session, prepared.inputs, prepared.restore) : await endWithout(session, null, null, prepared.ending);
+    if (prepared.kind === 'ready') return await runTrainer(session, prepared.inputs, prepared.restore);
+    const outcome = await endWithout(session, null, null, prepared.ending);
+    return isUnsuited(prepared.ending) ? { kind: 'unsuited', message: prepared.ending.message } : outcome;
   } catch (error) {
     if (isAppError(error, 'fenced')) {
       log.warn({}, 'displaced by another attempt: stopped, nothing more is written');
@@ -111,7 +114,7 @@ async function prepare(session: Session, hold: ObjectHold | null): Promise<Prepa
   const interruption = watchForInterruption(session);
   try {
     const { min_memory_mib: wantedMib } = record.spec.resources;
-    if (wantedMib !== null && wantedMib > deps.memoryMib) return { kind: 'over', ending: { kind: 'stopped', reason: 'engine_unavailable', message: `the job needs ${wantedMib} MiB of memory (resources.min_memory_mib), this worker has ${deps.memoryMib} MiB for a job` } };
+    if (wantedMib !== null && wantedMib > deps.memoryMib) return { kind: 'over', ending: unsuited(`the job needs ${wantedMib} MiB of memory (resources.min_memory_mib), this worker has ${deps.memoryMib} MiB for a job`) };
     await mkdir(spoolDir, { recursive: true });
     const fromStart = claim.head().seq === 0;
     const gathered = await gatherInputs(record.spec, deps.data, hold && { hold, signal: interruption.signal }, fromStart);

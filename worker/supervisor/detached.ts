@@ -54,7 +54,7 @@ export async function runDetached(options: DetachedOptions): Promise<Head> {
       tickets: { issue: () => Promise.resolve(), withdraw: () => Promise.resolve() },
       feed: { ...feed, beat: (_stamp: unknown, _phase: unknown, progress: { percent: number } | null) => progress && options.onProgress?.(progress.percent) },
     };
-    const outcome = await runAttempt(deps, { job: options.record.id, gen: 0, fence: 0, sinceMs: Date.now() }, { notice: makeNotice(), onNudge: () => () => undefined, onHint: () => () => undefined, onFacts: () => undefined, onSafe: () => undefined });
+    const outcome = await runAttempt(deps, { job: options.record.id, gen: 0, fence: 0, sinceMs: Date.now() }, { notice: makeNotice(), onClaimed: () => undefined, onNudge: () => () => undefined, onHint: () => () => undefined, onFacts: () => undefined, onSafe: () => undefined });
     const { head } = await readHead({ store }, options.record.id);
     if (!isTerminal(head.state)) throw new AppError('internal_error', `the run ended as ${outcome.kind}: ${head.message ?? head.reason ?? 'unfinished'}`);
     return head;

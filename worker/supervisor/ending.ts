@@ -68,10 +68,13 @@ async function conclude(session: Session, figures: Figures | null, account: Atte
   await closeAttempt(deps.store, record.id, end).catch((error: unknown) => log.warn({ err: error }, 'the attempt’s record was not closed'));
   await deps.feed.end(session.stamp, isTerminal(head.state));
   // Another worker should take it; this one would only find out the same again.
-  const unsuited = ending.kind === 'stopped' && ending.reason === 'engine_unavailable';
-  await handOver(deps, record, head, { afterFailure: chargeOf(ending) === 'failures', ...(unsuited ? { delayMs: UNSUITED_DELAY_MS } : {}) }).catch((error: unknown) => log.warn({ err: error }, 'not handed over; the controller will'));
+  await handOver(deps, record, head, { afterFailure: chargeOf(ending) === 'failures', ...(isUnsuited(ending) ? { delayMs: UNSUITED_DELAY_MS } : {}) }).catch((error: unknown) => log.warn({ err: error }, 'not handed over; the controller will'));
   return { kind: 'ended', head, executed: account.executedMicroBatches, wasted: account.wastedMicroBatches, scheduled: record.schedule !== null };
 }
+
+/** Another kind of worker has to take the job. */
+export const unsuited = (message: string): Extract<Ending, { kind: 'stopped' }> => ({ kind: 'stopped', reason: 'engine_unavailable', message });
+export const isUnsuited = (ending: Ending): ending is Extract<Ending, { kind: 'stopped' }> => ending.kind === 'stopped' && ending.reason === 'engine_unavailable';
 
 /** A failure as an ending. What cannot get better by trying again is not tried again. */
 export function failure(code: ErrorCode, message: string, param: string | null): Extract<Ending, { kind: 'failed' }> {

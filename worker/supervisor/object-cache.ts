@@ -49,8 +49,11 @@ interface Copy {
 const PART_BYTES = 4 * 1024 * 1024;
 const PARTS_AHEAD = 4;
 
-/** @param folder for its copies alone; made when it is needed, and removed by whoever chose it */
-export function makeObjectCache(folder: string, objects: DataObjects, log: Pick<Log, 'info'>): ObjectCache {
+/**
+ * @param folder for its copies alone; made when it is needed, and removed by whoever chose it
+ * @param reclaim gives the room back that others left taken; asked where there is too little
+ */
+export function makeObjectCache(folder: string, objects: DataObjects, log: Pick<Log, 'info' | 'warn'>, reclaim: () => Promise<void> = () => Promise.resolve()): ObjectCache {
   /** By object and version; the one used longest ago comes first. */
   const copies = new Map<string, Copy>();
   let made = 0;
@@ -70,9 +73,9 @@ export function makeObjectCache(folder: string, objects: DataObjects, log: Pick<
   function begin(key: string, source: ObjectSource, members: readonly string[]): Copy {
     const fetched = Promise.resolve().then(() => fetchInto(copy, source, members));
     const copy: Copy = { key, folder: join(folder, String(++made)), fetched, missingBytes: source.sizeBytes, holders: 0, giveUp: new AbortController() };
-    fetched.catch(() => {
+    void fetched.catch(async () => {
       forget(copy);
-      return rm(copy.folder, { recursive: true, force: true });
+      await rm(copy.folder, { recursive: true, force: true }).catch((error: unknown) => log.warn({ object: source.name, err: error }, 'what was fetched of data was not removed'));
     });
     return copy;
   }
@@ -100,13 +103,17 @@ export function makeObjectCache(folder: string, objects: DataObjects, log: Pick<
     return { path, fingerprint: { sha256, identity }, checked: members };
   }
 
-  /** Takes room from copies that nobody holds, if need be. AppError `store_full` */
+  /** Takes room from what others left, then from copies that nobody holds, if need be. AppError `store_full` */
   async function makeRoom(copy: Copy, { name, sizeBytes }: ObjectSource): Promise<void> {
     await mkdir(folder, { recursive: true });
-    for (;;) {
+    for (let asked = false; ; asked = true) {
       const promisedBytes = [...copies.values()].reduce((sum, other) => sum + (other === copy ? 0 : other.missingBytes), 0);
       const room = (await roomFor(folder)) - promisedBytes;
       if (sizeBytes <= room) return;
+      if (!asked) {
+        await reclaim();
+        continue;
+      }
       const idle = [...copies.values()].find(({ holders }) => holders === 0);
       if (idle === undefined) throw noRoom(`a copy of ${name}`, sizeBytes, room);
       forget(idle);

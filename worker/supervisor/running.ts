@@ -10,14 +10,14 @@ import { pauseAtOf } from '../../lib/jobs/verbs.js';
 import type { Tallies } from '../../lib/queue/index.js';
 import { expectedLifetimeMs } from '../../lib/training/checkpoint-interval.js';
 import type { FromTrainer, Snapshot } from '../protocol.js';
-import { endWith, endWithout, failure } from './ending.js';
+import { endWith, endWithout, failure, unsuited } from './ending.js';
 import { type Figures, makeFigures } from './figures.js';
 import { type Happening, watchHappenings } from './happenings.js';
 import { type Inbox, makeInbox } from './inbox.js';
 import { type AttemptInputs, causeOf } from './inputs.js';
 import { planStop } from './pace.js';
 import { judgeReadiness } from './readiness.js';
-import { makeSaver, resultOf } from './saver.js';
+import { makeSaver, removeFiles, resultOf } from './saver.js';
 import type { AttemptOutcome, Session } from './session.js';
 import type { TrainerExit } from './trainer-process.js';
 import { partsOf } from './trainer-setup.js';
@@ -180,7 +180,11 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
       saving = snapshot;
       saver.save(snapshot, {}).then(
         () => inbox.put({ type: 'committed', snapshot, error: null }),
-        (error: unknown) => inbox.put({ type: 'committed', snapshot, error }),
+        async (error: unknown) => {
+          // Refused for long enough, they would fill this disk too.
+          await removeFiles(snapshot).catch((failed: unknown) => log.warn({ err: failed }, 'the files of a snapshot that is given up were not removed'));
+          inbox.put({ type: 'committed', snapshot, error });
+        },
       );
     }
 
@@ -214,7 +218,7 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
           }
           if (judged.kind === 'unsuited') {
             endBy(async () => {
-              await endWithout(session, saver, figures, { kind: 'stopped', reason: 'engine_unavailable', message: judged.message });
+              await endWithout(session, saver, figures, unsuited(judged.message));
               return judged;
             });
             return;

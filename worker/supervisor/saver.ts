@@ -24,6 +24,11 @@ export interface Saver {
   save(snapshot: Snapshot, options: { final?: JobResult; ending?: (head: Head) => Head }): Promise<Head>;
 }
 
+/** Removes what a snapshot has on the disk, once it is committed or given up: no later one needs it. */
+export async function removeFiles({ files }: Snapshot): Promise<void> {
+  for (const { path } of Object.values(files)) await rm(path, { force: true });
+}
+
 export interface SaverOptions {
   claim: Claim;
   committer: Committer;
@@ -109,7 +114,7 @@ export function makeSaver({ claim, committer, stamp, feed, now, inputs, specSha2
       feed.committed(stamp.job, cursor.updates, cursor.epoch);
       if (ending) publish(head);
       else addEvent('checkpoint.committed', `checkpoint at micro-batch ${cursor.micro_batches}`, { checkpoint: manifest.id, micro_batches: cursor.micro_batches, updates: cursor.updates, window_position: cursor.window_position, bytes: manifest.bytes_written });
-      for (const file of Object.values(snapshot.files)) await rm(file.path, { force: true });
+      await removeFiles(snapshot);
       return head;
     },
   };

@@ -52,6 +52,8 @@ export interface AttemptDeps {
 
 export interface AttemptControls {
   notice: Notice;
+  /** The job is claimed: this attempt has it now. */
+  onClaimed(attempt: string): void;
   /** Calls back when HEAD may want something new. Returns a function that stops it. */
   onNudge(listener: () => void): () => void;
   /** Calls back when now is a good time to save: the machine may go. Returns a function that stops it. */

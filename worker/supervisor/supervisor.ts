@@ -1,6 +1,6 @@
 // A worker process' own story: takes tickets, runs one attempt a slot, listens for preemptions, nudges and drains, says that
 // it lives, and on a signal lets every attempt commit before it goes. Never computes.
-import { mkdir, readdir, rm, stat, utimes } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { availableParallelism, hostname } from 'node:os';
 import { join } from 'node:path';
 import { type Clock, pause } from '../../lib/clock.js';
@@ -20,9 +20,11 @@ import { countMemoryKills } from './memory-kills.js';
 import { makeNotice, type Notice, type NoticeFacts } from './notice.js';
 import { makeObjectCache } from './object-cache.js';
 import { makePace } from './pace.js';
+import { makeSpool } from './spools.js';
 import { watchStore } from './store-watch.js';
 import { makeTrainerPool } from './trainer-process.js';
 import { chooseTrainerSetup } from './trainer-setup.js';
+import { makeUnsuited } from './unsuited.js';
 import { makeYielding } from './yielding.js';
 
 export interface SupervisorOptions {
@@ -62,6 +64,8 @@ export interface Supervisor {
 
 interface Active {
   notice: Notice;
+  /** Which attempt it is, once that is decided; null: it came to none. */
+  attempt: Promise<string | null>;
   nudged: Set<() => void>;
   hinted: Set<() => void>;
   beganMs: number;
@@ -73,22 +77,19 @@ const BEAT_EVERY_MS = 2_000;
 /** Between two tries of a slot to claim a job while the store is away. */
 const STORE_AWAY_MS = 2_000;
 const LOOK_EVERY_MS = 5_000;
-/** Spools of workers that said nothing for this long: they died, or have lost their jobs to others. */
-const STALE_SPOOL_MS = 600_000;
 
 export async function makeSupervisor(options: SupervisorOptions): Promise<Supervisor> {
   const { queue, clock, log, slots } = options;
   const { store, isHeld } = watchStore(options.store, clock);
   const id = `wrk_${freshUlid()}`;
   const startedAt = clock.now().toISOString();
-  const spoolRoot = join(options.spoolRoot, id);
-  await sweepSpools(options.spoolRoot, clock.now());
+  const spool = await makeSpool({ root: options.spoolRoot, id, clock, log });
   // A trainer that is killed leaves what it was writing: here it goes with the worker, or with its spool.
-  const temporary = join(spoolRoot, 'tmp');
+  const temporary = join(spool.folder, 'tmp');
   await mkdir(temporary, { recursive: true });
   const trainers = makeTrainerPool({ entry: options.trainerEntry, log, env: { ...options.env, TMPDIR: temporary } });
   const { buckets } = options.data.places;
-  const copies = buckets && makeObjectCache(join(spoolRoot, 'objects'), buckets.objects, log);
+  const copies = buckets && makeObjectCache(join(spool.folder, 'objects'), buckets.objects, log, spool.sweep);
   const cores = Math.max(1, Math.floor(availableParallelism() / slots));
   if (options.gpus.length > 0 && options.gpus.length !== slots) throw new Error(`${options.gpus.length} GPUs for ${slots} slots`);
   const freeGpus = [...options.gpus];
@@ -103,12 +104,17 @@ export async function makeSupervisor(options: SupervisorOptions): Promise<Superv
   let draining = false;
 
   const yielding = makeYielding({ worker: id, list: queue.workers.list, clock });
+  const unsuited = makeUnsuited(clock);
   const consumer = queue.makeConsumer({ slots, handler: handle });
 
   async function handle(ticket: TakenTicket, signal: AbortSignal): Promise<TicketOutcome> {
     // Two tickets of one job can meet here after a retry; the second finds a live owner at the latest in HEAD.
     if (active.has(ticket.job)) return { postponeMs: 1_000 };
-    const mine: Active = { notice: makeNotice(), nudged: new Set(), hinted: new Set(), beganMs: clock.monotonicMs(), safeMs: null };
+    const leftToOthersMs = unsuited.putOffMs(ticket);
+    if (leftToOthersMs > 0) return { postponeMs: leftToOthersMs };
+    let decide = (_attempt: string | null): void => undefined;
+    const attempt = new Promise<string | null>((resolve) => (decide = resolve));
+    const mine: Active = { notice: makeNotice(), attempt, nudged: new Set(), hinted: new Set(), beganMs: clock.monotonicMs(), safeMs: null };
     active.set(ticket.job, mine);
     let gpu: string | null = null;
     const trainerSetup = (spec: JobSpec, numericsClass: string | null): TrainerSetup => chooseTrainerSetup(spec, numericsClass, { cores, engine: options.engine, gpu });
@@ -117,11 +123,13 @@ export async function makeSupervisor(options: SupervisorOptions): Promise<Superv
       if (putOffMs > 0) return { postponeMs: putOffMs };
       gpu = freeGpus.shift() ?? null;
       beat();
+      await spool.sweep();
       const outcome = await runAttempt(
-        { store, beginnings: store, clock, log, tickets: queue.tickets, feed, liveness, trainers, pace, trainerSetup, memoryKills: () => countMemoryKills(), memoryMib, worker: id, data: options.data, copies, spoolRoot, beatEveryMs: BEAT_EVERY_MS, isHeld, lookEveryMs: LOOK_EVERY_MS },
+        { store, beginnings: store, clock, log, tickets: queue.tickets, feed, liveness, trainers, pace, trainerSetup, memoryKills: () => countMemoryKills(), memoryMib, worker: id, data: options.data, copies, spoolRoot: spool.folder, beatEveryMs: BEAT_EVERY_MS, isHeld, lookEveryMs: LOOK_EVERY_MS },
         ticket,
         {
           notice: mine.notice,
+          onClaimed: decide,
           onNudge: (listener) => {
             mine.nudged.add(listener);
             return () => mine.nudged.delete(listener);
@@ -135,6 +143,7 @@ export async function makeSupervisor(options: SupervisorOptions): Promise<Superv
         },
       );
       yielding.ended(ticket.job, outcome, mine.notice.facts() !== null);
+      unsuited.ended(ticket, outcome);
       log.debug({ job: ticket.job, outcome: outcome.kind }, 'ticket done');
       // Its schedule would find out by looking, somewhat later.
       if (outcome.kind === 'ended' && outcome.scheduled) void queue.control.nudge(ticket.job).catch(() => undefined);
@@ -146,6 +155,7 @@ export async function makeSupervisor(options: SupervisorOptions): Promise<Superv
       return { postponeMs: 0 };
     } finally {
       active.delete(ticket.job);
+      decide(null);
       // first in line again: its trainer may be warm
       if (gpu !== null) freeGpus.unshift(gpu);
       lastBusyMs = clock.monotonicMs();
@@ -161,8 +171,7 @@ export async function makeSupervisor(options: SupervisorOptions): Promise<Superv
     queue.workers
       .beat({ id, engine: facts?.engine ?? null, device: facts?.device ?? null, slots, jobs: [...active.keys()], draining, uncommitted_seconds: uncommittedMs / 1_000, youngest_seconds: attempts.length === 0 ? null : youngestMs / 1_000, started_at: startedAt, host: hostname(), pid: process.pid, version: options.version })
       .catch(() => undefined);
-    const now = clock.now();
-    utimes(spoolRoot, now, now).catch(() => undefined);
+    spool.touch();
   }
   const nudge = (job: string): void => {
     for (const listener of active.get(job)?.nudged ?? []) listener();
@@ -174,9 +183,11 @@ export async function makeSupervisor(options: SupervisorOptions): Promise<Superv
     beat();
   };
   const unlisten = queue.control.listen(id, {
-    preempt: ({ job, graceSeconds }) => {
+    preempt: async ({ job, attempt, graceSeconds }) => {
       const mine = active.get(job);
       if (!mine) return false;
+      // It may have been meant for the one before, whose end its sender had not seen.
+      if (attempt !== null && (await mine.attempt) !== attempt) return false;
       mine.notice.give({ reason: 'preempted_notice', message: `preempted with ${graceSeconds} s of grace`, deadlineMs: clock.monotonicMs() + graceSeconds * 1_000, immediate: graceSeconds === 0, trainOn: true });
       return true;
     },
@@ -195,7 +206,7 @@ export async function makeSupervisor(options: SupervisorOptions): Promise<Superv
     unlisten();
     await trainers.close();
     await queue.workers.end(id).catch(() => undefined);
-    await rm(spoolRoot, { recursive: true, force: true });
+    await spool.remove();
   }
 
   return {
@@ -222,14 +233,4 @@ export async function makeSupervisor(options: SupervisorOptions): Promise<Superv
       return (closing ??= close(graceMs));
     },
   };
-}
-
-/** Removes what workers that died left behind: a living one touches its folder with every beat. */
-async function sweepSpools(root: string, now: Date): Promise<void> {
-  await mkdir(root, { recursive: true });
-  for (const name of await readdir(root)) {
-    const path = join(root, name);
-    const touched = name.startsWith('wrk_') ? await stat(path).catch(() => null) : null;
-    if (touched !== null && now.getTime() - touched.mtimeMs > STALE_SPOOL_MS) await rm(path, { recursive: true, force: true });
-  }
 }

@@ -14,7 +14,7 @@ import { makeProgress, type Progress } from './progress.js';
 import { untilDue } from './snapshot-policy.js';
 import { figuresOf } from './rows.js';
 import { makeSnapshots, type Snapshots } from './snapshots.js';
-import { makeUnsaved } from './unsaved.js';
+import { makeUnsaved, untilSaved } from './unsaved.js';
 
 type Start = Extract<ToTrainer, { type: 'start' }>;
 
@@ -109,7 +109,7 @@ export function startAttempt({ start, engine, send, hooks, unsavedMs }: AttemptO
         counters = standing;
         progress.tick(standing);
         snapshots.boundary(standing);
-        if (unsaved.isSpent()) return untilSaved(standing, snapshots);
+        if (unsaved.isSpent()) return standStill(standing, snapshots);
         return hooks.atBoundary?.(standing.cursor.micro_batches);
       },
       room(cursor) {
@@ -126,16 +126,11 @@ export function startAttempt({ start, engine, send, hooks, unsavedMs }: AttemptO
     };
   }
 
-  /** Stands still until something is committed, trying again where that failed. */
-  async function untilSaved(standing: StateCounters, snapshots: Snapshots): Promise<void> {
+  /** Until something is committed. */
+  async function standStill(standing: StateCounters, snapshots: Snapshots): Promise<void> {
     flush();
     send({ type: 'waiting', attempt, unsavedMs });
-    while (unsaved.isSpent() && stop === null) {
-      await unsaved.changed();
-      if (!unsaved.isSpent() || stop !== null) return;
-      snapshots.request();
-      snapshots.boundary(standing);
-    }
+    await untilSaved(unsaved, { take: () => snapshots.standing(standing), isOver: () => stop !== null });
   }
 
   function snapshotsOf({ training, plan }: Prepared): Snapshots {
@@ -185,6 +180,7 @@ export function startAttempt({ start, engine, send, hooks, unsavedMs }: AttemptO
           break;
         case 'snapshot':
           snapshots?.request();
+          unsaved.wake();
           break;
         case 'snapshot_settled':
           snapshots?.settled(message.number, message.committed);

@@ -16,6 +16,8 @@ import { spoolSnapshot, type SnapshotFiles } from './spool.js';
 export interface Snapshots {
   /** At a boundary: takes a background snapshot if one is due. */
   boundary(counters: StateCounters): void;
+  /** Training stands still at a boundary: takes one there, whatever the policy says, unless one is under way. */
+  standing(counters: StateCounters): void;
   /** One is wanted at the next boundary, whatever the policy says. */
   request(): void;
   /** The state at the next boundary is that of one of the best epochs, by this value. */
@@ -96,7 +98,10 @@ export function makeSnapshots(options: SnapshotsOptions): Snapshots {
     const abort = new AbortController();
     const unchanged = whole ? [] : rolesOf(counters).filter((role) => committed.roles.includes(role) && isUnchanged(role, committed.counters, counters));
     const files = spoolSnapshot({ view: options.view(counters), tensors: options.tensors(counters), dir, number, without: unchanged, signal: abort.signal });
-    return { number, takenAtMs, counters, best, unchanged, abort, done: files.then((files: SnapshotFiles) => ({ number, counters, files, unchanged, best, writeMs: nowMs() - takenAtMs })) };
+    const done = files.then((files: SnapshotFiles) => ({ number, counters, files, unchanged, best, writeMs: nowMs() - takenAtMs }));
+    // it may fail while nobody looks: whoever comes to it hears of it
+    done.catch(() => undefined);
+    return { number, takenAtMs, counters, best, unchanged, abort, done };
   }
 
   /** Reports the first of the queue once it is written and nothing else is unsettled. */
@@ -128,12 +133,20 @@ export function makeSnapshots(options: SnapshotsOptions): Snapshots {
     await Promise.allSettled(snapshots.map(({ done }) => done));
   }
 
+  const isFree = (): boolean => queue.length === 0 && unsettled === null;
+
+  function begin(counters: StateCounters): void {
+    queue.push(take(counters));
+    reportNext();
+  }
+
   return {
     boundary(counters) {
-      const isFree = queue.length === 0 && unsettled === null;
-      if (bestValue === null && !(isFree && (requested || isSnapshotDue(policy, last, counters.cursor, nowMs(), bestCheckpointMs(saveMs, options.lifetimeMs))))) return;
-      queue.push(take(counters));
-      reportNext();
+      if (bestValue === null && !(isFree() && (requested || isSnapshotDue(policy, last, counters.cursor, nowMs(), bestCheckpointMs(saveMs, options.lifetimeMs))))) return;
+      begin(counters);
+    },
+    standing(counters) {
+      if (isFree()) begin(counters);
     },
     request() {
       requested = true;

@@ -101,11 +101,18 @@ describe.skipIf(!available)('data in a bucket', () => {
     await worker.exited;
     system.env['PAWL_DATA_MEMORY_MIB'] = '1';
     const spool = join(system.env['PAWL_DATA_DIR']!, 'spool');
+    const killed = await system.startWorker();
+    const [left] = await readdir(spool);
+    killed.kill('SIGKILL');
+    await killed.exited;
+    // Of those that do not say whose they are, how long they were silent decides.
     for (const name of ['wrk_silent', 'wrk_living']) await mkdir(join(spool, name, 'objects', '1'), { recursive: true });
     const longAgo = new Date(Date.now() - 20 * 60_000);
     await utimes(join(spool, 'wrk_silent'), longAgo, longAgo);
+    expect(await readdir(spool)).toContain(left);
     worker = await system.startWorker();
     expect((await readdir(spool)).map((name) => name.slice(0, 10)).sort()).toEqual([expect.stringMatching(/^wrk_[0-9]/), 'wrk_living']);
+    expect(await readdir(spool)).not.toContain(left);
     const forms = [{ type: 'npz', path: 's3://datasets/stored.npz' }, { type: 'npz', path: 's3://datasets/compressed.npz' }, { ...inBucket, validation: null }];
     for (const form of forms) expect(succeeded(await run(spec(form))).result!.state_sha256).toBe(before.result!.state_sha256);
     expect(await copies()).toEqual(['compressed.npz', 'stored.npz', 'train-images.gz', 'train-labels.gz']); // the old worker's are gone

@@ -182,6 +182,35 @@ describe('a trainer', () => {
   });
 });
 
+describe('a trainer that may not go on without a commit', () => {
+  let impatient: ForkedTrainer;
+  beforeEach(() => {
+    impatient = forkTrainer({ entry: PRODUCTION_ENTRY, env: { PAWL_UNSAVED_SECONDS: '1' } });
+  });
+  afterEach(() => impatient.close());
+
+  test('tries again by itself, however seldom checkpoints are, and goes on once one is committed', async () => {
+    await mkdir(join(dir, 'one'));
+    const spec = resolved(LONG);
+    impatient.send({ type: 'start', attempt: 'one', spec, data: sourcesOf(spec), initFile: null, resume: null, parts: 1, lifetimeMs: 3_600_000, pauseAt: null, spoolDir: join(dir, 'one') });
+    await impatient.until('ready');
+    impatient.send({ type: 'run', attempt: 'one' });
+    await impatient.until('progress');
+    impatient.send({ type: 'snapshot', attempt: 'one' });
+    const settle = (number: number, committed: boolean): void => impatient.send({ type: 'snapshot_settled', attempt: 'one', number, committed });
+    settle((await impatient.until('snapshot')).snapshot.number, false);
+    await impatient.until('waiting');
+    const { snapshot } = await impatient.until('snapshot');
+    settle(snapshot.number, false);
+    const refusedMs = performance.now();
+    const again = await impatient.until('snapshot');
+    expect(performance.now() - refusedMs, 'not at once').toBeGreaterThan(900);
+    expect(again.snapshot.counters, 'nothing was trained meanwhile').toEqual(snapshot.counters);
+    settle(again.snapshot.number, true);
+    expect((await impatient.until('progress')).from).toBe(snapshot.counters.cursor.micro_batches);
+  });
+});
+
 describe('an attempt that cannot begin', () => {
   const failure = async () => {
     const message = await trainer.next();

@@ -26,9 +26,9 @@ export interface ForkedTrainer {
   close(): Promise<void>;
 }
 
-export function forkTrainer({ entry = TEST_ENTRY, fault = null, intraOpThreads = 1, interOpThreads = 1, engine = 'tensorflow', execArgv = [] }: { entry?: string; fault?: object | null; execArgv?: string[] } & Partial<TrainerSetup> = {}): ForkedTrainer {
+export function forkTrainer({ entry = TEST_ENTRY, fault = null, intraOpThreads = 1, interOpThreads = 1, engine = 'tensorflow', execArgv = [], env = {} }: { entry?: string; fault?: object | null; execArgv?: string[]; env?: Record<string, string> } & Partial<TrainerSetup> = {}): ForkedTrainer {
   if (!existsSync(PRODUCTION_ENTRY)) throw new Error(`${PRODUCTION_ENTRY} is missing: run npm run build`);
-  const child = fork(entry, [], { env: { ...process.env, ...trainerEnvironment({ engine, intraOpThreads, interOpThreads, gpu: null }), PAWL_TEST_FAULT: JSON.stringify(fault) }, execArgv, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  const child = fork(entry, [], { env: { ...process.env, ...trainerEnvironment({ engine, intraOpThreads, interOpThreads, gpu: null }), PAWL_TEST_FAULT: JSON.stringify(fault), ...env }, execArgv, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
   const told: Told[] = [];
   let ended: Extract<Told, { type: 'exit' }> | null = null;
   let wake = (): void => undefined;

@@ -50,6 +50,7 @@ beforeEach(async () => {
   notice = makeNotice();
   const controls: AttemptControls = {
     notice,
+    onClaimed: () => undefined,
     onHint: () => () => undefined,
     onNudge: (listener) => {
       nudge = listener;

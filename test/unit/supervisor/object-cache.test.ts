@@ -65,6 +65,23 @@ describe('a copy of an object', () => {
     await expect.poll(() => readdir(folder)).toEqual([]);
   });
 
+  it('that cannot even be removed once its fetch has failed is no harm to the worker', async () => {
+    const lost: unknown[] = [];
+    const note = (reason: unknown): void => void lost.push(reason);
+    process.on('unhandledRejection', note);
+    onTestFinished(() => void process.off('unhandledRejection', note));
+    const warned: string[] = [];
+    const watched = makeObjectCache(folder, objects, { info: () => undefined, warn: (...said: unknown[]) => void warned.push(String(said[1])) });
+    objects.gate = async (_address, startBytes) => {
+      if (startBytes <= 8_388_608) return;
+      await rm(folder, { recursive: true });
+      await writeFile(folder, 'no folder any more');
+      objects.objects['s3://data/large.bin'] = Buffer.from(LARGE).fill(1, 0, 9);
+    };
+    await expect(watched.hold().fetch(object('large.bin'), 'data.path', [], never)).rejects.toMatchObject({ code: 'data_changed', param: 'data.path' });
+    await expect.poll(() => [warned, lost]).toEqual([['what was fetched of data was not removed'], []]);
+  });
+
   it('is checked by its members’ checksums while it is fetched; for other members later', async () => {
     const good = await cache.hold().fetch(object('a/small.npz'), 'data.path', ['x.npy', 'y.npy'], never);
     expect(good.fingerprint!.sha256).toBe(sha256(smallNpz()));
@@ -151,6 +168,20 @@ describe('the disk of copies', () => {
     const full = makeObjectCache(folder, far, silentLog);
     await expect(full.hold().fetch(object('one'), 'data.path', [], never)).rejects.toMatchObject({ code: 'store_full', param: 'data.path', message: expect.stringMatching(/^a copy of s3:\/\/data\/one takes 1125899906842624 bytes, and data may take \d+ bytes more of this worker's disk \(PAWL_DATA_DIR\)$/) });
     await expect.poll(() => readdir(folder)).toEqual([]);
+  });
+
+  it('is first given back what others left on it, once', async () => {
+    const asked: boolean[] = [];
+    let idle = '';
+    const cleared = makeObjectCache(folder, objects, silentLog, async () => void asked.push(existsSync(idle)));
+    const left = cleared.hold();
+    idle = (await left.fetch(object('one'), 'data.path', [], never)).path;
+    left.release();
+    expect(asked, 'not as long as there is room').toEqual([]);
+    const read = objects.read;
+    objects.read = async (...to) => ({ ...(await read(...to)), sizeBytes: 2 ** 50 });
+    await expect(cleared.hold().fetch(object('a/small.npz'), 'data.path', [], never)).rejects.toMatchObject({ code: 'store_full' });
+    expect([asked, existsSync(idle)], 'before a copy of its own goes').toEqual([[true], false]);
   });
 
   it('gives the room of copies that nobody holds to the next one, and never that of the others', async () => {

@@ -1,8 +1,8 @@
 // Snapshots of an attempt, written to a real folder from a view without an engine.
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { readSafetensorsFile } from '../../../lib/checkpoints/safetensors.js';
 import type { CheckpointPolicySpec } from '../../../lib/contract/spec.js';
 import type { ExpectedTensor } from '../../../lib/model/slots.js';
@@ -135,6 +135,21 @@ describe('a background snapshot', () => {
     await until(() => failures.length === 2);
     await expect(snapshots.last(at(3), false)).rejects.toMatchObject({ code: 'ENOENT' });
   });
+});
+
+test('where training stands still one is taken whatever the policy says, unless one is under way', async () => {
+  const snapshots = make({ every_updates: 1000 });
+  snapshots.standing(at(1));
+  snapshots.standing(at(1));
+  await until(() => ready.length === 1);
+  snapshots.standing(at(1));
+  expect(views).toBe(0);
+  snapshots.settled(1, false);
+  snapshots.standing(at(1));
+  await until(() => ready.length === 2);
+  snapshots.settled(2, true);
+  snapshots.boundary(at(2));
+  expect(views, 'and nothing is left to be asked for').toBe(0);
 });
 
 describe('what a window does not change', () => {
@@ -272,6 +287,30 @@ describe('a snapshot of a best epoch', () => {
     await until(() => ready.length === 2);
     expect(ready[1]).toMatchObject({ best: 0.5, counters: at(2) });
     expect(await last).toMatchObject({ number: 3, best: null, counters: at(3) });
+  });
+
+  test('that cannot be written while another is unsettled is reported in its turn, and no harm to training', async () => {
+    const lost: unknown[] = [];
+    const note = (reason: unknown): void => void lost.push(reason);
+    process.on('unhandledRejection', note);
+    onTestFinished(() => void process.off('unhandledRejection', note));
+    const snapshots = make({ every_micro_batches: 1 });
+    snapshots.boundary(at(1));
+    await until(() => ready.length === 1);
+    await rm(dir, { recursive: true });
+    snapshots.best(0.5);
+    snapshots.boundary(at(2));
+    await expect.poll(() => views, { message: 'it has failed' }).toBe(0);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect([lost, failures]).toEqual([[], []]);
+    await mkdir(dir);
+    snapshots.settled(1, true);
+    await until(() => failures.length === 1);
+    expect(failures[0]).toMatchObject({ code: 'ENOENT' });
+    snapshots.settled(2, false);
+    snapshots.boundary(at(4));
+    await until(() => ready.length === 2);
+    expect(ready[1]).toMatchObject({ number: 3, counters: at(4) });
   });
 
   test('is itself the last one of the same state', async () => {

@@ -1,6 +1,6 @@
 // How long training goes on while nothing can be committed.
 import { expect, test } from 'vitest';
-import { makeUnsaved } from '../../../worker/trainer/unsaved.js';
+import { makeUnsaved, untilSaved } from '../../../worker/trainer/unsaved.js';
 
 const made = (limitMs = 100) => {
   const time = { ms: 0 };
@@ -41,4 +41,56 @@ test('who waits is woken by either end of a snapshot, and when training is to st
     wake();
     await changed;
   }
+});
+
+/** Training that stands still: each try is refused at once, and pauses are noted instead of waited for. */
+function standing({ savedBy = Infinity, stopAt = Infinity } = {}) {
+  const { time, unsaved } = made();
+  unsaved.reported();
+  time.ms = 100;
+  const [tries, pauses]: [number[], number[]] = [[], []];
+  const take = (): void => {
+    tries.push(time.ms);
+    queueMicrotask(() => unsaved.settled(tries.length >= savedBy));
+  };
+  const sleep = (ms: number): Promise<void> => {
+    pauses.push(ms / 1_000);
+    time.ms += ms;
+    return Promise.resolve();
+  };
+  return { unsaved, tries, pauses, saved: untilSaved(unsaved, { take, isOver: () => tries.length >= stopAt, sleep }) };
+}
+
+test('while training waits it is tried at once, and again less and less often', async () => {
+  const { tries, pauses, saved } = standing({ savedBy: 9 });
+  await saved;
+  expect(pauses).toEqual([1, 2, 4, 8, 16, 30, 30, 30]);
+  expect(tries[0], 'the time of the first try').toBe(100);
+});
+
+test('who is told to stop waits for nothing more', async () => {
+  const { pauses, saved } = standing({ stopAt: 3 });
+  await saved;
+  expect(pauses).toEqual([1, 2]);
+});
+
+test('a pause ends when it is woken', async () => {
+  const { time, unsaved } = made();
+  unsaved.reported();
+  time.ms = 100;
+  let tries = 0;
+  const take = (): void => {
+    tries += 1;
+    queueMicrotask(() => unsaved.settled(tries === 2));
+  };
+  let over = (): void => undefined;
+  const ended = new Promise<void>((resolve) => (over = resolve));
+  const sleep = (_ms: number, signal: AbortSignal): Promise<void> => {
+    signal.addEventListener('abort', over);
+    queueMicrotask(unsaved.wake);
+    return new Promise(() => undefined);
+  };
+  await untilSaved(unsaved, { take, isOver: () => false, sleep });
+  await ended;
+  expect(tries).toBe(2);
 });
