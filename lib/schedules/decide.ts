@@ -47,7 +47,7 @@ export function decided(head: ScheduleHead, given: Moment): ScheduleHead | null 
 }
 
 /** HEAD once the nominal times up to now have been seen to: recorded as missed, or given to `take`. */
-export function caughtUp(head: ScheduleHead, { schedule, nowMs }: Pick<Moment, 'schedule' | 'nowMs'>, take: (head: ScheduleHead, due: DueFire) => ScheduleHead): ScheduleHead {
+function caughtUp(head: ScheduleHead, { schedule, nowMs }: Pick<Moment, 'schedule' | 'nowMs'>, take: (head: ScheduleHead, due: DueFire) => ScheduleHead): ScheduleHead {
   const lastMs = Date.parse(head.last_nominal);
   const { due, missed, lastNominalMs } = catchUp(timingOf(schedule, head.spec), lastMs, nowMs);
   if (lastNominalMs === lastMs) return head;

@@ -63,11 +63,12 @@ export function parseRule(given: FireRule, nowMs: number): { rule: FireRule; war
 /** The moments after `afterMs` at which a rule fires, without end as far as the calendar goes (the year 3000). */
 export function* fireTimes({ cron, timezone, dst }: FireRule, afterMs: number): Generator<number, void, undefined> {
   const fixed = isFixed(cron);
-  for (let stretch = stretchAt(timezone, afterMs + 1); ; ) {
-    const { startMs, endMs, offsetMs, beforeMs } = stretch;
+  // all before it has been looked at
+  for (let fromMs = afterMs + 1; ; ) {
+    const { startMs, endMs, offsetMs, beforeMs, nextMs } = stretchAt(timezone, fromMs);
     // where to look on, in local time
-    let local = Math.max(afterMs, startMs - 1) + offsetMs;
-    if (startMs > afterMs && offsetMs > beforeMs && fixed && dst.gap === 'shift') {
+    let local = Math.max(fromMs, startMs) - 1 + offsetMs;
+    if (startMs >= fromMs && offsetMs > beforeMs && fixed && dst.gap === 'shift') {
       const missing = localAfter(cron, startMs + beforeMs - 1);
       if (missing !== null && missing < startMs + offsetMs) {
         yield startMs;
@@ -78,8 +79,8 @@ export function* fireTimes({ cron, timezone, dst }: FireRule, afterMs: number): 
     let next = localAfter(cron, local);
     for (; next !== null && next < endMs + offsetMs; next = localAfter(cron, next)) yield next - offsetMs;
     if (next === null) return;
-    // nothing can fire before this
-    stretch = stretchAt(timezone, Math.max(endMs, next - MARGIN_MS));
+    // nothing can fire before this, but for times that come again
+    fromMs = nextMs < offsetMs ? endMs : Math.max(endMs, next - MARGIN_MS);
   }
 }
 

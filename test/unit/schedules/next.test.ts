@@ -1,5 +1,5 @@
 import { Cron } from 'croner';
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import type { FireRule } from '../../../lib/contract/schedule.js';
 import { firesAfter, parseRule } from '../../../lib/schedules/next.js';
 
@@ -85,6 +85,26 @@ it('knows half an hour of summer time, and a time zone of half hours', () => {
 it('finds a date that is years away, and ends where the calendar does', () => {
   expect(fires('0 12 29 2 *', 'Europe/Berlin', {}, '2096-03-01T00:00:00Z', 1)).toEqual(['2104-02-29T11:00:00Z 2104-02-29T12:00:00+01:00']);
   expect(fires('0 0 1 1 *', 'UTC', {}, '2998-06-01T00:00:00Z', 5)).toEqual(['2999-01-01T00:00:00Z 2999-01-01T00:00:00+00:00']);
+});
+
+it('reads the years before 100 as what they are', () => {
+  expect(fires('0 12 1 1 *', 'UTC', {}, '0050-03-01T00:00:00Z', 2)).toEqual(['0051-01-01T12:00:00Z 0051-01-01T12:00:00+00:00', '0052-01-01T12:00:00Z 0052-01-01T12:00:00+00:00']);
+  // on the sun's time of Berlin, which is 53 min 28 s before that of Greenwich
+  expect(fires('0 12 1 1 *', 'Europe/Berlin', {}, '0098-03-01T00:00:00Z', 2)).toEqual(['0099-01-01T11:06:32Z 0099-01-01T12:00:00+00:53:28', '0100-01-01T11:06:32Z 0100-01-01T12:00:00+00:53:28']);
+  expect(fires('0 0 1 * *', 'UTC', {}, '0000-01-01T00:00:00Z', 1)).toEqual(['0000-02-01T00:00:00Z 0000-02-01T00:00:00+00:00']);
+});
+
+it('fires both times of a time that comes twice also where the next one is far away', () => {
+  expect(fires('0 0 1 */2 *', 'Atlantic/Madeira', { overlap: 'both' }, '1916-10-15T00:00:00Z', 3)).toEqual(['1916-11-01T00:00:00Z 1916-11-01T00:00:00+00:00', '1916-11-01T01:00:00Z 1916-11-01T00:00:00-01:00', '1917-01-01T01:00:00Z 1917-01-01T00:00:00-01:00']);
+  expect(fires('0 0 1 */2 *', 'Atlantic/Madeira', {}, '1916-10-15T00:00:00Z', 2)).toEqual(['1916-11-01T00:00:00Z 1916-11-01T00:00:00+00:00', '1917-01-01T01:00:00Z 1917-01-01T00:00:00-01:00']);
+});
+
+it('asks little of the zone where a rule fires seldom: a thousand years of it hold nobody up', () => {
+  const asked = vi.spyOn(Intl.DateTimeFormat.prototype as { format: object }, 'format', 'get');
+  onTestFinished(() => asked.mockRestore());
+  expect(fires('0 12 1 1 *', 'Europe/Samara', {}, '2000-03-01T00:00:00Z', 900)).toHaveLength(900);
+  expect(asked.mock.calls.length / 900).toBeGreaterThan(1);
+  expect(asked.mock.calls.length / 900).toBeLessThan(30);
 });
 
 it('says what croner says where there is only one answer', () => {
