@@ -1,6 +1,7 @@
-// Drives every open sweep, each in its turn: what it does is in lib/sweeps/drive.ts. Any number of controllers may do so at once.
+// Drives every open sweep, some at a time: what it does is in lib/sweeps/drive.ts. Any number of controllers may do so at once.
 import type { Clock } from '../../lib/clock.js';
-import { isAppError } from '../../lib/errors.js';
+import { type AppError, isAppError } from '../../lib/errors.js';
+import { inParallel } from '../../lib/jobs/recent.js';
 import type { Store } from '../../lib/store/index.js';
 import { type DriveDeps, driveSweep, type Known } from '../../lib/sweeps/drive.js';
 import { loadSweep, openLog, type SweepLog } from '../../lib/sweeps/log.js';
@@ -14,6 +15,8 @@ export interface SweepDriver {
   changed(sweep: string): void;
 }
 
+/** What one sweep waits for the store keeps no other one waiting. */
+const AT_A_TIME = 8;
 /** Between lists of all open sweeps: what is new is said, and only found by looking where it was not heard. */
 const LIST_EVERY_MS = 10_000;
 
@@ -54,17 +57,20 @@ export function makeSweepDriver(deps: DriveDeps & { store: Store; clock: Clock }
   return {
     tick: async (signal) => {
       if (deps.clock.monotonicMs() >= listAtMs) await list();
-      for (const id of [...open]) {
-        if (signal.aborted) return;
+      const away: AppError[] = [];
+      await inParallel([...open], AT_A_TIME, async (id) => {
+        if (signal.aborted || away.length > 0) return;
         try {
           await drive(id);
         } catch (error) {
           // What is known of it may be of before the failure.
           driven.delete(id);
-          if (isAppError(error, 'store_unavailable')) throw error;
-          deps.log.warn({ sweep: id, err: error }, 'a sweep was not seen to');
+          if (isAppError(error, 'store_unavailable')) away.push(error);
+          else deps.log.warn({ sweep: id, err: error }, 'a sweep was not seen to');
         }
-      }
+      });
+      // Thrown once nothing of this tick is under way any more.
+      if (away[0]) throw away[0];
     },
     changed: (sweep) => void open.add(sweep),
   };
