@@ -22,9 +22,9 @@ async function until(what: string, look: () => boolean, ms = 10_000): Promise<vo
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }
-function watch(source: NoticeSource, wanted: 'auto' | string[] = [source.name]) {
+function watch(source: NoticeSource, wanted: 'auto' | string[] = [source.name], options: { detectPauseMs?: number } = {}) {
   const told: Announced[] = [];
-  const notices = watchNotices({ wanted, urls: { aws: '', gcp: '', azure: '' }, log: silent, onAnnounced: (announced) => told.push(announced) }, [source]);
+  const notices = watchNotices({ wanted, urls: { aws: '', gcp: '', azure: '' }, log: silent, onAnnounced: (announced) => told.push(announced), ...options }, [source]);
   onTestFinished(() => notices.close());
   return { told, notices };
 }
@@ -191,6 +191,28 @@ describe('Azure', () => {
 });
 
 describe('which clouds are listened to', () => {
+  it.each([
+    ['AWS', makeAwsSource, ({ path }: Asked): Reply => (path.endsWith('instance-id') ? { text: 'i-0abc' } : path.endsWith('spot/instance-action') ? { text: '{"action":"hibernate"}' } : NOTHING)],
+    ['GCP', makeGcpSource, ({ path }: Asked): Reply => ({ text: path.includes('preempted') ? 'TRUE' : '7', headers: { 'metadata-flavor': 'Google', etag: 'e' } })],
+    ['Azure', makeAzureSource, ({ path }: Asked): Reply => ({ text: path.includes('compute/name') ? 'vm-1' : '{"Events":[{"EventId":"a","EventType":"Preempt","Resources":["vm-1"],"EventStatus":"Scheduled","NotBefore":""}]}' })],
+  ] as const)('%s, though its service has nothing but 503 and 429 to say for a while', async (_, make, well) => {
+    const bad: Reply[] = [...Array.from({ length: 6 }, (__, n) => ({ status: n % 2 ? 429 : 503 })), 'cut', { status: 503 }];
+    const server = await serve((asked) => (asked.path === '/latest/api/token' ? NOTHING : bad.shift() ?? well(asked)));
+    const { told } = watch(make({ baseUrl: server.url, pauseMs: 5 }), 'auto', { detectPauseMs: 5 });
+    await until('the notice is told', () => told.length > 0);
+    expect(bad, 'all of it struck').toEqual([]);
+    expect(told).toMatchObject([{ kind: 'notice' }]);
+  });
+
+  it('and nobody else: an answer of another server is one', async () => {
+    for (const make of [makeAwsSource, makeGcpSource, makeAzureSource]) {
+      const server = await serve(() => NOTHING);
+      const { notices } = watch(make({ baseUrl: server.url, pauseMs: 5 }), 'auto', { detectPauseMs: 5 });
+      await notices.firstLook(60_000);
+      expect(server.asked.length).toBeLessThan(7);
+    }
+  });
+
   it('those that are named, or those that answer', async () => {
     const urls = { aws: 'http://127.0.0.1:9', gcp: 'http://127.0.0.1:9', azure: 'http://127.0.0.1:9' };
     expect(sourcesOf({ wanted: ['azure', 'kubernetes'], urls }).map(({ name }) => name)).toEqual(['azure']);

@@ -2,7 +2,7 @@
 // https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/spot-instance-termination-notices.html
 // https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/rebalance-recommendations.html
 // https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadata-service.html
-import { askMetadata, type MetadataAnswer, unexpected } from './metadata.js';
+import { askMetadata, isBusy, type MetadataAnswer, UnexpectedAnswer } from './metadata.js';
 import type { Announced, NoticeSource } from './source.js';
 
 export interface AwsOptions {
@@ -25,7 +25,7 @@ export function makeAwsSource({ baseUrl, timeoutMs = 2_000, pauseMs = 5_000 }: A
     if (answer.status === 200) return answer.text.trim();
     // Metadata without tokens, or somebody else's server.
     if ([403, 404, 405].includes(answer.status)) return '';
-    throw unexpected(url, answer);
+    throw new UnexpectedAnswer(url, answer);
   }
 
   async function get(path: string, signal: AbortSignal): Promise<MetadataAnswer> {
@@ -42,7 +42,7 @@ export function makeAwsSource({ baseUrl, timeoutMs = 2_000, pauseMs = 5_000 }: A
   async function find(path: string, signal: AbortSignal): Promise<Record<string, unknown> | null> {
     const answer = await get(path, signal);
     if (answer.status === 404) return null;
-    if (answer.status !== 200) throw unexpected(path, answer);
+    if (answer.status !== 200) throw new UnexpectedAnswer(path, answer);
     return JSON.parse(answer.text) as Record<string, unknown>;
   }
 
@@ -50,8 +50,9 @@ export function makeAwsSource({ baseUrl, timeoutMs = 2_000, pauseMs = 5_000 }: A
     name: 'aws',
     pauseMs,
     detect: async (signal) => {
-      const { status, text } = await get('instance-id', signal);
-      return status === 200 && /^i-[0-9a-f]+$/.test(text.trim());
+      const answer = await get('instance-id', signal);
+      if (isBusy(answer.status)) throw new UnexpectedAnswer('instance-id', answer);
+      return answer.status === 200 && /^i-[0-9a-f]+$/.test(answer.text.trim());
     },
     look: async (signal) => {
       const announced: Announced[] = [];

@@ -1,7 +1,7 @@
 // Azure Scheduled Events: evictions of spot machines, and what else takes a machine away. An event is approved once all is saved, so
 // that Azure need not wait; another machine's events are none of ours.
 // https://learn.microsoft.com/azure/virtual-machines/linux/scheduled-events
-import { askMetadata, unexpected } from './metadata.js';
+import { askMetadata, UnexpectedAnswer } from './metadata.js';
 import type { Announced, NoticeSource } from './source.js';
 
 export interface AzureOptions {
@@ -35,13 +35,13 @@ export function makeAzureSource({ baseUrl, timeoutMs = 2_000, firstTimeoutMs = 1
   async function nameOfMachine(signal: AbortSignal): Promise<string | null> {
     const asked = `${baseUrl}/metadata/instance/compute/name?api-version=2021-02-01&format=text`;
     const answer = await askMetadata(asked, { headers: HEADERS, timeoutMs, signal });
-    if (answer.status !== 200) throw unexpected(asked, answer);
+    if (answer.status !== 200) throw new UnexpectedAnswer(asked, answer);
     return answer.text.trim();
   }
 
   async function acknowledge(event: string): Promise<void> {
     const answer = await askMetadata(url, { method: 'POST', headers: { ...HEADERS, 'content-type': 'application/json' }, body: JSON.stringify({ StartRequests: [{ EventId: event }] }), timeoutMs, signal: new AbortController().signal });
-    if (answer.status !== 200) throw unexpected(url, answer);
+    if (answer.status !== 200) throw new UnexpectedAnswer(url, answer);
   }
 
   return {
@@ -52,7 +52,7 @@ export function makeAzureSource({ baseUrl, timeoutMs = 2_000, firstTimeoutMs = 1
       // Without a name every event is taken for ours: stopping in vain costs a resume, and a missed eviction work.
       name ??= await nameOfMachine(signal).catch(() => null);
       const answer = await askMetadata(url, { headers: HEADERS, timeoutMs: answered ? timeoutMs : firstTimeoutMs, signal });
-      if (answer.status !== 200) throw unexpected(url, answer);
+      if (answer.status !== 200) throw new UnexpectedAnswer(url, answer);
       answered = true;
       const { Events: events } = JSON.parse(answer.text) as { Events: ScheduledEvent[] };
       return events.filter(({ Resources: machines }) => name === null || machines.length === 0 || machines.includes(name)).flatMap(announce);

@@ -31,6 +31,15 @@ export async function askMetadata(url: string, { method = 'GET', headers = {}, b
 }
 
 /** An answer that says neither yes nor no. */
-export function unexpected(url: string, { status, text }: MetadataAnswer): Error {
-  return new Error(`${url} answers ${status}: ${text.slice(0, 200)}`);
+export class UnexpectedAnswer extends Error {
+  readonly status: number;
+
+  constructor(url: string, { status, text }: Pick<MetadataAnswer, 'status' | 'text'>) {
+    super(`${url} answers ${status}: ${text.slice(0, 200)}`);
+    this.name = 'UnexpectedAnswer';
+    this.status = status;
+  }
 }
+
+/** Statuses by which a service says that it is there and cannot answer now: it is starting, overloaded, or (410, Azure) being updated. */
+export const isBusy = (status: number): boolean => status >= 500 || status === 408 || status === 410 || status === 429;

@@ -8,7 +8,7 @@ export type Announced =
 
 export interface NoticeSource {
   readonly name: string;
-  /** Whether this machine is one of that cloud's. Rejects if nobody answers. */
+  /** Whether this machine is one of that cloud's. Rejects if nobody answers, or with an UnexpectedAnswer that leaves it open. */
   detect(signal: AbortSignal): Promise<boolean>;
   /**
    * All that is announced now; one look may wait for news. The next one follows `pauseMs` after its end. Rejects where the answer is no answer: the
