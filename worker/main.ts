@@ -61,6 +61,11 @@ async function work(args: readonly string[]): Promise<void> {
   let leaving: Promise<void> | null = null;
   /** Events that are waiting until all is saved. */
   const acknowledgements = new Set<() => Promise<void>>();
+  /** Whoever leaves the machine last lets them proceed. */
+  const acknowledgeAll = async (): Promise<void> => {
+    if (acknowledgements.size === 0 || !(await supervisor.wasLastHere())) return;
+    await Promise.all([...acknowledgements].map((acknowledge) => acknowledge()));
+  };
   // Whoever ends a process by signal waits for it; a cloud takes its machine when it said that it would, and not before.
   const leave = (why: string, graceMs: number, { reason = 'server_shutdown', trainOn = false }: Partial<Pick<NoticeFacts, 'reason' | 'trainOn'>> = {}): void => {
     log.info({ why, grace_ms: graceMs }, leaving ? 'leaving already' : 'leaving');
@@ -68,7 +73,7 @@ async function work(args: readonly string[]): Promise<void> {
     leaving ??= (async () => {
       await saved;
       notices.close();
-      for (const acknowledge of acknowledgements) await acknowledge().catch((error: unknown) => log.warn({ err: error }, 'the event was not approved'));
+      await acknowledgeAll().catch((error: unknown) => log.warn({ err: error }, 'the event was not approved'));
       await queue.close();
       await store.close();
       await data.places.buckets?.objects.close();

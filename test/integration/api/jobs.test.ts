@@ -300,7 +300,7 @@ describe('the rest of the house', () => {
   it('workers, the queue and draining are as Redis knows them', async () => {
     const api = await start();
     await api.submit();
-    await api.queue.workers.beat({ id: 'wrk_one', engine: 'tensorflow', device: 'cpu', slots: 1, jobs: [], draining: false, uncommitted_seconds: 0, youngest_seconds: null, started_at: new Date().toISOString(), host: 'here', pid: 1, version: 'test' });
+    await api.queue.workers.beat({ id: 'wrk_one', engine: 'tensorflow', device: 'cpu', slots: 1, jobs: [], draining: false, uncommitted_seconds: 0, youngest_seconds: null, started_at: new Date().toISOString(), host: 'here', machine: 'here', pid: 1, version: 'test' });
     expect(await get(api, '/v1/workers')).toMatchObject({ object: 'list', data: [{ id: 'wrk_one', object: 'worker', engine: 'tensorflow', draining: false }] });
     expect(await get(api, '/v1/queue')).toMatchObject({ object: 'queue', depth: 1, active: 0, desired_workers: 1 });
     expect((await api.app.inject({ method: 'POST', url: '/v1/workers/wrk_none/drain' })).statusCode).toBe(404);

@@ -205,7 +205,7 @@ describe('many silent owners', () => {
 describe('the registry of workers', () => {
   it('lists who beats, and forgets who signs off or falls silent', async () => {
     const queue = testQueue(redis.url, { timing: { workerTtlMs: 400 } });
-    const info = (id: string) => ({ id, engine: 'cpu', device: null, slots: 2, jobs: [], draining: false, uncommitted_seconds: 0, youngest_seconds: null, started_at: '2026-01-31T12:00:00Z', host: 'h', pid: 1, version: '0' });
+    const info = (id: string) => ({ id, engine: 'cpu', device: null, slots: 2, jobs: [], draining: false, uncommitted_seconds: 0, youngest_seconds: null, started_at: '2026-01-31T12:00:00Z', host: 'h', machine: 'h', pid: 1, version: '0' });
     await queue.workers.beat(info('wrk_b'));
     await queue.workers.beat(info('wrk_a'));
     await queue.workers.beat({ ...info('wrk_b'), jobs: ['job_1'], draining: true });

@@ -155,23 +155,25 @@ describe('Azure', () => {
   }
   const source = (server: MetadataServer): NoticeSource => makeAzureSource({ baseUrl: server.url, timeoutMs: 300, firstTimeoutMs: 3_000, pauseMs: 5 });
 
-  it('tells of this machine’s events alone, and approves one when it is asked to', async () => {
+  it('tells of this machine’s events alone, and can approve those that name no other', async () => {
     const { state, reply } = scheduled([{ EventId: 'a', EventType: 'Preempt', Resources: ['vm-2'] }]);
     const azure = source(await serve(reply));
     expect(await azure.detect(signal)).toBe(true);
     expect(await azure.look(signal)).toEqual([]);
-    state.events = [{ EventId: 'b', EventType: 'Preempt', Resources: ['vm-2', 'vm-1'] }, { EventId: 'c', EventType: 'Freeze' }, { EventId: 'd', EventType: 'Terminate', EventStatus: 'Started', NotBefore: '' }];
-    const [preempt, freeze, terminate] = await azure.look(signal);
+    state.events = [{ EventId: 'b', EventType: 'Preempt' }, { EventId: 'c', EventType: 'Freeze' }, { EventId: 'd', EventType: 'Terminate', EventStatus: 'Started', NotBefore: '' }, { EventId: 'f', EventType: 'Reboot', Resources: ['vm-2', 'vm-1'] }];
+    const [preempt, freeze, terminate, reboot] = await azure.look(signal);
     expect(preempt).toMatchObject({ kind: 'notice', message: 'Azure: Preempt scheduled, not before Fri, 01 Jan 2027 00:00:30 GMT (b)', atMs: Date.UTC(2027, 0, 1, 0, 0, 30) });
     expect(freeze).toMatchObject({ kind: 'hint' });
     expect(terminate).toMatchObject({ kind: 'notice', atMs: null });
+    expect(reboot).toMatchObject({ kind: 'notice' });
+    expect(reboot, 'the event would proceed for vm-2 too').not.toHaveProperty('acknowledge');
     expect(state.started).toEqual([]);
     await (preempt as { acknowledge(): Promise<void> }).acknowledge();
     expect(state.started).toEqual(['b']);
   });
 
   it('is patient with the first answer, which switches it on, and takes no chances without a name', async () => {
-    const { state, reply } = scheduled([{ EventId: 'e', EventType: 'Redeploy', Resources: ['vm-7'] }]);
+    const { state, reply } = scheduled([{ EventId: 'e', EventType: 'Redeploy', Resources: ['vm-1'] }]);
     state.name = { status: 500 };
     let first = true;
     const server = await serve(async (asked) => {
@@ -184,6 +186,7 @@ describe('Azure', () => {
     const { told } = watch(source(server));
     await until('it is told', () => told.length > 0);
     expect(first).toBe(false);
+    expect(told[0], 'perhaps it is another machine’s').not.toHaveProperty('acknowledge');
     const before = server.asked.length;
     await until('more looks', () => server.asked.length > before + 6);
     expect(told).toHaveLength(1);

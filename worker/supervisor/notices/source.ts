@@ -2,7 +2,7 @@
 
 export type Announced =
   /** The machine goes. `atMs` is when, on Date.now()'s clock; null: soon. */
-  | { kind: 'notice'; message: string; atMs: number | null; /** Says that nothing more has to be waited for, once all is saved. */ acknowledge?: () => Promise<void> }
+  | { kind: 'notice'; message: string; atMs: number | null; /** Says that nothing more has to be waited for, once all on this machine is saved; absent where others are concerned. */ acknowledge?: () => Promise<void> }
   /** It may go: a good time to save, none to stop. */
   | { kind: 'hint'; message: string };
 
