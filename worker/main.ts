@@ -19,14 +19,12 @@ import { VERSION } from '../lib/version.js';
 import { runDetached } from './supervisor/detached.js';
 import { chooseDevices } from './supervisor/devices.js';
 import type { DataMeans } from './supervisor/inputs.js';
-import type { NoticeFacts } from './supervisor/notice.js';
+import { graceOf, type NoticeFacts } from './supervisor/notice.js';
 import { watchNotices } from './supervisor/notices/index.js';
 import { makeSupervisor } from './supervisor/supervisor.js';
 
 /** What a notice by signal leaves: Kubernetes' default, and more than most clouds give. */
 const SIGNAL_GRACE_MS = 25_000;
-/** What is left where nobody says how much. */
-const SOON_GRACE_MS = 120_000;
 /** A metadata service on this machine's own network answers in milliseconds. */
 const FIRST_LOOK_MS = 300;
 const trainerEntry = join(import.meta.dirname, 'trainer', 'main.js');
@@ -94,7 +92,7 @@ async function work(args: readonly string[]): Promise<void> {
         return;
       }
       if (announced.acknowledge) acknowledgements.add(announced.acknowledge);
-      leave(announced.message, announced.atMs === null ? SOON_GRACE_MS : Math.max(0, announced.atMs - Date.now()), { reason: 'preempted_notice', trainOn: announced.atMs !== null });
+      leave(announced.message, graceOf(announced.leftMs), { reason: 'preempted_notice', trainOn: announced.leftMs !== null });
     },
   });
   process.on('SIGTERM', () => leave('SIGTERM', SIGNAL_GRACE_MS));

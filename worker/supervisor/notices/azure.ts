@@ -2,7 +2,7 @@
 // ours. An event of this machine alone can be approved, so that Azure need not wait; approving one that names others too would let it
 // happen to them, whatever they still have to save.
 // https://learn.microsoft.com/azure/virtual-machines/linux/scheduled-events
-import { askMetadata, UnexpectedAnswer } from './metadata.js';
+import { askMetadata, type MetadataAnswer, UnexpectedAnswer, untilMs } from './metadata.js';
 import type { Announced, NoticeSource } from './source.js';
 
 export interface AzureOptions {
@@ -56,17 +56,17 @@ export function makeAzureSource({ baseUrl, timeoutMs = 2_000, firstTimeoutMs = 1
       if (answer.status !== 200) throw new UnexpectedAnswer(url, answer);
       answered = true;
       const { Events: events } = JSON.parse(answer.text) as { Events: ScheduledEvent[] };
-      return events.filter(({ Resources: machines }) => name === null || machines.length === 0 || machines.includes(name)).flatMap(announce);
+      return events.filter(({ Resources: machines }) => name === null || machines.length === 0 || machines.includes(name)).flatMap((event) => announce(event, answer));
     },
   };
 
-  function announce({ EventId: id, EventType: type, EventStatus: status, NotBefore: notBefore, Resources: machines }: ScheduledEvent): Announced[] {
+  function announce({ EventId: id, EventType: type, EventStatus: status, NotBefore: notBefore, Resources: machines }: ScheduledEvent, answer: MetadataAnswer): Announced[] {
     if (!GOES.includes(type)) {
       if (status !== 'Scheduled') return [];
       return [{ kind: 'hint', message: `Azure: ${type} scheduled${notBefore === '' ? '' : `, not before ${notBefore}`} (${id})` }];
     }
     const at = Date.parse(notBefore);
     const isOurs = name !== null && machines.length === 1 && machines[0] === name;
-    return [{ kind: 'notice', message: `Azure: ${type} ${status.toLowerCase()}${Number.isNaN(at) ? '' : `, not before ${notBefore}`} (${id})`, atMs: Number.isNaN(at) ? null : at, ...(isOurs ? { acknowledge: () => acknowledge(id) } : {}) }];
+    return [{ kind: 'notice', message: `Azure: ${type} ${status.toLowerCase()}${Number.isNaN(at) ? '' : `, not before ${notBefore}`} (${id})`, leftMs: Number.isNaN(at) ? null : untilMs(at, answer), ...(isOurs ? { acknowledge: () => acknowledge(id) } : {}) }];
   }
 }

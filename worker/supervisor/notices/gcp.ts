@@ -42,7 +42,7 @@ export function makeGcpSource({ baseUrl, timeoutMs = 2_000, waitSeconds = 60, pa
         throw new UnexpectedAnswer(url, answer);
       }
       etag = answer.headers.get('etag');
-      return preempted === 'TRUE' ? [{ kind: 'notice', message: 'GCP: the machine is preempted', atMs: Date.now() + GRACE_MS }] : [];
+      return preempted === 'TRUE' ? [{ kind: 'notice', message: 'GCP: the machine is preempted', leftMs: GRACE_MS }] : [];
     },
   };
 }
