@@ -99,8 +99,16 @@ async function work(args: readonly string[]): Promise<void> {
   process.on('SIGINT', () => leave('SIGINT', SIGNAL_GRACE_MS));
   // A parent that vanished cannot say goodbye; its worker commits and goes.
   process.on('disconnect', () => leave('the parent is gone', SIGNAL_GRACE_MS));
+  /** Another process on this disk may be able to write: it takes the jobs over, and this one's successor is started by whoever looks after workers. */
+  const giveUp = async (why: string): Promise<never> => {
+    log.error({ why }, 'this process can write no more: its jobs go on without it');
+    await supervisor.abandon();
+    process.exit(1);
+  };
   setInterval(() => {
-    if (supervisor.drained()) leave('drained', SIGNAL_GRACE_MS);
+    const broken = store.brokenBy();
+    if (broken !== null) void giveUp(broken);
+    else if (supervisor.drained()) leave('drained', SIGNAL_GRACE_MS);
     else if (exitWhenIdleMs !== null && supervisor.idleMs() > exitWhenIdleMs) leave('idle', SIGNAL_GRACE_MS);
   }, 500);
   // On a machine that goes, nothing is begun.

@@ -59,7 +59,9 @@ export interface Supervisor {
    * ended or the grace is over. Said again, it only tightens.
    */
   shutdown(notice: Pick<NoticeFacts, 'reason' | 'message' | 'trainOn'> & { graceMs: number }): Promise<void>;
-  /** After that: every attempt has ended, and no other worker is known to live on this machine. @throws AppError queue_unavailable */
+  /** Ends the trainers where they stand and takes no more tickets: what is not committed is lost, and the process has to go. */
+  abandon(): Promise<void>;
+  /** After a shutdown: every attempt has ended, and no other worker is known to live on this machine. @throws AppError queue_unavailable */
   wasLastHere(): Promise<boolean>;
 }
 
@@ -224,6 +226,11 @@ export async function makeSupervisor(options: SupervisorOptions): Promise<Superv
       for (const { notice } of active.values()) notice.give({ reason, message, deadlineMs: clock.monotonicMs() + graceMs, immediate: false, trainOn });
       beat();
       return (closing ??= close(graceMs));
+    },
+    abandon: async () => {
+      consumer.pause();
+      clearInterval(beating);
+      await trainers.close();
     },
     wasLastHere: async () => active.size === 0 && !hasNeighbour(await queue.workers.list(), { id, machine }),
   };
