@@ -48,6 +48,9 @@ export const hasFreeSlot = (workers: readonly ListedWorker[], but: string): bool
 /** Whether another worker lives on this one's machine, as far as is known. */
 export const hasNeighbour = (workers: readonly ListedWorker[], of: Pick<WorkerInfo, 'id' | 'machine'>): boolean => workers.some(({ id, machine }) => id !== of.id && machine === of.machine);
 
+/** How many jobs live workers say that they have: their tickets may be lost while they run. */
+export const jobsInHand = (workers: readonly ListedWorker[]): number => new Set(workers.filter(({ silentMs }) => silentMs < FRESH_MS).flatMap(({ jobs }) => jobs)).size;
+
 /** How many workers so many jobs keep busy, if each takes as many as the live ones do; one each where none lives. */
 export function workersFor(jobs: number, workers: readonly ListedWorker[]): number {
   const slots = workers.reduce((sum, worker) => sum + worker.slots, 0);
