@@ -185,6 +185,20 @@ describe('a silent owner', () => {
   });
 });
 
+describe('as many jobs as may be open', () => {
+  it('are asked for without taking Redis for away', async () => {
+    const queue = testQueue(redis.url);
+    const jobs = Array.from({ length: 100_000 }, (_, index) => `job_${index}`);
+    const away: string[] = [];
+    const unlisten = queue.onState(({ status }) => void away.push(status));
+    onTestFinished(unlisten);
+    await queue.heartbeats.beat(beatOf(jobs[700]!));
+    const heard = await queue.heartbeats.readMany(jobs);
+    expect([heard.length, heard.findIndex((beat) => beat !== null), heard.filter((beat) => beat !== null).length]).toEqual([100_000, 700, 1]);
+    expect(away.filter((status) => status === 'away')).toEqual([]);
+  }, 60_000);
+});
+
 describe('many silent owners', () => {
   it('are all named in time, also if nothing is done about the first', async () => {
     const queue = testQueue(redis.url, { timing: { deadAfterMs: 300 } });
