@@ -19,14 +19,12 @@ import { VERSION } from '../lib/version.js';
 import { runDetached } from './supervisor/detached.js';
 import { chooseDevices } from './supervisor/devices.js';
 import type { DataMeans } from './supervisor/inputs.js';
-import type { NoticeFacts } from './supervisor/notice.js';
+import { graceOf, type NoticeFacts } from './supervisor/notice.js';
 import { watchNotices } from './supervisor/notices/index.js';
 import { makeSupervisor } from './supervisor/supervisor.js';
 
 /** What a notice by signal leaves: Kubernetes' default, and more than most clouds give. */
 const SIGNAL_GRACE_MS = 25_000;
-/** What is left where nobody says how much. */
-const SOON_GRACE_MS = 120_000;
 /** A metadata service on this machine's own network answers in milliseconds. */
 const FIRST_LOOK_MS = 300;
 const trainerEntry = join(import.meta.dirname, 'trainer', 'main.js');
@@ -61,6 +59,11 @@ async function work(args: readonly string[]): Promise<void> {
   let leaving: Promise<void> | null = null;
   /** Events that are waiting until all is saved. */
   const acknowledgements = new Set<() => Promise<void>>();
+  /** Whoever leaves the machine last lets them proceed. */
+  const acknowledgeAll = async (): Promise<void> => {
+    if (acknowledgements.size === 0 || !(await supervisor.wasLastHere())) return;
+    await Promise.all([...acknowledgements].map((acknowledge) => acknowledge()));
+  };
   // Whoever ends a process by signal waits for it; a cloud takes its machine when it said that it would, and not before.
   const leave = (why: string, graceMs: number, { reason = 'server_shutdown', trainOn = false }: Partial<Pick<NoticeFacts, 'reason' | 'trainOn'>> = {}): void => {
     log.info({ why, grace_ms: graceMs }, leaving ? 'leaving already' : 'leaving');
@@ -68,7 +71,7 @@ async function work(args: readonly string[]): Promise<void> {
     leaving ??= (async () => {
       await saved;
       notices.close();
-      for (const acknowledge of acknowledgements) await acknowledge().catch((error: unknown) => log.warn({ err: error }, 'the event was not approved'));
+      await acknowledgeAll().catch((error: unknown) => log.warn({ err: error }, 'the event was not approved'));
       await queue.close();
       await store.close();
       await data.places.buckets?.objects.close();
@@ -89,15 +92,23 @@ async function work(args: readonly string[]): Promise<void> {
         return;
       }
       if (announced.acknowledge) acknowledgements.add(announced.acknowledge);
-      leave(announced.message, announced.atMs === null ? SOON_GRACE_MS : Math.max(0, announced.atMs - Date.now()), { reason: 'preempted_notice', trainOn: announced.atMs !== null });
+      leave(announced.message, graceOf(announced.leftMs), { reason: 'preempted_notice', trainOn: announced.leftMs !== null });
     },
   });
   process.on('SIGTERM', () => leave('SIGTERM', SIGNAL_GRACE_MS));
   process.on('SIGINT', () => leave('SIGINT', SIGNAL_GRACE_MS));
   // A parent that vanished cannot say goodbye; its worker commits and goes.
   process.on('disconnect', () => leave('the parent is gone', SIGNAL_GRACE_MS));
+  /** Another process on this disk may be able to write: it takes the jobs over, and this one's successor is started by whoever looks after workers. */
+  const giveUp = async (why: string): Promise<never> => {
+    log.error({ why }, 'this process can write no more: its jobs go on without it');
+    await supervisor.abandon();
+    process.exit(1);
+  };
   setInterval(() => {
-    if (supervisor.drained()) leave('drained', SIGNAL_GRACE_MS);
+    const broken = store.brokenBy();
+    if (broken !== null) void giveUp(broken);
+    else if (supervisor.drained()) leave('drained', SIGNAL_GRACE_MS);
     else if (exitWhenIdleMs !== null && supervisor.idleMs() > exitWhenIdleMs) leave('idle', SIGNAL_GRACE_MS);
   }, 500);
   // On a machine that goes, nothing is begun.

@@ -11,6 +11,11 @@ const READ_MS = 3_000;
 
 export function makeHealthRoutes({ store, queue, log, version }: RouteDeps, figures: Figures) {
   async function storeAnswers(): Promise<boolean> {
+    const broken = store.brokenBy();
+    if (broken !== null) {
+      log.error({ why: broken }, 'this process can write no more: it has to be started again');
+      return false;
+    }
     try {
       await store.head(READ_KEY, { signal: AbortSignal.timeout(READ_MS) });
       return true;

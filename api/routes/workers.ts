@@ -2,7 +2,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { QueueView, WorkerView } from '../../lib/contract/calls.js';
 import { AppError } from '../../lib/errors.js';
-import { drainOrder, type ListedWorker, workersFor } from '../../lib/queue/index.js';
+import { drainOrder, jobsInHand, type ListedWorker, workersFor } from '../../lib/queue/index.js';
 import type { RouteDeps } from '../deps.js';
 import { listOf } from '../lists.js';
 
@@ -26,7 +26,7 @@ export function makeWorkerRoutes({ queue }: RouteDeps) {
 
     queue: async (): Promise<QueueView> => {
       const [{ waiting, delayed, active }, due, oldestMs, workers] = await Promise.all([queue.tickets.depth(), queue.tickets.dueWithin(DUE_SOON_MS), queue.tickets.oldestWaitMs(), queue.workers.list()]);
-      return { object: 'queue', depth: waiting, delayed, active, oldest_wait_seconds: oldestMs === null ? null : oldestMs / 1_000, desired_workers: workersFor(waiting + due + active, workers) };
+      return { object: 'queue', depth: waiting, delayed, active, oldest_wait_seconds: oldestMs === null ? null : oldestMs / 1_000, desired_workers: workersFor(waiting + due + Math.max(active, jobsInHand(workers)), workers) };
     },
   };
 }

@@ -53,6 +53,8 @@ export interface Heartbeats {
   dead(limit: number): Promise<HeardBeat[]>;
 }
 
+/** Owners asked for in one call, which has to be answered in time however many jobs are open. */
+const CHUNK = 500;
 /** How long the stamp of an ended attempt guards, and how long a silent one is remembered. */
 const REMEMBER_MS = 3_600_000;
 
@@ -140,8 +142,15 @@ export function makeHeartbeats(connection: FastConnection, { prefix, timing }: Q
   const readMany = async (jobs: readonly string[]): Promise<(HeardBeat | null)[]> =>
     (await hear(jobs)).map((heard) => (heard === null || heard.ended ? null : heard.beat));
 
-  function hear(jobs: readonly string[]): Promise<({ beat: HeardBeat; ended: boolean } | null)[]> {
-    if (jobs.length === 0) return Promise.resolve([]);
+  type Heard = { beat: HeardBeat; ended: boolean } | null;
+
+  async function hear(jobs: readonly string[]): Promise<Heard[]> {
+    const heard: Heard[] = [];
+    for (let from = 0; from < jobs.length; from += CHUNK) heard.push(...(await hearSome(jobs.slice(from, from + CHUNK))));
+    return heard;
+  }
+
+  function hearSome(jobs: readonly string[]): Promise<Heard[]> {
     return connection.call('read heartbeats', async (redis) => {
       const [heard, ...hashes] = await Promise.all([
         runScript(redis, HEARD, [keys.beats, keys.watch], [gapMs, ...jobs]) as Promise<string[]>,

@@ -85,4 +85,4 @@ export type { Rows, RowSeries, SeriesName } from './rows.js';
 export { DEFAULT_TIMING, type QueueLog, type QueueOptions, type QueueTiming } from './settings.js';
 export { TALLIES, type Tallies } from './tallies.js';
 export type { TakenTicket, Ticket } from './ticket.js';
-export { drainOrder, hasFreeSlot, type ListedWorker, workersFor } from './workers.js';
+export { drainOrder, hasFreeSlot, hasNeighbour, jobsInHand, type ListedWorker, workersFor } from './workers.js';

@@ -20,6 +20,8 @@ export interface WorkerInfo {
   /** ISO time, the worker's clock. */
   started_at: string;
   host: string;
+  /** The same for all on one machine, and for nobody else. */
+  machine: string;
   pid: number;
   version: string;
 }
@@ -42,6 +44,12 @@ const FRESH_MS = 5_000;
 /** Whether another worker than this one is there to take a ticket now. */
 export const hasFreeSlot = (workers: readonly ListedWorker[], but: string): boolean =>
   workers.some(({ id, draining, silentMs, jobs, slots }) => id !== but && !draining && silentMs < FRESH_MS && jobs.length < slots);
+
+/** Whether another worker lives on this one's machine, as far as is known. */
+export const hasNeighbour = (workers: readonly ListedWorker[], of: Pick<WorkerInfo, 'id' | 'machine'>): boolean => workers.some(({ id, machine }) => id !== of.id && machine === of.machine);
+
+/** How many jobs live workers say that they have: their tickets may be lost while they run. */
+export const jobsInHand = (workers: readonly ListedWorker[]): number => new Set(workers.filter(({ silentMs }) => silentMs < FRESH_MS).flatMap(({ jobs }) => jobs)).size;
 
 /** How many workers so many jobs keep busy, if each takes as many as the live ones do; one each where none lives. */
 export function workersFor(jobs: number, workers: readonly ListedWorker[]): number {

@@ -15,6 +15,8 @@ export interface FileInfo {
 export interface Disk {
   /** Throws once an fsync has failed. */
   assertTrusted(): void;
+  /** Which fsync that was; null: none. */
+  failure(): string | null;
   /** Writes a new file and brings it to the disk; after a failure there is no file. */
   writeNew(path: string, body: Uint8Array, signal?: AbortSignal): Promise<FileInfo>;
   /** Makes a folder inside the root, with all its parents, that survives a power cut. */
@@ -121,7 +123,7 @@ export async function makeDisk(rootPath: string): Promise<Disk> {
   for (let path = root; firstMade !== undefined && path.length >= firstMade.length; path = dirname(path)) {
     await syncFolder(dirname(path));
   }
-  return { assertTrusted, writeNew, makeFolder, isKnown: (path) => known.has(path), forgetFolders: () => known.clear(), syncFolder };
+  return { assertTrusted, failure: () => failed, writeNew, makeFolder, isKnown: (path) => known.has(path), forgetFolders: () => known.clear(), syncFolder };
 }
 
 /** Names in a folder; none if there is no such folder. */

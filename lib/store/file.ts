@@ -245,6 +245,8 @@ export async function makeFileStore(options: FileStoreOptions): Promise<Store> {
       });
     },
 
+    brokenBy: () => disk.failure(),
+
     async close() {
       // Nothing is held open between calls.
     },

@@ -65,6 +65,8 @@ export interface Store {
   keys(prefix: string, options?: ListOptions): AsyncIterable<string>;
   /** Removes an object; a missing one is no error. */
   delete(key: string, options?: CallOptions): Promise<void>;
+  /** Why nothing that this process writes can be trusted any more, until it is started again; null: it can. */
+  brokenBy(): string | null;
   /** Ends connections; the store is not used afterwards. */
   close(): Promise<void>;
 }

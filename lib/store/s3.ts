@@ -205,6 +205,9 @@ export function makeS3Store(options: S3StoreOptions): Store {
       );
     },
 
+    // Each request stands for itself.
+    brokenBy: () => null,
+
     async close() {
       retrying.destroy();
       once.destroy();

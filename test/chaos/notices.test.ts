@@ -62,31 +62,55 @@ test('AWS: a rebalance recommendation is a reason to save, an interruption to st
   expect([head.owner!.resumed_at, head.counters.wasted_micro_batches]).toEqual([first!.end!.executed_micro_batches, 0]);
 }, 300_000);
 
-test('Azure: the event is approved when all is saved, and not before', async () => {
-  let events: object[] = [];
-  const approved: { body: string; owner: unknown; micro_batches: number }[] = [];
-  let job = '';
+/** Azure's clock is right, and the worker's an hour ahead of it. */
+const azureNow = (): number => Date.now() - 3_600_000;
+
+/** An Azure that notes what is approved, and how the job stood then. */
+async function startAzure(jobOf: () => string) {
+  const state = { events: [] as object[], approved: [] as { body: string; owner: unknown; micro_batches: number }[] };
   cloud = await startMetadataServer(async ({ method, path, body }: Asked): Promise<Reply> => {
     if (path.startsWith('/metadata/instance/compute/name')) return { text: 'vm-1' };
     if (method === 'POST') {
-      const head = await system.head(job);
-      approved.push({ body, owner: head.owner, micro_batches: head.retained.at(-1)?.micro_batches ?? 0 });
+      const head = await system.head(jobOf());
+      state.approved.push({ body, owner: head.owner, micro_batches: head.retained.at(-1)?.micro_batches ?? 0 });
       return {};
     }
-    return { text: JSON.stringify({ DocumentIncarnation: events.length, Events: events }) };
+    return { headers: { date: new Date(azureNow()).toUTCString() }, text: JSON.stringify({ DocumentIncarnation: state.events.length, Events: state.events }) };
   });
   system = await startTestSystem({ env: { PAWL_NOTICES: 'azure', PAWL_AZURE_METADATA_URL: cloud.url } });
   await system.startController();
+  return state;
+}
+const evictionIn = (ms: number): object => ({ EventId: 'evict', EventType: 'Preempt', Resources: ['vm-1'], EventStatus: 'Scheduled', NotBefore: new Date(azureNow() + ms).toUTCString() });
+
+test('Azure: the event is approved when all is saved, and not before', async () => {
+  let job = '';
+  const azure = await startAzure(() => job);
   const worker = await system.startWorker();
   job = await system.submit(spec);
   await system.until(job, 'is pinned', (head) => head.inputs !== null);
-  events = [{ EventId: 'evict', EventType: 'Preempt', Resources: ['vm-1'], EventStatus: 'Scheduled', NotBefore: new Date(Date.now() + 5_000).toUTCString() }];
+  azure.events = [evictionIn(5_000)];
   await expectExit(worker);
   const [first] = await system.attempts(job);
   expect(first!.end).toMatchObject({ end_reason: 'preempted_notice', wasted_micro_batches: 0 });
-  expect(approved).toEqual([{ body: '{"StartRequests":[{"EventId":"evict"}]}', owner: null, micro_batches: first!.end!.executed_micro_batches }]);
+  expect(azure.approved).toEqual([{ body: '{"StartRequests":[{"EventId":"evict"}]}', owner: null, micro_batches: first!.end!.executed_micro_batches }]);
 
-  events = [];
+  azure.events = [];
   await system.startWorker();
   await expectSameBits(system, job, await system.terminal(job), reference);
 });
+
+test('Azure: a worker with nothing to save approves nothing while its neighbour trains', async () => {
+  let job = '';
+  const azure = await startAzure(() => job);
+  const worker = await system.startWorker();
+  job = await system.submit({ ...spec, training: { ...spec.training, epochs: 1000 } });
+  await system.until(job, 'is pinned', (head) => head.inputs !== null);
+  const idle = await system.startWorker();
+  azure.events = [evictionIn(30_000)];
+  await expectExit(idle);
+  expect([worker.isAlive(), azure.approved]).toEqual([true, []]);
+  await waitFor('the neighbour has gone too', async () => !worker.isAlive(), 60_000);
+  const [first] = await system.attempts(job);
+  expect(azure.approved).toEqual([{ body: '{"StartRequests":[{"EventId":"evict"}]}', owner: null, micro_batches: first!.end!.executed_micro_batches }]);
+}, 300_000);

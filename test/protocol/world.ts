@@ -224,6 +224,7 @@ export async function simulate(protocol: Protocol, seed: number): Promise<WorldR
           checkDelete(key);
           objects.delete(key);
         }),
+      brokenBy: () => null,
       close: () => Promise.resolve(),
     };
   }

@@ -36,6 +36,7 @@ export function makeMemoryStore(): MemoryStore {
       yield* matching(prefix, after, limit);
     },
     delete: async (key) => void objects.delete(key),
+    brokenBy: () => null,
     close: () => Promise.resolve(),
   };
 }

@@ -31,7 +31,8 @@ export const TRAINER_ENTRY = join(dist, 'worker/trainer/main.js');
 export interface Proc {
   readonly pid: number;
   kill(signal: NodeJS.Signals): void;
-  exited: Promise<void>;
+  /** With its exit code; null: by a signal. */
+  exited: Promise<number | null>;
   isAlive(): boolean;
 }
 
@@ -110,7 +111,7 @@ export async function startTestSystem({ store: kind = 'file', env: extra = {}, s
 
   async function start(entry: string, args: readonly string[], more: Record<string, string> = {}): Promise<Proc & { said: { url?: string } }> {
     const child: ChildProcess = fork(join(dist, entry), [...args], { env: { ...env, ...more }, cwd: temp.path, stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
-    const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+    const exited = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)));
     const proc: Proc = { pid: child.pid!, kill: (signal) => void child.kill(signal), exited, isAlive: () => child.exitCode === null && child.signalCode === null };
     procs.push(proc);
     const said = await new Promise<{ url?: string }>((resolve, reject) => {

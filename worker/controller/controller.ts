@@ -91,6 +91,10 @@ export function makeController({ name, store, queue, clock, log, sweeps, schedul
     return markers;
   }
 
+  /**
+   * Jobs with a ticket are looked at too: which ticket is the job's current one stands in HEAD, and so does what is wanted since it was
+   * issued (nudges get lost); and one that waits may be too late to start.
+   */
   async function sweep(): Promise<Record<string, number>> {
     const counts: Record<string, number> = {};
     const markers = await openMarkers();

@@ -21,6 +21,7 @@ import { makeSweepDriver } from './sweeps.js';
 
 /** Longer than an owner may be silent before it counts as dead. */
 const OWNER_PATIENCE_MS = 12_000;
+const BROKEN_LOOK_MS = 1_000;
 
 async function main(): Promise<void> {
   const { values } = parseArgs({ options: { once: { type: 'boolean', default: false } } });
@@ -52,6 +53,12 @@ async function main(): Promise<void> {
     await leave(0);
   }
   for (const signal of ['SIGTERM', 'SIGINT', 'disconnect'] as const) process.on(signal, () => void leave(0));
+  setInterval(() => {
+    const broken = store.brokenBy();
+    if (broken === null) return;
+    log.error({ why: broken }, 'this process can write no more, and goes');
+    process.exit(1);
+  }, BROKEN_LOOK_MS);
   controller.start();
   log.info({ store: store.description }, 'controller ready');
   process.send?.({ type: 'ready' });

@@ -20,6 +20,14 @@ export interface Notice {
   onGiven(listener: () => void): () => void;
 }
 
+/** What is left where nobody says how much. */
+const SOON_GRACE_MS = 120_000;
+/** However late a notice comes, or seems to by clocks that differ, the trainer gets the chance to hear it. Too short to train on for. */
+const LEAST_GRACE_MS = 1_000;
+
+/** What a cloud's announcement gives the attempts, by what is left until then; null: it goes soon. */
+export const graceOf = (leftMs: number | null): number => (leftMs === null ? SOON_GRACE_MS : Math.max(LEAST_GRACE_MS, leftMs));
+
 const earlier = (a: number | null, b: number | null): number | null => (a === null || b === null ? (a ?? b) : Math.min(a, b));
 
 export function makeNotice(): Notice {

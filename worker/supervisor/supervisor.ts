@@ -9,13 +9,14 @@ import { isAppError } from '../../lib/errors.js';
 import { freshUlid } from '../../lib/fresh-id.js';
 import { makeLiveness } from '../../lib/jobs/liveness.js';
 import type { Log } from '../../lib/log.js';
-import type { JobQueue, TakenTicket, TicketOutcome } from '../../lib/queue/index.js';
+import { hasNeighbour, type JobQueue, type TakenTicket, type TicketOutcome } from '../../lib/queue/index.js';
 import { processMemoryBytes } from '../../lib/process-memory.js';
 import type { Store } from '../../lib/store/index.js';
 import type { EngineChoice, TrainerSetup } from '../trainer-environment.js';
 import { runAttempt } from './attempt.js';
 import type { DataMeans } from './inputs.js';
 import { makeRedisFeed } from './live-feed.js';
+import { readMachine } from './machine.js';
 import { countMemoryKills } from './memory-kills.js';
 import { makeNotice, type Notice, type NoticeFacts } from './notice.js';
 import { makeObjectCache } from './object-cache.js';
@@ -60,6 +61,10 @@ export interface Supervisor {
    * ended or the grace is over. Said again, it only tightens.
    */
   shutdown(notice: Pick<NoticeFacts, 'reason' | 'message' | 'trainOn'> & { graceMs: number }): Promise<void>;
+  /** Ends the trainers where they stand and takes no more tickets: what is not committed is lost, and the process has to go. */
+  abandon(): Promise<void>;
+  /** After a shutdown: every attempt has ended, and no other worker is known to live on this machine. @throws AppError queue_unavailable */
+  wasLastHere(): Promise<boolean>;
 }
 
 interface Active {
@@ -82,6 +87,7 @@ export async function makeSupervisor(options: SupervisorOptions): Promise<Superv
   const { queue, clock, log, slots } = options;
   const { store, isHeld } = watchStore(options.store, clock);
   const id = `wrk_${freshUlid()}`;
+  const machine = await readMachine();
   const startedAt = clock.now().toISOString();
   const spool = await makeSpool({ root: options.spoolRoot, id, clock, log });
   // A trainer that is killed leaves what it was writing: here it goes with the worker, or with its spool.
@@ -169,7 +175,7 @@ export async function makeSupervisor(options: SupervisorOptions): Promise<Superv
     const uncommittedMs = attempts.reduce((sum, { safeMs }) => sum + nowMs - (safeMs ?? nowMs), 0);
     const youngestMs = Math.min(...attempts.map(({ beganMs }) => nowMs - beganMs));
     queue.workers
-      .beat({ id, engine: facts?.engine ?? null, device: facts?.device ?? null, slots, jobs: [...active.keys()], draining, uncommitted_seconds: uncommittedMs / 1_000, youngest_seconds: attempts.length === 0 ? null : youngestMs / 1_000, started_at: startedAt, host: hostname(), pid: process.pid, version: options.version })
+      .beat({ id, engine: facts?.engine ?? null, device: facts?.device ?? null, slots, jobs: [...active.keys()], draining, uncommitted_seconds: uncommittedMs / 1_000, youngest_seconds: attempts.length === 0 ? null : youngestMs / 1_000, started_at: startedAt, host: hostname(), machine, pid: process.pid, version: options.version })
       .catch(() => undefined);
     spool.touch();
   }
@@ -232,5 +238,11 @@ export async function makeSupervisor(options: SupervisorOptions): Promise<Superv
       beat();
       return (closing ??= close(graceMs));
     },
+    abandon: async () => {
+      consumer.pause();
+      clearInterval(beating);
+      await trainers.close();
+    },
+    wasLastHere: async () => active.size === 0 && !hasNeighbour(await queue.workers.list(), { id, machine }),
   };
 }

@@ -76,7 +76,7 @@ async function populate(api: TestApi): Promise<Population> {
   const preempted = await running();
   const beat = async (): Promise<void> => {
     for (const owner of owners) await owner.beat('running', { updates: 2, loss: 0.1 });
-    await api.queue.workers.beat({ id: worker, engine: 'tensorflow', device: 'cpu', slots: 1, jobs: [preempted], draining: false, uncommitted_seconds: 0, youngest_seconds: null, started_at: new Date().toISOString(), host: 'localhost', pid: 1, version: 'test' });
+    await api.queue.workers.beat({ id: worker, engine: 'tensorflow', device: 'cpu', slots: 1, jobs: [preempted], draining: false, uncommitted_seconds: 0, youngest_seconds: null, started_at: new Date().toISOString(), host: 'localhost', machine: 'localhost', pid: 1, version: 'test' });
   };
   await beat();
   const beats = setInterval(() => void beat().catch(() => undefined), BEAT_EVERY_MS);

@@ -1,7 +1,7 @@
 // Submitting and reading one job, and telling it what to do, over HTTP, with a real store and a real Redis.
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { event, row, resultWith, SPEC, startApi, type TestApi } from '../../support/api.js';
 import { type RedisServer, startRedis } from '../../support/redis.js';
 
@@ -300,7 +300,7 @@ describe('the rest of the house', () => {
   it('workers, the queue and draining are as Redis knows them', async () => {
     const api = await start();
     await api.submit();
-    await api.queue.workers.beat({ id: 'wrk_one', engine: 'tensorflow', device: 'cpu', slots: 1, jobs: [], draining: false, uncommitted_seconds: 0, youngest_seconds: null, started_at: new Date().toISOString(), host: 'here', pid: 1, version: 'test' });
+    await api.queue.workers.beat({ id: 'wrk_one', engine: 'tensorflow', device: 'cpu', slots: 1, jobs: [], draining: false, uncommitted_seconds: 0, youngest_seconds: null, started_at: new Date().toISOString(), host: 'here', machine: 'here', pid: 1, version: 'test' });
     expect(await get(api, '/v1/workers')).toMatchObject({ object: 'list', data: [{ id: 'wrk_one', object: 'worker', engine: 'tensorflow', draining: false }] });
     expect(await get(api, '/v1/queue')).toMatchObject({ object: 'queue', depth: 1, active: 0, desired_workers: 1 });
     expect((await api.app.inject({ method: 'POST', url: '/v1/workers/wrk_none/drain' })).statusCode).toBe(404);
@@ -310,6 +310,34 @@ describe('the rest of the house', () => {
     });
     expect((await api.app.inject({ method: 'POST', url: '/v1/workers/wrk_one/drain' })).statusCode).toBe(202);
     expect(drained).toBe(true);
+  });
+
+  it('workers that train are wanted, whether their tickets are known or Redis has forgotten them', async () => {
+    const api = await start();
+    const running = [await api.submit(), await api.submit()];
+    await api.submit();
+    const beat = (): Promise<unknown> => Promise.all(running.map((job) => api.queue.workers.beat({ id: `wrk_${job}`, engine: 'tensorflow', device: 'cpu', slots: 1, jobs: [job], draining: false, uncommitted_seconds: 0, youngest_seconds: null, started_at: new Date().toISOString(), host: 'here', machine: 'here', pid: 1, version: 'test' })));
+    let end = (): void => undefined;
+    const ended = new Promise<void>((resolve) => (end = resolve));
+    const taken = new Set<string>();
+    const consumer = api.queue.makeConsumer({
+      slots: 2,
+      handler: async ({ job }) => {
+        taken.add(job);
+        await ended;
+      },
+    });
+    onTestFinished(async () => {
+      end();
+      await consumer.close({ waitMs: 5_000 });
+    });
+    consumer.start();
+    await vi.waitFor(() => expect(taken.size).toBe(2), 10_000);
+    await beat();
+    expect(await get(api, '/v1/queue'), 'each counts once').toMatchObject({ depth: 1, active: 2, desired_workers: 3 });
+    await redis.flush();
+    await beat();
+    expect(await get(api, '/v1/queue')).toMatchObject({ depth: 0, active: 0, desired_workers: 2 });
   });
 
   it('health says what is there, and the figures name no job', async () => {

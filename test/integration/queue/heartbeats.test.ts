@@ -185,6 +185,20 @@ describe('a silent owner', () => {
   });
 });
 
+describe('as many jobs as may be open', () => {
+  it('are asked for without taking Redis for away', async () => {
+    const queue = testQueue(redis.url);
+    const jobs = Array.from({ length: 100_000 }, (_, index) => `job_${index}`);
+    const away: string[] = [];
+    const unlisten = queue.onState(({ status }) => void away.push(status));
+    onTestFinished(unlisten);
+    await queue.heartbeats.beat(beatOf(jobs[700]!));
+    const heard = await queue.heartbeats.readMany(jobs);
+    expect([heard.length, heard.findIndex((beat) => beat !== null), heard.filter((beat) => beat !== null).length]).toEqual([100_000, 700, 1]);
+    expect(away.filter((status) => status === 'away')).toEqual([]);
+  }, 60_000);
+});
+
 describe('many silent owners', () => {
   it('are all named in time, also if nothing is done about the first', async () => {
     const queue = testQueue(redis.url, { timing: { deadAfterMs: 300 } });
@@ -205,7 +219,7 @@ describe('many silent owners', () => {
 describe('the registry of workers', () => {
   it('lists who beats, and forgets who signs off or falls silent', async () => {
     const queue = testQueue(redis.url, { timing: { workerTtlMs: 400 } });
-    const info = (id: string) => ({ id, engine: 'cpu', device: null, slots: 2, jobs: [], draining: false, uncommitted_seconds: 0, youngest_seconds: null, started_at: '2026-01-31T12:00:00Z', host: 'h', pid: 1, version: '0' });
+    const info = (id: string) => ({ id, engine: 'cpu', device: null, slots: 2, jobs: [], draining: false, uncommitted_seconds: 0, youngest_seconds: null, started_at: '2026-01-31T12:00:00Z', host: 'h', machine: 'h', pid: 1, version: '0' });
     await queue.workers.beat(info('wrk_b'));
     await queue.workers.beat(info('wrk_a'));
     await queue.workers.beat({ ...info('wrk_b'), jobs: ['job_1'], draining: true });

@@ -1,8 +1,8 @@
 // How many workers so many jobs keep busy, and which to let go first: what an autoscaler goes by.
 import { describe, expect, test } from 'vitest';
-import { drainOrder, hasFreeSlot, type ListedWorker, workersFor } from '../../../lib/queue/index.js';
+import { drainOrder, hasFreeSlot, hasNeighbour, jobsInHand, type ListedWorker, workersFor } from '../../../lib/queue/index.js';
 
-const worker = (id: string, part: Partial<ListedWorker> = {}): ListedWorker => ({ id, engine: null, device: null, slots: 1, jobs: [], draining: false, uncommitted_seconds: 0, youngest_seconds: null, started_at: '', host: '', pid: 1, version: '', silentMs: 0, ...part });
+const worker = (id: string, part: Partial<ListedWorker> = {}): ListedWorker => ({ id, engine: null, device: null, slots: 1, jobs: [], draining: false, uncommitted_seconds: 0, youngest_seconds: null, started_at: '', host: '', machine: '', pid: 1, version: '', silentMs: 0, ...part });
 
 describe('workers for so many jobs', () => {
   test.each<[number, number[], number]>([
@@ -23,6 +23,17 @@ test('a free slot is one of another worker that lives, takes tickets and is not 
   expect(hasFreeSlot([worker('wrk_me')], 'wrk_me')).toBe(false);
   expect(hasFreeSlot([worker('wrk_me'), worker('wrk_b', { slots: 2, jobs: ['job_1'] })], 'wrk_me')).toBe(true);
   for (const part of [{ draining: true }, { silentMs: 5_000 }, { jobs: ['job_1'] }]) expect(hasFreeSlot([worker('wrk_b', part)], 'wrk_me')).toBe(false);
+});
+
+test('jobs in hand are those of workers that beat, each once', () => {
+  expect(jobsInHand([])).toBe(0);
+  expect(jobsInHand([worker('a', { jobs: ['job_1', 'job_2'], slots: 2 }), worker('b', { jobs: ['job_2', 'job_3'], draining: true }), worker('gone', { jobs: ['job_4'], silentMs: 5_000 })])).toBe(3);
+});
+
+test('a neighbour is another worker of the same machine, whatever its host is called', () => {
+  const me = { id: 'wrk_me', machine: 'boot-1' };
+  expect(hasNeighbour([worker('wrk_me', { machine: 'boot-1', host: 'pod-1' }), worker('wrk_far', { machine: 'boot-2', host: 'pod-1' })], me)).toBe(false);
+  expect(hasNeighbour([worker('wrk_near', { machine: 'boot-1', host: 'pod-2', draining: true })], me)).toBe(true);
 });
 
 describe('which worker to let go first', () => {

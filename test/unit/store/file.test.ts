@@ -55,6 +55,7 @@ describe('a write that is given up', () => {
 describe('a failed fsync', () => {
   it('means that the store is down for writes, though the next fsync succeeds, and reads go on', async () => {
     await store.put('a/before', text('before'));
+    expect(store.brokenBy()).toBeNull();
     const created = await store.putIfAbsent('a/HEAD', text('1'));
     const failure = failNextSync('EIO');
     expect(await codeOf(store.put('a/object', text('x')))).toBe('store_unavailable');
@@ -70,6 +71,7 @@ describe('a failed fsync', () => {
     for (const write of writes) {
       await expect(write()).rejects.toMatchObject({ code: 'store_unavailable', message: expect.stringContaining('EIO') as string });
     }
+    expect(store.brokenBy()).toContain('EIO');
     expect((await store.get('a/before'))?.body.toString()).toBe('before');
     expect(await keysOf(store, '')).toEqual(['a/HEAD', 'a/before']);
     expect(await readdir(join(folder.path, '~tmp'))).toEqual([]);
@@ -80,7 +82,7 @@ describe('a failed fsync', () => {
     const failure = failNextSync('ENOSPC');
     expect(await codeOf(store.put('a/object', text('x')))).toBe('store_full');
     expect(failure.hit()).toBe(true);
-    expect(await keysOf(store, '')).toEqual(['a/before']);
+    expect([await keysOf(store, ''), store.brokenBy()]).toEqual([['a/before'], null]);
     await store.put('a/object', text('x'));
   });
 });

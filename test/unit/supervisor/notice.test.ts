@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import { makeNotice, type NoticeFacts } from '../../../worker/supervisor/notice.js';
+import { graceOf, makeNotice, type NoticeFacts } from '../../../worker/supervisor/notice.js';
+import { planStop } from '../../../worker/supervisor/pace.js';
 
 const facts = (given: Partial<NoticeFacts>): NoticeFacts => ({ reason: 'preempted_notice', message: 'the machine goes', deadlineMs: null, immediate: false, trainOn: false, ...given });
 
@@ -25,4 +26,10 @@ it('without a limit is as soon as possible, and takes one that comes later', () 
   notice.give(facts({}));
   notice.give(facts({ deadlineMs: 5_000, trainOn: true }));
   expect(notice.facts()).toEqual(facts({ deadlineMs: 5_000 }));
+});
+
+it('of a cloud never ends a trainer before it can hear of it', () => {
+  expect([null, 30_000, 500, 0].map(graceOf)).toEqual([120_000, 30_000, 1_000, 1_000]);
+  const [hearMs, saveMs, deadlineMs] = [1, 1, graceOf(0)];
+  expect(planStop({ deadlineMs, trainOn: true }, { hearMs, saveMs }, 0), 'and is not trained on for').toMatchObject({ leftMs: 1_000, trainOnMs: 0 });
 });

@@ -7,7 +7,7 @@ import type { AttemptOutcome } from '../../../worker/supervisor/session.js';
 import { makeYielding } from '../../../worker/supervisor/yielding.js';
 
 const JOB = 'job_1';
-const listed = (id: string, part: Partial<ListedWorker> = {}): ListedWorker => ({ id, engine: null, device: null, slots: 1, jobs: [], draining: false, uncommitted_seconds: 0, youngest_seconds: null, started_at: '', host: '', pid: 1, version: '', silentMs: 100, ...part });
+const listed = (id: string, part: Partial<ListedWorker> = {}): ListedWorker => ({ id, engine: null, device: null, slots: 1, jobs: [], draining: false, uncommitted_seconds: 0, youngest_seconds: null, started_at: '', host: '', machine: '', pid: 1, version: '', silentMs: 100, ...part });
 const ended = (reason: StatusReason | null, part: Partial<Head> = {}): AttemptOutcome => ({ kind: 'ended', executed: 0, wasted: 0, scheduled: false, head: { ...emptyHead(), fence: 3, reason, ...part } });
 const next = { job: JOB, gen: 0, fence: 3 };
 

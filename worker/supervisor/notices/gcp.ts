@@ -1,7 +1,7 @@
 // Google Compute Engine Spot and preemptible machines: `instance/preempted` of the metadata server, which answers when it changes.
 // https://cloud.google.com/compute/docs/instances/create-use-spot#detect-preemption
 // https://cloud.google.com/compute/docs/metadata/querying-metadata#waitforchange
-import { askMetadata, unexpected } from './metadata.js';
+import { askMetadata, isBusy, UnexpectedAnswer } from './metadata.js';
 import type { NoticeSource } from './source.js';
 
 export interface GcpOptions {
@@ -25,8 +25,10 @@ export function makeGcpSource({ baseUrl, timeoutMs = 2_000, waitSeconds = 60, pa
     name: 'gcp',
     pauseMs,
     detect: async (signal) => {
-      const { status, headers } = await askMetadata(`${baseUrl}/computeMetadata/v1/instance/id`, { headers: HEADERS, timeoutMs, signal });
-      return status === 200 && headers.get('metadata-flavor') === 'Google';
+      const asked = `${baseUrl}/computeMetadata/v1/instance/id`;
+      const answer = await askMetadata(asked, { headers: HEADERS, timeoutMs, signal });
+      if (isBusy(answer.status)) throw new UnexpectedAnswer(asked, answer);
+      return answer.status === 200 && answer.headers.get('metadata-flavor') === 'Google';
     },
     look: async (signal) => {
       const waiting = etag === null ? '' : `?wait_for_change=true&timeout_sec=${waitSeconds}&last_etag=${encodeURIComponent(etag)}`;
@@ -37,10 +39,10 @@ export function makeGcpSource({ baseUrl, timeoutMs = 2_000, waitSeconds = 60, pa
       const preempted = answer.text.trim();
       if (answer.status !== 200 || (preempted !== 'TRUE' && preempted !== 'FALSE')) {
         etag = null;
-        throw unexpected(url, answer);
+        throw new UnexpectedAnswer(url, answer);
       }
       etag = answer.headers.get('etag');
-      return preempted === 'TRUE' ? [{ kind: 'notice', message: 'GCP: the machine is preempted', atMs: Date.now() + GRACE_MS }] : [];
+      return preempted === 'TRUE' ? [{ kind: 'notice', message: 'GCP: the machine is preempted', leftMs: GRACE_MS }] : [];
     },
   };
 }

@@ -5,6 +5,7 @@ import { messageOf } from '../../../lib/errors.js';
 import { makeAwsSource } from './aws.js';
 import { makeAzureSource } from './azure.js';
 import { makeGcpSource } from './gcp.js';
+import { isBusy, UnexpectedAnswer } from './metadata.js';
 import type { Announced, NoticeSource } from './source.js';
 
 export interface NoticesOptions {
@@ -13,6 +14,8 @@ export interface NoticesOptions {
   urls: { aws: string; gcp: string; azure: string };
   log: { debug(fields: object, message: string): void; info(fields: object, message: string): void };
   onAnnounced(announced: Announced): void;
+  /** Between two questions who is there: DETECT_PAUSE_MS but in tests. */
+  detectPauseMs?: number;
 }
 
 export interface Notices {
@@ -33,16 +36,20 @@ export function sourcesOf({ wanted, urls }: Pick<NoticesOptions, 'wanted' | 'url
 }
 
 export function watchNotices(options: NoticesOptions, sources: readonly NoticeSource[] = sourcesOf(options)): Notices {
-  const { wanted, log, onAnnounced } = options;
+  const { wanted, log, onAnnounced, detectPauseMs = DETECT_PAUSE_MS } = options;
   const over = new AbortController();
   const { signal } = over;
 
   async function isThere(source: NoticeSource): Promise<boolean> {
-    for (const timeoutMs of DETECT_MS) {
-      if (signal.aborted) return false;
-      const there = await source.detect(AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)])).catch(() => null);
-      if (there !== null) return there;
-      await pause(DETECT_PAUSE_MS, signal);
+    for (let silent = 0; silent < DETECT_MS.length && !signal.aborted; ) {
+      try {
+        return await source.detect(AbortSignal.any([signal, AbortSignal.timeout(DETECT_MS[silent]!)]));
+      } catch (error) {
+        // Somebody is there and cannot say now: asked again, however long it takes, for a notice that is not heard is lost work.
+        if (!(error instanceof UnexpectedAnswer && isBusy(error.status))) silent += 1;
+        log.debug({ source: source.name, message: messageOf(error) }, 'not known yet whether this is its machine');
+      }
+      await pause(detectPauseMs, signal);
     }
     return false;
   }

@@ -30,7 +30,25 @@ export async function askMetadata(url: string, { method = 'GET', headers = {}, b
   return { status: answer.status, headers: answer.headers, text: Buffer.concat(chunks).toString('utf8') };
 }
 
-/** An answer that says neither yes nor no. */
-export function unexpected(url: string, { status, text }: MetadataAnswer): Error {
-  return new Error(`${url} answers ${status}: ${text.slice(0, 200)}`);
+/**
+ * How long it is until `atMs`, a time that this answer names: by the answer's own clock, for this machine's may be wrong by more than all the
+ * time there is. Its Date has whole seconds, so it is up to one too long.
+ */
+export function untilMs(atMs: number, { headers }: Pick<MetadataAnswer, 'headers'>, nowMs = Date.now()): number {
+  const saidMs = Date.parse(headers.get('date') ?? '');
+  return Math.max(0, atMs - (Number.isNaN(saidMs) ? nowMs : saidMs));
 }
+
+/** An answer that says neither yes nor no. */
+export class UnexpectedAnswer extends Error {
+  readonly status: number;
+
+  constructor(url: string, { status, text }: Pick<MetadataAnswer, 'status' | 'text'>) {
+    super(`${url} answers ${status}: ${text.slice(0, 200)}`);
+    this.name = 'UnexpectedAnswer';
+    this.status = status;
+  }
+}
+
+/** Statuses by which a service says that it is there and cannot answer now: it is starting, overloaded, or (410, Azure) being updated. */
+export const isBusy = (status: number): boolean => status >= 500 || status === 408 || status === 410 || status === 429;
