@@ -7,7 +7,7 @@ import { AppError, isAppError, messageOf } from '../errors.js';
 import type { Store } from '../store/index.js';
 import { holdsWindow } from '../training/cursor.js';
 import { STATE_ROLES, type StateRole } from '../training/state.js';
-import { readHashed, readSegment } from './commit.js';
+import { readHashed, readSegment, segmentsOf } from './history.js';
 import { parseManifest } from './rebuild.js';
 
 /** What the job says a state of it must be; `check` throws naming what is wrong with a file's names, shapes or types. */
@@ -71,7 +71,7 @@ async function verify(store: Pick<Store, 'get'>, expected: StateExpectation, com
     files[blob.role as StateRole] = await fetchBlob(store, commit, blob, folder);
   }
   await expected.check(files, manifest.state);
-  for (const segment of [...manifest.rows.update, ...manifest.rows.epoch, ...manifest.events]) await readSegment(store, segment);
+  for (const segment of segmentsOf(manifest)) await readSegment(store, segment);
   return { commit, manifest, files };
 }
 

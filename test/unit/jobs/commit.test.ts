@@ -2,8 +2,11 @@
 import { expect, it, onTestFinished } from 'vitest';
 import { systemClock } from '../../../lib/clock.js';
 import type { Head, Manifest } from '../../../lib/contract/records.js';
+import type { UpdateRow } from '../../../lib/contract/rows.js';
+import { collectGarbage } from '../../../lib/jobs/closing.js';
 import { makeCommitter, type Committer, type StateBlob } from '../../../lib/jobs/commit.js';
 import { claimJob, type Claim } from '../../../lib/jobs/head.js';
+import { readSegments } from '../../../lib/jobs/history.js';
 import { NOTHING_DONE } from '../../../lib/jobs/lifecycle.js';
 import { silentLog } from '../../../lib/log.js';
 import { makeFileStore } from '../../../lib/store/file.js';
@@ -50,8 +53,8 @@ function stateAt(microBatches: number, { slots = `slots ${Math.floor(microBatche
   };
 }
 let checkpoints = 0;
-const commit = (committer: Committer, at: ReturnType<typeof stateAt>): Promise<{ head: Head; manifest: Manifest }> =>
-  committer.commit({ ...at, updateRows: [], epochRows: [], events: [], inputs: INPUTS, specSha256: 'e'.repeat(64), keepLast: 2, keepBest: null, best: null, final: null, trainSeconds: 0, saveSeconds: () => 0, checkpointId: `ckpt_${++checkpoints}` });
+const commit = (committer: Committer, at: ReturnType<typeof stateAt>, updateRows: readonly UpdateRow[] = []): Promise<{ head: Head; manifest: Manifest }> =>
+  committer.commit({ ...at, updateRows, epochRows: [], events: [], inputs: INPUTS, specSha256: 'e'.repeat(64), keepLast: 2, keepBest: null, best: null, final: null, trainSeconds: 0, saveSeconds: () => 0, checkpointId: `ckpt_${++checkpoints}` });
 const deps = (store: Store) => ({ store, clock: systemClock, log: silentLog });
 const bytes = ({ manifest }: { manifest: Manifest }): [number, number] => [manifest.bytes_written, manifest.blobs.reduce((sum, blob) => sum + blob.bytes, 0)];
 const keyOf = ({ manifest }: { manifest: Manifest }, role: string): string | undefined => manifest.blobs.find((blob) => blob.role === role)?.key;
@@ -90,6 +93,20 @@ it('stands on another copy of what never changes than the window before, and wri
   expect(slots[2]).not.toBe(slots[0]);
   const { head } = commits.at(-1)!;
   for (const blob of head.retained.flatMap((one) => one.blobs)) expect(await store.get(blob.key), blob.key).not.toBeNull();
+});
+
+const row = (update: number): UpdateRow => ({ update, loss: 1 / 3, regularization: 0, lr: 0.001, grad_norm: 1.2345678901234567, samples: 32, wall_time: 1_700_000_000.123 + update });
+
+it('rows that are too many for one segment survive what clears away the garbage of older claims', async () => {
+  const store = await openTestStore();
+  const committer = makeCommitter(deps(store), await claim(store), null);
+  const each = 1_500;
+  let manifest!: Manifest;
+  for (let n = 0; n < 10; n++) ({ manifest } = await commit(committer, stateAt(n), Array.from({ length: each }, (_, index) => row(n * each + index + 1))));
+  expect(manifest.rows.update.some(({ index }) => index)).toBe(true);
+  const next = await claim(store);
+  await collectGarbage(store, JOB, next.head());
+  expect((await readSegments<UpdateRow>(store, manifest.rows.update)).map(({ update }) => update)).toEqual(Array.from({ length: 10 * each }, (_, index) => index + 1));
 });
 
 it('refuses to leave out what no commit has', async () => {
