@@ -5,8 +5,9 @@ import { unreferencedBlobs } from '../checkpoints/retention.js';
 import type { BlobRef, Head, Inputs, JobResult, Manifest } from '../contract/records.js';
 import type { EpochRow, JobEvent, UpdateRow } from '../contract/rows.js';
 import { AppError } from '../errors.js';
-import { sha256Of, sha256Slowly } from '../sha256.js';
-import type { Store } from '../store/index.js';
+import { sha256Of } from '../sha256.js';
+import { sha256OfBody, sizeOf } from '../store/body.js';
+import type { Body, Store } from '../store/index.js';
 import { untilAnswered } from '../store/patience.js';
 import type { KeepBestSpec } from '../contract/spec.js';
 import type { StateCounters } from '../training/state.js';
@@ -25,7 +26,7 @@ const windowOf = ({ micro_batches: microBatches, window_position: position }: { 
 /** A file of the state; `read` is null where it is what the commit before has, of the same window. */
 export interface StateBlob {
   role: BlobRef['role'];
-  read: (() => Promise<Buffer>) | null;
+  read: (() => Promise<Body>) | null;
 }
 
 export interface CommitRequest {
@@ -82,7 +83,7 @@ export function makeCommitter(deps: CommitterDeps, claim: Claim, base: Manifest 
     return key;
   }
 
-  async function putObject(key: string, body: Buffer): Promise<void> {
+  async function putObject(key: string, body: Body): Promise<void> {
     await untilAnswered(clock, () => store.put(key, body));
     good.add(key);
   }
@@ -104,16 +105,16 @@ export function makeCommitter(deps: CommitterDeps, claim: Claim, base: Manifest 
         continue;
       }
       const body = await read();
-      const sha256 = await sha256Slowly(body);
-      const copy = copies.find((blob) => blob.sha256 === sha256 && blob.bytes === body.length);
+      const [sha256, bytes] = [await sha256OfBody(body), sizeOf(body)];
+      const copy = copies.find((blob) => blob.sha256 === sha256 && blob.bytes === bytes);
       if (copy) {
         refs.push({ ...copy, role });
         continue;
       }
       const key = freshKey(sha256, taken);
       await putObject(key, body);
-      refs.push({ role, key, bytes: body.length, sha256 });
-      bytesWritten += body.length;
+      refs.push({ role, key, bytes, sha256 });
+      bytesWritten += bytes;
     }
     return { refs, bytesWritten };
   }

@@ -10,7 +10,7 @@ import type { Store } from '../store/index.js';
 type Reads = Pick<Store, 'get'>;
 
 /** What arrives damaged may be whole where it lies, and a commit that is given up is lost: so it is read again before it counts as damaged. */
-const READS = 2;
+export const READS = 2;
 
 /** An object of known hash; null where nothing is there. `whole` is false where its bytes are others. @throws AppError store_unavailable */
 export async function readHashed(store: Reads, key: string, sha256: string): Promise<{ body: Buffer; whole: boolean } | null> {

@@ -200,6 +200,7 @@ export async function simulate(protocol: Protocol, seed: number): Promise<WorldR
       description: 'a store that cannot be trusted',
       put: (key, body) => {
         const fence = proc.fence;
+        if (!(body instanceof Uint8Array)) throw new Error('not used');
         return call('write', () => ({ etag: write(key, body, fence) }));
       },
       putIfAbsent: (key, body) => {

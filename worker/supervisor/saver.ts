@@ -6,8 +6,9 @@ import type { KeepBestSpec } from '../../lib/contract/spec.js';
 import type { EpochRow, EventType, JobEvent, UpdateRow } from '../../lib/contract/rows.js';
 import { freshUlid } from '../../lib/fresh-id.js';
 import type { Committer, StateBlob } from '../../lib/jobs/commit.js';
-import { sha256Slowly } from '../../lib/sha256.js';
 import type { Claim } from '../../lib/jobs/head.js';
+import { sha256OfBody, WHOLE_BYTES } from '../../lib/store/body.js';
+import type { Body } from '../../lib/store/index.js';
 import { STATE_ROLES } from '../../lib/training/state.js';
 import type { Snapshot, SnapshotFile, TrainingOutcome } from '../protocol.js';
 import type { FeedStamp, LiveFeed } from './live-feed.js';
@@ -40,6 +41,9 @@ export interface SaverOptions {
   /** A snapshot is committed; so long it took since its files were written, and so much was written. */
   onSaved(snapshot: Snapshot, tookMs: number, bytes: number): void;
 }
+
+/** A small file is read once, for its hash and its way to the store. */
+const bodyOf = async (file: SnapshotFile): Promise<Body> => (file.sizeBytes <= WHOLE_BYTES ? readFile(file.path) : file);
 
 /** Events that an end without a commit may add to HEAD. */
 const CARRIED_MAX = 40;
@@ -84,7 +88,7 @@ export function makeSaver({ claim, committer, stamp, feed, now, inputs, specSha2
           state: snapshot.counters,
           blobs: STATE_ROLES.flatMap((role): StateBlob[] => {
             const file = snapshot.files[role];
-            if (file) return [{ role, read: () => readFile(file.path) }];
+            if (file) return [{ role, read: () => bodyOf(file) }];
             return snapshot.unchanged.includes(role) ? [{ role, read: null }] : [];
           }),
           updateRows: saved.updates,
@@ -119,8 +123,8 @@ export function makeSaver({ claim, committer, stamp, feed, now, inputs, specSha2
 export async function resultOf(snapshot: Snapshot, stateFile: SnapshotFile, outcome: TrainingOutcome, inputs: Inputs): Promise<JobResult> {
   const weights = snapshot.files.ema ?? snapshot.files.weights;
   return {
-    weights_sha256: await sha256Slowly(weights ? await readFile(weights.path) : Buffer.alloc(0)),
-    state_sha256: await sha256Slowly(await readFile(stateFile.path)),
+    weights_sha256: await sha256OfBody(weights ?? Buffer.alloc(0)),
+    state_sha256: await sha256OfBody(stateFile),
     metrics: outcome.metrics,
     validation: outcome.validation,
     updates: outcome.updates,
