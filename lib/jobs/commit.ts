@@ -12,7 +12,7 @@ import { untilAnswered } from '../store/patience.js';
 import type { KeepBestSpec } from '../contract/spec.js';
 import type { StateCounters } from '../training/state.js';
 import type { Claim } from './head.js';
-import { appendTo, type HistoryTarget } from './history.js';
+import { appendTo, type HistoryTarget, type OnDamaged } from './history.js';
 import { committed } from './lifecycle.js';
 import { blobKey, manifestKey } from './names.js';
 import { retainedCommit } from './rebuild.js';
@@ -64,6 +64,8 @@ export interface CommitterDeps {
   store: Store;
   clock: Pick<Clock, 'now' | 'sleep'>;
   log: { warn(fields: object, message: string): void };
+  /** Rows or events of commits before were to be merged, and are damaged or gone. */
+  onDamaged: OnDamaged;
 }
 
 /** Commits for one claim, one at a time. `base` is the manifest it resumed from, if any, every blob of which it has verified. */
@@ -119,7 +121,7 @@ export function makeCommitter(deps: CommitterDeps, claim: Claim, base: Manifest 
     return { refs, bytesWritten };
   }
 
-  const history: HistoryTarget = { store, nameOf: (sha256) => freshKey(sha256, NOTHING), put: (key, body) => putObject(key, body) };
+  const history: HistoryTarget = { store, nameOf: (sha256) => freshKey(sha256, NOTHING), put: (key, body) => putObject(key, body), onDamaged: deps.onDamaged };
 
   return {
     commit: async (request) => {

@@ -1,9 +1,10 @@
 // A job's rows and events in the store: appended by its commits, read by whoever asks. How they are cut is in
 // checkpoints/segments.ts; here they are written and read, one segment at a time, so that no reader and no commit holds more
-// than a few of them, however long the job is.
+// than a few of them, however long the job is. What is damaged or gone costs its own stretch and nothing else: no state stands
+// on it (docs/decisions/0033).
 import { areJoined, decodeLines, encodeLines, encodePieces, mergedPlace, parseLines, segmentsToMerge } from '../checkpoints/segments.js';
 import type { Manifest, Segment } from '../contract/records.js';
-import { AppError } from '../errors.js';
+import { AppError, isAppError, messageOf } from '../errors.js';
 import { sha256Slowly } from '../sha256.js';
 import type { Store } from '../store/index.js';
 
@@ -30,16 +31,40 @@ export async function readSegment(store: Reads, segment: Segment): Promise<Buffe
   return stored.body;
 }
 
+/** Null where it is damaged. @throws AppError store_unavailable */
+async function readUnlessDamaged(store: Reads, segment: Segment, onDamaged: OnDamaged): Promise<Buffer | null> {
+  try {
+    return await readSegment(store, segment);
+  } catch (error) {
+    if (!isAppError(error, 'checkpoint_corrupt')) throw error;
+    onDamaged(segment, messageOf(error));
+    return null;
+  }
+}
+
+/** Looks at all that a manifest names, though not at what is within indexes. @throws AppError store_unavailable; the signal's reason */
+export async function lookForDamage(store: Reads, manifest: Pick<Manifest, 'rows' | 'events'>, onDamaged: OnDamaged, signal: AbortSignal): Promise<void> {
+  for (const segment of segmentsOf(manifest)) {
+    signal.throwIfAborted();
+    await readUnlessDamaged(store, segment, onDamaged);
+  }
+}
+
 /** All that a manifest names. */
 export const segmentsOf = ({ rows, events }: Pick<Manifest, 'rows' | 'events'>): Segment[] => [...rows.update, ...rows.epoch, ...events];
 
 // ── reading ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+/** Told of a segment that is damaged or gone, and of what exactly. */
+export type OnDamaged = (segment: Segment, what: string) => void;
+
 /** A part of a history, oldest first. */
 export interface Stretch {
   segment: Segment;
-  /** JSON lines; null where they were not wanted. */
+  /** JSON lines; null where they were not wanted, or are lost. */
   lines: Buffer | null;
+  /** What it has is damaged or gone. */
+  lost: boolean;
 }
 
 export interface StretchesQuery {
@@ -47,20 +72,23 @@ export interface StretchesQuery {
   after?: number;
   /** Asked of each segment before it is read: what is not wanted is passed by, with all that is in it. */
   wanted?: (segment: Segment) => boolean;
+  /** What is damaged is passed by as lost; without it, it is an error. */
+  onDamaged?: OnDamaged | undefined;
 }
 
-/** The stretches of segments, each read when its turn comes. @throws AppError checkpoint_corrupt, store_unavailable */
+/** The stretches of segments, each read when its turn comes. @throws AppError checkpoint_corrupt (unless it is to be passed by), store_unavailable */
 export async function* readStretches(store: Reads, segments: readonly Segment[], query: StretchesQuery = {}): AsyncGenerator<Stretch, void, void> {
-  const { after = -1, wanted = () => true } = query;
+  const { after = -1, wanted = () => true, onDamaged } = query;
   for (const segment of segments) {
     if (segment.last <= after) continue;
     if (!wanted(segment)) {
-      yield { segment, lines: null };
+      yield { segment, lines: null, lost: false };
       continue;
     }
-    const lines = await readSegment(store, segment);
-    if (segment.index === true) yield* readStretches(store, decodeLines<Segment>(lines), query);
-    else yield { segment, lines };
+    const lines = onDamaged ? await readUnlessDamaged(store, segment, onDamaged) : await readSegment(store, segment);
+    if (lines === null) yield { segment, lines, lost: true };
+    else if (segment.index === true) yield* readStretches(store, decodeLines<Segment>(lines), query);
+    else yield { segment, lines, lost: false };
   }
 }
 
@@ -93,6 +121,8 @@ export interface HistoryTarget {
   store: Reads;
   nameOf(sha256: string): string;
   put(key: string, body: Buffer): Promise<void>;
+  /** It is left as it is, for readers to pass by. */
+  onDamaged: OnDamaged;
 }
 
 /** Segments with `values` behind them, and what has become too many made one. Errors of the store. */
@@ -111,15 +141,25 @@ export async function appendTo<T>(target: HistoryTarget, segments: readonly Segm
     if (body) await target.put(segment.key, body);
     unwritten.delete(segment);
   }
-  async function merge(merging: readonly Segment[]): Promise<Segment> {
-    if (areJoined(merging)) {
-      const bodies: Buffer[] = [];
-      for (const segment of merging) bodies.push(unwritten.get(segment) ?? (await readSegment(target.store, segment)));
-      for (const segment of merging) unwritten.delete(segment);
-      return make(Buffer.concat(bodies), mergedPlace(merging));
+  /** The lines of all of them; null where that is too much, or where some are lost. */
+  async function joined(merging: readonly Segment[]): Promise<Buffer | null> {
+    if (!areJoined(merging)) return null;
+    const bodies: Buffer[] = [];
+    for (const segment of merging) {
+      const body = unwritten.get(segment) ?? (await readUnlessDamaged(target.store, segment, target.onDamaged));
+      if (body === null) return null;
+      bodies.push(body);
     }
-    for (const segment of merging) await write(segment);
-    return make(encodeLines(merging), { ...mergedPlace(merging), index: true });
+    return Buffer.concat(bodies);
+  }
+  async function merge(merging: readonly Segment[]): Promise<Segment> {
+    const body = await joined(merging);
+    if (body === null) {
+      for (const segment of merging) await write(segment);
+      return make(encodeLines(merging), { ...mergedPlace(merging), index: true });
+    }
+    for (const segment of merging) unwritten.delete(segment);
+    return make(body, mergedPlace(merging));
   }
 
   let all = [...segments];

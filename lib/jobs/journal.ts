@@ -6,7 +6,7 @@ import { parseLines } from '../checkpoints/segments.js';
 import type { Journal } from '../queue/index.js';
 import type { Store } from '../store/index.js';
 import type { Manifests } from './committed-progress.js';
-import { readStretches } from './history.js';
+import { type OnDamaged, readStretches } from './history.js';
 import { EVENT_ID_STRIDE } from './lifecycle.js';
 import { liveEntriesAfter } from './live-entries.js';
 
@@ -14,6 +14,8 @@ export interface JournalDeps {
   store: Pick<Store, 'get'>;
   journal: Pick<Journal<JobEvent>, 'read'>;
   manifests: Manifests;
+  /** What is damaged is passed by; without it, it is an error (checkpoint_corrupt). */
+  onDamaged?: OnDamaged;
 }
 
 /** Every job's first event; it is in no segment, because nothing but its record is needed to know it. */
@@ -61,10 +63,10 @@ function isComplete(after: number, ids: readonly number[], newest: number): bool
 }
 
 /** Oldest first, and no more of them than are wanted. */
-async function readCommitted({ store, manifests }: JournalDeps, job: string, head: Head, after: number, limit: number): Promise<JobEvent[]> {
+async function readCommitted({ store, manifests, onDamaged }: JournalDeps, job: string, head: Head, after: number, limit: number): Promise<JobEvent[]> {
   const manifest = await manifests.latest(job, head);
   const events: JobEvent[] = [];
-  for await (const { lines } of readStretches(store, manifest?.events ?? [], { after })) {
+  for await (const { lines } of readStretches(store, manifest?.events ?? [], { after, onDamaged })) {
     for (const event of lines ? parseLines<JobEvent>(lines) : []) if (event.id > after && events.length < limit) events.push(event);
     if (events.length >= limit) break;
   }

@@ -6,12 +6,14 @@ import { isAppError } from '../errors.js';
 import type { Rows, RowSeries, SeriesName } from '../queue/index.js';
 import type { Store } from '../store/index.js';
 import type { Manifests } from './committed-progress.js';
-import { readStretches } from './history.js';
+import { type OnDamaged, readStretches } from './history.js';
 
 export interface MetricsDeps {
   store: Pick<Store, 'get'>;
   rows: Pick<Rows, 'list'>;
   manifests: Manifests;
+  /** What is damaged is passed by; without it, it is an error (checkpoint_corrupt). */
+  onDamaged?: OnDamaged;
 }
 
 export interface RowsQuery<S extends SeriesName> {
@@ -40,18 +42,23 @@ export async function readRows<S extends SeriesName>(deps: MetricsDeps, record: 
   const live = await liveRows(deps.rows, record, head, series, committed, Math.max(after, committed ?? -1), Math.min(limit + 1, LIVE_MAX));
 
   // How many there are is known before they are read: a page reads what it gives, and a curve the segments that have a point of it.
-  const there = countAfter(segments, after) + live.length;
-  const total = Math.min(limit, there);
-  const points = pointsOf(total, maxPoints);
+  let there = countAfter(segments, after) + live.length;
+  let points = pointsOf(Math.min(limit, there), maxPoints);
   const rows: RowSeries[S][] = [];
   let at = 0;
   const wanted = (segment: Segment): boolean => points.anyIn(at, at + countAfter([segment], after));
-  for await (const { segment, lines } of readStretches(deps.store, segments, { after, wanted })) {
+  for await (const { segment, lines, lost } of readStretches(deps.store, segments, { after, wanted, onDamaged: deps.onDamaged })) {
     const count = countAfter([segment], after);
+    if (lost) {
+      // As if they had never been: a page of nothing would have no end to go on from.
+      there -= count;
+      points = pointsOf(Math.min(limit, there), maxPoints);
+      continue;
+    }
     const first = at - (segment.count - count);
     if (lines) for (const row of parseLines<RowSeries[S]>(lines, (line) => first + line >= at && points.has(first + line))) rows.push(row);
     at += count;
-    if (at >= total) break;
+    if (at >= Math.min(limit, there)) break;
   }
   for (const row of live) if (points.has(at++)) rows.push(row);
   return { rows, hasMore: there > limit };

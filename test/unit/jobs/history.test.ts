@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { SEGMENT_BYTES } from '../../../lib/checkpoints/segments.js';
 import type { Head, JobRecord, Manifest, Segment } from '../../../lib/contract/records.js';
 import type { UpdateRow } from '../../../lib/contract/rows.js';
-import { appendTo, eachIn, segmentsWithin } from '../../../lib/jobs/history.js';
+import { appendTo, eachIn, type OnDamaged, segmentsWithin } from '../../../lib/jobs/history.js';
 import { emptyHead } from '../../../lib/jobs/lifecycle.js';
 import { readRows } from '../../../lib/jobs/metrics.js';
 import { makeMemoryStore } from '../../support/memory-store.js';
@@ -32,7 +32,7 @@ async function written(commits: number, each: number) {
   for (let commit = 0; commit < commits; commit++) {
     const before = told.writes.length;
     const reads = told.reads.length;
-    const target = { store, nameOf: (sha256: string) => sha256, put: async (key: string, body: Buffer) => void (told.writes.push({ key, bytes: body.length }), await memory.put(key, body)) };
+    const target = { store, nameOf: (sha256: string) => sha256, put: async (key: string, body: Buffer) => void (told.writes.push({ key, bytes: body.length }), await memory.put(key, body)), onDamaged: () => expect.fail('nothing is damaged') };
     segments = await appendTo(target, segments, Array.from({ length: each }, () => row(++updates)), ({ update }) => update);
     most = Math.max(most, segments.length);
     const moved = [...told.writes.slice(before), ...told.reads.slice(reads)].reduce((sum, { bytes }) => sum + bytes, 0);
@@ -40,7 +40,7 @@ async function written(commits: number, each: number) {
   }
   const manifest = { rows: { update: segments, epoch: [] } } as unknown as Manifest;
   const deps = { store, rows: { list: () => Promise.reject(new Error('nobody owns it')) }, manifests: { latest: () => Promise.resolve(manifest) } };
-  const page = (query: { after?: number; limit?: number; maxPoints?: number }) => readRows<'update'>(deps, { id: 'job' } as JobRecord, emptyHead() as Head, { series: 'update', after: -1, limit: Infinity, maxPoints: Infinity, ...query });
+  const page = ({ onDamaged, ...query }: { after?: number; limit?: number; maxPoints?: number; onDamaged?: OnDamaged }) => readRows<'update'>({ ...deps, ...(onDamaged ? { onDamaged } : {}) }, { id: 'job' } as JobRecord, emptyHead() as Head, { series: 'update', after: -1, limit: Infinity, maxPoints: Infinity, ...query });
   /** What a read took. */
   const reading = async <T>(what: () => Promise<T>): Promise<{ value: T; bytes: number; largest: number }> => {
     const from = told.reads.length;
@@ -108,4 +108,29 @@ it('all segments of a history are found, and those that are known are not read a
     for await (const { key } of segmentsWithin(history.store, history.segments, (segment) => keys.has(segment.key))) throw new Error(`${key} again`);
   });
   expect(again.bytes).toBe(0);
+});
+
+it('a page and a curve go around what is damaged, and say it', async () => {
+  const history = await written(60, 700);
+  const leaves: Segment[] = [];
+  for await (const segment of segmentsWithin(history.store, history.segments, () => false)) if (segment.index !== true) leaves.push(segment);
+  const [, bad, after] = leaves.toSorted((a, b) => a.first - b.first);
+  history.memory.objects.delete(bad!.key);
+  const told: string[] = [];
+  const onDamaged: OnDamaged = ({ key }) => void told.push(key);
+  await expect(history.page({ after: bad!.first - 3, limit: 5 })).rejects.toMatchObject({ code: 'checkpoint_corrupt' });
+  const around = await history.page({ after: bad!.first - 3, limit: 5, onDamaged });
+  expect(numbers(around.rows)).toEqual([bad!.first - 2, bad!.first - 1, after!.first, after!.first + 1, after!.first + 2]);
+  expect(around.hasMore).toBe(true);
+  const within = await history.page({ after: bad!.first + 5, limit: 2, onDamaged });
+  expect(numbers(within.rows)).toEqual([after!.first, after!.first + 1]);
+  expect(told).toEqual([bad!.key, bad!.key]);
+  const curve = await history.page({ maxPoints: 200, onDamaged });
+  expect(curve.rows.length).toBeGreaterThan(150);
+  expect(curve.rows.length).toBeLessThanOrEqual(200);
+  expect(numbers(curve.rows).at(-1)).toBe(history.updates);
+  // the very end
+  const end = leaves.toSorted((a, b) => a.first - b.first).at(-1)!;
+  history.memory.objects.delete(end.key);
+  expect(await history.page({ after: end.first, limit: 5, onDamaged })).toEqual({ rows: [], hasMore: false });
 });
