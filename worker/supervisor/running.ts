@@ -10,6 +10,7 @@ import type { RestoreOutcome } from '../../lib/jobs/restore.js';
 import { pauseAtOf } from '../../lib/jobs/verbs.js';
 import type { Tallies } from '../../lib/queue/index.js';
 import { expectedLifetimeMs } from '../../lib/training/checkpoint-interval.js';
+import { epochsTold } from '../../lib/training/cursor.js';
 import type { FromTrainer, Snapshot } from '../protocol.js';
 import { endWith, endWithout, failure } from './ending.js';
 import { type Figures, makeFigures } from './figures.js';
@@ -45,6 +46,7 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
   const saver = makeSaver({
     claim, committer, stamp, feed: deps.feed, now: () => deps.clock.now(), inputs: () => pins!, specSha256: inputs.specSha256, keepLast: record.spec.checkpoint.keep_last, keepBest: record.spec.checkpoint.keep_best,
     nowMs: () => deps.clock.monotonicMs(),
+    epochsTold: (cursor) => epochsTold(cursor, inputs.course),
     trainSeconds: figures.trainSeconds,
     onSaved: (snapshot, tookMs, bytes) => {
       figures.timings.save_ms += Math.round(tookMs);
@@ -53,7 +55,7 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
       controls.onSafe(snapshot.writeMs + tookMs);
     },
   });
-  deps.feed.rewind(stamp, { update: start?.updates ?? 0, epoch: start?.epoch ?? 0 });
+  deps.feed.rewind(stamp, { update: start?.updates ?? 0, epoch: start ? epochsTold(start, inputs.course) : 0 });
   saver.publish(claim.head());
   for (const bad of restore.corrupt) {
     log.error({ checkpoint: bad.id, micro_batches: bad.microBatches }, `checkpoint_corrupt: ${bad.message}`);

@@ -9,7 +9,7 @@ import type { Committer, StateBlob } from '../../lib/jobs/commit.js';
 import type { Claim } from '../../lib/jobs/head.js';
 import { sha256OfBody, WHOLE_BYTES } from '../../lib/store/body.js';
 import type { Body } from '../../lib/store/index.js';
-import { STATE_ROLES } from '../../lib/training/state.js';
+import { type Cursor, STATE_ROLES } from '../../lib/training/state.js';
 import type { Snapshot, SnapshotFile, TrainingOutcome } from '../protocol.js';
 import type { FeedStamp, LiveFeed } from './live-feed.js';
 import { partsOf } from './trainer-setup.js';
@@ -36,6 +36,8 @@ export interface SaverOptions {
   keepLast: number;
   keepBest: KeepBestSpec | null;
   nowMs(): number;
+  /** Epochs that have a row by a state. */
+  epochsTold(cursor: Cursor): number;
   /** Of this attempt, up to that micro-batch. */
   trainSeconds(upTo: number): number;
   /** A snapshot is committed; so long it took since its files were written, and so much was written. */
@@ -48,7 +50,7 @@ const bodyOf = async (file: SnapshotFile): Promise<Body> => (file.sizeBytes <= W
 /** Events that an end without a commit may add to HEAD. */
 const CARRIED_MAX = 40;
 
-export function makeSaver({ claim, committer, stamp, feed, now, inputs, specSha256, keepLast, keepBest, nowMs, trainSeconds, onSaved }: SaverOptions): Saver {
+export function makeSaver({ claim, committer, stamp, feed, now, inputs, specSha256, keepLast, keepBest, nowMs, epochsTold, trainSeconds, onSaved }: SaverOptions): Saver {
   let updateRows: UpdateRow[] = [];
   let epochRows: EpochRow[] = [];
   let events: JobEvent[] = [];
@@ -81,8 +83,9 @@ export function makeSaver({ claim, committer, stamp, feed, now, inputs, specSha2
     carry: (head) => ({ ...head, events: [...head.events, ...events.filter((event) => !head.events.some((held) => held.id === event.id))].slice(-CARRIED_MAX), counters: { ...head.counters, events: Math.max(head.counters.events, lastEvent) } }),
     save: async (snapshot, { final, ending }) => {
       const { cursor } = snapshot.counters;
+      const epochs = epochsTold(cursor);
       const fromMs = nowMs();
-      const saved = { updates: updateRows.filter((row) => row.update <= cursor.updates), epochs: epochRows.filter((row) => row.epoch <= cursor.epoch), events: new Set(events) };
+      const saved = { updates: updateRows.filter((row) => row.update <= cursor.updates), epochs: epochRows.filter((row) => row.epoch <= epochs), events: new Set(events) };
       const { head, manifest } = await committer.commit(
         {
           state: snapshot.counters,
@@ -108,9 +111,9 @@ export function makeSaver({ claim, committer, stamp, feed, now, inputs, specSha2
       );
       onSaved(snapshot, nowMs() - fromMs, manifest.bytes_written);
       updateRows = updateRows.filter((row) => row.update > cursor.updates);
-      epochRows = epochRows.filter((row) => row.epoch > cursor.epoch);
+      epochRows = epochRows.filter((row) => row.epoch > epochs);
       events = events.filter((event) => !saved.events.has(event));
-      feed.committed(stamp.job, cursor.updates, cursor.epoch);
+      feed.committed(stamp.job, cursor.updates, epochs);
       if (ending) publish(head);
       else addEvent('checkpoint.committed', `checkpoint at micro-batch ${cursor.micro_batches}`, { checkpoint: manifest.id, micro_batches: cursor.micro_batches, updates: cursor.updates, window_position: cursor.window_position, bytes: manifest.bytes_written });
       for (const file of Object.values(snapshot.files)) await rm(file.path, { force: true });

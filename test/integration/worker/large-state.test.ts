@@ -43,7 +43,7 @@ it('a file of more than 2 GiB is committed and restored, and the result has its 
   const stamp = { job: JOB, attempt: claim.attempt, number: claim.number, worker: 'wrk_a', gen: claim.gen, fence: claim.fence };
   const saver = makeSaver({
     claim, committer: makeCommitter({ ...deps, onDamaged: () => expect.fail('nothing is damaged') }, claim, null), stamp, feed: makeSilentFeed(), now: () => new Date(), inputs: () => INPUTS, specSha256: 'e'.repeat(64), keepLast: 2, keepBest: null,
-    nowMs: () => performance.now(), trainSeconds: () => 0, onSaved: () => undefined,
+    nowMs: () => performance.now(), epochsTold: () => 0, trainSeconds: () => 0, onSaved: () => undefined,
   });
   const counters = { cursor: startCursor(), window: emptySums(), epoch: emptySums(), monitor: startMonitor() };
   const snapshot: Snapshot = { number: 1, counters, files: { weights: small, slots: { path, sizeBytes: SIZE } }, unchanged: [], best: null, writeMs: 0 };
