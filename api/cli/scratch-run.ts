@@ -8,7 +8,7 @@ import { text } from 'node:stream/consumers';
 import type { Head, JobRecord, Manifest } from '../../lib/contract/records.js';
 import type { UpdateRow } from '../../lib/contract/rows.js';
 import { AppError } from '../../lib/errors.js';
-import { readSegments } from '../../lib/jobs/commit.js';
+import { eachIn } from '../../lib/jobs/history.js';
 import { openStore } from '../../lib/store/open.js';
 import { EXIT } from './context.js';
 import { ENTRIES, type Environment, exitOf } from './processes.js';
@@ -20,13 +20,14 @@ export interface ScratchRunOptions {
   onProgress?: (percent: number) => void;
 }
 
+/** What a run left; its rows are read as they are asked for, because a long training has more of them than memory. */
 export interface ScratchRun {
   head: Head;
-  rows: UpdateRow[];
+  rows: AsyncIterable<UpdateRow>;
 }
 
-/** @throws AppError with the worker's own words if it does not end in success: invalid_request where it is not to be run here, else internal_error */
-export async function runInScratch(record: JobRecord, { env, numericsClass, onProgress }: ScratchRunOptions): Promise<ScratchRun> {
+/** What `look` makes of the run, before its folder goes. @throws AppError with the worker's own words if it does not end in success: invalid_request where it is not to be run here, else internal_error */
+export async function runInScratch<T>(record: JobRecord, { env, numericsClass, onProgress }: ScratchRunOptions, look: (run: ScratchRun) => Promise<T>): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), 'pawl-scratch-'));
   try {
     const file = join(folder, 'job.json');
@@ -38,17 +39,17 @@ export async function runInScratch(record: JobRecord, { env, numericsClass, onPr
     if (code !== 0) throw new AppError(code === EXIT.usage ? 'invalid_request' : 'internal_error', complaints.trim() || `the worker ended with ${code}`);
     const head = JSON.parse(output) as Head;
     if (head.state !== 'succeeded') throw new AppError('internal_error', `the job ${head.state}: ${head.error?.message ?? head.message ?? ''}`);
-    return { head, rows: await committedRows(folder, head) };
+    return await look({ head, rows: committedRows(folder, head) });
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 }
 
-async function committedRows(folder: string, head: Head): Promise<UpdateRow[]> {
+async function* committedRows(folder: string, head: Head): AsyncGenerator<UpdateRow, void, void> {
   const store = await openStore(`file:${join(folder, 'store')}`);
   try {
     const stored = await store.get(head.manifest!);
-    return stored ? await readSegments<UpdateRow>(store, (JSON.parse(stored.body.toString()) as Manifest).rows.update) : [];
+    if (stored) yield* eachIn<UpdateRow>(store, (JSON.parse(stored.body.toString()) as Manifest).rows.update);
   } finally {
     await store.close();
   }

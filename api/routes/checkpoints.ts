@@ -51,7 +51,7 @@ export function makeCheckpointRoutes({ access, store }: RouteDeps) {
       const gone = new AbortController();
       reply.raw.once('close', () => gone.abort());
       const { start, end } = range ?? { start: 0, end: blob.bytes - 1 };
-      const pieces = readPieces(store, blob, start, end, gone.signal);
+      const pieces = readPieces(store, blob, start, end, { signal: gone.signal });
       // What fails before the first byte can still be said in words.
       const first = await pieces.next();
       return reply.send(Readable.from(checked(first.done ? null : first.value, pieces, range === null ? blob : null)));

@@ -4,7 +4,7 @@ import type { KeepBestSpec } from '../contract/spec.js';
 
 /** The blobs a restore cannot do without and that a delta would share: everything but the open window. */
 function baseKeys(commit: RetainedCommit): string[] {
-  return commit.blobs.filter((blob) => blob.role === 'weights' || blob.role === 'slots' || blob.role === 'ema').map((blob) => blob.key);
+  return commit.blobs.filter(({ role }) => role !== 'window').map((blob) => blob.key);
 }
 
 const disjoint = (a: RetainedCommit, b: RetainedCommit): boolean => {

@@ -154,7 +154,21 @@ export const Head = Type.Object(
 export type Head = Static<typeof Head>;
 
 /** Rows or events as JSON lines; `first` and `last` are their updates, epochs or event ids. */
-export const Segment = Type.Object({ key: Type.String(), bytes: Count, sha256: Sha256, first: Count, last: Count, count: Count, /** Merges so far: 8 of one level become one of the next. */ level: Count }, closed);
+export const Segment = Type.Object(
+  {
+    key: Type.String(),
+    bytes: Count,
+    sha256: Sha256,
+    first: Count,
+    last: Count,
+    count: Count,
+    /** Merges so far: 8 of one level become one of the next. */
+    level: Count,
+    /** Its lines are segments, which have the rows or events; `bytes` and `sha256` are of those lines alone. */
+    index: Type.Optional(Type.Literal(true)),
+  },
+  closed,
+);
 export type Segment = Static<typeof Segment>;
 
 const Sums = Type.Object({ samples: Count, micro_batches: Count, loss: Type.Number(), correct: Count, top_k_correct: Count }, closed);

@@ -33,7 +33,7 @@ export const EpochRow = Type.Object({
 export type EpochRow = Static<typeof EpochRow>;
 
 export const EVENT_TYPES = [
-  'job.submitted', 'job.queued', 'attempt.started', 'attempt.training', 'attempt.ended', 'checkpoint.committed', 'checkpoint.failed', 'checkpoint.fallback',
+  'job.submitted', 'job.queued', 'attempt.started', 'attempt.training', 'attempt.ended', 'checkpoint.committed', 'checkpoint.failed', 'checkpoint.fallback', 'history.damaged',
   'job.preempting', 'job.pausing', 'job.paused', 'job.resumed', 'job.cancelling', 'epoch.completed', 'job.succeeded', 'job.failed', 'job.cancelled', 'job.expired', 'job.retried',
 ] as const;
 export type EventType = (typeof EVENT_TYPES)[number];

@@ -10,6 +10,7 @@ import type { JobQueue, SeriesName } from '../queue/index.js';
 import type { Store } from '../store/index.js';
 import { begunCourse, type Courses, makeCourses, makeManifests, type Manifests, progressAt } from './committed-progress.js';
 import { readHead } from './head.js';
+import type { OnDamaged } from './history.js';
 import { eventsAfter } from './journal.js';
 import { logLinesAfter } from './logs.js';
 import { emptyHead } from './lifecycle.js';
@@ -127,20 +128,21 @@ export function makeJobAccess(deps: JobAccessDeps): JobAccess {
     return ids.map((id) => byId.get(id) ?? null);
   }
 
-  /** History read by a HEAD that changes meanwhile is read again by the next one. */
-  async function historyOf<T>(id: string, look: (job: JobRecord, current: Head) => Promise<T>): Promise<T> {
+  /** History read by a HEAD that changes meanwhile is read again by the next one; what is damaged by that one too is passed by. */
+  async function historyOf<T>(id: string, look: (job: JobRecord, current: Head, passBy: { onDamaged?: OnDamaged }) => Promise<T>): Promise<T> {
     const job = await record(id);
     let current = await head(id);
-    for (let tries = 1; ; tries++) {
+    for (let tries = 1; tries <= HISTORY_TRIES; tries++) {
       try {
-        return await look(job, current);
+        return await look(job, current, {});
       } catch (error) {
-        if (!isAppError(error, 'checkpoint_corrupt') || tries === HISTORY_TRIES) throw error;
+        if (!isAppError(error, 'checkpoint_corrupt')) throw error;
         const next = await head(id);
-        if (next.version === current.version) throw error;
+        if (next.version === current.version) break;
         current = next;
       }
     }
+    return look(job, current, { onDamaged: ({ key, first, last }, what) => deps.log.warn({ job: id, segment: key, first, last }, `passed by: ${what}`) });
   }
 
   const journal = { store, journal: queue.journal, manifests };
@@ -171,14 +173,14 @@ export function makeJobAccess(deps: JobAccessDeps): JobAccess {
       await record(id);
       return (await head(id)).retained.map(checkpointView).reverse();
     },
-    events: (id, after, limit) => historyOf(id, (job, current) => eventsAfter(journal, job, current, after, limit)),
+    events: (id, after, limit) => historyOf(id, (job, current, passBy) => eventsAfter({ ...journal, ...passBy }, job, current, after, limit)),
     eventsAndHead: (id, after, limit) =>
-      historyOf(id, async (job, current) => ({ events: await eventsAfter(journal, job, current, after, limit), head: current })),
+      historyOf(id, async (job, current, passBy) => ({ events: await eventsAfter({ ...journal, ...passBy }, job, current, after, limit), head: current })),
     logLines: async (id, after, limit) => {
       await record(id);
       return logLinesAfter({ store, logs: queue.logs }, id, after, limit);
     },
-    rows: (id, query) => historyOf(id, (job, current) => readRows({ store, rows: queue.rows, manifests }, job, current, query)),
+    rows: (id, query) => historyOf(id, (job, current, passBy) => readRows({ store, rows: queue.rows, manifests, ...passBy }, job, current, query)),
   };
 }
 

@@ -5,6 +5,7 @@ import type { Head, JobRecord } from '../contract/records.js';
 import { isAppError } from '../errors.js';
 import type { Store } from '../store/index.js';
 import { begunCourse, makeManifests, progressAt } from './committed-progress.js';
+import { segmentsOf, segmentsWithin } from './history.js';
 import { isTerminal } from './lifecycle.js';
 import { closedKey, jobFolder, openKey, resultKey } from './names.js';
 import { toJson } from './record.js';
@@ -35,14 +36,15 @@ export async function collectGarbage(store: Store, job: string, head: Head): Pro
   const needed = new Set<string>();
   for (const commit of head.retained) {
     for (const blob of commit.blobs) needed.add(blob.key);
-    // A manifest that is damaged protects everything: nothing is deleted on a guess.
-    const manifest = await loadManifest(store, job, commit).catch((error: unknown) => {
+    try {
+      const manifest = await loadManifest(store, job, commit);
+      for await (const { key } of segmentsWithin(store, segmentsOf(manifest), (segment) => needed.has(segment.key))) needed.add(key);
+    } catch (error) {
       // A store that is away says nothing about it: whoever closes the job comes again, and the marker is still there.
       if (!isAppError(error, 'checkpoint_corrupt')) throw error;
-      return null;
-    });
-    if (!manifest) return 0;
-    for (const segment of [...manifest.rows.update, ...manifest.rows.epoch, ...manifest.events]) needed.add(segment.key);
+      // A manifest or an index that is damaged protects everything: nothing is deleted on a guess.
+      return 0;
+    }
   }
   if (head.quarantined.length > 0 && !isTerminal(head.state)) return 0;
   const prefix = `${jobFolder(job)}data/`;

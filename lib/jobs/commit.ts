@@ -1,17 +1,18 @@
 // One commit: blobs, then the manifest, then the swap of HEAD, then the garbage of what retention dropped.
 // The protocol is told in head.ts; this file does its steps for a claim and knows nothing of training.
 import type { Clock } from '../clock.js';
-import { encodeLines, decodeLines, mergedLevel, segmentsToMerge } from '../checkpoints/segments.js';
 import { unreferencedBlobs } from '../checkpoints/retention.js';
-import type { BlobRef, Head, Inputs, JobResult, Manifest, Segment } from '../contract/records.js';
+import type { BlobRef, Head, Inputs, JobResult, Manifest } from '../contract/records.js';
 import type { EpochRow, JobEvent, UpdateRow } from '../contract/rows.js';
 import { AppError } from '../errors.js';
-import { sha256Of, sha256Slowly } from '../sha256.js';
-import type { Store } from '../store/index.js';
+import { sha256Of } from '../sha256.js';
+import { sha256OfBody, sizeOf } from '../store/body.js';
+import type { Body, Store } from '../store/index.js';
 import { untilAnswered } from '../store/patience.js';
 import type { KeepBestSpec } from '../contract/spec.js';
 import type { StateCounters } from '../training/state.js';
 import type { Claim } from './head.js';
+import { appendTo, type HistoryTarget, type OnDamaged } from './history.js';
 import { committed } from './lifecycle.js';
 import { blobKey, manifestKey } from './names.js';
 import { retainedCommit } from './rebuild.js';
@@ -25,7 +26,7 @@ const windowOf = ({ micro_batches: microBatches, window_position: position }: { 
 /** A file of the state; `read` is null where it is what the commit before has, of the same window. */
 export interface StateBlob {
   role: BlobRef['role'];
-  read: (() => Promise<Buffer>) | null;
+  read: (() => Promise<Body>) | null;
 }
 
 export interface CommitRequest {
@@ -63,6 +64,8 @@ export interface CommitterDeps {
   store: Store;
   clock: Pick<Clock, 'now' | 'sleep'>;
   log: { warn(fields: object, message: string): void };
+  /** Rows or events of commits before were to be merged, and are damaged or gone. */
+  onDamaged: OnDamaged;
 }
 
 /** Commits for one claim, one at a time. `base` is the manifest it resumed from, if any, every blob of which it has verified. */
@@ -82,11 +85,9 @@ export function makeCommitter(deps: CommitterDeps, claim: Claim, base: Manifest 
     return key;
   }
 
-  async function putBlob(role: BlobRef['role'], body: Buffer, sha256: string, taken: ReadonlySet<string>): Promise<BlobRef> {
-    const key = freshKey(sha256, taken);
+  async function putObject(key: string, body: Body): Promise<void> {
     await untilAnswered(clock, () => store.put(key, body));
     good.add(key);
-    return { role, key, bytes: body.length, sha256 };
   }
 
   /** The blobs of a state: what is retained already is not written again, but for what the window before stands on too. */
@@ -106,44 +107,29 @@ export function makeCommitter(deps: CommitterDeps, claim: Claim, base: Manifest 
         continue;
       }
       const body = await read();
-      const sha256 = await sha256Slowly(body);
-      const copy = copies.find((blob) => blob.sha256 === sha256 && blob.bytes === body.length);
+      const [sha256, bytes] = [await sha256OfBody(body), sizeOf(body)];
+      const copy = copies.find((blob) => blob.sha256 === sha256 && blob.bytes === bytes);
       if (copy) {
         refs.push({ ...copy, role });
         continue;
       }
-      refs.push(await putBlob(role, body, sha256, taken));
-      bytesWritten += body.length;
+      const key = freshKey(sha256, taken);
+      await putObject(key, body);
+      refs.push({ role, key, bytes, sha256 });
+      bytesWritten += bytes;
     }
     return { refs, bytesWritten };
   }
 
-  async function addSegment(segments: readonly Segment[], values: readonly unknown[], idOf: (value: never) => number): Promise<Segment[]> {
-    if (values.length === 0) return [...segments];
-    const ids = values.map((value) => idOf(value as never));
-    const body = encodeLines(values);
-    const ref = await putBlob('state', body, await sha256Slowly(body), NOTHING);
-    const added: Segment = { key: ref.key, bytes: ref.bytes, sha256: ref.sha256, first: ids[0]!, last: ids.at(-1)!, count: values.length, level: 0 };
-    const all = [...segments, added];
-    const merging = segmentsToMerge(all);
-    if (merging.length === 0) return all;
-    const bodies: Buffer[] = [];
-    for (const segment of merging) bodies.push(segment === added ? body : await readSegment(store, segment));
-    const merged = Buffer.concat(bodies);
-    const mergedRef = await putBlob('state', merged, await sha256Slowly(merged), NOTHING);
-    return [
-      ...all.slice(0, all.length - merging.length),
-      { key: mergedRef.key, bytes: mergedRef.bytes, sha256: mergedRef.sha256, first: merging[0]!.first, last: merging.at(-1)!.last, count: merging.reduce((n, s) => n + s.count, 0), level: mergedLevel(merging) },
-    ];
-  }
+  const history: HistoryTarget = { store, nameOf: (sha256) => freshKey(sha256, NOTHING), put: (key, body) => putObject(key, body), onDamaged: deps.onDamaged };
 
   return {
     commit: async (request) => {
       const { refs: blobs, bytesWritten } = await putState(request.blobs, request.state);
       const events = [...claim.head().events, ...request.events].sort((a, b) => a.id - b.id);
-      const update = await addSegment(previous?.rows.update ?? [], request.updateRows, (row: UpdateRow) => row.update);
-      const epoch = await addSegment(previous?.rows.epoch ?? [], request.epochRows, (row: EpochRow) => row.epoch);
-      const eventSegments = await addSegment(previous?.events ?? [], events, (event: JobEvent) => event.id);
+      const update = await appendTo(history, previous?.rows.update ?? [], request.updateRows, (row) => row.update);
+      const epoch = await appendTo(history, previous?.rows.epoch ?? [], request.epochRows, (row) => row.epoch);
+      const eventSegments = await appendTo(history, previous?.events ?? [], events, (event) => event.id);
 
       const seq = Math.max(claim.head().seq, lastSeq) + 1;
       lastSeq = seq;
@@ -208,32 +194,4 @@ function previousRef(head: Head, previous: Manifest | null): Manifest['prev'] {
   if (!previous) return null;
   const commit = head.retained.find((retained) => retained.id === previous.id);
   return commit ? { id: commit.id, manifest: commit.manifest, manifest_sha256: commit.manifest_sha256 } : null;
-}
-
-/** What arrives damaged may be whole where it lies, and a commit that is given up is lost: so it is read again before it counts as damaged. */
-const READS = 2;
-
-/** An object of known hash; null where nothing is there. `whole` is false where its bytes are others. @throws AppError store_unavailable */
-export async function readHashed(store: Pick<Store, 'get'>, key: string, sha256: string): Promise<{ body: Buffer; whole: boolean } | null> {
-  for (let reads = 1; ; reads++) {
-    const stored = await store.get(key);
-    if (!stored) return null;
-    const whole = (await sha256Slowly(stored.body)) === sha256;
-    if (whole || reads === READS) return { body: stored.body, whole };
-  }
-}
-
-/** A segment's lines, verified. @throws AppError checkpoint_corrupt */
-export async function readSegment(store: Pick<Store, 'get'>, segment: Segment): Promise<Buffer> {
-  const stored = await readHashed(store, segment.key, segment.sha256);
-  if (!stored) throw new AppError('checkpoint_corrupt', `segment ${segment.key} is missing`);
-  if (stored.body.length !== segment.bytes || !stored.whole) throw new AppError('checkpoint_corrupt', `segment ${segment.key} is damaged`);
-  return stored.body;
-}
-
-/** The rows or events of segments, in order, only those whose ids can be above `after`. */
-export async function readSegments<T>(store: Pick<Store, 'get'>, segments: readonly Segment[], after = -1): Promise<T[]> {
-  const values: T[] = [];
-  for (const segment of segments) if (segment.last > after) values.push(...decodeLines<T>(await readSegment(store, segment)));
-  return values;
 }

@@ -2,11 +2,11 @@
 // the live journal in Redis. The first two are the record; the third is early, and may be lost.
 import type { JobEvent } from '../contract/rows.js';
 import type { Head, JobRecord } from '../contract/records.js';
-import { decodeLines } from '../checkpoints/segments.js';
+import { parseLines } from '../checkpoints/segments.js';
 import type { Journal } from '../queue/index.js';
 import type { Store } from '../store/index.js';
-import { readSegment } from './commit.js';
 import type { Manifests } from './committed-progress.js';
+import { type OnDamaged, readStretches } from './history.js';
 import { EVENT_ID_STRIDE } from './lifecycle.js';
 import { liveEntriesAfter } from './live-entries.js';
 
@@ -14,6 +14,8 @@ export interface JournalDeps {
   store: Pick<Store, 'get'>;
   journal: Pick<Journal<JobEvent>, 'read'>;
   manifests: Manifests;
+  /** What is damaged is passed by; without it, it is an error (checkpoint_corrupt). */
+  onDamaged?: OnDamaged;
 }
 
 /** Every job's first event; it is in no segment, because nothing but its record is needed to know it. */
@@ -60,14 +62,13 @@ function isComplete(after: number, ids: readonly number[], newest: number): bool
   return last >= newest;
 }
 
-/** Whole segments, oldest first, until there are enough events. */
-async function readCommitted({ store, manifests }: JournalDeps, job: string, head: Head, after: number, limit: number): Promise<JobEvent[]> {
+/** Oldest first, and no more of them than are wanted. */
+async function readCommitted({ store, manifests, onDamaged }: JournalDeps, job: string, head: Head, after: number, limit: number): Promise<JobEvent[]> {
   const manifest = await manifests.latest(job, head);
   const events: JobEvent[] = [];
-  for (const segment of manifest?.events ?? []) {
-    if (segment.last <= after) continue;
+  for await (const { lines } of readStretches(store, manifest?.events ?? [], { after, onDamaged })) {
+    for (const event of lines ? parseLines<JobEvent>(lines) : []) if (event.id > after && events.length < limit) events.push(event);
     if (events.length >= limit) break;
-    events.push(...decodeLines<JobEvent>(await readSegment(store, segment)).filter((event) => event.id > after));
   }
   return events;
 }

@@ -1,17 +1,19 @@
 // A job's rows: those that its latest commit covers, from the store, then those that its owner has reported since, from Redis.
 // Redis' rows are used only where they go on without a hole: what is missing before them comes with the next commit.
 import type { Head, JobRecord, Segment } from '../contract/records.js';
-import { decodeLines } from '../checkpoints/segments.js';
+import { parseLines } from '../checkpoints/segments.js';
 import { isAppError } from '../errors.js';
 import type { Rows, RowSeries, SeriesName } from '../queue/index.js';
 import type { Store } from '../store/index.js';
-import { readSegment } from './commit.js';
 import type { Manifests } from './committed-progress.js';
+import { type OnDamaged, readStretches } from './history.js';
 
 export interface MetricsDeps {
   store: Pick<Store, 'get'>;
   rows: Pick<Rows, 'list'>;
   manifests: Manifests;
+  /** What is damaged is passed by; without it, it is an error (checkpoint_corrupt). */
+  onDamaged?: OnDamaged;
 }
 
 export interface RowsQuery<S extends SeriesName> {
@@ -39,19 +41,27 @@ export async function readRows<S extends SeriesName>(deps: MetricsDeps, record: 
   const committed = manifest?.rows[series].at(-1)?.last ?? null;
   const live = await liveRows(deps.rows, record, head, series, committed, Math.max(after, committed ?? -1), Math.min(limit + 1, LIVE_MAX));
 
-  // How many there are is known before they are read, so that thinning keeps only what it gives.
-  const counts = countAfter(segments, after);
-  const total = Math.min(limit, counts + live.length);
-  const pick = makePicker<RowSeries[S]>(total, maxPoints);
-  let seen = 0;
-  for (const segment of segments) {
-    if (seen > limit) break;
-    for (const row of decodeLines<RowSeries[S]>(await readSegment(deps.store, segment))) {
-      if (numberOf(series, row) > after && seen++ < limit) pick.add(row);
+  // How many there are is known before they are read: a page reads what it gives, and a curve the segments that have a point of it.
+  let there = countAfter(segments, after) + live.length;
+  let points = pointsOf(Math.min(limit, there), maxPoints);
+  const rows: RowSeries[S][] = [];
+  let at = 0;
+  const wanted = (segment: Segment): boolean => points.anyIn(at, at + countAfter([segment], after));
+  for await (const { segment, lines, lost } of readStretches(deps.store, segments, { after, wanted, onDamaged: deps.onDamaged })) {
+    const count = countAfter([segment], after);
+    if (lost) {
+      // As if they had never been: a page of nothing would have no end to go on from.
+      there -= count;
+      points = pointsOf(Math.min(limit, there), maxPoints);
+      continue;
     }
+    const first = at - (segment.count - count);
+    if (lines) for (const row of parseLines<RowSeries[S]>(lines, (line) => first + line >= at && points.has(first + line))) rows.push(row);
+    at += count;
+    if (at >= Math.min(limit, there)) break;
   }
-  for (const row of live) if (seen++ < limit) pick.add(row);
-  return { rows: pick.picked(), hasMore: seen > limit };
+  for (const row of live) if (points.has(at++)) rows.push(row);
+  return { rows, hasMore: there > limit };
 }
 
 /** The number that orders a series and that pages go by. */
@@ -59,32 +69,22 @@ export function numberOf<S extends SeriesName>(series: S, row: RowSeries[S]): nu
   return series === 'update' ? (row as RowSeries['update']).update : (row as RowSeries['epoch']).epoch;
 }
 
-/** An upper bound; exact but for the one segment that `after` falls into, whose rows are numbered without holes. */
+/** Rows are numbered without holes. */
 function countAfter(segments: readonly Segment[], after: number): number {
-  return segments.reduce((sum, segment) => sum + Math.min(segment.count, segment.last - Math.max(after, segment.first - 1)), 0);
+  return segments.reduce((sum, segment) => sum + Math.min(segment.count, Math.max(0, segment.last - Math.max(after, segment.first - 1))), 0);
 }
 
-interface Picker<T> {
-  add(value: T): void;
-  picked(): T[];
+interface Points {
+  has(at: number): boolean;
+  /** Whether one lies from `from` on and before `to`. */
+  anyIn(from: number, to: number): boolean;
 }
 
-/** Every n-th of `total` values, and the last one. */
-function makePicker<T>(total: number, most: number): Picker<T> {
-  const step = total <= most ? 1 : Math.ceil(total / Math.max(1, most - 1));
-  const kept: T[] = [];
-  let index = 0;
-  let last: T | undefined;
-  return {
-    add: (value) => {
-      last = value;
-      if (index++ % step === 0) kept.push(value);
-    },
-    picked: () => {
-      if (last === undefined || kept.at(-1) === last) return kept;
-      return most === 1 ? [last] : [...kept, last];
-    },
-  };
+/** Of `total` rows every n-th, and the last one: at most `most`. */
+function pointsOf(total: number, most: number): Points {
+  const step = total <= most ? 1 : most === 1 ? Infinity : Math.ceil(total / (most - 1));
+  const has = (at: number): boolean => at < total && (at === total - 1 || (most > 1 && at % step === 0));
+  return { has, anyIn: (from, to) => from < Math.min(to, total) && (to >= total || has(from) || (most > 1 && Math.ceil(from / step) * step < to)) };
 }
 
 /** Rows beyond the commit, of a job that somebody owns: without an owner they belong to nobody's state, and will be redone. */

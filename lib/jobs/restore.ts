@@ -1,14 +1,20 @@
 // Finding the state to continue from: the newest retained commit that verifies to the last byte, else the one before,
 // loudly. Quarantines what does not verify, overwrites nothing.
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { mkdir, open, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BlobRef, Head, Manifest, RetainedCommit } from '../contract/records.js';
 import { AppError, isAppError, messageOf } from '../errors.js';
+import { WHOLE_BYTES } from '../store/body.js';
 import type { Store } from '../store/index.js';
 import { holdsWindow } from '../training/cursor.js';
 import { STATE_ROLES, type StateRole } from '../training/state.js';
-import { readHashed, readSegment } from './commit.js';
+import { readHashed, READS } from './history.js';
 import { parseManifest } from './rebuild.js';
+import { readPieces } from './weights.js';
+
+/** Of a large blob, at once in memory. */
+const FETCH_BYTES = 16 << 20;
 
 /** What the job says a state of it must be; `check` throws naming what is wrong with a file's names, shapes or types. */
 export interface StateExpectation {
@@ -45,13 +51,35 @@ export async function loadManifest(store: Pick<Store, 'get'>, job: string, commi
 
 /** A blob of a commit as a file of a folder, verified; the file's path. @throws AppError checkpoint_corrupt */
 export async function fetchBlob(store: Pick<Store, 'get'>, commit: RetainedCommit, blob: BlobRef, folder: string): Promise<string> {
+  const path = join(folder, `resume.${blob.role}.safetensors`);
+  if (blob.bytes > WHOLE_BYTES) {
+    await fetchInPieces(store, commit, blob, path);
+    return path;
+  }
   const stored = await readHashed(store, blob.key, blob.sha256);
   if (!stored) throw new AppError('checkpoint_corrupt', `${commit.id}: ${blob.role} (${blob.key}) is missing`);
   if (stored.body.length !== blob.bytes) throw new AppError('checkpoint_corrupt', `${commit.id}: ${blob.role} has ${stored.body.length} bytes, not ${blob.bytes}`);
   if (!stored.whole) throw new AppError('checkpoint_corrupt', `${commit.id}: ${blob.role} does not match its sha256`);
-  const path = join(folder, `resume.${blob.role}.safetensors`);
   await writeFile(path, stored.body);
   return path;
+}
+
+/** The same of a blob that is not to be held in memory; as there, it is read again before it counts as damaged. */
+async function fetchInPieces(store: Pick<Store, 'get'>, commit: RetainedCommit, blob: BlobRef, path: string): Promise<void> {
+  for (let reads = 1; ; reads++) {
+    const hash = createHash('sha256');
+    const file = await open(path, 'w');
+    try {
+      for await (const piece of readPieces(store, blob, 0, blob.bytes - 1, { pieceBytes: FETCH_BYTES })) {
+        hash.update(piece);
+        await file.writeFile(piece);
+      }
+    } finally {
+      await file.close();
+    }
+    if (hash.digest('hex') === blob.sha256) return;
+    if (reads === READS) throw new AppError('checkpoint_corrupt', `${commit.id}: ${blob.role} does not match its sha256`);
+  }
 }
 
 async function verify(store: Pick<Store, 'get'>, expected: StateExpectation, commit: RetainedCommit, folder: string): Promise<RestoredState> {
@@ -71,7 +99,6 @@ async function verify(store: Pick<Store, 'get'>, expected: StateExpectation, com
     files[blob.role as StateRole] = await fetchBlob(store, commit, blob, folder);
   }
   await expected.check(files, manifest.state);
-  for (const segment of [...manifest.rows.update, ...manifest.rows.epoch, ...manifest.events]) await readSegment(store, segment);
   return { commit, manifest, files };
 }
 

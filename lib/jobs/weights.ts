@@ -1,6 +1,6 @@
 // Where a job's weights are, and their bytes in pieces: so many at a time that a reader who stops reading holds up one piece.
 import type { BlobRef, Head, RetainedCommit } from '../contract/records.js';
-import { AppError } from '../errors.js';
+import { AppError, isAppError } from '../errors.js';
 import type { Store } from '../store/index.js';
 
 const PIECE_BYTES = 4 << 20;
@@ -41,10 +41,13 @@ function resultCommit(head: Head): RetainedCommit {
 }
 
 /** The bytes from `start` to `end`, both included. @throws AppError checkpoint_corrupt where they are not there, store_unavailable */
-export async function* readPieces(store: Pick<Store, 'get'>, blob: BlobRef, start: number, end: number, signal: AbortSignal): AsyncGenerator<Buffer, void, void> {
-  for (let at = start; at <= end; at += PIECE_BYTES) {
-    const range = { start: at, end: Math.min(end, at + PIECE_BYTES - 1) };
-    const stored = await store.get(blob.key, { range, signal });
+export async function* readPieces(store: Pick<Store, 'get'>, blob: BlobRef, start: number, end: number, { signal, pieceBytes = PIECE_BYTES }: { signal?: AbortSignal; pieceBytes?: number } = {}): AsyncGenerator<Buffer, void, void> {
+  for (let at = start; at <= end; at += pieceBytes) {
+    const range = { start: at, end: Math.min(end, at + pieceBytes - 1) };
+    const stored = await store.get(blob.key, { range, ...(signal ? { signal } : {}) }).catch((error: unknown) => {
+      if (isAppError(error, 'range_not_satisfiable')) return null;
+      throw error;
+    });
     if (!stored || stored.body.length !== range.end - range.start + 1) throw new AppError('checkpoint_corrupt', `${blob.key} is not there, or shorter than ${blob.bytes} bytes`);
     yield stored.body;
   }

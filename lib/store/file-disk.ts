@@ -3,7 +3,9 @@
 
 import { dirname, join, resolve } from 'node:path';
 import { AppError, isAppError, isDiskFull } from '../errors.js';
+import { piecesOf } from './body.js';
 import { calls } from './file-calls.js';
+import type { Body } from './index.js';
 
 export interface FileInfo {
   /** Differs for every file ever written here: inode, time of the last write in nanoseconds, size. */
@@ -18,7 +20,7 @@ export interface Disk {
   /** Which fsync that was; null: none. */
   failure(): string | null;
   /** Writes a new file and brings it to the disk; after a failure there is no file. */
-  writeNew(path: string, body: Uint8Array, signal?: AbortSignal): Promise<FileInfo>;
+  writeNew(path: string, body: Body, signal?: AbortSignal): Promise<FileInfo>;
   /** Makes a folder inside the root, with all its parents, that survives a power cut. */
   makeFolder(path: string): Promise<void>;
   /** Whether this process has made sure of it. */
@@ -37,6 +39,8 @@ interface SyncTurns {
 
 /** Written between two looks at the signal. */
 const CHUNK_BYTES = 1 << 20;
+/** One read call is bounded by 2³¹ − 1 bytes; less keeps other reads from waiting long. */
+const READ_BYTES = 64 << 20;
 /** Folders that this process has made sure of; above this number it starts afresh. */
 const MAX_KNOWN_FOLDERS = 20_000;
 const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EXDEV', 'EMLINK']);
@@ -104,7 +108,7 @@ export async function makeDisk(rootPath: string): Promise<Disk> {
     known.add(path);
   }
 
-  async function writeNew(path: string, body: Uint8Array, signal?: AbortSignal): Promise<FileInfo> {
+  async function writeNew(path: string, body: Body, signal?: AbortSignal): Promise<FileInfo> {
     assertTrusted();
     const fd = await calls.open(path, 'wx');
     let info: FileInfo | null = null;
@@ -170,18 +174,22 @@ export async function readBytesOf(
 async function readFully(fd: number, start: number, length: number): Promise<Buffer> {
   const bytes = Buffer.allocUnsafe(length);
   for (let filled = 0; filled < length; ) {
-    const { bytesRead } = await calls.read(fd, bytes, filled, length - filled, start + filled);
+    const { bytesRead } = await calls.read(fd, bytes, filled, Math.min(READ_BYTES, length - filled), start + filled);
     if (bytesRead === 0) throw new AppError('store_unavailable', 'a file was cut short by somebody else');
     filled += bytesRead;
   }
   return bytes;
 }
 
-async function writeFully(fd: number, body: Uint8Array, signal?: AbortSignal): Promise<void> {
-  for (let written = 0; written < body.byteLength; ) {
-    signal?.throwIfAborted();
-    const { bytesWritten } = await calls.write(fd, body, written, Math.min(CHUNK_BYTES, body.byteLength - written), written);
-    written += bytesWritten;
+async function writeFully(fd: number, body: Body, signal?: AbortSignal): Promise<void> {
+  let at = 0;
+  for await (const piece of piecesOf(body, CHUNK_BYTES)) {
+    for (let written = 0; written < piece.byteLength; ) {
+      signal?.throwIfAborted();
+      const { bytesWritten } = await calls.write(fd, piece, written, piece.byteLength - written, at + written);
+      written += bytesWritten;
+    }
+    at += piece.byteLength;
   }
 }
 
@@ -208,7 +216,8 @@ function toFileInfo(stat: { ino: bigint; mtimeNs: bigint; size: bigint; mtime: D
 
 export function errnoOf(error: unknown): string | null {
   const { code } = (typeof error === 'object' && error !== null ? error : {}) as { code?: unknown };
-  return typeof code === 'string' ? code : null;
+  // Node's own complaints about its arguments (ERR_OUT_OF_RANGE) are none of the system's.
+  return typeof code === 'string' && !code.startsWith('ERR_') ? code : null;
 }
 
 /** No such name, or a name above it is a file. */

@@ -20,7 +20,7 @@ import {
   isRegister,
   withoutQuotes,
 } from './keys.js';
-import type { CallOptions, GetOptions, ListOptions, ObjectInfo, Store, StoredObject } from './index.js';
+import type { Body, CallOptions, GetOptions, ListOptions, ObjectInfo, Store, StoredObject } from './index.js';
 
 /** `~` occurs in no key. */
 const TEMP_FOLDER = '~tmp';
@@ -77,7 +77,7 @@ export async function makeFileStore(options: FileStoreOptions): Promise<Store> {
   /** Writes the object beside its place, then gives it its name by `publish`; null if that is taken. */
   async function write(
     key: string,
-    body: Uint8Array,
+    body: Body,
     signal: AbortSignal | undefined,
     publish: (temp: string, path: string) => Promise<'moved' | 'linked' | 'taken'>,
   ): Promise<FileInfo | null> {

@@ -14,6 +14,14 @@
 // failed, or it does not list in order, or has no links), `range_not_satisfiable`. A key or verb against these rules is a
 // mistake of the caller and a TypeError.
 
+/** A file of this machine that nobody changes meanwhile: it is read in pieces, so it may be larger than memory. */
+export interface FileBody {
+  path: string;
+  sizeBytes: number;
+}
+/** What an ordinary object is made of. */
+export type Body = Uint8Array | FileBody;
+
 export interface ObjectInfo {
   key: string;
   sizeBytes: number;
@@ -51,12 +59,12 @@ export interface Store {
   /** For people: `file:/var/lib/pawl` or `s3://bucket/prefix`. Never a credential. */
   readonly description: string;
   /** Writes an object, replacing what is there. Not for registers. Durable when it resolves. */
-  put(key: string, body: Uint8Array, options?: CallOptions): Promise<{ etag: string }>;
+  put(key: string, body: Body, options?: CallOptions): Promise<{ etag: string }>;
   /** Writes only if nothing is there, atomically among any number of racing writers. */
   putIfAbsent(key: string, body: Uint8Array, options?: CallOptions): Promise<CreateOutcome>;
   /** Replaces a register only if its tag still is `etag`. A missing register is `swapped: false`. */
   compareAndSwap(key: string, body: Uint8Array, etag: string, options?: CallOptions): Promise<SwapOutcome>;
-  /** The whole object or a range of it; null where there is none. */
+  /** The whole object or a range of it, in memory: of what may be gigabytes, ranges only. Null where there is none. */
   get(key: string, options?: GetOptions): Promise<StoredObject | null>;
   head(key: string, options?: CallOptions): Promise<ObjectInfo | null>;
   /** Keys that start with `prefix` (any string, not only a folder), in byte order, each register once under its own name. */

@@ -19,6 +19,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { AppError } from '../errors.js';
 import { sha256Of } from '../sha256.js';
+import { isFile, WHOLE_BYTES, wholeOf } from './body.js';
 import { withBudget, type Budget } from './budget.js';
 import {
   assertCompareAndSwap,
@@ -33,6 +34,7 @@ import {
 import type { CallOptions, GetOptions, ListOptions, ObjectInfo, Store, StoredObject } from './index.js';
 import { makeS3Client, type S3ClientOptions, timeoutsOf } from './s3-client.js';
 import { isConditionFailed, isMissing, isRefusal, toStoreError } from './s3-errors.js';
+import { putInParts } from './s3-parts.js';
 
 export interface S3StoreOptions extends S3ClientOptions {
   bucket: string;
@@ -142,9 +144,11 @@ export function makeS3Store(options: S3StoreOptions): Store {
     // https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html
     async put(key, body, callOptions = {}) {
       assertPut(key);
-      return call(`put ${key}`, body.byteLength, callOptions, async (budget) => {
-        const input = { Bucket, Key: root + key, Body: toBuffer(body), Metadata: digestOf(body) };
-        const answer = await retrying.send(new PutObjectCommand(input), limits(budget, body.byteLength));
+      if (isFile(body) && body.sizeBytes > WHOLE_BYTES) return { etag: tagOf(await putInParts({ client: retrying, call, limits }, key, { Bucket, Key: root + key }, body, callOptions)) };
+      const bytes = await wholeOf(body);
+      return call(`put ${key}`, bytes.byteLength, callOptions, async (budget) => {
+        const input = { Bucket, Key: root + key, Body: toBuffer(bytes), Metadata: digestOf(bytes) };
+        const answer = await retrying.send(new PutObjectCommand(input), limits(budget, bytes.byteLength));
         return { etag: tagOf(answer.ETag) };
       });
     },

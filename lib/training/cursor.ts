@@ -80,6 +80,12 @@ export function afterStep(cursor: Cursor, step: Exclude<Step, 'finished'>, cours
   }
 }
 
+/** How many epochs have a row by this state: those that are over, and the part of one that the last update left, once its end was validated. */
+export function epochsTold(cursor: Cursor, course: Course): number {
+  const leftPart = isLastUpdate(cursor, course) && cursor.position > 0 && !cursor.validation_pending;
+  return cursor.epoch + (leftPart ? 1 : 0);
+}
+
 /** The cursor of a training that early stopping ends, after end_epoch. */
 export const stopEarly = (cursor: Cursor): Cursor => ({ ...cursor, stopped: true });
 

@@ -3,7 +3,7 @@
 import { afterEach, expect, test } from 'vitest';
 import { ulid } from 'ulid';
 import { systemClock } from '../../lib/clock.js';
-import { readSegments } from '../../lib/jobs/commit.js';
+import { readSegments } from '../../lib/jobs/history.js';
 import type { Manifest } from '../../lib/contract/records.js';
 import type { UpdateRow } from '../../lib/contract/rows.js';
 import { isWorkedOn } from '../../lib/sweeps/drive.js';

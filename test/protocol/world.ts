@@ -200,6 +200,7 @@ export async function simulate(protocol: Protocol, seed: number): Promise<WorldR
       description: 'a store that cannot be trusted',
       put: (key, body) => {
         const fence = proc.fence;
+        if (!(body instanceof Uint8Array)) throw new Error('not used');
         return call('write', () => ({ etag: write(key, body, fence) }));
       },
       putIfAbsent: (key, body) => {
@@ -313,7 +314,7 @@ export async function simulate(protocol: Protocol, seed: number): Promise<WorldR
           if (there && createHash('sha256').update(there.body).digest('hex') !== blob.sha256) violate('a blob changed');
         }
       }
-      const committer = protocol.commit.makeCommitter({ store, clock, log }, claim, base);
+      const committer = protocol.commit.makeCommitter({ store, clock, log, onDamaged: (segment) => violate(`${segment.key} is damaged`) }, claim, base);
       const final = base?.final ?? null;
       const commitAt = async (ending?: LifecycleModule.Ending) => {
         const cursor = { ...startCursor(), position: done, window_position: done % 2, micro_batches: done, updates: Math.floor(done / 2) };

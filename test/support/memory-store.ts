@@ -1,4 +1,5 @@
 // A store in memory: the verbs of lib/store/index.ts over a Map, each at once.
+import { readFile } from 'node:fs/promises';
 import type { Store } from '../../lib/store/index.js';
 
 export interface MemoryStore extends Store {
@@ -26,7 +27,7 @@ export function makeMemoryStore(): MemoryStore {
       const found = objects.get(key);
       return found ? infoOf(key, found) : null;
     },
-    put: async (key, body) => ({ etag: write(key, body) }),
+    put: async (key, body) => ({ etag: write(key, body instanceof Uint8Array ? body : await readFile(body.path)) }),
     putIfAbsent: async (key, body) => (objects.has(key) ? { created: false } : { created: true, etag: write(key, body) }),
     compareAndSwap: async (key, body, etag) => (objects.get(key)?.etag === etag ? { swapped: true, etag: write(key, body) } : { swapped: false }),
     async *list(prefix, { after = '', limit = Infinity } = {}) {

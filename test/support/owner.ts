@@ -40,7 +40,7 @@ export async function ownJob(store: Store, queue: JobQueue, job: string, worker:
   const { claim } = outcome;
   await openAttempt(store, job, { number: claim.number, attempt: claim.attempt, worker, fence: claim.fence, started_at: systemClock.now().toISOString(), detect_ms: 0, queue_ms: 5 });
   await claim.write((head) => pinned(head, INPUTS, { from: null, at: 0 }));
-  const committer = makeCommitter(deps, claim, null);
+  const committer = makeCommitter({ ...deps, onDamaged: () => undefined }, claim, null);
   const stamp = { job, attempt: claim.attempt, number: claim.number, worker, gen: claim.gen, fence: claim.fence };
   const conclude = async (head: Head, ending: Ending): Promise<Head> => {
     await closeAttempt(store, job, {

@@ -9,7 +9,7 @@ import type { AttemptEnd, AttemptStart, Head, Manifest } from '../../lib/contrac
 import type { JobEvent, UpdateRow } from '../../lib/contract/rows.js';
 import type { JobSpecInput } from '../../lib/contract/spec.js';
 import type { Beginning } from '../../lib/jobs/beginnings.js';
-import { readSegments } from '../../lib/jobs/commit.js';
+import { readSegments } from '../../lib/jobs/history.js';
 import { readHead } from '../../lib/jobs/head.js';
 import { isTerminal } from '../../lib/jobs/lifecycle.js';
 import { loadAttempts } from '../../lib/jobs/record.js';

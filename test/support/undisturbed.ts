@@ -6,7 +6,7 @@ import { packageRoot } from '../../api/cli/package-root.js';
 import type { Manifest } from '../../lib/contract/records.js';
 import type { EpochRow, UpdateRow } from '../../lib/contract/rows.js';
 import type { JobSpecInput } from '../../lib/contract/spec.js';
-import { readSegments } from '../../lib/jobs/commit.js';
+import { readSegments } from '../../lib/jobs/history.js';
 import { loadAttempts } from '../../lib/jobs/record.js';
 import { resolveSpec } from '../../lib/jobs/spec/resolve.js';
 import { silentLog } from '../../lib/log.js';

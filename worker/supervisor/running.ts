@@ -1,14 +1,16 @@
 // The trainer's life within an attempt: start, pin the inputs, run, commit its snapshots as they come, stop it for a notice
 // or a verb. One loop takes what happens, one thing at a time, and says how the attempt ends.
-import type { Head, Inputs } from '../../lib/contract/records.js';
+import type { Head, Inputs, Segment } from '../../lib/contract/records.js';
 import { isAppError, messageOf } from '../../lib/errors.js';
 import { collectGarbage } from '../../lib/jobs/closing.js';
 import { makeCommitter } from '../../lib/jobs/commit.js';
+import { lookForDamage } from '../../lib/jobs/history.js';
 import { type Ending, pinned, quarantined } from '../../lib/jobs/lifecycle.js';
 import type { RestoreOutcome } from '../../lib/jobs/restore.js';
 import { pauseAtOf } from '../../lib/jobs/verbs.js';
 import type { Tallies } from '../../lib/queue/index.js';
 import { expectedLifetimeMs } from '../../lib/training/checkpoint-interval.js';
+import { epochsTold } from '../../lib/training/cursor.js';
 import type { FromTrainer, Snapshot } from '../protocol.js';
 import { endWith, endWithout, failure, unsuited } from './ending.js';
 import { type Figures, makeFigures } from './figures.js';
@@ -40,10 +42,11 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
 
   let pins: Inputs | null = claim.head().inputs;
   const figures = makeFigures(inputs.course, start?.micro_batches ?? 0, session.startedMs, () => deps.clock.monotonicMs(), session.waited);
-  const committer = makeCommitter({ store: deps.store, clock: deps.clock, log }, claim, restored?.manifest ?? null);
+  const committer = makeCommitter({ store: deps.store, clock: deps.clock, log, onDamaged: tellOfDamage }, claim, restored?.manifest ?? null);
   const saver = makeSaver({
     claim, committer, stamp, feed: deps.feed, now: () => deps.clock.now(), inputs: () => pins!, specSha256: inputs.specSha256, keepLast: record.spec.checkpoint.keep_last, keepBest: record.spec.checkpoint.keep_best,
     nowMs: () => deps.clock.monotonicMs(),
+    epochsTold: (cursor) => epochsTold(cursor, inputs.course),
     trainSeconds: figures.trainSeconds,
     onSaved: (snapshot, tookMs, bytes) => {
       figures.timings.save_ms += Math.round(tookMs);
@@ -52,11 +55,20 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
       controls.onSafe(snapshot.writeMs + tookMs);
     },
   });
-  deps.feed.rewind(stamp, { update: start?.updates ?? 0, epoch: start?.epoch ?? 0 });
+  deps.feed.rewind(stamp, { update: start?.updates ?? 0, epoch: start ? epochsTold(start, inputs.course) : 0 });
   saver.publish(claim.head());
   for (const bad of restore.corrupt) {
     log.error({ checkpoint: bad.id, micro_batches: bad.microBatches }, `checkpoint_corrupt: ${bad.message}`);
     saver.addEvent('checkpoint.fallback', `checkpoint_corrupt: ${bad.message}`, { reason: 'checkpoint_corrupt', checkpoint: bad.id, micro_batches: bad.microBatches, using: restored?.commit.id ?? null, resumed_at: start?.micro_batches ?? 0 });
+  }
+
+  /** Keys of what was told of. */
+  const damaged = new Set<string>();
+  function tellOfDamage({ key, first, last, count }: Segment, what: string): void {
+    if (damaged.has(key)) return;
+    damaged.add(key);
+    log.error({ segment: key, first, last }, `${count} rows or events of earlier commits are lost, training goes on: ${what}`);
+    saver.addEvent('history.damaged', `${count} rows or events are lost: ${what}`, { reason: 'checkpoint_corrupt', segment: key, first, last, count });
   }
 
   const memoryKillsBefore = deps.memoryKills();
@@ -197,6 +209,8 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
       else beating.phase('running');
       log.info({ micro_batch: start?.micro_batches ?? 0, checkpoint: session.resumedFrom }, start ? 'resumed' : 'training from the start');
       saver.addEvent('attempt.training', start ? `resumed at micro-batch ${start.micro_batches}` : 'training from the start', { checkpoint: session.resumedFrom, micro_batches: start?.micro_batches ?? 0, window_position: start?.window_position ?? 0, device: session.facts?.device ?? null, lanes: session.facts?.lanes ?? null });
+      // Nothing waits for it: no state stands on rows and events.
+      if (restored) lookForDamage(deps.store, restored.manifest, tellOfDamage, over.signal).catch((error: unknown) => log.debug({ err: error }, 'rows and events were not looked at'));
       collectGarbage(deps.store, record.id, claim.head()).catch((error: unknown) => log.debug({ err: error }, 'garbage was not collected'));
     }
 

@@ -6,9 +6,10 @@ import type { KeepBestSpec } from '../../lib/contract/spec.js';
 import type { EpochRow, EventType, JobEvent, UpdateRow } from '../../lib/contract/rows.js';
 import { freshUlid } from '../../lib/fresh-id.js';
 import type { Committer, StateBlob } from '../../lib/jobs/commit.js';
-import { sha256Slowly } from '../../lib/sha256.js';
 import type { Claim } from '../../lib/jobs/head.js';
-import { STATE_ROLES } from '../../lib/training/state.js';
+import { sha256OfBody, WHOLE_BYTES } from '../../lib/store/body.js';
+import type { Body } from '../../lib/store/index.js';
+import { type Cursor, STATE_ROLES } from '../../lib/training/state.js';
 import type { Snapshot, SnapshotFile, TrainingOutcome } from '../protocol.js';
 import type { FeedStamp, LiveFeed } from './live-feed.js';
 import { partsOf } from './trainer-setup.js';
@@ -40,16 +41,21 @@ export interface SaverOptions {
   keepLast: number;
   keepBest: KeepBestSpec | null;
   nowMs(): number;
+  /** Epochs that have a row by a state. */
+  epochsTold(cursor: Cursor): number;
   /** Of this attempt, up to that micro-batch. */
   trainSeconds(upTo: number): number;
   /** A snapshot is committed; so long it took since its files were written, and so much was written. */
   onSaved(snapshot: Snapshot, tookMs: number, bytes: number): void;
 }
 
+/** A small file is read once, for its hash and its way to the store. */
+const bodyOf = async (file: SnapshotFile): Promise<Body> => (file.sizeBytes <= WHOLE_BYTES ? readFile(file.path) : file);
+
 /** Events that an end without a commit may add to HEAD. */
 const CARRIED_MAX = 40;
 
-export function makeSaver({ claim, committer, stamp, feed, now, inputs, specSha256, keepLast, keepBest, nowMs, trainSeconds, onSaved }: SaverOptions): Saver {
+export function makeSaver({ claim, committer, stamp, feed, now, inputs, specSha256, keepLast, keepBest, nowMs, epochsTold, trainSeconds, onSaved }: SaverOptions): Saver {
   let updateRows: UpdateRow[] = [];
   let epochRows: EpochRow[] = [];
   let events: JobEvent[] = [];
@@ -82,14 +88,15 @@ export function makeSaver({ claim, committer, stamp, feed, now, inputs, specSha2
     carry: (head) => ({ ...head, events: [...head.events, ...events.filter((event) => !head.events.some((held) => held.id === event.id))].slice(-CARRIED_MAX), counters: { ...head.counters, events: Math.max(head.counters.events, lastEvent) } }),
     save: async (snapshot, { final, ending }) => {
       const { cursor } = snapshot.counters;
+      const epochs = epochsTold(cursor);
       const fromMs = nowMs();
-      const saved = { updates: updateRows.filter((row) => row.update <= cursor.updates), epochs: epochRows.filter((row) => row.epoch <= cursor.epoch), events: new Set(events) };
+      const saved = { updates: updateRows.filter((row) => row.update <= cursor.updates), epochs: epochRows.filter((row) => row.epoch <= epochs), events: new Set(events) };
       const { head, manifest } = await committer.commit(
         {
           state: snapshot.counters,
           blobs: STATE_ROLES.flatMap((role): StateBlob[] => {
             const file = snapshot.files[role];
-            if (file) return [{ role, read: () => readFile(file.path) }];
+            if (file) return [{ role, read: () => bodyOf(file) }];
             return snapshot.unchanged.includes(role) ? [{ role, read: null }] : [];
           }),
           updateRows: saved.updates,
@@ -109,9 +116,9 @@ export function makeSaver({ claim, committer, stamp, feed, now, inputs, specSha2
       );
       onSaved(snapshot, nowMs() - fromMs, manifest.bytes_written);
       updateRows = updateRows.filter((row) => row.update > cursor.updates);
-      epochRows = epochRows.filter((row) => row.epoch > cursor.epoch);
+      epochRows = epochRows.filter((row) => row.epoch > epochs);
       events = events.filter((event) => !saved.events.has(event));
-      feed.committed(stamp.job, cursor.updates, cursor.epoch);
+      feed.committed(stamp.job, cursor.updates, epochs);
       if (ending) publish(head);
       else addEvent('checkpoint.committed', `checkpoint at micro-batch ${cursor.micro_batches}`, { checkpoint: manifest.id, micro_batches: cursor.micro_batches, updates: cursor.updates, window_position: cursor.window_position, bytes: manifest.bytes_written });
       await removeFiles(snapshot);
@@ -124,8 +131,8 @@ export function makeSaver({ claim, committer, stamp, feed, now, inputs, specSha2
 export async function resultOf(snapshot: Snapshot, stateFile: SnapshotFile, outcome: TrainingOutcome, inputs: Inputs): Promise<JobResult> {
   const weights = snapshot.files.ema ?? snapshot.files.weights;
   return {
-    weights_sha256: await sha256Slowly(weights ? await readFile(weights.path) : Buffer.alloc(0)),
-    state_sha256: await sha256Slowly(await readFile(stateFile.path)),
+    weights_sha256: await sha256OfBody(weights ?? Buffer.alloc(0)),
+    state_sha256: await sha256OfBody(stateFile),
     metrics: outcome.metrics,
     validation: outcome.validation,
     updates: outcome.updates,

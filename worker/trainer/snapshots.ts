@@ -197,12 +197,14 @@ export function makeSnapshots(options: SnapshotsOptions): Snapshots {
   };
 }
 
-/** Weights, slots and averages change with updates, and when the best ones are put in their place; the best ones with a better epoch. */
+/**
+ * Weights, slots and averages change with updates, and when the best ones are put in their place; the best ones with a better epoch.
+ * They are handed over again with every window all the same: each window's checkpoints stand on blobs of their own.
+ */
 function isUnchanged(role: StateRole, before: StateCounters, now: StateCounters): boolean {
-  if (role === 'window') return false;
-  if (role === 'best') return before.monitor.best_epoch === now.monitor.best_epoch;
   const windowOf = ({ cursor }: StateCounters): number => cursor.micro_batches - cursor.window_position;
-  return windowOf(before) === windowOf(now) && before.cursor.restored === now.cursor.restored;
+  if (role === 'window' || windowOf(before) !== windowOf(now)) return false;
+  return role === 'best' ? before.monitor.best_epoch === now.monitor.best_epoch : before.cursor.restored === now.cursor.restored;
 }
 
 /** No step lies between them: the cursor tells, because all else follows from it. */

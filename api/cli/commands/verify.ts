@@ -2,7 +2,7 @@
 // hashes and rows. Needs the job's data here, a machine of the job's numerics class, and for a job that began with another's
 // checkpoint the store that this is in.
 import type { Job } from '../../../lib/contract/job.js';
-import type { Head, JobRecord } from '../../../lib/contract/records.js';
+import type { JobRecord } from '../../../lib/contract/records.js';
 import type { UpdateRow } from '../../../lib/contract/rows.js';
 import type { Client } from '../../client.js';
 import { type AddCommands, type CliContext, command, EXIT, usageError, withExamples } from '../context.js';
@@ -26,8 +26,7 @@ export const addVerify: AddCommands = (program, context) => {
       const client = context.client();
       const job = await client.job(id);
       if (!job.result) throw usageError('id', `${id} has no result to compare with (it is ${job.status})`);
-      const { head, rows } = await runAgain(context, job);
-      const comparisons = compare(job, head, await rowsOf(client, id), rows);
+      const comparisons = await runAgain(context, job, (run) => compare(job, run, rowsOf(client, id)));
       const same = comparisons.every((comparison) => comparison.same);
       if (json) context.out(JSON.stringify({ id, same, attempts: job.attempts.length, comparisons }));
       else {
@@ -38,37 +37,55 @@ export const addVerify: AddCommands = (program, context) => {
     });
 };
 
-/** Its commits do not matter, so it makes few. */
-async function runAgain(context: CliContext, job: Job): Promise<ScratchRun> {
-  const record: JobRecord = { id: job.id, created_at: job.created_at, pause_at_update: null, sweep: null, schedule: null, spec: { ...job.spec, checkpoint: { ...job.spec.checkpoint, every_seconds: 3_600, every_updates: null, every_micro_batches: null }, run: { ...job.spec.run, start_after: null, start_before: null } } };
+/** Its commits do not matter, so it makes few; each has as many rows in memory as there are between two. */
+const COMMIT_SECONDS = 600;
+
+async function runAgain<T>(context: CliContext, job: Job, look: (run: ScratchRun) => Promise<T>): Promise<T> {
+  const record: JobRecord = { id: job.id, created_at: job.created_at, pause_at_update: null, sweep: null, schedule: null, spec: { ...job.spec, checkpoint: { ...job.spec.checkpoint, every_seconds: COMMIT_SECONDS, every_updates: null, every_micro_batches: null }, run: { ...job.spec.run, start_after: null, start_before: null } } };
   try {
-    return await runInScratch(record, { env: context.env, numericsClass: job.result?.numerics_class ?? '', onProgress: (percent) => context.terminal?.write(`\r\x1b[2Krunning it again: ${percent.toFixed(0)} %`) });
+    return await runInScratch(record, { env: context.env, numericsClass: job.result?.numerics_class ?? '', onProgress: (percent) => context.terminal?.write(`\r\x1b[2Krunning it again: ${percent.toFixed(0)} %`) }, look);
   } finally {
     context.terminal?.write('\r\x1b[2K');
   }
 }
 
-function compare(job: Job, head: Head, rows: readonly UpdateRow[], again: readonly UpdateRow[]): Comparison[] {
+async function compare(job: Job, { head, rows: again }: ScratchRun, rows: AsyncIterable<UpdateRow>): Promise<Comparison[]> {
   const one = (what: string, was: string, is: string): Comparison => ({ what, job: was, again: is, same: was === is });
   const before = job.result!;
   const after = head.result!;
-  const line = ({ wall_time: _wallTime, ...row }: UpdateRow): string => JSON.stringify(Object.entries(row).sort());
-  const first = rows.findIndex((row, index) => !again[index] || line(row) !== line(again[index]));
-  const differs = first >= 0 || rows.length !== again.length;
   return [
     one('numerics class', before.numerics_class, after.numerics_class),
     one('weights', before.weights_sha256, after.weights_sha256),
     one('state', before.state_sha256, after.state_sha256),
     one('updates', String(before.updates), String(after.updates)),
-    { what: 'rows', job: `${rows.length} rows`, again: differs ? `${again.length} rows, the first difference at update ${rows[first]?.update ?? again[rows.length]?.update ?? 'n/a'}` : `${again.length} rows`, same: !differs },
+    await compareRows(rows, again),
   ];
 }
 
-async function rowsOf(client: Client, id: string): Promise<UpdateRow[]> {
-  const rows: UpdateRow[] = [];
-  for (;;) {
-    const page = await client.updateRows(id, { limit: 10_000, ...(rows.length > 0 ? { after_update: rows.at(-1)!.update } : {}) });
-    rows.push(...page.data);
-    if (!page.has_more) return rows;
+/** Side by side, however many there are. */
+export async function compareRows(rows: AsyncIterable<UpdateRow>, again: AsyncIterable<UpdateRow>): Promise<Comparison> {
+  const line = ({ wall_time: _wallTime, ...row }: UpdateRow): string => JSON.stringify(Object.entries(row).sort());
+  const other = again[Symbol.asyncIterator]();
+  let [count, countAgain] = [0, 0];
+  let difference: number | null = null;
+  for await (const row of rows) {
+    count++;
+    const next = await other.next();
+    if (next.done !== true) countAgain++;
+    if (next.done === true || line(row) !== line(next.value)) difference ??= row.update;
+  }
+  for (let next = await other.next(); next.done !== true; next = await other.next()) {
+    countAgain++;
+    difference ??= next.value.update;
+  }
+  return { what: 'rows', job: `${count} rows`, again: `${countAgain} rows${difference === null ? '' : `, the first difference at update ${difference}`}`, same: difference === null };
+}
+
+async function* rowsOf(client: Client, id: string): AsyncGenerator<UpdateRow, void, void> {
+  for (let last: number | null = null; ; ) {
+    const page: Awaited<ReturnType<Client['updateRows']>> = await client.updateRows(id, { limit: 10_000, ...(last === null ? {} : { after_update: last }) });
+    yield* page.data;
+    last = page.data.at(-1)?.update ?? last;
+    if (!page.has_more || page.data.length === 0) return;
   }
 }

@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { JobRecord } from '../../../lib/contract/records.js';
+import type { UpdateRow } from '../../../lib/contract/rows.js';
 import { messageOf } from '../../../lib/errors.js';
 import { resolveSpec } from '../../../lib/jobs/spec/resolve.js';
 import { packageRoot } from '../package-root.js';
@@ -32,11 +33,15 @@ export const lookAtEngines: Look = async ({ config, env }) => {
   const findings: Finding[] = [];
   for (const engine of ['tensorflow', 'wasm'] as const) {
     try {
-      const { head, rows } = await runInScratch(trialJob(engine), { env: { ...env, PAWL_ENGINE: engine } });
+      const { result, rows } = await runInScratch(trialJob(engine), { env: { ...env, PAWL_ENGINE: engine } }, async (run) => {
+        const rows: UpdateRow[] = [];
+        for await (const row of run.rows) rows.push(row);
+        return { result: run.head.result!, rows };
+      });
       // the second half: the first runs while caches and compilers are cold
       const [from, ...timed] = rows.slice(Math.floor(rows.length / 2));
       const samplesPerSecond = timed.reduce((sum, { samples }) => sum + samples, 0) / (timed.at(-1)!.wall_time - from!.wall_time);
-      findings.push(ok(engine, `self-test passed, ${Math.round(samplesPerSecond).toLocaleString('en-US')} samples/s on a small network (${head.result!.numerics_class.split('; batch ')[0]})`));
+      findings.push(ok(engine, `self-test passed, ${Math.round(samplesPerSecond).toLocaleString('en-US')} samples/s on a small network (${result.numerics_class.split('; batch ')[0]})`));
     } catch (error) {
       const isAsked = config.engine === engine;
       findings.push(problem(engine, messageOf(error).replace(/^the run ended as \w+: /, ''), isAsked ? `${FIXES[engine].split('; ')[0]}; or unset PAWL_ENGINE` : FIXES[engine], isAsked ? 'error' : 'warning'));

@@ -1,6 +1,8 @@
 // After the last strike: what was begun is seen through, and what can only be judged at the end is judged. Nothing is hurt any more,
 // so patience has limits that say something.
 import { readdir, readFile } from 'node:fs/promises';
+import type { Segment } from '../../../lib/contract/records.js';
+import { segmentsOf, segmentsWithin } from '../../../lib/jobs/history.js';
 import { isTerminal } from '../../../lib/jobs/lifecycle.js';
 import { jobFolder, openKey } from '../../../lib/jobs/names.js';
 import { leakedBlobs } from './invariants/objects.js';
@@ -33,7 +35,12 @@ async function judgeJob(run: Run, job: Tracked): Promise<void> {
   const blobs: string[] = [];
   for await (const key of store.keys(`${jobFolder(job.id)}data/`)) blobs.push(key);
   const manifests = await Promise.all(head.retained.map(({ manifest }) => manifestOf(run, job, manifest)));
-  const leaked = leakedBlobs(head, manifests.filter((manifest) => manifest !== null), blobs);
+  const segments = new Map<string, Segment>();
+  for (const manifest of manifests) {
+    if (manifest === null) continue;
+    for await (const segment of segmentsWithin(store, segmentsOf(manifest), ({ key }) => segments.has(key))) segments.set(segment.key, segment);
+  }
+  const leaked = leakedBlobs(head, [...segments.values()], blobs);
   if (leaked.length > 0) run.violate('leak', job, [`${leaked.length} blobs that nothing refers to: ${leaked.slice(0, 5).join(', ')}`]);
   const seen = await client.job(job.id).catch(() => null);
   if (seen === null) run.violate('ledger', job, ['the API does not tell of it']);

@@ -3,7 +3,7 @@
 import { ApiError } from '../../../api/client.js';
 import type { Manifest } from '../../../lib/contract/records.js';
 import type { EpochRow, JobEvent, UpdateRow } from '../../../lib/contract/rows.js';
-import { readSegments } from '../../../lib/jobs/commit.js';
+import { readSegments } from '../../../lib/jobs/history.js';
 import { loadAttempts } from '../../../lib/jobs/record.js';
 import { isAppError } from '../../../lib/errors.js';
 import { type Reference, timeless } from '../../support/undisturbed.js';

@@ -1,8 +1,10 @@
 // Looks at every job from outside all the time, directly in the store, and lets the invariants judge what it sees. A store that is
 // away shows nothing, and nothing is judged.
-import type { Head, Manifest } from '../../../lib/contract/records.js';
+import { decodeLines } from '../../../lib/checkpoints/segments.js';
+import type { BlobRef, Head, Manifest, Segment } from '../../../lib/contract/records.js';
 import { isAppError } from '../../../lib/errors.js';
 import { readHead } from '../../../lib/jobs/head.js';
+import { segmentsOf } from '../../../lib/jobs/history.js';
 import { isTerminal } from '../../../lib/jobs/lifecycle.js';
 import { jobFolder, openKey } from '../../../lib/jobs/names.js';
 import { parseManifest } from '../../../lib/jobs/rebuild.js';
@@ -150,12 +152,17 @@ export async function lookAtRetained(run: Run, job: Tracked, head: Head, listing
     const manifest = await manifestOf(run, job, commit.manifest);
     if (!manifest) continue;
     const problems = job.manifestHashes.get(commit.manifest) === commit.manifest_sha256 ? [] : [`manifest ${commit.manifest} does not match its hash`];
-    for (const { key, sha256 } of [...commit.blobs, ...manifest.rows.update, ...manifest.rows.epoch, ...manifest.events]) {
+    const named: (BlobRef | Segment)[] = [...commit.blobs, ...segmentsOf(manifest)];
+    for (const one of named) {
+      const { key, sha256 } = one;
       if (job.hashed.has(key) && listing.has(key)) continue;
       const stored = await store.get(key);
       if (!stored) problems.push(`blob ${key} of retained commit ${commit.seq} is not there`);
       else if (sha256Of(stored.body) !== sha256) problems.push(`blob ${key} of retained commit ${commit.seq} does not match its hash`);
-      else job.hashed.add(key);
+      else {
+        job.hashed.add(key);
+        if ('index' in one) named.push(...decodeLines<Segment>(stored.body));
+      }
     }
     if (problems.length === 0) continue;
     const now = (await readHead({ store }, job.id)).head;

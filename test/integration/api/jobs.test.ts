@@ -2,6 +2,9 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import type { Manifest } from '../../../lib/contract/records.js';
+import type { JobEvent } from '../../../lib/contract/rows.js';
+import { readHead } from '../../../lib/jobs/head.js';
 import { event, row, resultWith, SPEC, startApi, type TestApi } from '../../support/api.js';
 import { type RedisServer, startRedis } from '../../support/redis.js';
 
@@ -260,6 +263,26 @@ describe('what a job has', () => {
     expect([few[0], few.at(-1)]).toEqual([1, 42]);
     expect(await get(api, `/v1/jobs/${job}/metrics?series=epoch`)).toMatchObject({ data: [{ epoch: 1, updates: 28 }], last_id: 1 });
     expect((await get(api, `/v1/jobs/${job}/metrics?series=epoch&after_update=28`)).data).toEqual([]);
+  });
+
+  it('what is damaged of rows and events is left out, and the rest is there', async () => {
+    const api = await start();
+    const job = await api.submit();
+    const owner = await api.own(job);
+    const said = (id: number): JobEvent => ({ id, type: 'checkpoint.committed', at: new Date(0).toISOString(), attempt: 1, message: `event ${id}`, data: {} });
+    for (let n = 1; n <= 3; n++) await owner.commit({ updates: 2 * n, microBatches: 10 * n, rows: [row(2 * n - 1), row(2 * n)], events: [said(owner.claim.head().counters.events + 1)] });
+    await owner.end({ kind: 'stopped', reason: 'preempted_notice', message: 'notice' });
+    const before = await get(api, `/v1/jobs/${job}/events?limit=100`);
+    const { head } = await readHead({ store: api.store }, job);
+    const manifest = JSON.parse((await api.store.get(head.manifest!))!.body.toString()) as Manifest;
+    await api.store.delete(manifest.rows.update[1]!.key);
+    await api.store.put(manifest.events[1]!.key, Buffer.from('damaged'));
+    expect((await get(api, `/v1/jobs/${job}/metrics`)).data.map(({ update }: { update: number }) => update)).toEqual([1, 2, 5, 6]);
+    expect((await get(api, `/v1/jobs/${job}/metrics?max_points=3`)).data.map(({ update }: { update: number }) => update)).toContain(6);
+    const left = await get(api, `/v1/jobs/${job}/events?limit=100`);
+    const lost = before.data.filter(({ id }: { id: number }) => !left.data.some((event: { id: number }) => event.id === id));
+    expect(lost.map(({ id }: { id: number }) => id)).toEqual(before.data.map(({ id }: { id: number }) => id).filter((id: number) => id >= manifest.events[1]!.first && id <= manifest.events[1]!.last));
+    expect(lost).not.toEqual([]);
   });
 
   it('rows of an attempt that ended without a commit are not the job’s', async () => {

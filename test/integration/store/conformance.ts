@@ -1,9 +1,13 @@
 // What every store driver must do, as one suite that each driver's test runs on itself.
 
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { isAppError, messageOf } from '../../../lib/errors.js';
+import { makeTempDir } from '../../support/temp.js';
 import { makeJitter } from './jitter.js';
+import { WHOLE_BYTES } from '../../../lib/store/body.js';
 import type { ListOptions, Store } from '../../../lib/store/index.js';
 
 export interface StoreUnderTest {
@@ -65,6 +69,33 @@ export function describeStore(name: string, makeStore: () => Promise<StoreUnderT
     });
 
     describe('ordinary objects', () => {
+      it.each([0, 5, WHOLE_BYTES + 3])('of a file are read back as it is, with %i bytes', async (sizeBytes) => {
+        const folder = await makeTempDir('body');
+        onTestFinished(folder.remove);
+        const bytes = Buffer.alloc(sizeBytes);
+        for (let at = 0; at + 4 <= sizeBytes; at += 65_536) bytes.writeUInt32LE(at, at);
+        const path = join(folder.path, 'file');
+        await writeFile(path, bytes);
+        const key = `${fresh()}/object`;
+        const { etag } = await store.put(key, { path, sizeBytes });
+        expect(await store.head(key)).toMatchObject({ sizeBytes, etag });
+        expect((await store.get(key))!.body.equals(bytes)).toBe(true);
+        await writeFile(path, 'another one');
+        await store.put(key, { path, sizeBytes: 11 });
+        expect((await store.get(key))!.body.toString()).toBe('another one');
+      });
+
+      it('are not made of a file that is shorter than it was said to be', async () => {
+        const folder = await makeTempDir('body');
+        onTestFinished(folder.remove);
+        const path = join(folder.path, 'file');
+        await writeFile(path, 'short');
+        const key = `${fresh()}/object`;
+        expect(await codeOf(store.put(key, { path, sizeBytes: 6 }))).toBe('internal_error');
+        expect(await codeOf(store.put(key, { path: `${path}-not`, sizeBytes: 6 }))).toBe('internal_error');
+        expect(await store.get(key)).toBeNull();
+      });
+
       it('are read back as they were written', async () => {
         const key = `${fresh()}/object`;
         const { etag } = await store.put(key, text('hello'));

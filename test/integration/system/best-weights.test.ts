@@ -2,6 +2,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { decodeSafetensors } from '../../../lib/checkpoints/safetensors.js';
 import type { JobSpecInput } from '../../../lib/contract/spec.js';
+import type { EpochRow } from '../../../lib/contract/rows.js';
+import { readSegments } from '../../../lib/jobs/history.js';
 import { weightsOf } from '../../../lib/jobs/weights.js';
 import { startTestSystem, type TestSystem } from '../../support/system.js';
 
@@ -40,6 +42,12 @@ describe('a job', () => {
     // the window that was open at the best epoch's end is in none of both
     expect(head.result!.weights_sha256).toBe(upToBest.head.result!.weights_sha256);
     expect(head.result!.state_sha256).not.toBe(upToBest.head.result!.state_sha256);
+  });
+
+  test('has a row of the part of an epoch that max_updates left, with the figures of its result', async () => {
+    const { job, head } = await finished(spec({ max_updates: 12 }));
+    const rows = await readSegments<EpochRow>(system.store, (await system.manifest(job)).rows.epoch);
+    expect(rows).toMatchObject([{ epoch: 1, updates: 9 }, { epoch: 2, updates: 12, loss: head.result!.metrics['loss'], val_loss: head.result!.validation!['val_loss'] }]);
   });
 
   test('keeps the checkpoints of its best epochs, whatever came after them', async () => {

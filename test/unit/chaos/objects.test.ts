@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { leakedBlobs, silenceProblems } from '../../chaos/run/invariants/objects.js';
 import { surplusProblems, surplusTrainers } from '../../chaos/run/invariants/trainers.js';
 import { type Circumstances, wasteBound, wasteProblems } from '../../chaos/run/invariants/waste.js';
-import { headAt, manifestAt, manifestName } from './records.js';
+import { headAt, manifestName } from './records.js';
 
 const listing = (...entries: [string, string][]) => new Map(entries);
 const EVERY = { every_seconds: null, every_updates: null, every_micro_batches: null, keep_last: 2, keep_best: null };
@@ -30,9 +30,8 @@ describe('what is left of a job that is over', () => {
     const head = headAt(3, { state: 'succeeded', owner: null });
     const segment = { key: 'jobs/job_x/data/0000000001/rows', bytes: 1, sha256: 'r', first: 1, last: 2, count: 2, level: 0 };
     const needed = [...head.retained.flatMap(({ blobs }) => blobs.map(({ key }) => key)), segment.key];
-    const manifests = [manifestAt(3, { rows: { update: [segment], epoch: [] } })];
-    expect(leakedBlobs(head, manifests, needed)).toEqual([]);
-    expect(leakedBlobs(head, manifests, [...needed, 'jobs/job_x/data/0000000001/w1'])).toEqual(['jobs/job_x/data/0000000001/w1']);
+    expect(leakedBlobs(head, [segment], needed)).toEqual([]);
+    expect(leakedBlobs(head, [segment], [...needed, 'jobs/job_x/data/0000000001/w1'])).toEqual(['jobs/job_x/data/0000000001/w1']);
   });
 });
 

@@ -29,6 +29,12 @@ test('the best are kept, whatever came after them', () => {
   expect(chooseRetained(again, 2, [], { mode: 'min', n: 1 }).map(({ seq }) => seq)).toEqual([9, 10, 11]);
 });
 
+test('commits that share the best epoch’s weights do not stand alone', () => {
+  const blob = (key: string) => ({ role: 'best' as const, key, bytes: 1, sha256: '0'.repeat(64) });
+  const history = ['b1', 'b2', 'b1', 'b1'].map((key, seq) => ({ ...commit(seq, seq), blobs: [...commit(seq, seq).blobs, blob(key)] }));
+  expect(chooseRetained(history, 2, []).map(({ seq }) => seq)).toEqual([1, 2, 3]);
+});
+
 describe('retention', () => {
   test('keeps the newest, the pinned, and two without a base blob in common whenever there are two', () => {
     fc.assert(

@@ -1,10 +1,15 @@
 // What a commit writes, and what it stands on of the commits before it, in a real store.
 import { expect, it, onTestFinished } from 'vitest';
 import { systemClock } from '../../../lib/clock.js';
-import type { Head, Manifest } from '../../../lib/contract/records.js';
+import { decodeLines } from '../../../lib/checkpoints/segments.js';
+import type { Head, Manifest, Segment } from '../../../lib/contract/records.js';
+import type { UpdateRow } from '../../../lib/contract/rows.js';
+import { collectGarbage } from '../../../lib/jobs/closing.js';
 import { makeCommitter, type Committer, type StateBlob } from '../../../lib/jobs/commit.js';
 import { claimJob, type Claim } from '../../../lib/jobs/head.js';
+import { lookForDamage, readSegments, readStretches } from '../../../lib/jobs/history.js';
 import { NOTHING_DONE } from '../../../lib/jobs/lifecycle.js';
+import { restoreState } from '../../../lib/jobs/restore.js';
 import { silentLog } from '../../../lib/log.js';
 import { makeFileStore } from '../../../lib/store/file.js';
 import type { Store } from '../../../lib/store/index.js';
@@ -41,7 +46,7 @@ function stateAt(microBatches: number, { slots = `slots ${Math.floor(microBatche
   const updates = Math.floor(microBatches / WINDOW);
   const read = (text: string, size?: number) => (unchanged ? null : () => Promise.resolve(body(text, size)));
   return {
-    state: { cursor: { ...startCursor(), micro_batches: microBatches, window_position: position, updates }, window: emptySums(), epoch: emptySums(), last_epoch: null, monitor: startMonitor() },
+    state: { cursor: { ...startCursor(), micro_batches: microBatches, window_position: position, updates }, window: { ...emptySums(), micro_batches: position }, epoch: emptySums(), last_epoch: null, monitor: startMonitor() },
     blobs: [
       { role: 'weights', read: read(`weights ${updates}`) },
       { role: 'slots', read: read(slots, 2_000) },
@@ -50,9 +55,9 @@ function stateAt(microBatches: number, { slots = `slots ${Math.floor(microBatche
   };
 }
 let checkpoints = 0;
-const commit = (committer: Committer, at: ReturnType<typeof stateAt>): Promise<{ head: Head; manifest: Manifest }> =>
-  committer.commit({ ...at, updateRows: [], epochRows: [], events: [], inputs: INPUTS, specSha256: 'e'.repeat(64), keepLast: 2, keepBest: null, best: null, final: null, trainSeconds: 0, saveSeconds: () => 0, checkpointId: `ckpt_${++checkpoints}` });
-const deps = (store: Store) => ({ store, clock: systemClock, log: silentLog });
+const commit = (committer: Committer, at: ReturnType<typeof stateAt>, updateRows: readonly UpdateRow[] = []): Promise<{ head: Head; manifest: Manifest }> =>
+  committer.commit({ ...at, updateRows, epochRows: [], events: [], inputs: INPUTS, specSha256: 'e'.repeat(64), keepLast: 2, keepBest: null, best: null, final: null, trainSeconds: 0, saveSeconds: () => 0, checkpointId: `ckpt_${++checkpoints}` });
+const deps = (store: Store, damaged: Segment[] = []) => ({ store, clock: systemClock, log: silentLog, onDamaged: (segment: Segment) => void damaged.push(segment) });
 const bytes = ({ manifest }: { manifest: Manifest }): [number, number] => [manifest.bytes_written, manifest.blobs.reduce((sum, blob) => sum + blob.bytes, 0)];
 const keyOf = ({ manifest }: { manifest: Manifest }, role: string): string | undefined => manifest.blobs.find((blob) => blob.role === role)?.key;
 
@@ -90,6 +95,56 @@ it('stands on another copy of what never changes than the window before, and wri
   expect(slots[2]).not.toBe(slots[0]);
   const { head } = commits.at(-1)!;
   for (const blob of head.retained.flatMap((one) => one.blobs)) expect(await store.get(blob.key), blob.key).not.toBeNull();
+});
+
+const row = (update: number): UpdateRow => ({ update, loss: 1 / 3, regularization: 0, lr: 0.001, grad_norm: 1.2345678901234567, samples: 32, wall_time: 1_700_000_000.123 + update });
+
+it('rows that are too many for one segment survive what clears away the garbage of older claims', async () => {
+  const store = await openTestStore();
+  const committer = makeCommitter(deps(store), await claim(store), null);
+  const each = 1_500;
+  let manifest!: Manifest;
+  for (let n = 0; n < 10; n++) ({ manifest } = await commit(committer, stateAt(n), Array.from({ length: each }, (_, index) => row(n * each + index + 1))));
+  expect(manifest.rows.update.some(({ index }) => index)).toBe(true);
+  const next = await claim(store);
+  await collectGarbage(store, JOB, next.head());
+  expect((await readSegments<UpdateRow>(store, manifest.rows.update)).map(({ update }) => update)).toEqual(Array.from({ length: 10 * each }, (_, index) => index + 1));
+});
+
+it.each(['is gone', 'is damaged'])('commits and resumes beyond rows of which a part %s: that part is lost and said, and nothing else', async (how) => {
+  const store = await openTestStore();
+  const damaged: Segment[] = [];
+  const committer = makeCommitter(deps(store, damaged), await claim(store), null);
+  const commits = [];
+  for (let n = 1; n <= 3; n++) commits.push(await commit(committer, stateAt(n), [row(2 * n - 1), row(2 * n)]));
+  const [, bad] = commits.at(-1)!.manifest.rows.update;
+  if (how === 'is gone') await store.delete(bad!.key);
+  else await store.put(bad!.key, Buffer.alloc(bad!.bytes, '?'));
+  const told: Segment[] = [];
+  await lookForDamage(store, commits.at(-1)!.manifest, (segment) => void told.push(segment), new AbortController().signal);
+  expect(told).toEqual([bad]);
+
+  // the state is whole, so it is resumed from, from the newest commit
+  const folder = await makeTempDir('resume');
+  onTestFinished(folder.remove);
+  const expected = { job: JOB, specSha256: 'e'.repeat(64), dataSha256: INPUTS.data_sha256, accumIters: WINDOW, check: () => Promise.resolve() };
+  const resumedFrom = async ({ head }: { head: Head }) => {
+    const { restored, corrupt } = await restoreState(store, head, expected, folder.path);
+    return { id: restored!.commit.id, corrupt };
+  };
+  expect(await resumedFrom(commits.at(-1)!)).toEqual({ id: commits.at(-1)!.manifest.id, corrupt: [] });
+  // eight are to be merged, over and over
+  let last = commits.at(-1)!;
+  for (let n = 4; n <= 70; n++) last = await commit(committer, stateAt(n), [row(2 * n - 1), row(2 * n)]);
+  expect(damaged.map(({ key }) => key)).toEqual([bad!.key]);
+  expect(await resumedFrom(last)).toEqual({ id: last.manifest.id, corrupt: [] });
+  const updates: number[] = [];
+  const lost: number[] = [];
+  for await (const stretch of readStretches(store, last.manifest.rows.update, { onDamaged: ({ first }) => void lost.push(first) })) {
+    if (stretch.lines) updates.push(...decodeLines<UpdateRow>(stretch.lines).map(({ update }) => update));
+  }
+  expect(lost).toEqual([3]);
+  expect(updates).toEqual(Array.from({ length: 140 }, (_, index) => index + 1).filter((update) => update !== 3 && update !== 4));
 });
 
 it('refuses to leave out what no commit has', async () => {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { expect, it } from 'vitest';
 import { isAppError } from '../../../lib/errors.js';
-import { readHashed, readSegment } from '../../../lib/jobs/commit.js';
+import { readHashed, readSegment } from '../../../lib/jobs/history.js';
 
 const good = Buffer.from('{"update":1}\n');
 const damaged = Buffer.from('{"update":3}\n');

@@ -190,6 +190,8 @@ describe('what a window does not change', () => {
     expect(roles(await snapshots.last(epoch(at(5), 1), false))).toEqual([['window'], ['weights', 'slots', 'best']]);
     expect(roles(await snapshots.last(epoch(at(5), 2), false))).toEqual([['window', 'best'], ['weights', 'slots']]);
     expect(roles(await snapshots.last(epoch(at(5), 1, true), false))).toEqual([['weights', 'slots', 'window'], ['best']]);
+    // no checkpoint of a new window stands on a blob of the window before
+    expect(roles(await snapshots.last(epoch(at(7), 1), false))).toEqual([['weights', 'slots', 'window', 'best'], []]);
   });
 });
 

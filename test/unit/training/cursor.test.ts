@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { checkCourse, type Course, courseOf, totalMicroBatches, totalUpdates } from '../../../lib/training/course.js';
 import {
-  afterStep, checkCursor, holdsWindow, isBoundary, planBlock, planBlocks, planStep, progressOf, skipWindow, startCursor, stopEarly, stoppedBy, unusedMicroBatches,
+  afterStep, checkCursor, epochsTold, holdsWindow, isBoundary, planBlock, planBlocks, planStep, progressOf, skipWindow, startCursor, stopEarly, stoppedBy, unusedMicroBatches,
 } from '../../../lib/training/cursor.js';
 import type { Cursor } from '../../../lib/training/state.js';
 import { anyCourse, drive, simulate } from './simulation.js';
@@ -292,4 +292,16 @@ describe('blocks and progress', () => {
   it('come from the resolved spec', () => {
     expect(courseOf({ batch_size: 4, accum_iters: 4, epochs: 2, max_updates: null, tail: 'carry', early_stopping: null }, 23)).toEqual(course({}));
   });
+});
+
+it('an epoch has its row by a state once it is over, and the part that max_updates leaves once it was validated', () => {
+  const cut = course({ samples: 100, batchSize: 10, accumIters: 2, epochs: 5, maxUpdates: 7, restoreBest: true });
+  const told: [string, number, number][] = [];
+  let cursor = startCursor();
+  for (let step = planStep(cursor, cut); step !== 'finished'; step = planStep(cursor, cut)) {
+    cursor = afterStep(cursor, step, cut);
+    if (isBoundary(cursor, cut)) told.push([step, cursor.updates, epochsTold(cursor, cut)]);
+  }
+  expect(told.filter(([, updates]) => updates === 5)).toEqual([['update', 5, 0], ['end_epoch', 5, 1], ['micro_batch', 5, 1]]);
+  expect(told.filter(([, updates]) => updates === 7)).toEqual([['update', 7, 1], ['end_epoch', 7, 2], ['restore_best', 7, 2]]);
 });

@@ -1,6 +1,6 @@
 // What lies in the store about a job: whoever was displaced writes nothing but its own fence's names, what is written once does
 // not change, and what nothing refers to is gone. Pure.
-import type { Head, Manifest } from '../../../../lib/contract/records.js';
+import type { Head, Segment } from '../../../../lib/contract/records.js';
 
 /** Names under the job's folder, with the tag of each. */
 export type Listing = ReadonlyMap<string, string>;
@@ -37,9 +37,9 @@ export function silenceProblems(before: Listing, after: Listing, owners: Readonl
   return problems;
 }
 
-/** Blobs that nothing refers to, of a job that is over and closed. */
-export function leakedBlobs(head: Head, manifests: readonly Manifest[], blobs: readonly string[]): string[] {
+/** Blobs that nothing refers to, of a job that is over and closed. @param segments all of the retained commits, also those within indexes */
+export function leakedBlobs(head: Head, segments: readonly Segment[], blobs: readonly string[]): string[] {
   const needed = new Set(head.retained.flatMap((commit) => commit.blobs.map(({ key }) => key)));
-  for (const { rows, events } of manifests) for (const { key } of [...rows.update, ...rows.epoch, ...events]) needed.add(key);
+  for (const { key } of segments) needed.add(key);
   return blobs.filter((key) => !needed.has(key));
 }

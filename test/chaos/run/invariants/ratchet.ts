@@ -28,7 +28,7 @@ export function baseProblems(last: Head, head: Head): string[] {
 }
 
 function hasSpareBase({ retained }: Head): boolean {
-  const bases = retained.map(({ blobs }) => blobs.filter(({ role }) => role === 'weights' || role === 'slots' || role === 'ema').map(({ key }) => key));
+  const bases = retained.map(({ blobs }) => blobs.filter(({ role }) => role !== 'window').map(({ key }) => key));
   const newest = new Set(bases.at(-1) ?? []);
   return bases.some((keys) => keys.length > 0 && !keys.some((key) => newest.has(key)));
 }
