@@ -333,4 +333,15 @@ describe('pawl doctor', { timeout: 180_000 }, () => {
     expect(out).toMatch(/^error +store +\S/m);
     expect(out).toMatch(/^ok +wasm +self-test passed/m);
   });
+
+  it('names settings that cannot be used, none of a password, and goes on with all that does not go by them', async () => {
+    const data = await folder();
+    const { code, out, err } = await run('', ['doctor', '--json'], { env: { REDIS_URL: 'redis://:secret#1@localhost:6379', PAWL_QUEUE_PREFIX: 'my prefix', PAWL_DATA_DIR: data, PAWL_PORT: '0', HOME: process.env['HOME'] ?? '' } });
+    expect([code, err]).toEqual([1, '']);
+    const { findings } = JSON.parse(out) as Diagnosis;
+    expect(findings.filter(({ about }) => about === 'settings').map(({ message }) => message)).toEqual([expect.stringMatching(/^REDIS_URL must be redis:/), expect.stringMatching(/^PAWL_QUEUE_PREFIX must be 1 to 64 letters/)]);
+    expect(out).not.toContain('secret');
+    expect(new Set(findings.map(({ about }) => about))).toEqual(new Set(['node', 'settings', 'folder', 'store', 'data', 'api', 'tensorflow', 'wasm', 'gpu']));
+    expect(findings.find(({ about }) => about === 'wasm')).toMatchObject({ level: 'ok' });
+  });
 });
