@@ -105,7 +105,7 @@ export interface Client {
   submit(spec: unknown, options?: { idempotencyKey?: string }): Promise<Submitted>;
   dryRun(spec: unknown): Promise<DryRun>;
   jobs(query?: ListJobsQuery): Promise<List<JobListItem>>;
-  job(id: string): Promise<Job>;
+  job(id: string, signal?: AbortSignal): Promise<Job>;
   verb(id: string, verb: Verb): Promise<Job>;
   preempt(id: string, graceSeconds?: number): Promise<Job>;
   events(id: string, query?: PageQuery): Promise<List<JobEvent>>;
@@ -185,6 +185,8 @@ export function makeClient({ url, token, timeoutMs = TIMEOUT_MS, retryBudgetMs =
         const waitMs = Math.max(pauseMs, (error.retryAfterSeconds ?? 0) * 1_000);
         if (performance.now() + waitMs > deadline) throw error;
         await new Promise((resolve) => setTimeout(resolve, waitMs));
+        // what was wrong says more than that the caller waits no longer
+        if (call.signal?.aborted) throw error;
       }
     }
   }
@@ -208,7 +210,7 @@ export function makeClient({ url, token, timeoutMs = TIMEOUT_MS, retryBudgetMs =
     },
     dryRun: (spec) => json({ method: 'POST', path: '/v1/jobs', query: { dry_run: 'true' }, body: spec, repeat: 'always' }),
     jobs: ({ status, tags = {}, ...rest } = {}) => get('/v1/jobs', { ...rest, status: status?.join(','), ...Object.fromEntries(Object.entries(tags).map(([key, value]) => [`tag.${key}`, value])) }),
-    job: (id) => get(pathOf(id)),
+    job: (id, signal) => json({ method: 'GET', path: pathOf(id), repeat: 'always', ...(signal ? { signal } : {}) }),
     // A verb said twice is said once; a retry is not, because the second would find the job queued.
     verb: (id, verb) => json({ method: 'POST', path: pathOf(id, `/${verb}`), repeat: verb === 'retry' ? 'unsent' : 'always' }),
     preempt: (id, graceSeconds) => json({ method: 'POST', path: pathOf(id, '/preempt'), body: graceSeconds === undefined ? {} : { grace_seconds: graceSeconds }, repeat: 'unsent' }),

@@ -15,6 +15,9 @@ export const JUMP_MS = 1_000;
 /** Wall time less time that only goes forward, in milliseconds: changes when the clock is set. */
 export const leadMs = (clock: Pick<Clock, 'now' | 'monotonicMs'>): number => clock.now().getTime() - clock.monotonicMs();
 
+/** A timer that is set for longer goes off at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
 export const systemClock: Clock = {
   now: () => new Date(),
   monotonicMs: () => performance.now(),
@@ -24,10 +27,15 @@ export const systemClock: Clock = {
         reject(signal.reason as Error);
         return;
       }
-      const timer = setTimeout(() => {
+      let timer: NodeJS.Timeout;
+      const wait = (leftMs: number): void => {
+        timer = setTimeout(() => (leftMs > LONGEST_TIMER_MS ? wait(leftMs - LONGEST_TIMER_MS) : done()), Math.min(leftMs, LONGEST_TIMER_MS));
+      };
+      const done = (): void => {
         signal?.removeEventListener('abort', onAbort);
         resolve();
-      }, ms);
+      };
+      wait(ms);
       function onAbort(): void {
         clearTimeout(timer);
         reject(signal?.reason as Error);

@@ -49,7 +49,7 @@ export interface Config {
 const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost']);
 export const isLoopback = (host: string): boolean => LOOPBACK.has(host) || host.startsWith('127.');
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'];
-const HTTP_ADDRESS = /^https?:\/\/[^\s]+$/;
+const isHttpAddress = (text: string): boolean => /^https?:\/\/[^\s]+$/.test(text) && URL.canParse(text);
 const TOKEN_MIN_LENGTH = 32;
 const MAX_OPEN_JOBS = 100_000;
 /** https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html */
@@ -69,7 +69,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, cw
 
   const dataDir = resolve(cwd, text('PAWL_DATA_DIR') ?? '.pawl');
   const redisUrl = text('REDIS_URL');
-  if (redisUrl !== null && !/^rediss?:\/\/[^\s]+$/.test(redisUrl)) bad('REDIS_URL', 'must be redis://… or rediss://…');
+  const badRedisUrl = redisUrl === null ? null : wrongRedisUrl(redisUrl);
+  if (badRedisUrl !== null) bad('REDIS_URL', badRedisUrl);
   const store = text('PAWL_STORE') ?? `file:${resolve(dataDir, 'store')}`;
   if (!/^(file:.+|s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](\/.*)?)$/.test(store)) bad('PAWL_STORE', 'must be file:<folder> or s3://bucket/prefix');
   const port = Number(text('PAWL_PORT') ?? '8787');
@@ -86,7 +87,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, cw
   positive('PAWL_UNSAVED_SECONDS'); // read by trainers
   const host = text('PAWL_HOST') ?? '127.0.0.1';
   const url = text('PAWL_URL') ?? `http://127.0.0.1:${port}`;
-  if (!HTTP_ADDRESS.test(url)) bad('PAWL_URL', 'must be an http or https address');
+  if (!isHttpAddress(url)) bad('PAWL_URL', 'must be an http or https address');
   const engine = text('PAWL_ENGINE') ?? 'auto';
   if (engine !== 'auto' && engine !== 'tensorflow' && engine !== 'wasm') bad('PAWL_ENGINE', `must be auto, tensorflow or wasm, not ${JSON.stringify(engine)}`);
   const apiTokens = list(env['PAWL_API_TOKEN'], ',');
@@ -94,13 +95,15 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, cw
   const dataBuckets = list(env['PAWL_DATA_BUCKETS'], ',');
   if (dataBuckets.some((name) => !BUCKET.test(name))) bad('PAWL_DATA_BUCKETS', 'must be names of buckets, separated by commas');
   const queuePrefix = text('PAWL_QUEUE_PREFIX') ?? 'pawl';
+  const badPrefix = wrongPrefix(queuePrefix);
+  if (badPrefix !== null) bad('PAWL_QUEUE_PREFIX', badPrefix);
   const notices = text('PAWL_NOTICES') ?? 'auto';
   const named = notices === 'none' ? [] : list(notices, ',');
   const isNoticeName = (name: string): name is NoticeName => (NOTICE_NAMES as readonly string[]).includes(name);
   if (notices !== 'auto' && !named.every(isNoticeName)) bad('PAWL_NOTICES', `must be auto, none, or some of ${NOTICE_NAMES.join(', ')} with commas between, not ${JSON.stringify(notices)}`);
   const address = (name: string, usual: string): string => {
     const given = text(name) ?? usual;
-    if (!HTTP_ADDRESS.test(given)) bad(name, 'must be an http address');
+    if (!isHttpAddress(given)) bad(name, 'must be an http address');
     return given.replace(/\/+$/, '');
   };
   // The first two are what Amazon's and Google's own libraries read.
@@ -113,7 +116,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, cw
   const logLevel = text('PAWL_LOG_LEVEL') ?? 'info';
   if (!LOG_LEVELS.includes(logLevel)) bad('PAWL_LOG_LEVEL', `must be one of ${LOG_LEVELS.join(', ')}`);
   const endpoint = text('S3_ENDPOINT');
-  if (endpoint !== null && !HTTP_ADDRESS.test(endpoint)) bad('S3_ENDPOINT', 'must be an http or https address');
+  if (endpoint !== null && !isHttpAddress(endpoint)) bad('S3_ENDPOINT', 'must be an http or https address');
 
   if (problems.length > 0) throw new AppError('invalid_request', `the environment cannot be used: ${problems.map((problem) => `${problem.param} ${problem.message}`).join('; ')}`, { details: problems });
   return {
@@ -144,6 +147,25 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, cw
     logLevel,
   };
 }
+
+/** What is wrong with a URL of Redis, without any of it: there may be a password in it. Null: nothing. */
+export function wrongRedisUrl(text: string): string | null {
+  if (!/^rediss?:\/\/\S+$/.test(text)) return 'must be redis://… or rediss://…';
+  try {
+    const { username, password, pathname, search, hash } = new URL(text);
+    // as the client does
+    decodeURIComponent(username + password);
+    // what is left of a password that ended too soon
+    if (/^(\/\d*)?$/.test(pathname) && !search.includes('@') && hash === '') return null;
+  } catch {
+    // said below
+  }
+  return 'must be redis://user:password@host:port/database (or rediss://), with a port up to 65535; of a password, # is written as %23, / as %2F, ? as %3F, @ as %40, : as %3A, % as %25';
+}
+
+/** What is wrong with PAWL_QUEUE_PREFIX; null: nothing. No glob characters: reset() finds keys by pattern. Braces only as one whole hash tag. */
+export const wrongPrefix = (prefix: string): string | null =>
+  /^(?:[A-Za-z0-9_.:-]{1,64}|\{[A-Za-z0-9_.:-]{1,62}\})$/.test(prefix) ? null : 'must be 1 to 64 letters, digits and _.:- , the whole optionally in braces';
 
 /** Folders that are Pawl's own, wherever the operator has put them: other people's checkpoints, copies of their data, the queue. */
 export const ownFolders = ({ store, dataDir }: Config): string[] => [...(store.startsWith('file:') ? [store.slice('file:'.length)] : []), ...['store', 'spool', 'redis'].map((name) => resolve(dataDir, name))];

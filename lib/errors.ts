@@ -87,8 +87,11 @@ export function isAppError(error: unknown, code?: ErrorCode): error is AppError 
 
 /** The message of anything that was thrown, for logs and for wrapping. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return withoutArguments(error instanceof Error ? error.message : String(error));
 }
+
+/** Redis repeats the arguments of a command that it does not know, and of AUTH and HELLO they are a password. */
+export const withoutArguments = (text: string): string => text.replaceAll(/, with args beginning with:[^\n]*/g, '');
 
 /** The system's word for a disk, a quota or a file size limit that is used up. */
 export const isDiskFull = (error: unknown): boolean => ['ENOSPC', 'EDQUOT', 'EFBIG'].includes((error as NodeJS.ErrnoException | null)?.code ?? '');

@@ -37,18 +37,20 @@ export async function followJob(client: Client, id: string, watcher: JobWatcher,
 }
 
 async function lookUntilOver(client: Client, id: string, watcher: JobWatcher, signal: AbortSignal): Promise<Job> {
+  let reached = false;
   let failingSince: number | null = null;
   for (;;) {
     signal.throwIfAborted();
     try {
-      const job = await client.job(id);
+      const job = await client.job(id, signal);
+      reached = true;
       failingSince = null;
       watcher.onJob?.(job);
       if (job.is_terminal) return job;
     } catch (error) {
       const passing = error instanceof ApiError && (error.code === 'unreachable' || error.status === 503);
       // Whoever never reached it has the wrong address; whoever did waits for it to come back.
-      if (!passing || (failingSince ??= performance.now()) + PATIENCE_MS < performance.now()) throw error;
+      if (!passing || (!reached && error.code === 'unreachable') || (failingSince ??= performance.now()) + PATIENCE_MS < performance.now()) throw error;
     }
     await pause(LOOK_MS, signal);
   }

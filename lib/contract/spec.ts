@@ -93,7 +93,7 @@ export const Run = Type.Object(
     max_preemptions: nullDefault<number>({ anyOf: [{ type: 'integer', minimum: 0 }, { type: 'null' }] }, 'attempts that may be taken away, by a notice or a kill of the trainer, before the job fails; null: any number. Workers that vanish, are shut down or drained do not count'),
     max_duration_seconds: nullDefault<number | string>(seconds(1), 'time in attempts, all of them together, after which the job fails; null: no limit'),
     start_after: nullDefault<string>({ anyOf: [Timestamp, { type: 'null' }] }, 'not before this time; until then it is `scheduled`'),
-    start_before: nullDefault<string>({ anyOf: [Timestamp, { type: 'null' }] }, 'not after it: a job that has not started by then is `expired`'),
+    start_before: nullDefault<string>({ anyOf: [Timestamp, { type: 'null' }] }, 'not after it: a job that has not started by then is `expired`; a retry lifts it'),
     tags: Type.Optional(Type.Unsafe<Record<string, string>>({ ...Tags, default: {}, description: 'to find it by' })),
   },
   { ...closed, default: {}, description: 'when it runs, and what it may take' },

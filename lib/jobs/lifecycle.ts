@@ -57,7 +57,7 @@ export interface Ticket {
 export interface RunLimits {
   maxFailures: number;
   maxPreemptions: number | null;
-  /** ISO time; a job that never started by then expires. */
+  /** ISO time; a job that never started by then expires. Who retries it wants it nevertheless. */
   startBefore: string | null;
 }
 
@@ -83,7 +83,7 @@ export function decideClaim(head: Head, ticket: Ticket | null, ownerLive: boolea
     case 'run':
       break;
   }
-  if (head.started_at === null && limits.startBefore !== null && now.getTime() > Date.parse(limits.startBefore))
+  if (head.gen === 0 && head.started_at === null && limits.startBefore !== null && now.getTime() > Date.parse(limits.startBefore))
     return { kind: 'finish', state: 'expired', reason: 'start_expired', message: `not started before ${limits.startBefore}`, error: { code: 'start_expired', message: `the job did not start before ${limits.startBefore}`, param: 'run.start_before' } };
   if (head.counters.kills_since_commit >= CRASH_LOOP_LIMIT) {
     const message = `${CRASH_LOOP_LIMIT} attempts in a row died without a commit`;
@@ -277,6 +277,9 @@ function ended(head: Head, state: HeadState, reason: StatusReason | null, messag
   }
 }
 
+/** Whose pause it was that an attempt stopped for. */
+const PAUSE_REASONS: ReadonlySet<StatusReason> = new Set(['user', 'schedule', 'sweep_paused']);
+
 /** HEAD after an attempt's end, in the same swap as its last commit if it has one. What is wanted decides the state. */
 export function attemptEnded(head: Head, ending: Ending, account: AttemptAccount, limits: RunLimits, now: Date): Head {
   const number = head.owner?.number ?? head.counters.attempts;
@@ -317,6 +320,8 @@ export function attemptEnded(head: Head, ending: Ending, account: AttemptAccount
         const message = `preempted ${counters.preemptions} times, more than run.max_preemptions allows (${limits.maxPreemptions})`;
         return ended(base, 'failed', 'max_preemptions', message, { code: 'max_preemptions', message, param: 'run.max_preemptions' }, null, now, number);
       }
+      // It stopped for a pause that nobody wants any more.
+      if (PAUSE_REASONS.has(ending.reason)) return ended(base, 'open', null, null, null, null, now, number);
       return ended(base, 'open', ending.reason, ending.message, null, null, now, number);
     }
   }

@@ -4,7 +4,8 @@ import type { Head, JobRecord, StatusReason, Want, WantVerb } from '../contract/
 import { AppError } from '../errors.js';
 import { isTerminal, jumpEvents, withEvents } from './lifecycle.js';
 
-const wanted = (head: Head, verb: WantVerb, cause: StatusReason): Head => ({ ...head, want: { verb, seq: head.want.seq + 1, cause } });
+/** A job that is to run no longer says why it was paused. */
+const wanted = (head: Head, verb: WantVerb, cause: StatusReason): Head => ({ ...head, want: { verb, seq: head.want.seq + 1, cause }, ...(verb === 'run' && head.state === 'paused' ? { reason: null, message: null } : {}) });
 
 function refuse(verb: string, head: Head): never {
   const now = head.state === 'open' ? `wanted: ${head.want.verb}` : head.state;
@@ -52,7 +53,7 @@ export function goesOnUntil(head: Head, update: number | null): Head | null {
 /** After which update a job pauses by itself; null: it does not. */
 export const pauseAtOf = (record: Pick<JobRecord, 'pause_at_update'>, head: Pick<Head, 'pause_at'>): number | null => (head.pause_at ? head.pause_at.update : record.pause_at_update);
 
-/** HEAD after a retry of generation `fromGen`, or null where that has happened. Attempt numbers, event ids and sums go on. */
+/** HEAD after a retry of generation `fromGen`, or null where that has happened. Attempt numbers, event ids and sums go on; run.start_before is of gen 0. */
 export function retried(head: Head, fromGen: number, now: Date): Head | null {
   if (head.gen > fromGen) return null;
   if (head.state !== 'failed' && head.state !== 'cancelled' && head.state !== 'expired') refuse('retry', head);

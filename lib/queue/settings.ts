@@ -1,4 +1,5 @@
 // What every part of the queue is told: where Redis is, the key prefix, how long to wait, where to log.
+import { wrongPrefix, wrongRedisUrl } from '../config.js';
 import { AppError } from '../errors.js';
 
 /** What the queue logs to; any pino logger fits. */
@@ -62,11 +63,9 @@ const DEFAULT_PREFIX = 'pawl';
 
 /** @throws AppError invalid_request on a URL or prefix that cannot work */
 export function resolveQueueSettings(options: QueueOptions): QueueSettings {
-  if (!/^rediss?:\/\//.test(options.url)) throw new AppError('invalid_request', 'the Redis URL must start with redis:// or rediss://', { param: 'REDIS_URL' });
   const prefix = options.prefix ?? DEFAULT_PREFIX;
-  // No glob characters: reset() finds keys by pattern. Braces only as one whole hash tag.
-  if (!/^(?:[A-Za-z0-9_.:-]{1,64}|\{[A-Za-z0-9_.:-]{1,62}\})$/.test(prefix)) {
-    throw new AppError('invalid_request', 'the queue prefix may hold 1 to 64 letters, digits and _.:- , the whole optionally in braces', { param: 'PAWL_QUEUE_PREFIX' });
+  for (const [param, wrong] of [['REDIS_URL', wrongRedisUrl(options.url)], ['PAWL_QUEUE_PREFIX', wrongPrefix(prefix)]] as const) {
+    if (wrong !== null) throw new AppError('invalid_request', `${param} ${wrong}`, { param });
   }
   return { url: options.url, prefix, log: options.log ?? silentLog, timing: { ...DEFAULT_TIMING, ...options.timing } };
 }

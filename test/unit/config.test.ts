@@ -7,7 +7,7 @@ describe('the environment', () => {
     expect(readConfig({}, '/home/me')).toMatchObject({ redisUrl: null, store: 'file:/home/me/.pawl/store', dataDir: '/home/me/.pawl', dataRoots: ['/home/me'], dataMemoryBytes: null, port: 8787, host: '127.0.0.1', url: 'http://127.0.0.1:8787', apiTokens: [] });
   });
   test('reports every problem at once, by name', () => {
-    const wrong = { REDIS_URL: 'localhost:6379', PAWL_STORE: 'ftp://x', PAWL_PORT: '99999', PAWL_API_TOKEN: 'short', PAWL_ENGINE: 'caffe', PAWL_DATA_MEMORY_MIB: '1.5', PAWL_UNSAVED_SECONDS: '0', PAWL_DATA_BUCKETS: 'good,s3://bad', PAWL_LOG_LEVEL: 'loud' };
+    const wrong = { REDIS_URL: 'localhost:6379', PAWL_STORE: 'ftp://x', PAWL_PORT: '99999', PAWL_API_TOKEN: 'short', PAWL_ENGINE: 'caffe', PAWL_DATA_MEMORY_MIB: '1.5', PAWL_UNSAVED_SECONDS: '0', PAWL_DATA_BUCKETS: 'good,s3://bad', PAWL_LOG_LEVEL: 'loud', PAWL_QUEUE_PREFIX: 'my prefix', PAWL_URL: 'http://localhost:99999', S3_ENDPOINT: 'https://:9000' };
     try {
       readConfig(wrong, '/');
       expect.fail('accepted');
@@ -16,6 +16,16 @@ describe('the environment', () => {
       expect(error.details.map(({ param }) => param).sort()).toEqual(Object.keys(wrong).sort());
       expect(error.message).not.toContain('short');
     }
+  });
+  test.each([
+    'redis://localhost:99999', 'redis://:pa#ss@host:6379', 'redis://:pa/ss@host:6379', 'redis://:pa?ss@host:6379', 'redis://:pa%ss@host:6379',
+    // what ends the host here is a password's
+    'redis://user:12#ss@host:6379', 'redis://user:12/ss@host:6379', 'redis://user:12?ss@host:6379', 'redis://host/one',
+  ])('names REDIS_URL, and nothing of it, where it is %s', (url) => {
+    expect(() => readConfig({ REDIS_URL: url }, '/')).toThrow(expect.objectContaining({ code: 'invalid_request', message: expect.not.stringMatching(/ss@|99999/), details: [{ param: 'REDIS_URL', message: expect.stringMatching(/^must be redis:\/\/user:password@host:port\/database .*# is written as %23/) }] }));
+  });
+  test.each(['redis://localhost', 'rediss://user:p%23ss@redis.example:6380/2', 'redis://[::1]:6379/', 'redis://h?family=6'])('takes %s', (url) => {
+    expect(readConfig({ REDIS_URL: url }, '/').redisUrl).toBe(url);
   });
   test('says which folders hold no data', () => {
     const of = (env: Record<string, string>) => ownFolders(readConfig(env, '/home/me'));

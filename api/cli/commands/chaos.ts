@@ -29,10 +29,12 @@ export const addChaos: AddCommands = (program, context) => {
         onStrike: (strike) => context.err(strikeLine(strike)),
       });
       context.out(options.json ? JSON.stringify(rehearsal) : report(rehearsal));
-      context.exit(rehearsal.status === 'failed' || rehearsal.strikes.some(({ struck, recovered_ms: recovered }) => struck && recovered === null) ? EXIT.failed : EXIT.ok);
+      context.exit(UNSUCCESSFUL.includes(rehearsal.status) || rehearsal.strikes.some(({ struck, recovered_ms: recovered }) => struck && recovered === null) ? EXIT.failed : EXIT.ok);
     });
-  withExamples(chaos, ['pawl chaos JOB --every 10s --for 5m', 'pawl chaos JOB --kinds kill --json'], 'Exit code 1 if the job failed, or did not go on after a strike. A freeze needs a second worker to take the job over.');
+  withExamples(chaos, ['pawl chaos JOB --every 10s --for 5m', 'pawl chaos JOB --kinds kill --json'], 'Exit code 1 if the job failed, was cancelled or expired, or did not go on after a strike. A freeze needs a second worker to take the job over.');
 };
+
+const UNSUCCESSFUL: readonly Rehearsal['status'][] = ['failed', 'cancelled', 'expired'];
 
 const strikeLine = ({ at, kind, attempt, micro_batches: at_, struck, message }: Strike): string => clean(`${at.slice(11, 19)}  ${kind} at micro-batch ${at_} of attempt ${attempt}${struck ? '' : `: did not strike, ${message}`}`);
 

@@ -1,5 +1,6 @@
 // `pawl watch` and `pawl wait`: until a job is over. On a terminal a bar stays at the bottom and events go above it; elsewhere a
 // line for each event, and one for progress now and then.
+import { pause } from '../../../lib/clock.js';
 import type { Job } from '../../../lib/contract/job.js';
 import type { StreamedEvent } from '../../client-stream.js';
 import { type AddCommands, type CliContext, command, EXIT, type Terminal, withExamples } from '../context.js';
@@ -18,16 +19,20 @@ export const addWatch: AddCommands = (program, context) => {
   const wait = command(program, 'wait <id>', 'wait until a job is over, and exit with 0 only if it succeeded')
     .option('--timeout <duration>', 'give up after so long (seconds, or 30s, 10m, 6h, 1d): exit 124')
     .action(async (id: string, options: { json?: boolean; timeout?: string }) => {
-      const timeout = options.timeout === undefined ? null : AbortSignal.timeout(secondsOf('--timeout', options.timeout) * 1_000);
+      const over = new AbortController();
+      const late = new AbortController();
+      if (options.timeout !== undefined) void pause(secondsOf('--timeout', options.timeout) * 1_000, over.signal).then(() => late.abort());
       try {
-        const job = await followJob(context.client(), id, {}, timeout ?? new AbortController().signal);
+        const job = await followJob(context.client(), id, {}, late.signal);
         context.out(options.json ? JSON.stringify(job) : `${job.id} ${job.status}`);
         context.exit(exitOf(job));
       } catch (error) {
-        if (timeout?.aborted !== true) throw error;
+        if (error !== late.signal.reason) throw error;
         const message = `${id} is not over after ${/\d$/.test(options.timeout!) ? `${options.timeout} s` : options.timeout}`;
         context.err(options.json ? JSON.stringify({ error: { type: 'unavailable', code: 'timed_out', message, param: null, request_id: null, details: [] } }) : message);
         context.exit(EXIT.timedOut);
+      } finally {
+        over.abort();
       }
     });
 

@@ -7,7 +7,17 @@ import { lookAtData, lookAtFolder, lookAtNode, readSettings } from './machine.js
 import { lookAtRedis } from './redis.js';
 import { lookAtClock, lookAtStore } from './store.js';
 
-const LOOKS: readonly Look[] = [lookAtFolder, lookAtRedis, lookAtStore, lookAtClock, lookAtData, lookAtApi, lookAtEngines, lookAtGpu];
+/** Each with the settings that it goes by: with a wrong one it would look somewhere else than was meant. */
+const LOOKS: readonly { look: Look; by: readonly string[] }[] = [
+  { look: lookAtFolder, by: [] },
+  { look: lookAtRedis, by: ['REDIS_URL', 'PAWL_QUEUE_PREFIX'] },
+  { look: lookAtStore, by: ['PAWL_STORE', 'S3_ENDPOINT'] },
+  { look: lookAtClock, by: ['PAWL_STORE', 'S3_ENDPOINT'] },
+  { look: lookAtData, by: ['PAWL_DATA_BUCKETS', 'PAWL_STORE', 'S3_ENDPOINT'] },
+  { look: lookAtApi, by: ['PAWL_URL', 'PAWL_PORT', 'PAWL_API_TOKEN'] },
+  { look: lookAtEngines, by: ['PAWL_ENGINE'] },
+  { look: lookAtGpu, by: [] },
+];
 
 /** @param tell of each look, as it is done; the engines take their time */
 export async function diagnose({ env, cwd, tell }: { env: Environment; cwd: string; tell: (findings: readonly Finding[]) => void }): Promise<Finding[]> {
@@ -17,11 +27,9 @@ export async function diagnose({ env, cwd, tell }: { env: Environment; cwd: stri
     tell(findings);
   };
   add(await lookAtNode(process.versions.node));
-  const { config, findings } = readSettings(env, cwd);
+  const { findings, wrong, ...means } = readSettings(env, cwd);
   add(findings);
-  // nothing can be looked at as it is configured
-  if (config === null) return all;
-  for (const look of LOOKS) add(await look({ config, env }));
+  for (const { look, by } of LOOKS) if (!by.some((name) => wrong.includes(name))) add(await look(means));
   return all;
 }
 

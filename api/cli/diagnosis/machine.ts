@@ -29,16 +29,42 @@ export async function lookAtNode(version: string): Promise<Finding[]> {
   }
 }
 
-/** The settings, or null and what is wrong with them. */
-export function readSettings(env: Environment, cwd: string): { config: Config | null; findings: Finding[] } {
-  try {
-    const config = readConfig(env, cwd);
-    assertSafeBinding({ host: config.host, tokens: config.apiTokens, corsOrigins: config.corsOrigins });
-    return { config, findings: [] };
-  } catch (error) {
-    if (!(error instanceof AppError)) throw error;
-    const details = error.details.length > 0 ? error.details.map(({ param, message }) => ({ param, text: `${param} ${message}` })) : [{ param: error.param ?? 'it', text: error.message }];
-    return { config: null, findings: details.map(({ param, text }) => problem('settings', text, param === 'PAWL_API_TOKEN' ? TOKEN_FIX : `correct ${param} in the environment, or unset it`)) };
+export interface Settings {
+  /** Without what is wrong. */
+  config: Config;
+  env: Environment;
+  /** The variables that cannot be used: what goes by them cannot be looked at. */
+  wrong: readonly string[];
+  findings: Finding[];
+}
+
+export function readSettings(given: Environment, cwd: string): Settings {
+  const env = { ...given };
+  const wrong: string[] = [];
+  const findings: Finding[] = [];
+  const find = (param: string, text: string): void => {
+    wrong.push(param);
+    findings.push(problem('settings', text, param === 'PAWL_API_TOKEN' ? TOKEN_FIX : `correct ${param} in the environment, or unset it`));
+  };
+  for (;;) {
+    try {
+      const config = readConfig(env, cwd);
+      try {
+        assertSafeBinding({ host: config.host, tokens: config.apiTokens, corsOrigins: config.corsOrigins });
+      } catch (error) {
+        if (!(error instanceof AppError)) throw error;
+        if (!wrong.includes('PAWL_API_TOKEN')) find('PAWL_API_TOKEN', error.message);
+      }
+      return { config, env, wrong, findings };
+    } catch (error) {
+      const details = error instanceof AppError ? error.details.filter(({ param }) => env[param] !== undefined) : [];
+      // nothing more can be left out
+      if (details.length === 0) throw error;
+      for (const { param, message } of details) {
+        find(param, `${param} ${message}`);
+        env[param] = undefined;
+      }
+    }
   }
 }
 

@@ -60,7 +60,9 @@ function translateUnion(union: VerboseError, inside: readonly VerboseError[]): P
   const branches = new Map<string, VerboseError[]>();
   for (const error of inside) {
     const branch = error.schemaPath.slice(union.schemaPath.length + 1).split('/', 1)[0] as string;
-    branches.set(branch, [...(branches.get(branch) ?? []), error]);
+    const held = branches.get(branch);
+    if (held === undefined) branches.set(branch, [error]);
+    else held.push(error);
   }
   const atRoot = (error: VerboseError) => error.instancePath === union.instancePath;
   const isOfType = (branch: readonly VerboseError[]) => !branch.some((error) => atRoot(error) && error.keyword === 'type');
@@ -157,23 +159,29 @@ function longestArray(schema: Schema): number {
   return Math.max(own, ...inner.map(longestArray));
 }
 
-/** The first array anywhere in a value that is longer than `longest`, or the first place that is nested too deeply. Without recursion: the value may be nested without end. */
+/**
+ * The first array anywhere in a value that is longer than `longest`, or the first place that is nested too deeply or named by keys
+ * that are too long. Without recursion: the value may be nested without end.
+ */
 function findEndless(value: unknown, longest: number): Problem | null {
-  const open: { path: string; depth: number; value: unknown }[] = [{ path: '', depth: 0, value }];
+  const open: { path: string; length: number; depth: number; value: unknown }[] = [{ path: '', length: 0, depth: 0, value }];
   const seen = new WeakSet<object>();
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
-    const { path, depth, value: here } = next;
+    const { path, length, depth, value: here } = next;
     if (typeof here !== 'object' || here === null || seen.has(here)) continue;
     seen.add(here);
     // Where no array belongs at all, its own field says so better.
     if (Array.isArray(here) && longest > 0 && here.length > longest) return { param: path, message: `must be an array of at most ${longest} items, got ${here.length}` };
     if (depth >= DEPTH_MAX) return { param: path, message: `is nested too deeply: a request has at most ${DEPTH_MAX} levels` };
-    for (const [key, item] of Object.entries(here)) open.push({ path: joinPath(path, key), depth: depth + 1, value: item });
+    if (length > PATH_MAX) return { param: path, message: `is inside of keys that are too long: at most ${PATH_MAX} characters together` };
+    for (const [key, item] of Object.entries(here)) if (typeof item === 'object') open.push({ path: joinPath(path, key), length: length + key.length, depth: depth + 1, value: item });
   }
   return null;
 }
 /** A layer inside of eight shortcuts is 28 levels down. */
 const DEPTH_MAX = 40;
+/** Every error of Ajv has the whole path, so this times the errors of a request has to fit into memory. */
+const PATH_MAX = 1024;
 
 /** RFC 3339 in UTC: `2026-01-31T12:00:00Z`, with or without fractions of a second. */
 function isUtcTime(text: string): boolean {

@@ -1,6 +1,8 @@
 // The `pawl` command as a real process against a listening API: what it prints, where, and how it exits.
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -145,6 +147,21 @@ describe('reading and verbs', () => {
   });
 });
 
+describe('pawl chaos', () => {
+  it('exits 1 for a job that did not succeed', async () => {
+    const { api, url } = await withFile();
+    const [cancelled, expired, succeeded] = [await api.submit(), await api.submit({ ...SPEC, run: { start_before: '2020-01-01T00:00:00Z' } }), await api.submit()];
+    await api.app.inject({ method: 'POST', url: `/v1/jobs/${cancelled}/cancel` });
+    await expect(api.own(expired)).rejects.toThrow(/not claimed/);
+    const weights = Buffer.from('w');
+    await (await api.own(succeeded)).commit({ updates: 57, microBatches: 288, weights, end: { kind: 'completed', result: resultWith(weights, 57) } });
+    for (const [job, status, code] of [[cancelled, 'cancelled', 1], [expired, 'expired', 1], [succeeded, 'succeeded', 0]] as const) {
+      const { out, ...ended } = await run(url, ['chaos', job, '--json']);
+      expect([JSON.parse(out).status, ended]).toEqual([status, { code, err: '' }]);
+    }
+  });
+});
+
 describe('pawl watch and wait', () => {
   it('print lines where there is no terminal, and exit by how the job ended', async () => {
     const { api, url, file } = await withFile();
@@ -178,6 +195,33 @@ describe('pawl watch and wait', () => {
     expect(await run(url, ['wait', job])).toMatchObject({ code: 1, out: `${job} failed\n` });
     expect(await run(url, ['watch', job])).toMatchObject({ code: 1, out: expect.stringMatching(/failed · invalid_data: labels are missing\n$/) });
     expect((await run(url, ['watch', 'job_none'])).code).toBe(2);
+  });
+
+  it('wait for as long as they are told: longer than a timer can be set for, and for parts of seconds', async () => {
+    const { api, url } = await withFile();
+    const job = await api.submit();
+    expect(await run(url, ['wait', job, '--timeout', '2.01'])).toMatchObject({ code: 124, err: `${job} is not over after 2.01 s\n` });
+    // whoever gave up at once would have done so before the job failed
+    const waits = ['30d', '60d'].map((timeout) => start(url, ['wait', job, '--timeout', timeout]));
+    const looks = start(url, ['watch', job]);
+    await until('a watcher has come up beside them', async () => looks.out() !== '');
+    await (await api.own(job)).end({ kind: 'failed', reason: 'invalid_data', error: { code: 'invalid_data', message: 'labels are missing', param: null }, retryable: false });
+    for (const wait of waits) expect(await wait.done).toEqual({ code: 1, out: `${job} failed\n`, err: '' });
+  });
+
+  it('exit 3 where nobody answers, however short the time, and 124 where somebody is only slow', async () => {
+    const silent = createServer().listen(0, '127.0.0.1');
+    const sockets: Socket[] = [];
+    silent.on('connection', (socket) => sockets.push(socket));
+    await once(silent, 'listening');
+    const url = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`;
+    const begun = performance.now();
+    expect(await run(url, ['wait', 'job_none', '--timeout', '1'])).toMatchObject({ code: 124 });
+    expect(performance.now() - begun).toBeLessThan(20_000);
+    expect(sockets.length).toBeGreaterThan(0);
+    for (const socket of sockets) socket.destroy();
+    await new Promise((closed) => silent.close(closed));
+    for (const timeout of ['0.5', '10']) expect(await run(url, ['wait', 'job_none', '--timeout', timeout])).toMatchObject({ code: 3, err: expect.stringMatching(/does not answer: nothing listens there/) });
   });
 
   it('Ctrl-C leaves the job running', async () => {
@@ -288,5 +332,16 @@ describe('pawl doctor', { timeout: 180_000 }, () => {
     expect(out).toMatch(/^error +redis +\S/m);
     expect(out).toMatch(/^error +store +\S/m);
     expect(out).toMatch(/^ok +wasm +self-test passed/m);
+  });
+
+  it('names settings that cannot be used, none of a password, and goes on with all that does not go by them', async () => {
+    const data = await folder();
+    const { code, out, err } = await run('', ['doctor', '--json'], { env: { REDIS_URL: 'redis://:secret#1@localhost:6379', PAWL_QUEUE_PREFIX: 'my prefix', PAWL_DATA_DIR: data, PAWL_PORT: '0', HOME: process.env['HOME'] ?? '' } });
+    expect([code, err]).toEqual([1, '']);
+    const { findings } = JSON.parse(out) as Diagnosis;
+    expect(findings.filter(({ about }) => about === 'settings').map(({ message }) => message)).toEqual([expect.stringMatching(/^REDIS_URL must be redis:/), expect.stringMatching(/^PAWL_QUEUE_PREFIX must be 1 to 64 letters/)]);
+    expect(out).not.toContain('secret');
+    expect(new Set(findings.map(({ about }) => about))).toEqual(new Set(['node', 'settings', 'folder', 'store', 'data', 'api', 'tensorflow', 'wasm', 'gpu']));
+    expect(findings.find(({ about }) => about === 'wasm')).toMatchObject({ level: 'ok' });
   });
 });

@@ -52,7 +52,7 @@ describe('the machine', () => {
       matching(/^error settings: PAWL_PORT must be a port number from 0 to 65535 → correct PAWL_PORT/, /^error settings: PAWL_ENGINE must be .* → correct PAWL_ENGINE/, /^error settings: PAWL_API_TOKEN every token .* → export PAWL_API_TOKEN=\$\(openssl rand -hex 32\)/),
     );
     expect(told(readSettings({ PAWL_HOST: '0.0.0.0' }, '/tmp').findings)).toEqual(matching(/^error settings: PAWL_HOST is 0\.0\.0\.0, which others can reach.* → export PAWL_API_TOKEN=/));
-    expect(readSettings({}, '/tmp')).toMatchObject({ config: { port: 8787 }, findings: [] });
+    expect(readSettings({}, '/tmp')).toMatchObject({ config: { port: 8787 }, wrong: [], findings: [] });
   });
 
   it('a data folder that cannot be written', async () => {

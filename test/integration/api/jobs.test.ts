@@ -189,6 +189,41 @@ describe('the verbs', () => {
     expect((await say(api, job, 'retry')).statusCode).toBe(409);
   });
 
+  it('start a job that expired, however late it is by now', async () => {
+    const api = await start();
+    const job = await api.submit({ ...SPEC, run: { start_before: '2020-01-01T00:00:00Z' } });
+    await expect(api.own(job)).rejects.toThrow(/not claimed/);
+    expect(await get(api, `/v1/jobs/${job}`)).toMatchObject({ status: 'expired', error: { code: 'start_expired', param: 'run.start_before' } });
+    expect((await say(api, job, 'retry')).json().status).toBe('queued');
+    await (await api.own(job)).beat('running');
+    expect(await get(api, `/v1/jobs/${job}`)).toMatchObject({ status: 'running', status_reason: null, error: null });
+  });
+
+  it('leave nothing of a pause on a job that goes on', async () => {
+    const api = await start();
+    const job = await api.submit();
+    const first = await api.own(job);
+    await first.beat('running');
+    await say(api, job, 'pause');
+    await first.commit({ updates: 1, microBatches: 5, end: { kind: 'stopped', reason: 'user', message: 'pausing' } });
+    expect(await get(api, `/v1/jobs/${job}`)).toMatchObject({ status: 'paused', status_reason: 'user', status_message: 'paused' });
+    expect((await say(api, job, 'resume')).json()).toMatchObject({ status: 'queued', status_reason: null, status_message: null });
+    const second = await api.own(job);
+    await second.beat('running');
+    expect(await get(api, `/v1/jobs/${job}`)).toMatchObject({ status: 'running', status_reason: null, status_message: null });
+    // resumed before the pause was there
+    await say(api, job, 'pause');
+    await say(api, job, 'resume');
+    await second.commit({ updates: 2, microBatches: 10, end: { kind: 'stopped', reason: 'user', message: 'pausing' } });
+    expect(await get(api, `/v1/jobs/${job}`)).toMatchObject({ status: 'queued', status_reason: null, status_message: null });
+    const third = await api.own(job);
+    await third.beat('running');
+    expect(await get(api, `/v1/jobs/${job}`)).toMatchObject({ status: 'running', status_reason: null, status_message: null });
+    // what was not asked for stays to be seen
+    await third.end({ kind: 'stopped', reason: 'preempted_notice', message: 'a notice' });
+    expect(await get(api, `/v1/jobs/${job}`)).toMatchObject({ status: 'queued', status_reason: 'preempted_notice', status_message: 'a notice' });
+  });
+
   it('hand a preemption to the worker that has the job, and to no other', async () => {
     const api = await start();
     const job = await api.submit();

@@ -52,6 +52,7 @@ describe('claiming', () => {
     const late = { ...limits, startBefore: '2026-06-01T11:00:00.000Z' };
     expect(decideClaim(emptyHead(), null, false, late, now)).toMatchObject({ kind: 'finish', state: 'expired', reason: 'start_expired' });
     expect(decideClaim({ ...emptyHead(), started_at: '2026-06-01T10:00:00.000Z' }, null, false, late, now).kind).toBe('claim');
+    expect(decideClaim(retried({ ...emptyHead(), state: 'expired' }, 0, now)!, null, false, late, now).kind).toBe('claim');
   });
 });
 
