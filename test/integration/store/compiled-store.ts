@@ -9,7 +9,7 @@ const REPOSITORY = join(import.meta.dirname, '../../..');
 /** The path of a module that exports `makeFileStore`. The S3 driver is left out: it needs packages. */
 export async function compileFileStore(folder: string): Promise<string> {
   const names = (await readdir(join(REPOSITORY, 'lib/store'))).filter((name) => name.endsWith('.ts') && !name.startsWith('s3'));
-  for (const path of ['lib/errors.ts', ...names.map((name) => `lib/store/${name}`)]) {
+  for (const path of ['lib/errors.ts', 'lib/sha256.ts', ...names.map((name) => `lib/store/${name}`)]) {
     const target = join(folder, path.replace(/\.ts$/, '.js'));
     await mkdir(dirname(target), { recursive: true });
     await writeFile(target, transpile(await readFile(join(REPOSITORY, path), 'utf8')));

@@ -45,7 +45,7 @@ it('a file of more than 2 GiB is committed and restored, and the result has its 
     claim, committer: makeCommitter({ ...deps, onDamaged: () => expect.fail('nothing is damaged') }, claim, null), stamp, feed: makeSilentFeed(), now: () => new Date(), inputs: () => INPUTS, specSha256: 'e'.repeat(64), keepLast: 2, keepBest: null,
     nowMs: () => performance.now(), epochsTold: () => 0, trainSeconds: () => 0, onSaved: () => undefined,
   });
-  const counters = { cursor: startCursor(), window: emptySums(), epoch: emptySums(), monitor: startMonitor() };
+  const counters = { cursor: startCursor(), window: emptySums(), epoch: emptySums(), last_epoch: null, monitor: startMonitor() };
   const snapshot: Snapshot = { number: 1, counters, files: { weights: small, slots: { path, sizeBytes: SIZE } }, unchanged: [], best: null, writeMs: 0 };
 
   const outcomeOfTraining = { stoppedBy: 'epochs' as const, updates: 0, unusedMicroBatches: 0, skippedWindows: 0, metrics: {}, validation: null };

@@ -54,7 +54,7 @@ it('the row of the part of an epoch that max_updates left is committed with the 
   for (const [number, state] of states.filter(({ window_position: position, updates }) => position === 0 && updates >= 9).entries()) {
     const path = join(folder.path, `${number}.weights`);
     await writeFile(path, `weights ${state.updates}`);
-    const head = await saver.save({ number, counters: { cursor: state, window: emptySums(), epoch: emptySums(), monitor: startMonitor() }, files: { weights: { path, sizeBytes: 9 + String(state.updates).length - 1 } }, unchanged: [], best: null, writeMs: 0 }, {});
+    const head = await saver.save({ number, counters: { cursor: state, window: emptySums(), epoch: emptySums(), last_epoch: null, monitor: startMonitor() }, files: { weights: { path, sizeBytes: 9 + String(state.updates).length - 1 } }, unchanged: [], best: null, writeMs: 0 }, {});
     const { rows } = JSON.parse((await store.get(head.manifest!))!.body.toString()) as Manifest;
     const updates = (await readSegments<UpdateRow>(store, rows.update)).map(({ update }) => update);
     expect(updates).toEqual(Array.from({ length: state.updates }, (_, index) => index + 1));
