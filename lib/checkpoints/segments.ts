@@ -5,7 +5,7 @@
 // a segment whose lines are theirs. So no segment grows without bound, and a list of them has at most 7 of each level.
 import type { Segment } from '../contract/records.js';
 
-export const FANOUT = 8;
+const FANOUT = 8;
 /** What a reader has to take whole: some 6,000 rows of updates. */
 export const SEGMENT_BYTES = 1 << 20;
 

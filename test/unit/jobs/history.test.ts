@@ -1,7 +1,7 @@
 // Histories that are far longer than what anyone may take whole: what commits write and readers read, in bytes.
 import { expect, it } from 'vitest';
 import { SEGMENT_BYTES } from '../../../lib/checkpoints/segments.js';
-import type { Head, JobRecord, Manifest, Segment } from '../../../lib/contract/records.js';
+import type { JobRecord, Manifest, Segment } from '../../../lib/contract/records.js';
 import type { UpdateRow } from '../../../lib/contract/rows.js';
 import { appendTo, eachIn, type OnDamaged, segmentsWithin } from '../../../lib/jobs/history.js';
 import { emptyHead } from '../../../lib/jobs/lifecycle.js';
@@ -40,7 +40,7 @@ async function written(commits: number, each: number) {
   }
   const manifest = { rows: { update: segments, epoch: [] } } as unknown as Manifest;
   const deps = { store, rows: { list: () => Promise.reject(new Error('nobody owns it')) }, manifests: { latest: () => Promise.resolve(manifest) } };
-  const page = ({ onDamaged, ...query }: { after?: number; limit?: number; maxPoints?: number; onDamaged?: OnDamaged }) => readRows<'update'>({ ...deps, ...(onDamaged ? { onDamaged } : {}) }, { id: 'job' } as JobRecord, emptyHead() as Head, { series: 'update', after: -1, limit: Infinity, maxPoints: Infinity, ...query });
+  const page = ({ onDamaged, ...query }: { after?: number; limit?: number; maxPoints?: number; onDamaged?: OnDamaged }) => readRows<'update'>({ ...deps, ...(onDamaged ? { onDamaged } : {}) }, { id: 'job' } as JobRecord, emptyHead(), { series: 'update', after: -1, limit: Infinity, maxPoints: Infinity, ...query });
   /** What a read took. */
   const reading = async <T>(what: () => Promise<T>): Promise<{ value: T; bytes: number; largest: number }> => {
     const from = told.reads.length;
