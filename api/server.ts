@@ -63,7 +63,7 @@ export function buildServer(given: ServerDeps): FastifyInstance {
   const verb = { schema: { querystring: NoQuery, body: EmptyBody } };
   const weights = { schema: { querystring: WeightsQuery }, exposeHeadRoute: false, handlerTimeout: DOWNLOAD_MS };
 
-  if (given.limits.requestsPerMinute !== null) addRateLimit(app, given.limits.requestsPerMinute);
+  if (given.limits.requestsPerMinute !== null) addRateLimit(app, given.limits.requestsPerMinute, given.security.tokens);
   app.after(() => {
     app.get('/healthz', read, health.healthz);
     app.get('/readyz', read, health.readyz);

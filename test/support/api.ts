@@ -54,6 +54,7 @@ export interface TestApiOptions {
   host?: string;
   timing?: Partial<ServerTiming>;
   buckets?: DataBuckets;
+  lookMs?: number;
   limits?: Partial<Limits>;
   decider?: Decider;
 }
@@ -74,7 +75,7 @@ export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
     queue,
     clock: systemClock,
     log: silentLog,
-    places: { roots: [dataRoot], buckets: options.buckets ?? null },
+    places: { roots: [dataRoot], buckets: options.buckets ?? null, ...(options.lookMs === undefined ? {} : { lookMs: options.lookMs }) },
     limits: { openJobs: 100_000, requestsPerMinute: null, ...options.limits },
     version: 'test',
     decider: options.decider ?? null,

@@ -1,15 +1,18 @@
 // What the API says of data at submit: files and objects alike, by the field that is wrong.
-import { writeFile } from 'node:fs/promises';
+import { readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { encodeSafetensors } from '../../../lib/checkpoints/safetensors.js';
+import { systemClock } from '../../../lib/clock.js';
 import type { DataBuckets } from '../../../lib/data/object-locations.js';
+import { openLocation } from '../../../lib/data/places.js';
 import type { Store } from '../../../lib/store/index.js';
 import { openDataPlaces } from '../../../lib/store/open.js';
 import { startApi, type TestApi } from '../../support/api.js';
 import { makeDatasets } from '../../support/datasets.js';
 import { s3ServerAvailable, startS3Server, type S3Server } from '../../support/s3-server.js';
+import { makeTempDir } from '../../support/temp.js';
 import { smallIdx } from '../../unit/data/idx-files.js';
 import { smallNpz } from '../../unit/data/npz-files.js';
 
@@ -48,6 +51,42 @@ describe('a spec with an IDX set in files', () => {
     expect(problemsOf(answer)).toEqual(['data.labels: labels: its header says [4], 4 bytes of values, and there are 3', 'data.validation.images: "../images" goes up with ..']);
     expect((await ask(api, spec({ type: 'idx', images: 'images' }))).error!.param).toBe('data.labels');
     expect(problemsOf(await ask(api, spec({ type: 'idx', images: 's3://datasets/images', labels: 'labels' })))).toEqual(['data.images: "s3://datasets/images" is in a bucket that holds no data for Pawl: PAWL_DATA_BUCKETS names none']);
+  });
+});
+
+describe('a file that takes long to look at', () => {
+  /** A gibibyte of labels and of pictures of one point, without taking room for them. */
+  async function large(file: string, dimensions: readonly number[]): Promise<void> {
+    const header = Buffer.alloc(4 + 4 * dimensions.length);
+    header.set([0, 0, 8, dimensions.length]);
+    dimensions.forEach((size, index) => header.writeUInt32BE(size, 4 + 4 * index));
+    await writeFile(file, header);
+    await truncate(file, header.length + dimensions[0]!);
+  }
+  const bytesRead = async (): Promise<number> => Number(/^rchar: (\d+)$/m.exec(await readFile('/proc/self/io', 'utf8'))![1]);
+
+  test('is left to a worker, at submit and when the job is shown, and not read on', async () => {
+    const api = await startApi({ lookMs: 50 });
+    const samples = 2 ** 30;
+    await large(join(api.dataRoot, 'images'), [samples, 1, 1]);
+    await large(join(api.dataRoot, 'labels'), [samples]);
+    const data = { type: 'idx', images: 'images', labels: 'labels' };
+    const before = await bytesRead();
+    expect(await ask(api, spec(data))).toEqual({ status: 200, total: null, error: undefined });
+    const job = await api.submit(spec(data));
+    expect((await api.app.inject(`/v1/jobs/${job}`)).json()).toMatchObject({ status: 'queued', progress: { total_updates: null } });
+    expect(await bytesRead() - before).toBeLessThan(samples / 2);
+  });
+
+  test('is not read after its time', async () => {
+    const place = await makeTempDir('look');
+    onTestFinished(place.remove);
+    await writeFile(join(place.path, 'labels'), labels);
+    const file = await openLocation({ roots: [place.path], buckets: null, lookMs: 2_000 }, 'labels', 'data.labels');
+    expect(await file.readAt(Buffer.alloc(4), 0)).toBe(4);
+    await systemClock.sleep(2_100);
+    await expect(file.readAt(Buffer.alloc(4), 0)).rejects.toMatchObject({ code: 'data_missing', param: 'data.labels', message: '"labels" was not read within 2000 ms' });
+    await file.close();
   });
 });
 

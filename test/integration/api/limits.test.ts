@@ -1,6 +1,6 @@
 // What is refused for being too much: 429, with the time to come again, and nothing stored.
 import { expect, it } from 'vitest';
-import { SPEC, startApi, until } from '../../support/api.js';
+import { SPEC, startApi, type TestApi, until } from '../../support/api.js';
 
 it('takes no more jobs than may be open, repeats aside, until one of them is over', async () => {
   const api = await startApi({ limits: { openJobs: 2 } });
@@ -37,4 +37,17 @@ it('answers a client so many times a minute, others and the load balancer still'
   expect(Number(refused.headers['retry-after'])).toBeGreaterThanOrEqual(1);
   expect((await list(tokens[1]!)).statusCode).toBe(200);
   for (let n = 0; n < 5; n++) expect((await api.app.inject('/healthz')).statusCode).toBe(200);
+});
+
+it('knows a client however it writes its token, and by its address where it has none of ours', async () => {
+  const token = 'a-token-of-thirty-two-characters';
+  const statusOf = async (api: TestApi, authorization?: string) => (await api.app.inject({ url: '/v1/jobs', headers: authorization === undefined ? {} : { authorization } })).statusCode;
+  const known = await startApi({ tokens: [token], limits: { requestsPerMinute: 3 } });
+  const written = [];
+  for (const scheme of ['Bearer', 'bearer', 'BEARER', 'bEaReR']) written.push(await statusOf(known, `${scheme} ${token}`));
+  expect(written).toEqual([200, 200, 200, 429]);
+  const open = await startApi({ limits: { requestsPerMinute: 3 } });
+  const made = [];
+  for (const authorization of ['Bearer one', undefined, 'Basic two', 'three']) made.push(await statusOf(open, authorization));
+  expect(made).toEqual([200, 200, 200, 429]);
 });

@@ -44,6 +44,23 @@ describe('on loopback', () => {
     expect(await api.keys()).toEqual([]);
   });
 
+  it('its own page may write, from whichever name of this machine it came, and no page of another port', async () => {
+    const api = await startApi();
+    const { port } = new URL(await api.listen());
+    const write = (host: string, origin: string): Promise<number> =>
+      new Promise((resolve, reject) => {
+        const sent = request({ host: '127.0.0.1', port, path: '/v1/jobs?dry_run=true', method: 'POST', headers: { host, origin, 'sec-fetch-site': 'same-origin', 'content-type': 'application/json' } }, (answer) => {
+          answer.resume();
+          resolve(answer.statusCode ?? 0);
+        });
+        sent.on('error', reject).end(JSON.stringify(SPEC));
+      });
+    for (const host of [`127.0.0.1:${port}`, `localhost:${port}`, `[::1]:${port}`]) expect([host, await write(host, `http://${host}`)]).toEqual([host, 200]);
+    // as a rebound name would come
+    expect(await write(`evil.example:${port}`, `http://evil.example:${port}`)).toBe(403);
+    for (const origin of [`http://localhost:${Number(port) + 1}`, `https://localhost:${port}`, `http://127.0.0.1:${port}`, 'null']) expect([origin, await write(`localhost:${port}`, origin)]).toEqual([origin, 403]);
+  });
+
   it('pages of named origins may come', async () => {
     const origin = 'https://console.example';
     const api = await startApi({ corsOrigins: [origin], tokens: [TOKEN] });
