@@ -297,6 +297,18 @@ describe('what a job has', () => {
     expect((await get(api, `/v1/jobs/${job}/metrics?series=epoch&after_update=28`)).data).toEqual([]);
   });
 
+  it('events, logs and rows are read on from any number, also where nothing is yet', async () => {
+    const api = await start();
+    const job = await api.submit();
+    for (const [url, later] of [[`events?after=`, 999_999_999], ['logs?after=', 999_999_999], ['metrics?after=', 3], ['metrics?series=epoch&after=', 3]] as const) {
+      const answer = await api.app.inject(`/v1/jobs/${job}/${url}${later}`);
+      expect([url, answer.statusCode, answer.json()]).toMatchObject([url, 200, { object: 'list', data: [], has_more: false }]);
+    }
+    const owner = await api.own(job);
+    await owner.commit({ updates: 5, microBatches: 25, rows: [1, 2, 3, 4, 5].map((update) => row(update)) });
+    expect((await get(api, `/v1/jobs/${job}/metrics?after=3`)).data.map(({ update }: { update: number }) => update)).toEqual([4, 5]);
+  });
+
   it('rows of an attempt that ended without a commit are not the job’s', async () => {
     const api = await start();
     const job = await api.submit();
