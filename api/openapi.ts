@@ -12,7 +12,7 @@ import { SCHEDULE_COMPONENTS, SCHEDULE_OPERATIONS, SCHEDULE_PATH } from './opena
 import { Sweep, SweepDryRun, SweepExport, SweepImportance, SweepListItem, Trial } from '../lib/contract/sweep-views.js';
 import { Parameter, PARAMETER_ID, SweepSpecSchema } from '../lib/contract/sweep.js';
 import { isOpenPath } from './security.js';
-import { count, EmptyBody, EventsQuery, ExportQuery, KEY_PATTERN, ListJobsQuery, ListSweepsQuery, MetricsQuery, NoQuery, PageQuery, PreemptBody, SubmitQuery, WeightsQuery } from './requests.js';
+import { count, EmptyBody, EventsQuery, ExportQuery, KEY_PATTERN, ListJobsQuery, ListSweepsQuery, MetricsQuery, NoQuery, PageQuery, position, PreemptBody, SubmitQuery, WeightsQuery } from './requests.js';
 
 type Json = Record<string, unknown>;
 
@@ -98,10 +98,10 @@ export const OPERATIONS: readonly Operation[] = [
   verb('kill', 'End a job without a commit'),
   verb('retry', 'Start a failed, cancelled or expired job again, from its last checkpoint'),
   verb('preempt', 'Treat a job as if its machine were about to vanish'),
-  { method: 'get', path: `${ID}/events`, id: 'listEvents', tag: 'rows and events', summary: 'The journal of a job, oldest first', query: EventsQuery, cursor: count, answer: { list: 'JobEvent' }, errors: [400, 404, 503] },
-  { method: 'get', path: `${ID}/logs`, id: 'listLogLines', tag: 'rows and events', summary: 'What workers and trainers said about a job, oldest first', query: EventsQuery, cursor: count, answer: { list: 'LogLine' }, errors: [400, 404, 503] },
+  { method: 'get', path: `${ID}/events`, id: 'listEvents', tag: 'rows and events', summary: 'The journal of a job, oldest first', query: EventsQuery, cursor: position, answer: { list: 'JobEvent' }, errors: [400, 404, 503] },
+  { method: 'get', path: `${ID}/logs`, id: 'listLogLines', tag: 'rows and events', summary: 'What workers and trainers said about a job, oldest first', query: EventsQuery, cursor: position, answer: { list: 'LogLine' }, errors: [400, 404, 503] },
   { method: 'get', path: `${ID}/stream`, id: 'streamEvents', tag: 'rows and events', summary: 'The journal as server-sent events', query: NoQuery, headers: ['Last-Event-ID'], answer: { media: 'text/event-stream' }, also: { 204: 'the last event was received before' }, errors: [400, 404, 503] },
-  { method: 'get', path: `${ID}/metrics`, id: 'listRows', tag: 'rows and events', summary: 'Rows of updates or epochs, oldest first', query: MetricsQuery, cursor: count, answer: { list: 'UpdateRow | EpochRow' }, errors: [400, 404, 503] },
+  { method: 'get', path: `${ID}/metrics`, id: 'listRows', tag: 'rows and events', summary: 'Rows of updates or epochs, oldest first', query: MetricsQuery, cursor: position, answer: { list: 'UpdateRow | EpochRow' }, errors: [400, 404, 503] },
   { method: 'get', path: `${ID}/attempts`, id: 'listAttempts', tag: 'jobs', summary: 'The attempts of a job, oldest first', query: PageQuery, cursor: count, answer: { list: 'Attempt' }, errors: [400, 404, 503] },
   { method: 'get', path: `${ID}/checkpoints`, id: 'listCheckpoints', tag: 'checkpoints', summary: 'The checkpoints that are kept, newest first', query: PageQuery, cursor: idOf('ckpt'), answer: { list: 'Checkpoint' }, errors: [400, 404, 503] },
   { method: 'get', path: `${ID}/checkpoints/{checkpoint}`, id: 'getCheckpoint', tag: 'checkpoints', summary: 'A checkpoint', query: NoQuery, answer: 'Checkpoint', errors: [400, 404, 503] },

@@ -18,6 +18,8 @@ const rowNumber = (description: string) => number('[1-9][0-9]{0,3}|10000', 'an i
 const after = Type.String({ description: 'those after this one: the last_id of the page before' });
 /** Also what a cursor is that is a number. */
 export const count = number('0|[1-9][0-9]{0,14}', 'an integer ≥ 0', 'the last_id of the page before');
+/** A place in a row of numbers, whether or not anything is there. */
+export const position = number('0|[1-9][0-9]{0,14}', 'an integer ≥ 0', 'those after this number: the last_id of the page before. Beyond the end the page is empty, and what comes later is on it when it is asked for again');
 const statuses = (all: readonly string[]) => Type.String({ pattern: `^(?:${all.join('|')})(?:,(?:${all.join('|')}))*$`, allows: `one or more of ${all.join(', ')}, with commas between`, description: 'only with one of these statuses, with commas between' });
 const name = Type.String({ minLength: 1, maxLength: 128, description: 'only with this name' });
 
@@ -131,7 +133,7 @@ export function sweepListQuery({ status: wanted, name: called, after: last, limi
 }
 const listProblems = makeValidator(ListJobsQuery);
 
-/** A cursor that is a number: an event id, an update, an epoch. -1 without one. @throws AppError invalid_cursor */
+/** A cursor that is a number: an event id, an update, an epoch; a place, whether or not anything is there. -1 without one. @throws AppError invalid_cursor */
 export function numericCursor(text: string | undefined, param: string): number {
   if (text === undefined) return -1;
   if (!/^(?:0|[1-9]\d{0,14})$/.test(text)) throw new AppError('invalid_cursor', `${param}: must be a number that a page gave as last_id, got ${JSON.stringify(text.slice(0, 64))}`, { param });

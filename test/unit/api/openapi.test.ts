@@ -14,6 +14,7 @@ it('says what fields and parameters mean, or at least what they may be', () => {
   expect((Layer as { oneOf: Part[] }).oneOf[0]!.properties!['filters']!.description).toBe('channels of the output');
   expect(Job!.properties!['id']!.description).toBe('an id such as job_01j…');
   expect(document.paths['/v1/jobs']!.get.parameters.find(({ name }) => name === 'status')!.description).toBe('only with one of these statuses, with commas between');
+  for (const rows of ['events', 'logs', 'metrics']) expect(document.paths[`/v1/jobs/{id}/${rows}`]!.get.parameters.find(({ name }) => name === 'after')!.description).toMatch(/^those after this number: .* Beyond the end the page is empty/);
 });
 
 it('keeps our own keywords to itself', () => {
