@@ -76,8 +76,9 @@ export function makeController({ name, store, queue, clock, log, sweeps, schedul
       if (outcome !== 'owned' && outcome !== 'paused') log.debug({ job, outcome }, 'reconciled');
       return outcome;
     } catch (error) {
-      if (!isAppError(error)) throw error;
-      log.warn({ job, code: error.code }, `not reconciled: ${error.message}`);
+      // One job that cannot be looked at must not be in the way of all others.
+      if (isAppError(error)) log.warn({ job, code: error.code }, `not reconciled: ${error.message}`);
+      else log.error({ job, err: error }, 'not reconciled');
       return null;
     }
   }
