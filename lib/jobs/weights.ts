@@ -2,6 +2,7 @@
 import type { BlobRef, Head, RetainedCommit } from '../contract/records.js';
 import { AppError } from '../errors.js';
 import type { Store } from '../store/index.js';
+import type { Hold } from './holding.js';
 
 const PIECE_BYTES = 4 << 20;
 
@@ -40,9 +41,14 @@ function resultCommit(head: Head): RetainedCommit {
   throw new AppError('not_ready', over ? `the job is over (${head.state}) and has no result; name a checkpoint to get its weights` : 'the job has not ended; name a checkpoint to get its weights');
 }
 
-/** The bytes from `start` to `end`, both included. @throws AppError checkpoint_corrupt where they are not there, store_unavailable */
-export async function* readPieces(store: Pick<Store, 'get'>, blob: BlobRef, start: number, end: number, signal: AbortSignal): AsyncGenerator<Buffer, void, void> {
+/**
+ * The bytes from `start` to `end`, both included.
+ * @param hold keeps the checkpoint there while more than one piece of it is read; null where nothing would drop it
+ * @throws AppError not_found (it was dropped before the first), checkpoint_corrupt where they are not there, store_unavailable
+ */
+export async function* readPieces(store: Pick<Store, 'get'>, blob: BlobRef, start: number, end: number, hold: Hold | null, signal: AbortSignal): AsyncGenerator<Buffer, void, void> {
   for (let at = start; at <= end; at += PIECE_BYTES) {
+    if (end - start >= PIECE_BYTES) await hold?.keep();
     const range = { start: at, end: Math.min(end, at + PIECE_BYTES - 1) };
     const stored = await store.get(blob.key, { range, signal });
     if (!stored || stored.body.length !== range.end - range.start + 1) throw new AppError('checkpoint_corrupt', `${blob.key} is not there, or shorter than ${blob.bytes} bytes`);
