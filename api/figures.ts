@@ -46,8 +46,11 @@ export function makeFigures(queue: Pick<JobQueue, 'state' | 'tickets' | 'workers
 
   /** Absent is truer than a figure from before Redis went away. */
   async function askRedis(): Promise<void> {
+    const answers = await Promise.all([queue.tickets.depth(), queue.tickets.oldestWaitMs(), queue.workers.list(), queue.tallies.read()]).catch(() => null);
+    // Nothing is waited for from here on: what others who ask at the same time set would be added to.
     for (const figure of [tickets, oldest, workers, ended, ...sums.map(({ counter }) => counter)]) figure.reset();
-    const [depth, waitMs, live, tallies] = await Promise.all([queue.tickets.depth(), queue.tickets.oldestWaitMs(), queue.workers.list(), queue.tallies.read()]);
+    if (!answers) return;
+    const [depth, waitMs, live, tallies] = answers;
     for (const [state, count] of Object.entries(depth)) tickets.set({ state }, count as number);
     oldest.set((waitMs ?? 0) / 1_000);
     workers.set(live.length);
@@ -66,7 +69,7 @@ export function makeFigures(queue: Pick<JobQueue, 'state' | 'tickets' | 'workers
       });
     },
     read: async () => {
-      await askRedis().catch(() => undefined);
+      await askRedis();
       return { contentType: registry.contentType, text: await registry.metrics() };
     },
   };

@@ -4,10 +4,10 @@ import fastifySwaggerUi from '@fastify/swagger-ui';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import { AskInput } from '../lib/contract/external.js';
 import { BackfillInput, PauseInput, TriggerInput } from '../lib/contract/schedule.js';
-import { AppError } from '../lib/errors.js';
 import { freshUlid } from '../lib/fresh-id.js';
+import { answerClientError } from './client-errors.js';
 import { makeRouteDeps, type ServerDeps } from './deps.js';
-import { errorBody, sendError } from './errors.js';
+import { sendError } from './errors.js';
 import { makeFigures } from './figures.js';
 import { BODY_LIMIT_BYTES, parseJsonBody } from './json-body.js';
 import { openApiDocument } from './openapi.js';
@@ -141,11 +141,7 @@ function makeApp({ log }: ServerDeps, handlerMs: number): FastifyInstance {
     return503OnClosing: false,
     routerOptions: { querystringParser: parseQuery },
     frameworkErrors: (error, request, reply) => sendError(error, request, reply),
-    clientErrorHandler: (_error, socket) => {
-      const id = `req_${freshUlid()}`;
-      const body = JSON.stringify(errorBody(new AppError('invalid_request', 'this is not HTTP'), id));
-      if (socket.writable) socket.end(`HTTP/1.1 400 Bad Request\r\nconnection: close\r\nx-request-id: ${id}\r\ncontent-type: application/json; charset=utf-8\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
-    },
+    clientErrorHandler: answerClientError,
   });
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {

@@ -5,6 +5,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { BlobRef } from '../../lib/contract/records.js';
 import { AppError } from '../../lib/errors.js';
 import { asJobId } from '../../lib/jobs/access.js';
+import { makeHold } from '../../lib/jobs/holding.js';
 import { readPieces, weightsOf } from '../../lib/jobs/weights.js';
 import type { RouteDeps } from '../deps.js';
 import { pageOf } from '../lists.js';
@@ -13,7 +14,7 @@ import { pageLimit, type PageQuery, type WeightsQuery } from '../requests.js';
 
 type OfJob<Q = unknown> = FastifyRequest<{ Params: { id: string; checkpoint: string }; Querystring: Q }>;
 
-export function makeCheckpointRoutes({ access, store }: RouteDeps) {
+export function makeCheckpointRoutes({ access, store, clock, log }: RouteDeps) {
   /** Sets what is said of the bytes, whether or not they follow. */
   async function settle(request: OfJob<WeightsQuery>, reply: FastifyReply): Promise<{ blob: BlobRef; range: ByteRange | null; unchanged: boolean }> {
     const id = asJobId(request.params.id);
@@ -51,7 +52,10 @@ export function makeCheckpointRoutes({ access, store }: RouteDeps) {
       const gone = new AbortController();
       reply.raw.once('close', () => gone.abort());
       const { start, end } = range ?? { start: 0, end: blob.bytes - 1 };
-      const pieces = readPieces(store, blob, start, end, { signal: gone.signal });
+      const { checkpoint } = request.query;
+      // A result's stays as long as its job.
+      const hold = checkpoint === undefined ? null : makeHold({ store, clock, log }, asJobId(request.params.id), checkpoint);
+      const pieces = readPieces(store, blob, start, end, { hold, signal: gone.signal });
       // What fails before the first byte can still be said in words.
       const first = await pieces.next();
       return reply.send(Readable.from(checked(first.done ? null : first.value, pieces, range === null ? blob : null)));

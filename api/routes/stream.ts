@@ -20,7 +20,10 @@ export function makeStreamRoutes({ follower, timing, log }: RouteDeps) {
       const header = request.headers['last-event-id'];
       const after = numericCursor(header === '' ? undefined : (header as string | undefined), 'Last-Event-ID');
       if (await follower.isOver(id, after)) return reply.code(204).send();
+      // Whoever left in the meantime, or was told that it takes too long, has had the end of this response: nothing would say it again.
+      const hasEnded = reply.sent || reply.raw.destroyed;
       reply.hijack();
+      if (hasEnded) return reply;
       const stream = openEventStream(reply.raw, reply.getHeaders(), timing);
       open.add(stream);
       try {

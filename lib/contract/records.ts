@@ -138,6 +138,8 @@ export const Head = Type.Object(
     retained: Type.Array(RetainedCommit),
     /** Ids of checkpoints that retention must keep. */
     pins: Type.Array(Type.String()),
+    /** The same until then, because somebody reads them: whoever dies over it keeps nothing for good. */
+    holds: Type.Optional(Type.Array(Type.Object({ checkpoint: Type.String(), until: Timestamp }, closed))),
     /** Manifests that failed verification: passed over, their blobs left for inspection. */
     quarantined: Type.Array(Type.String()),
     inputs: nullable(Inputs),

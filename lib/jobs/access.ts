@@ -34,7 +34,7 @@ export interface JobAccessDeps {
 /** All reject with AppError not_found for an unknown job, store_unavailable, and checkpoint_corrupt where a record is damaged. */
 export interface JobAccess {
   job(id: string): Promise<Job>;
-  /** As lists show them, in order; null for what was never acknowledged. */
+  /** As lists show them, in order; null for what was never acknowledged, and for a job whose own record cannot be read, which the log names. */
   items(ids: readonly string[]): Promise<(JobListItem | null)[]>;
   head(id: string): Promise<Head>;
   status(id: string): Promise<{ status: JobStatus; head: Head }>;
@@ -104,7 +104,7 @@ export function makeJobAccess(deps: JobAccessDeps): JobAccess {
 
   /** One job that cannot be read must not take the whole list with it. */
   async function readForList(id: string): Promise<(Asked & { job: JobRecord }) | null> {
-    const job = records.get(id) ?? (await loadRecord(store, id));
+    const job = records.get(id) ?? (await recordForList(id));
     if (!job) return null;
     records.set(id, job);
     try {
@@ -113,6 +113,17 @@ export function makeJobAccess(deps: JobAccessDeps): JobAccess {
       if (!isAppError(error, 'checkpoint_corrupt')) throw error;
       deps.log.warn({ job: id, err: error }, 'HEAD cannot be read');
       return { id, job, head: { ...emptyHead(), reason: 'checkpoint_corrupt', message: 'the record of this job is damaged' } };
+    }
+  }
+
+  /** Without its record there is nothing that a list could say; asked for by its id, the job is answered with the error. */
+  async function recordForList(id: string): Promise<JobRecord | null> {
+    try {
+      return await loadRecord(store, id);
+    } catch (error) {
+      if (!isAppError(error, 'checkpoint_corrupt')) throw error;
+      deps.log.warn({ job: id, err: error }, 'job.json cannot be read: the job is left out of lists');
+      return null;
     }
   }
 

@@ -1,5 +1,8 @@
 // Idempotency keys in the store: which request created what, so that a repeat creates nothing. Keys of one principal never meet
 // another's; what creates two kinds of things has a principal for each.
+//
+// A key that is used again after its time has a successor, under a name made from what it stood for until then: of several requests
+// at once one creates it. The key's own record is then written anew, so that the next request need not go by the old one.
 import { createHash } from 'node:crypto';
 import type { IdempotencyRecord } from '../contract/records.js';
 import { AppError } from '../errors.js';
@@ -30,12 +33,16 @@ export function assertSameBody(first: IdempotencyRecord, { bodySha256: sent }: P
 /** What a key stands for already; null: nothing, or no key. @throws AppError idempotency_key_reused (another body), store_unavailable */
 export async function findFirst(store: Pick<Store, 'get'>, sent: Sent, now: Date): Promise<IdempotencyRecord | null> {
   if (sent.key === null) return null;
-  const stored = await store.get(idempotencyKey(sent.principal, sent.key));
-  if (!stored) return null;
-  const first = fromJson<IdempotencyRecord>(stored.body);
-  if (isOld(first, now)) return null;
-  assertSameBody(first, sent);
-  return first;
+  for (let old: IdempotencyRecord | null = null; ; ) {
+    const stored = await store.get(idempotencyKey(sent.principal, sent.key, old));
+    if (!stored) return null;
+    const first = fromJson<IdempotencyRecord>(stored.body);
+    if (!isOld(first, now)) {
+      assertSameBody(first, sent);
+      return first;
+    }
+    old = first;
+  }
 }
 
 /**
@@ -45,19 +52,26 @@ export async function findFirst(store: Pick<Store, 'get'>, sent: Sent, now: Date
 export async function settleKey(store: Pick<Store, 'get' | 'put' | 'putIfAbsent'>, { key: given, principal, bodySha256: sent }: Sent, fresh: { id: string; created_at: string }, now: Date): Promise<IdempotencyRecord> {
   const first: IdempotencyRecord = { id: fresh.id, body_sha256: sent, created_at: fresh.created_at };
   if (given === null) return first;
-  const key = idempotencyKey(principal, given);
+  for (let old: IdempotencyRecord | null = null; ; ) {
+    const owner = await createOrRead(store, idempotencyKey(principal, given, old), first);
+    if (owner === first && old !== null) await store.put(idempotencyKey(principal, given), toJson(first));
+    if (owner === first || !isOld(owner, now)) return owner;
+    old = owner;
+  }
+}
+
+/** What is written there: `first`, if it was free. */
+async function createOrRead(store: Pick<Store, 'get' | 'putIfAbsent'>, key: string, first: IdempotencyRecord): Promise<IdempotencyRecord> {
   const outcome = await store.putIfAbsent(key, toJson(first)).catch(async (error: unknown) => {
     const stored = await store.get(key).catch(() => null);
-    if (stored && fromJson<IdempotencyRecord>(stored.body).id === first.id) return { created: true as const };
+    const there = stored && fromJson<IdempotencyRecord>(stored.body);
+    if (there?.id === first.id && there.created_at === first.created_at) return { created: true as const };
     throw error;
   });
   if (outcome.created) return first;
   const stored = await store.get(key);
   if (!stored) throw new AppError('idempotency_in_progress', 'the key is being settled; try again', { retryAfterSeconds: 1 });
-  const owner = fromJson<IdempotencyRecord>(stored.body);
-  if (!isOld(owner, now)) return owner;
-  await store.put(key, toJson(first));
-  return first;
+  return fromJson<IdempotencyRecord>(stored.body);
 }
 
 /** The sha256 of a JSON body whatever its key order. */

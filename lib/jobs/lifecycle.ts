@@ -198,16 +198,28 @@ export interface CommitFacts {
 
 /** HEAD after a commit: manifest, retention and counters in one swap. Dropped commits leave `retained` before a blob is deleted. */
 export function committed(head: Head, facts: CommitFacts): Head {
+  const holds = lasting(head, facts.commit.committed_at);
   return {
     ...head,
+    ...(head.holds ? { holds } : {}),
     seq: facts.commit.seq,
     manifest: facts.commit.manifest,
     manifest_sha256: facts.commit.manifest_sha256,
-    retained: chooseRetained([...head.retained.filter((commit) => commit.seq < facts.commit.seq), facts.commit], facts.keepLast, head.pins, facts.keepBest),
+    retained: chooseRetained([...head.retained.filter((commit) => commit.seq < facts.commit.seq), facts.commit], facts.keepLast, [...head.pins, ...holds.map(({ checkpoint }) => checkpoint)], facts.keepBest),
     events: head.events.filter((event) => event.id > facts.lastEvent),
     owner: head.owner && { ...head.owner, train_seconds: facts.trainSeconds },
     counters: { ...head.counters, kills_since_commit: 0, events: Math.max(head.counters.events, facts.lastEvent), commits: head.counters.commits + 1, save_seconds: head.counters.save_seconds + facts.saveSeconds },
   };
+}
+
+const lasting = ({ holds = [] }: Head, at: string): { checkpoint: string; until: string }[] => holds.filter(({ until }) => until > at);
+
+/** HEAD after somebody wants a checkpoint to stay until then; null where nothing drops it before. The caller has seen that it is retained. */
+export function held(head: Head, checkpoint: string, until: Date, now: Date): Head | null {
+  const holds = lasting(head, now.toISOString());
+  const end = until.toISOString();
+  if (isTerminal(head.state) || head.pins.includes(checkpoint) || holds.some((hold) => hold.checkpoint === checkpoint && hold.until >= end)) return null;
+  return { ...head, holds: [...holds.filter((hold) => hold.checkpoint !== checkpoint), { checkpoint, until: end }] };
 }
 
 /** Commits that failed verification: passed over from now on, their blobs left for inspection; what only they held was in vain. */

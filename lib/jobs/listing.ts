@@ -4,7 +4,7 @@ import { decodeTime } from 'ulid';
 import type { JobListItem, JobStatus } from '../contract/job.js';
 import type { OpenMarker } from '../contract/records.js';
 import type { Clock } from '../clock.js';
-import { AppError } from '../errors.js';
+import { AppError, isAppError } from '../errors.js';
 import type { Store } from '../store/index.js';
 import type { JobAccess } from './access.js';
 import { CLOSED_PREFIX, closedKey, OPEN_PREFIX, openKey, parseMarkerKey } from './names.js';
@@ -129,14 +129,24 @@ export function makeJobListing({ store, access, clock }: ListingDeps): JobListin
     return index.open;
   }
 
+  /** Null where it is not there or damaged: it only repeats what the job's own record and HEAD say, and those are read instead. */
+  async function readObject<T>(key: string): Promise<T | null> {
+    try {
+      const stored = await store.get(key);
+      return stored && fromJson<T>(stored.body);
+    } catch (error) {
+      if (!isAppError(error, 'checkpoint_corrupt')) throw error;
+      return null;
+    }
+  }
+
   async function summary(job: string, { gen, day }: Entry, budget: Budget): Promise<JobListItem | null> {
     const key = closedKey(day ?? '', job, gen);
     const known = summaries.get(key);
     if (known) return known;
     budget.reads--;
-    const stored = await store.get(key);
-    if (!stored) return null;
-    const item = fromJson<JobListItem>(stored.body);
+    const item = await readObject<JobListItem>(key);
+    if (item?.id !== job) return null;
     summaries.set(key, item);
     return item;
   }
@@ -148,9 +158,8 @@ export function makeJobListing({ store, access, clock }: ListingDeps): JobListin
     const known = markers.get(key);
     if (known) return matchesTags(known, query);
     budget.reads--;
-    const stored = await store.get(key);
-    if (!stored) return true;
-    const marker = fromJson<OpenMarker>(stored.body);
+    const marker = await readObject<OpenMarker>(key);
+    if (!marker) return true;
     markers.set(key, marker);
     return matchesTags(marker, query);
   }

@@ -38,9 +38,12 @@ export function parseLogPageKey(key: string): { first: number; last: number } | 
   return match ? { first: Number(match[1]), last: Number(match[2]) } : null;
 }
 
-/** Keys are scoped to who sent them, and hashed so that any text is a safe name of fixed length. */
-export function idempotencyKey(principal: string, key: string): string {
-  return `keys/${createHash('sha256').update(JSON.stringify([principal, key])).digest('hex')}`;
+/**
+ * Keys are scoped to who sent them, and hashed so that any text is a safe name of fixed length.
+ * @param after what the key stood for until it was too old: the name of its successor
+ */
+export function idempotencyKey(principal: string, key: string, after: { id: string; created_at: string } | null = null): string {
+  return `keys/${createHash('sha256').update(JSON.stringify([principal, key, ...(after ? [after.id, after.created_at] : [])])).digest('hex')}`;
 }
 
 /** The job and gen of an `open/…` or `closed/…/…` key; null if it is none. */

@@ -1,20 +1,34 @@
 // The acknowledged spec of a job and the records of its attempts, as the store holds them.
 import type { AttemptEnd, AttemptStart, JobRecord } from '../contract/records.js';
-import { AppError } from '../errors.js';
+import { AppError, messageOf } from '../errors.js';
 import type { Store } from '../store/index.js';
 import type { Vanished } from './head.js';
 import { attemptEndKey, attemptKey, attemptsPrefix, jobKey } from './names.js';
 
 export const toJson = (value: unknown): Buffer => Buffer.from(`${JSON.stringify(value)}\n`);
-export const fromJson = <T>(body: Buffer): T => JSON.parse(body.toString('utf8')) as T;
 
-/** Null where no such job was acknowledged. @throws AppError store_unavailable */
-export async function loadRecord(store: Pick<Store, 'get'>, job: string): Promise<JobRecord | null> {
-  const stored = await store.get(jobKey(job));
-  return stored ? fromJson<JobRecord>(stored.body) : null;
+/** An object that `toJson` wrote. @throws AppError checkpoint_corrupt if it is none: disks and people damage files */
+export function fromJson<T>(body: Buffer): T {
+  let value: unknown;
+  try {
+    value = JSON.parse(body.toString('utf8'));
+  } catch (error) {
+    throw new AppError('checkpoint_corrupt', `a record in the store is not JSON: ${messageOf(error)}`, { cause: error });
+  }
+  if (typeof value !== 'object' || value === null) throw new AppError('checkpoint_corrupt', 'a record in the store is no object');
+  return value as T;
 }
 
-/** @throws AppError not_found */
+/** Null where no such job was acknowledged. @throws AppError store_unavailable; checkpoint_corrupt if it is not that job's record */
+export async function loadRecord(store: Pick<Store, 'get'>, job: string): Promise<JobRecord | null> {
+  const stored = await store.get(jobKey(job));
+  if (!stored) return null;
+  const record = fromJson<JobRecord>(stored.body);
+  if (record.id !== job) throw new AppError('checkpoint_corrupt', `${jobKey(job)} is not the record of this job`);
+  return record;
+}
+
+/** @throws AppError not_found, and as loadRecord */
 export async function requireRecord(store: Pick<Store, 'get'>, job: string): Promise<JobRecord> {
   const record = await loadRecord(store, job);
   if (!record) throw new AppError('not_found', `no job ${job}`, { param: 'id' });

@@ -2,6 +2,7 @@
 import type { BlobRef, Head, RetainedCommit } from '../contract/records.js';
 import { AppError, isAppError } from '../errors.js';
 import type { Store } from '../store/index.js';
+import type { Hold } from './holding.js';
 
 const PIECE_BYTES = 4 << 20;
 
@@ -40,9 +41,14 @@ function resultCommit(head: Head): RetainedCommit {
   throw new AppError('not_ready', over ? `the job is over (${head.state}) and has no result; name a checkpoint to get its weights` : 'the job has not ended; name a checkpoint to get its weights');
 }
 
-/** The bytes from `start` to `end`, both included. @throws AppError checkpoint_corrupt where they are not there, store_unavailable */
-export async function* readPieces(store: Pick<Store, 'get'>, blob: BlobRef, start: number, end: number, { signal, pieceBytes = PIECE_BYTES }: { signal?: AbortSignal; pieceBytes?: number } = {}): AsyncGenerator<Buffer, void, void> {
+/**
+ * The bytes from `start` to `end`, both included.
+ * @param options.hold keeps the checkpoint there while more than one piece of it is read; null where nothing would drop it
+ * @throws AppError not_found (it was dropped before the first), checkpoint_corrupt where they are not there, store_unavailable
+ */
+export async function* readPieces(store: Pick<Store, 'get'>, blob: BlobRef, start: number, end: number, { hold = null, signal, pieceBytes = PIECE_BYTES }: { hold?: Hold | null; signal?: AbortSignal; pieceBytes?: number } = {}): AsyncGenerator<Buffer, void, void> {
   for (let at = start; at <= end; at += pieceBytes) {
+    if (end - start >= pieceBytes) await hold?.keep();
     const range = { start: at, end: Math.min(end, at + pieceBytes - 1) };
     const stored = await store.get(blob.key, { range, ...(signal ? { signal } : {}) }).catch((error: unknown) => {
       if (isAppError(error, 'range_not_satisfiable')) return null;

@@ -1,6 +1,7 @@
 // The patient connections: those that wait for Redis however long it takes (BullMQ's workers, the subscriber), and how any
 // connection is ended for good, whatever state it is in.
 import { Redis } from 'ioredis';
+import { isReadOnly } from './redis-errors.js';
 import type { QueueSettings } from './settings.js';
 
 /** For whatever should be over soon when something is closed. */
@@ -23,7 +24,7 @@ export function makePatientClient(settings: QueueSettings, name: string): Patien
     connectTimeout: timing.commandTimeoutMs,
     disconnectTimeout: 100,
     retryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 10), timing.retryCapMs),
-    reconnectOnError: (error) => error.message.startsWith('READONLY'),
+    reconnectOnError: isReadOnly,
     connectionName: `${settings.prefix}:${name}`,
   });
   const all = [redis];

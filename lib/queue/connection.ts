@@ -3,7 +3,7 @@
 import { Redis } from 'ioredis';
 import { AppError, messageOf } from '../errors.js';
 import { endClient } from './clients.js';
-import { translateRedisError } from './redis-errors.js';
+import { isReadOnly, translateRedisError } from './redis-errors.js';
 import { describeUrl, type QueueSettings } from './settings.js';
 
 export type QueueState = { status: 'connecting' | 'connected' | 'away'; /** When it became so. */ since: Date };
@@ -43,7 +43,7 @@ export function makeFastConnection(settings: QueueSettings): FastConnection {
     disconnectTimeout: 100,
     retryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 10), timing.retryCapMs / 2),
     // A replica answers READONLY after a failover: look for the new primary.
-    reconnectOnError: (error) => error.message.startsWith('READONLY'),
+    reconnectOnError: isReadOnly,
     connectionName: `${settings.prefix}:fast`,
   });
   redis.on('error', (error: Error) => {

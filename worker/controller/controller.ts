@@ -2,7 +2,8 @@
 // issuing tickets, waits nowhere; any number of controllers may run at once, because claiming decides.
 import type { Clock } from '../../lib/clock.js';
 import { isAppError } from '../../lib/errors.js';
-import { OPEN_PREFIX, parseMarkerKey } from '../../lib/jobs/names.js';
+import { glanceAtHead } from '../../lib/jobs/head.js';
+import { OPEN_PREFIX, openKey, parseMarkerKey } from '../../lib/jobs/names.js';
 import { type ReconcileDeps, reconcileJob, type ReconcileOutcome } from '../../lib/jobs/reconcile.js';
 import type { Log } from '../../lib/log.js';
 import type { JobQueue, StallJanitor } from '../../lib/queue/index.js';
@@ -42,6 +43,8 @@ const DEFAULT_TIMING: ControllerTiming = { tickMs: 1_000, sweepMs: 60_000, sweep
 /** Jobs looked at side by side in a pass over all. */
 const CONCURRENCY = 64;
 const DEAD_PER_TICK = 256;
+/** Nudged jobs asked about side by side. */
+const NUDGE_WIDTH = 16;
 
 export interface Controller {
   start(): void;
@@ -58,6 +61,9 @@ export function makeController({ name, store, queue, clock, log, sweeps, schedul
   const deps: ReconcileDeps = { store, clock, log, tickets: queue.tickets, name, ...liveness };
   /** Jobs to look at in the next tick: nudged, or with an owner that nobody has heard of yet. */
   const attention = new Map<string, number>();
+  /** Said to have changed, and not asked about yet. */
+  const nudged = new Set<string>();
+  let following = 0;
   const stop = new AbortController();
   let janitor: StallJanitor | null = null;
   let loops: Promise<unknown> = Promise.resolve();
@@ -76,8 +82,9 @@ export function makeController({ name, store, queue, clock, log, sweeps, schedul
       if (outcome !== 'owned' && outcome !== 'paused') log.debug({ job, outcome }, 'reconciled');
       return outcome;
     } catch (error) {
-      if (!isAppError(error)) throw error;
-      log.warn({ job, code: error.code }, `not reconciled: ${error.message}`);
+      // One job that cannot be looked at must not be in the way of all others.
+      if (isAppError(error)) log.warn({ job, code: error.code }, `not reconciled: ${error.message}`);
+      else log.error({ job, err: error }, 'not reconciled');
       return null;
     }
   }
@@ -170,18 +177,29 @@ export function makeController({ name, store, queue, clock, log, sweeps, schedul
     nudge: (id) => {
       if (isScheduleId(id)) return schedules.changed(id);
       if (isSweepId(id)) return sweeps.changed(id);
-      void currentGen(id).then((gen) => gen !== null && attention.set(id, gen));
-      void schedules.jobChanged(id);
+      nudged.add(id);
+      if (following < NUDGE_WIDTH) void followNudges();
     },
   });
-  async function currentGen(job: string): Promise<number | null> {
-    let newest: number | null = null;
-    try {
-      for await (const info of store.list(`${OPEN_PREFIX}${job}.`)) newest = Math.max(newest ?? 0, parseMarkerKey(info.key)?.gen ?? 0);
-    } catch (error) {
-      log.debug({ err: error }, 'a nudge was not followed');
+
+  /** One of a few that go through nudged jobs. */
+  async function followNudges(): Promise<void> {
+    following += 1;
+    for (const job of nudged) {
+      nudged.delete(job);
+      if (!stop.signal.aborted) await Promise.all([attend(job), schedules.jobChanged(job)]);
     }
-    return newest;
+    following -= 1;
+  }
+
+  /** By HEAD and one name: a list of all that begins with a job's id would go through all open jobs. Where HEAD is lost the next pass finds the job. */
+  async function attend(job: string): Promise<void> {
+    try {
+      const { gen } = await glanceAtHead({ store }, job);
+      if (await store.head(openKey(job, gen))) attention.set(job, gen);
+    } catch (error) {
+      log.debug({ job, err: error }, 'a nudge was not followed');
+    }
   }
 
   return {

@@ -300,7 +300,6 @@ describe('what a job has', () => {
     expect((await get(api, `/v1/jobs/${job}/metrics?series=epoch&after_update=28`)).data).toEqual([]);
   });
 
-<<<<<<< HEAD
   it('what is damaged of rows and events is left out, and the rest is there', async () => {
     const api = await start();
     const job = await api.submit();
@@ -319,7 +318,8 @@ describe('what a job has', () => {
     const lost = before.data.filter(({ id }: { id: number }) => !left.data.some((event: { id: number }) => event.id === id));
     expect(lost.map(({ id }: { id: number }) => id)).toEqual(before.data.map(({ id }: { id: number }) => id).filter((id: number) => id >= manifest.events[1]!.first && id <= manifest.events[1]!.last));
     expect(lost).not.toEqual([]);
-=======
+  });
+
   it('events, logs and rows are read on from any number, also where nothing is yet', async () => {
     const api = await start();
     const job = await api.submit();
@@ -330,7 +330,6 @@ describe('what a job has', () => {
     const owner = await api.own(job);
     await owner.commit({ updates: 5, microBatches: 25, rows: [1, 2, 3, 4, 5].map((update) => row(update)) });
     expect((await get(api, `/v1/jobs/${job}/metrics?after=3`)).data.map(({ update }: { update: number }) => update)).toEqual([4, 5]);
->>>>>>> a19b5f18471114feac37fd5d3685adaecb472eb2
   });
 
   it('rows of an attempt that ended without a commit are not the job’s', async () => {

@@ -76,6 +76,22 @@ describe('the list of jobs', () => {
     expect((await list(api, '?after=job_01jzzzzzzzzzzzzzzzzzzzzzza')).error.code).toBe('invalid_cursor');
   });
 
+  it('shows all others where a job’s record is damaged, and the job itself where only its marker or summary is', async () => {
+    const api = await startApi();
+    const [damaged, open, over, whole] = [await api.submit(), await api.submit(), await api.submit(), await api.submit()] as const;
+    await (await api.own(over)).end({ kind: 'failed', reason: 'invalid_data', error: { code: 'invalid_data', message: 'no', param: null }, retryable: false });
+    const half = Buffer.from('{"id": "job_');
+    await api.store.put(`jobs/${damaged}/job.json`, half);
+    await api.store.put(`open/${open}.0`, half);
+    for (const key of (await api.keys()).filter((found) => found.startsWith('closed/'))) await api.store.put(key, half);
+    // A process that has read none of them before.
+    const { list: look } = anotherListing(api);
+    expect((await look(ALL)).items.map(({ id }) => id)).toEqual([whole, over, open]);
+    expect((await look({ ...ALL, name: 'digits' })).items.map(({ id }) => id)).toEqual([whole, over, open]);
+    expect((await look({ ...ALL, statuses: ['failed'] })).items).toMatchObject([{ id: over, error: { code: 'invalid_data' } }]);
+    await expect(anotherAccess(api).job(damaged)).rejects.toMatchObject({ code: 'checkpoint_corrupt' });
+  });
+
   it('reads no more than one answer is worth, and goes on where it stopped', async () => {
     const api = await startApi();
     // 2,300 jobs that are over, as their summaries say.
@@ -135,6 +151,7 @@ describe('the list of jobs', () => {
 const ALL = { statuses: null, name: null, tags: {}, only: null, createdAfter: null, after: null, limit: 20 };
 
 function anotherListing(api: TestApi, store: Pick<Store, 'get' | 'keys'> = api.store, clock: Pick<Clock, 'now' | 'monotonicMs'> = systemClock) {
-  const access = makeJobAccess({ store: api.store, queue: api.queue, clock: systemClock, places: { roots: [], buckets: null }, log: silentLog });
-  return makeJobListing({ store, access, clock });
+  return makeJobListing({ store, access: anotherAccess(api), clock });
 }
+
+const anotherAccess = (api: TestApi) => makeJobAccess({ store: api.store, queue: api.queue, clock: systemClock, places: { roots: [], buckets: null }, log: silentLog });

@@ -3,8 +3,9 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { frame, openEventStream } from '../../../api/event-stream.js';
+import { headKey } from '../../../lib/jobs/names.js';
 import type { Store } from '../../../lib/store/index.js';
 import { event, resultWith, startApi, type TestApi, until } from '../../support/api.js';
 import { type RedisServer, startRedis } from '../../support/redis.js';
@@ -146,6 +147,51 @@ describe('a stream', () => {
     await say(first + 2);
     expect(looks - before).toBeGreaterThan(0);
     expect(looks - before).toBeLessThan(4);
+  });
+
+  it.each([['leaves', 60_000], ['is told that it takes too long', 3_000]])('keeps nothing of a reader who %s before the first byte', async (_what, handlerMs) => {
+    let slowKey: string | null = null;
+    let struck = false;
+    let answer = (): void => undefined;
+    const answered = new Promise<void>((resolve) => (answer = resolve));
+    const wrapStore = (store: Store): Store => ({
+      ...store,
+      get: async (key, ...rest) => {
+        if (key === slowKey) {
+          slowKey = null;
+          struck = true;
+          await answered;
+        }
+        return store.get(key, ...rest);
+      },
+    });
+    const commentMs = 54_321;
+    const api = await startApi({ redisUrl: redis.url, wrapStore, timing: { streamCommentMs: commentMs, streamPollMs: 50, handlerMs } });
+    const address = await api.listen();
+    const job = await api.submit();
+    const timers = vi.spyOn(globalThis, 'setInterval');
+    onTestFinished(() => timers.mockRestore());
+    const opened = (): number => timers.mock.calls.filter(([, ms]) => ms === commentMs).length;
+
+    slowKey = headKey(job);
+    const accepted = once(api.app.server, 'connection') as Promise<[Socket]>;
+    const reader = await readNothing(address, job);
+    const [served] = await accepted;
+    await until('the store is asked', async () => struck);
+    if (handlerMs === 60_000) {
+      reader.destroy();
+      await until('the server knows', async () => served.destroyed);
+    } else {
+      await until('it is told', async () => served.bytesWritten > 0);
+    }
+    answer();
+    // Somebody who asks after that has what the first would have had.
+    const next = await read(address, job);
+    await until('history', async () => ids(next).length === 1);
+    expect(opened()).toBe(1);
+    next.stop();
+    await until('nobody is left', async () => /pawl_event_streams 0/.test((await api.app.inject('/metrics')).body));
+    reader.destroy();
   });
 
   it('refuses an id that is none', async () => {

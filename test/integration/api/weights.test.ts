@@ -1,6 +1,8 @@
 // Downloading weights: whole, in ranges, conditionally, damaged, and from jobs that have none.
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
+import type { Head } from '../../../lib/contract/records.js';
+import type { Store } from '../../../lib/store/index.js';
 import { resultWith, sha256, startApi, type TestApi } from '../../support/api.js';
 
 async function finished(weights: Buffer): Promise<{ api: TestApi; job: string; url: string }> {
@@ -46,6 +48,36 @@ describe('weights', () => {
     const { api, url } = await finished(weights);
     const answer = await api.app.inject({ url, headers: { 'if-none-match': `"x", "${sha256(weights)}"` } });
     expect([answer.statusCode, answer.rawPayload.length]).toEqual([304, 0]);
+  });
+
+  it('of a checkpoint come to their end while the job commits on and drops others', async () => {
+    let struck = 0;
+    let between = async (): Promise<void> => undefined;
+    const wrapStore = (store: Store): Store => ({
+      ...store,
+      get: async (key, options) => {
+        if (options?.range !== undefined && options.range.start > 0 && struck++ === 0) await between();
+        return store.get(key, options);
+      },
+    });
+    const api = await startApi({ wrapStore });
+    const job = await api.submit();
+    const owner = await api.own(job);
+    // More than one piece.
+    const weights = randomBytes(9 << 20);
+    const { retained: [read] } = await owner.commit({ updates: 1, microBatches: 5, weights });
+    const commitOn = async (from: number): Promise<Head> => {
+      let head = owner.claim.head();
+      for (let updates = from; updates < from + 5; updates++) head = await owner.commit({ updates, microBatches: 5 * updates });
+      return head;
+    };
+    let after: Head | null = null;
+    between = async () => void (after = await commitOn(2));
+    const answer = await api.app.inject(`/v1/jobs/${job}/weights?checkpoint=${read!.id}`);
+    expect([answer.statusCode, sha256(answer.rawPayload), struck > 0]).toEqual([200, sha256(weights), true]);
+    const others = after!.retained.map(({ updates }) => updates).filter((updates) => updates > 1);
+    expect(others).not.toContain(2);
+    expect(after!.holds).toMatchObject([{ checkpoint: read!.id }]);
   });
 
   it('of a checkpoint are there before the end, those of the result are not', async () => {
