@@ -87,6 +87,8 @@ export interface Run {
   violation: Violation | null;
   /** Takes the first one; the run ends by it. */
   violate(invariant: string, job: Tracked | null, problems: readonly string[]): void;
+  /** By a mistake of the run's own; it is told when everything has been taken down. */
+  fail(error: unknown): void;
   say(line: string): void;
   /** By a worker's id: which one it was of, and when its process was last seen. */
   workers: Map<string, { index: number; aliveAt: number }>;
@@ -100,6 +102,7 @@ export interface Run {
 export function makeRun(seed: number, system: ChaosSystem, abort: AbortController, say: (line: string) => void): Run {
   const run: Run = {
     seed, system, jobs: [], strikes: [], startedAt: Date.now(), winding: false, signal: abort.signal, violation: null, say, workers: new Map(), surplusMs: new Map(), surplusAtMost: 0, resubmitted: 0, looks: 0,
+    fail: (error) => abort.abort(error),
     violate: (invariant, job, problems) => {
       if (problems.length === 0 || abort.signal.aborted) return;
       run.violation = new Violation(invariant, job, problems);
