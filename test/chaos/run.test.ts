@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { s3ServerAvailable } from '../support/s3-server.js';
+import { neverStruck } from './run/invariants/enough.js';
 import type { Report } from './run/report.js';
 
 const root = join(import.meta.dirname, '../..');
@@ -27,6 +28,8 @@ const folders = (): string[] => readdirSync(tmpdir()).filter((name) => name.star
 /** Of one seed on each kind of store, of more on one after the other. */
 const RUNS = withS3 ? (SEEDS.length === 1 ? SEEDS.flatMap((seed) => [[seed, 'file'], [seed, 's3']] as const) : SEEDS.map((seed, index) => [seed, index % 2 === 0 ? 's3' : 'file'] as const)) : SEEDS.map((seed) => [seed, 'file'] as const);
 
+const reports: Report[] = [];
+
 describe('a system', () => {
   test.each(RUNS)('keeps every promise under the strikes of seed %d, on a store of kind %s', { timeout: MINUTES * 60_000 + AROUND_MS }, async (seed, store) => {
     const before = folders();
@@ -35,13 +38,22 @@ describe('a system', () => {
       throw new Error(`${err}\n${out}`);
     });
     const report = JSON.parse(stdout) as Report;
+    reports.push(report);
     expect(report.violation, stderr).toBeNull();
     expect(report.struck).toBeGreaterThan(MINUTES * 10);
     expect(report.jobs.ended).toBe(report.jobs.submitted);
     expect(report.jobs.ended).toBeGreaterThanOrEqual(4);
     expect(report.jobs.attempts).toBeGreaterThan(report.jobs.submitted);
     expect(report.looks).toBeGreaterThan(100);
+    expect(report.started_by_itself?.fires).toBeGreaterThan(0);
+    expect(report.started_by_itself?.scheduled_jobs).toBeGreaterThan(0);
+    expect(report.started_by_itself?.sweeps).toBeGreaterThan(0);
     expect(folders().filter((name) => !before.includes(name))).toEqual([]);
+  });
+  test('was struck by every kind that was tried often enough in these runs together', () => {
+    expect(reports.length).toBe(RUNS.length);
+    expect(reports.reduce((sum, { waste }) => sum + waste.judged, 0), 'attempts judged for waste').toBeGreaterThan(0);
+    expect(neverStruck(reports.flatMap(({ strikes }) => strikes))).toEqual([]);
   });
 });
 

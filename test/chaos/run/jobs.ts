@@ -9,10 +9,12 @@ import { isAppError } from '../../../lib/errors.js';
 import { type Reference, timeless } from '../../support/undisturbed.js';
 import { bitsProblems } from './invariants/bits.js';
 import { resubmitProblems } from './invariants/ledger.js';
+import { hindranceOf } from './invariants/hindrance.js';
 import { wasteProblems } from './invariants/waste.js';
 import type { Recipe } from './recipes.js';
 import { recipeAt } from './schedule.js';
-import { type Run, sleep, track, type Tracked, wasHindered } from './state.js';
+import { workOf } from './sightings.js';
+import { type Run, sleep, track, type Tracked } from './state.js';
 import { lookAtHead, manifestOf } from './watch.js';
 import { retry } from './verbs.js';
 
@@ -23,8 +25,6 @@ export interface Load {
 
 const ASK_AGAIN_MS = 400;
 const LOOK_MS = 200;
-/** Before a cut is long enough to be told of. */
-const NOTICE_WINDOW_MS = 20_000;
 
 /** One slot's jobs, until no more are begun and the last one is over. */
 export async function runSlot(run: Run, { recipes, references }: Load, slot: number): Promise<void> {
@@ -39,10 +39,11 @@ export async function runSlot(run: Run, { recipes, references }: Load, slot: num
 async function submit(run: Run, slot: number, nth: number, recipe: Recipe, reference: Reference): Promise<Tracked | null> {
   const key = `chaos-${run.seed}-${run.startedAt}-${slot}-${nth}`;
   const body = { ...recipe.spec, name: `slot ${slot}, job ${nth}` };
+  const askedAt = Date.now();
   while (!run.signal.aborted) {
     try {
       const { job } = await run.system.client.submit(body, { idempotencyKey: key });
-      const tracked = track(slot, key, body, job.id, recipe, reference);
+      const tracked = track(slot, key, body, job.id, recipe, reference, askedAt);
       run.jobs.push(tracked);
       if (nth % 2 === 0) await resubmit(run, tracked);
       return tracked;
@@ -137,12 +138,17 @@ async function compare(run: Run, job: Tracked): Promise<boolean> {
 async function judgeWaste(run: Run, job: Tracked, manifests: readonly Manifest[]): Promise<void> {
   const places = [0, ...manifests.map(({ state }) => state.cursor.micro_batches).reverse()];
   const longestCommitGap = Math.max(...places.slice(1).map((at, index) => at - places[index]!));
+  const circumstances = { microBatchesPerSecond: job.reference.microBatches / (job.reference.trainMs / 1_000), accumIters: job.recipe.spec.training?.accum_iters ?? 1, longestCommitGap };
+  const policy = { every_seconds: null, every_updates: null, every_micro_batches: null, keep_last: 2, keep_best: null, ...job.recipe.spec.checkpoint } as Parameters<typeof wasteProblems>[1];
+  const waste: Tracked['waste'] = { judged: 0, exempt: [] };
   for (const { start, end } of await loadAttempts(run.system.store, job.id)) {
-    if (!end) continue;
-    const worker = run.workerIds.get(start.worker) ?? null;
-    const ended = Date.parse(end.ended_at);
-    const circumstances = { disturbed: wasHindered(run, worker, Math.max(Date.parse(start.started_at), ended - NOTICE_WINDOW_MS), ended), microBatchesPerSecond: job.reference.microBatches / (job.reference.trainMs / 1_000), accumIters: job.recipe.spec.training?.accum_iters ?? 1, longestCommitGap };
-    const policy = { every_seconds: null, every_updates: null, every_micro_batches: null, keep_last: 2, keep_best: null, ...job.recipe.spec.checkpoint } as Parameters<typeof wasteProblems>[1];
-    run.violate('waste', job, wasteProblems(end, policy, circumstances));
+    const worker = run.workers.get(start.worker);
+    const seqs = manifests.filter(({ attempt }) => attempt === start.attempt).map(({ seq }) => seq);
+    const work = workOf(job.sightings, start.number, seqs, worker?.aliveAt ?? Infinity);
+    const exempt = !end ? 'no record' : !work ? 'not seen' : hindranceOf(run.strikes, { ...work, worker: worker?.index ?? null, endReason: end.end_reason });
+    if (exempt !== null) waste.exempt.push(exempt);
+    else waste.judged++;
+    if (end && exempt === null) run.violate('waste', job, wasteProblems(end, policy, circumstances));
   }
+  job.waste = waste;
 }

@@ -4,6 +4,7 @@
 import { type Reference, undisturbed } from '../../support/undisturbed.js';
 import { type ChaosOptions, parseArguments, USAGE, UsageError } from './arguments.js';
 import { describeJob, judgeTheEnd, judgeWhatIsLeft } from './finale.js';
+import { enoughProblems } from './invariants/enough.js';
 import { runSlot } from './jobs.js';
 import { SLOTS } from './kinds.js';
 import { type Recipe, RECIPES } from './recipes.js';
@@ -45,12 +46,10 @@ async function chaos(options: ChaosOptions, seed: number, abort: AbortController
   const run = makeRun(seed, system, abort, say);
   try {
     const watching = new AbortController();
-    // A mistake of the run's own ends it, too; it is told when everything has been taken down.
-    const failed = (error: unknown): void => abort.abort(error);
-    const watched = watchJobs(run, watching.signal).catch(failed);
-    const load = Promise.all(Array.from({ length: SLOTS }, (_, slot) => runSlot(run, { recipes, references }, slot))).catch(failed);
+    const watched = watchJobs(run, watching.signal).catch(run.fail);
+    const load = Promise.all(Array.from({ length: SLOTS }, (_, slot) => runSlot(run, { recipes, references }, slot))).catch(run.fail);
     let told: StartedByItself | null = null;
-    const byItself = startByItself(run).then((counts) => (told = counts), failed);
+    const byItself = startByItself(run).then((counts) => (told = counts), run.fail);
     await Promise.all([carryOut(run, planned), sleep(options.minutes * 60_000, run.signal)]);
     run.winding = true;
     if (!run.signal.aborted) say('no more strikes: what was begun is seen through');
@@ -60,6 +59,7 @@ async function chaos(options: ChaosOptions, seed: number, abort: AbortController
     if (told === null) run.violate('liveness', null, [`a schedule's jobs or a sweep did not end within ${SEEN_THROUGH_MS / 1_000} s without strikes`]);
     await Promise.all([load, byItself]);
     if (!run.signal.aborted) await judgeTheEnd(run);
+    run.violate('enough', null, enoughProblems(makeReport(run, told, options), options.everyMs));
     watching.abort();
     await watched;
     if (run.signal.reason !== undefined && !run.violation) throw run.signal.reason as Error;

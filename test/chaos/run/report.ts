@@ -17,6 +17,8 @@ export interface Report {
   /** Null if it did not come to an end. */
   started_by_itself: StartedByItself | null;
   micro_batches: { executed: number; kept: number; wasted: number };
+  /** Attempts of jobs that ended: those whose waste was judged, and by what the others are exempt. */
+  waste: { judged: number; exempt: Record<string, number> };
   recovery_ms: { count: number; p50: number | null; p95: number | null; max: number | null };
   /** Of any one job that wanted to run, its time in the line included. */
   longest_without_progress_ms: number;
@@ -52,6 +54,7 @@ export function makeReport(run: Run, byItself: StartedByItself | null, { store, 
     jobs: { submitted: run.jobs.length, ended: sum(({ over }) => (over ? 1 : 0)), cancelled_and_retried: sum(({ head }) => head?.gen ?? 0), crash_loops: sum(({ crashLoops }) => crashLoops), attempts: sum(({ head }) => head?.counters.attempts ?? 0), preemptions: sum(({ head }) => head?.counters.preemptions ?? 0) },
     started_by_itself: byItself,
     micro_batches: { executed, kept: executed - wasted, wasted },
+    waste: { judged: sum(({ waste }) => waste.judged), exempt: countsOf(run.jobs.flatMap(({ waste }) => waste.exempt)) },
     recovery_ms: { count: recoveries.length, p50: quantile(recoveries, 0.5), p95: quantile(recoveries, 0.95), max: quantile(recoveries, 1) },
     longest_without_progress_ms: Math.max(0, ...run.jobs.map(({ longestStillMs }) => longestStillMs)),
     longest_stranded_ms: Math.max(0, ...run.jobs.map(({ strandedAtMost }) => strandedAtMost)),
@@ -59,6 +62,12 @@ export function makeReport(run: Run, byItself: StartedByItself | null, { store, 
     looks: run.looks,
     resubmitted: run.resubmitted,
   };
+}
+
+function countsOf(names: readonly string[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const name of names) counts[name] = (counts[name] ?? 0) + 1;
+  return counts;
 }
 
 /** The value that this share of all are not above; null of none. */
@@ -70,7 +79,7 @@ export function quantile(values: readonly number[], share: number): number | nul
 const seconds = (ms: number | null): string => (ms === null ? '–' : `${(ms / 1_000).toFixed(1)} s`);
 
 export function showReport(report: Report): string {
-  const { jobs, started_by_itself: byItself, micro_batches: counts, recovery_ms: recovery } = report;
+  const { jobs, started_by_itself: byItself, micro_batches: counts, waste, recovery_ms: recovery } = report;
   const width = Math.max(...report.strikes.map(({ kind }) => kind.length));
   return [
     `seed ${report.seed}, store ${report.store}, ${report.minutes} min of strikes, ${report.seconds} s in all`,
@@ -79,6 +88,7 @@ export function showReport(report: Report): string {
     `${report.struck} strikes; ${jobs.submitted} jobs, ${jobs.ended} ended with the undisturbed bits, in ${jobs.attempts} attempts (${jobs.preemptions} taken away); ${jobs.cancelled_and_retried} retries, ${jobs.crash_loops} of them after crash_loop`,
     ...(byItself ? [`by themselves: ${byItself.scheduled_jobs} jobs of ${byItself.fires} fires of a schedule, ${byItself.trials} trials of ${byItself.sweeps} sweeps`] : []),
     `micro-batches: ${counts.executed} executed, ${counts.kept} kept, ${counts.wasted} wasted`,
+    `waste: ${waste.judged} attempts judged, ${Object.values(waste.exempt).reduce((sum, count) => sum + count, 0)} exempt${Object.entries(waste.exempt).map(([why, count], index) => `${index === 0 ? ': ' : ', '}${why} ${count}`).join('')}`,
     `recovery: p50 ${seconds(recovery.p50)}, p95 ${seconds(recovery.p95)}, longest ${seconds(recovery.max)} (of ${recovery.count})`,
     `longest without progress: ${seconds(report.longest_without_progress_ms)}; without owner and ticket: ${seconds(report.longest_stranded_ms)}; displaced and still trained: ${seconds(report.longest_displaced_training_ms)}`,
     `${report.looks} looks at HEAD, ${report.resubmitted} submissions repeated under their keys`,

@@ -72,6 +72,8 @@ async function keepSchedule(run: Run, told: StartedByItself): Promise<void> {
   const schedule = await insist(run, () => client.schedules.create(SCHEDULE, { idempotencyKey: `chaos-${run.startedAt}-schedule` }));
   if (!schedule) return;
   await until(run, () => Promise.resolve(run.winding));
+  // No clock is wrong any more.
+  const pausedMs = Date.now();
   await insist(run, () => client.schedules.pause(schedule.id, 'seen enough'));
   await until(run, async () => (await client.schedules.get(schedule.id)).running.length === 0);
   if (run.signal.aborted) return;
@@ -79,7 +81,7 @@ async function keepSchedule(run: Run, told: StartedByItself): Promise<void> {
     const { fires } = await readLedger(store, schedule.id);
     const jobs = await jobsOf(run, schedule.id);
     const runs = { all: new Map([...jobs].map(([id, { nominalTime }]) => [id, { schedule: { nominal_time: nominalTime } }])) };
-    return { fires, jobs, faults: [...(await faultsOfLedger(store, runs as never, schedule.id)), ...earlyProblems(fires, new Map([...jobs].map(([id, { storedAt }]) => [id, storedAt])))] };
+    return { fires, jobs, faults: [...(await faultsOfLedger(store, runs as never, schedule.id, pausedMs)), ...earlyProblems(fires, new Map([...jobs].map(([id, { storedAt }]) => [id, storedAt])))] };
   });
   if (!seen) return;
   const { fires, jobs, faults } = seen;

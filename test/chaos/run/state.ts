@@ -3,9 +3,10 @@ import type { Head, Manifest } from '../../../lib/contract/records.js';
 import type { Reference } from '../../support/undisturbed.js';
 import type { Acknowledged } from './invariants/ledger.js';
 import type { Listing } from './invariants/objects.js';
-import { KINDS, PARTS } from './kinds.js';
+import { KINDS } from './kinds.js';
 import type { Recipe } from './recipes.js';
 import type { Planned } from './schedule.js';
+import { type Sightings, startSightings } from './sightings.js';
 import type { ChaosSystem } from './system.js';
 
 /** What a strike met: null if it struck, else why it did not. */
@@ -49,6 +50,9 @@ export interface Tracked {
   busy: boolean;
   strandedMs: number;
   strandedAtMost: number;
+  sightings: Sightings;
+  /** Of its attempts, once it is over: how many were judged for waste, and why each of the others was not. */
+  waste: { judged: number; exempt: string[] };
   /** Of the last change of HEAD. */
   movedAt: number;
   longestStillMs: number;
@@ -83,9 +87,11 @@ export interface Run {
   violation: Violation | null;
   /** Takes the first one; the run ends by it. */
   violate(invariant: string, job: Tracked | null, problems: readonly string[]): void;
+  /** By a mistake of the run's own; it is told when everything has been taken down. */
+  fail(error: unknown): void;
   say(line: string): void;
-  /** Which worker a worker's id was of. */
-  workerIds: Map<string, number>;
+  /** By a worker's id: which one it was of, and when its process was last seen. */
+  workers: Map<string, { index: number; aliveAt: number }>;
   /** Displaced attempts that are still trained: for how long. */
   surplusMs: Map<string, number>;
   surplusAtMost: number;
@@ -95,7 +101,8 @@ export interface Run {
 
 export function makeRun(seed: number, system: ChaosSystem, abort: AbortController, say: (line: string) => void): Run {
   const run: Run = {
-    seed, system, jobs: [], strikes: [], startedAt: Date.now(), winding: false, signal: abort.signal, violation: null, say, workerIds: new Map(), surplusMs: new Map(), surplusAtMost: 0, resubmitted: 0, looks: 0,
+    seed, system, jobs: [], strikes: [], startedAt: Date.now(), winding: false, signal: abort.signal, violation: null, say, workers: new Map(), surplusMs: new Map(), surplusAtMost: 0, resubmitted: 0, looks: 0,
+    fail: (error) => abort.abort(error),
     violate: (invariant, job, problems) => {
       if (problems.length === 0 || abort.signal.aborted) return;
       run.violation = new Violation(invariant, job, problems);
@@ -105,33 +112,16 @@ export function makeRun(seed: number, system: ChaosSystem, abort: AbortControlle
   return run;
 }
 
-export function track(slot: number, key: string, body: object, id: string, recipe: Recipe, reference: Reference): Tracked {
+/** @param askedAt before which there was no such job */
+export function track(slot: number, key: string, body: object, id: string, recipe: Recipe, reference: Reference, askedAt: number): Tracked {
   return {
-    id, slot, key, body, recipe, reference, head: null, hadHead: false, owners: new Map(), manifests: new Map(), manifestHashes: new Map(), listing: new Map(), hashed: new Set(), verb: null, loose: false, cancelled: false, busy: false, strandedMs: 0, strandedAtMost: 0, movedAt: Date.now(), longestStillMs: 0, recovering: [], crashLoops: 0, over: false,
+    id, slot, key, body, recipe, reference, head: null, hadHead: false, owners: new Map(), manifests: new Map(), manifestHashes: new Map(), listing: new Map(), hashed: new Set(), verb: null, loose: false, cancelled: false, busy: false, strandedMs: 0, strandedAtMost: 0, sightings: startSightings(askedAt), waste: { judged: 0, exempt: [] }, movedAt: Date.now(), longestStillMs: 0, recovering: [], crashLoops: 0, over: false,
   };
 }
 
 /** Something that everybody depends on is struck at the moment, or was a moment ago. */
 export function isStirred({ strikes }: Run, now = Date.now()): boolean {
   return strikes.some(({ kind, struck, from, to }) => struck && !['worker', 'job', 'api', 'part'].includes(KINDS[kind].aim) && now >= from && now <= (to ?? Infinity) + 2_000);
-}
-
-/** After a fault of the store a call may still wait for its limit. */
-const STORE_ECHO_MS = 12_000;
-
-/** Whether commits of a worker may have been late or impossible between two times: the store, or a freeze. Kills do not count, they are what is measured. */
-export function wasHindered({ strikes, startedAt }: Run, worker: number | null, fromItsClock: number, toItsClock: number): boolean {
-  // Told by a clock that jumped, times say nothing.
-  const jumped = strikes.some(({ kind, target }) => kind === 'clock-jump' && (worker === null || PARTS[target] === `worker-${worker}`));
-  const [from, to] = jumped ? [startedAt, Date.now()] : [fromItsClock, toItsClock];
-  return strikes.some((strike) => {
-    const { aim } = KINDS[strike.kind];
-    const echo = aim === 'store' || aim === 'store-gate' ? STORE_ECHO_MS : 1_000;
-    if (!strike.struck || strike.from > to || (strike.to ?? Infinity) + echo < from) return false;
-    if (aim === 'store') return true;
-    if (aim === 'store-gate') return worker === null || strike.target === PARTS.length || PARTS[strike.target] === `worker-${worker}`;
-    return (strike.kind.endsWith('-freeze') || strike.kind === 'worker-cut-off') && aim === 'worker' && (worker === null || strike.target === worker);
-  });
 }
 
 export const sleep = (ms: number, signal?: AbortSignal): Promise<void> =>

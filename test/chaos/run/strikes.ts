@@ -19,14 +19,18 @@ export async function carryOut(run: Run, planned: readonly Planned[]): Promise<v
       strike(run, struck).then(
         (missed) => settle(run, struck, missed),
         (error: unknown) => {
-          // The run is being taken down, or the strike met what another one had struck.
+          // The run is being taken down, or the strike met what another one had struck. A mistake in a strike is none of both.
           settle(run, struck, `it went wrong: ${(error as Error).message}`);
+          if (isMistake(error)) run.fail(error);
         },
       ),
     );
   }
   await Promise.all(under);
 }
+
+/** Of whoever wrote it, not of what it met. */
+export const isMistake = (error: unknown): boolean => [TypeError, ReferenceError, RangeError, SyntaxError].some((kind) => error instanceof kind);
 
 function settle(run: Run, struck: Struck, missed: Missed): void {
   struck.to = Date.now();

@@ -13,6 +13,7 @@ import { markerProblems, strandedProblems, verbProblems, wantsAttention } from '
 import { silenceProblems } from './invariants/objects.js';
 import { baseProblems, ratchetProblems } from './invariants/ratchet.js';
 import { type InHand, surplusProblems, surplusTrainers } from './invariants/trainers.js';
+import { noteHead } from './sightings.js';
 import { isStirred, type Run, sleep, type Tracked } from './state.js';
 
 const LOOK_EVERY_MS = 150;
@@ -36,6 +37,7 @@ export async function watchJobs(run: Run, over: AbortSignal): Promise<void> {
     }
   };
   await Promise.all([
+    forever(LOOK_EVERY_MS, () => Promise.resolve(lookAtWorkers(run))),
     forever(LOOK_EVERY_MS, async () => void (await Promise.all(run.jobs.filter((job) => !job.over).map((job) => lookAtHead(run, job))))),
     forever(SURVEY_EVERY_MS, async () => {
       for (const job of run.jobs.filter((each) => !each.over)) await survey(run, job);
@@ -46,9 +48,17 @@ export async function watchJobs(run: Run, over: AbortSignal): Promise<void> {
 
 const isAway = (error: unknown): boolean => isAppError(error) && error.retryable;
 
+function lookAtWorkers(run: Run): void {
+  for (const [index, part] of run.system.workers.entries()) {
+    const { worker } = part.said();
+    if (worker !== undefined && part.isReady()) run.workers.set(worker, { index, aliveAt: Date.now() });
+  }
+}
+
 /** One look at HEAD; null while the store is away. */
 export async function lookAtHead(run: Run, job: Tracked): Promise<Head | null> {
   const { store } = run.system;
+  const askedAt = Date.now();
   const view = await readHead({ store }, job.id).catch((error: unknown) => {
     if (isAway(error)) return null;
     run.violate('ratchet', job, [`HEAD cannot be read: ${(error as Error).message}`]);
@@ -65,19 +75,21 @@ export async function lookAtHead(run: Run, job: Tracked): Promise<Head | null> {
   const last = job.head;
   // Two looks may overtake each other; what came back late says nothing.
   if (last && head.version <= last.version) {
+    if (head.version === last.version) job.sightings.lookedAt = Math.max(job.sightings.lookedAt, askedAt);
     if (head.version < last.version && (await readHead({ store }, job.id).catch(() => null))?.head.version === head.version) run.violate('ratchet', job, [`version fell from ${last.version} to ${head.version}`]);
     return last;
   }
   const ancestors = last && head.manifest !== last.manifest ? await ancestorsOf(run, job, head.manifest, last.manifest) : null;
   if (job.head !== last) return job.head;
   job.head = head;
+  const now = Date.now();
+  noteHead(job.sightings, last, head, askedAt, now);
   if (head.attempt !== null) job.owners.set(head.fence, head.attempt);
   if (last) {
     run.violate('ratchet', job, ratchetProblems(last, head, ancestors));
     run.violate('reachable', job, baseProblems(last, head));
   }
   if (last && job.verb && !job.loose) run.violate('ledger', job, verbProblems(job.verb, last, head));
-  const now = Date.now();
   if (last && wantsAttention(last)) job.longestStillMs = Math.max(job.longestStillMs, now - job.movedAt);
   job.movedAt = now;
   noteRecoveries(job, head, now);
@@ -189,7 +201,6 @@ async function holders(run: Run): Promise<InHand[]> {
   const found: InHand[] = [];
   for (const [index, part] of run.system.workers.entries()) {
     const { worker } = part.said();
-    if (worker !== undefined) run.workerIds.set(worker, index);
     if (!part.isReady() || part.isFrozen()) continue;
     const mine = (await run.system.spools(index)).find((spool) => spool.worker === worker);
     for (const attempt of mine?.attempts ?? []) {

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, it, onTestFinished } from 'vitest';
+import type { Clock } from '../../../lib/clock.js';
 import { OVERLAP_POLICIES, type OverlapPolicy } from '../../../lib/contract/schedule.js';
 import { isAppError } from '../../../lib/errors.js';
 import { createSchedule, triggerSchedule } from '../../../lib/schedules/control.js';
@@ -14,6 +15,9 @@ import { makeXorshift } from '../../support/xorshift.js';
 
 const START = Date.UTC(2026, 4, 1, 12, 0, 30);
 const MINUTE_MS = 60_000;
+const JITTER_SECONDS = 20;
+/** Nominal times before then are all due. */
+const dueBy = (clock: Clock): number => clock.now().getTime() - JITTER_SECONDS * 1_000;
 
 async function setUp(spec: Parameters<typeof specOf>[0], store: WorldStore = makeMemoryStore()) {
   const clock = makeFakeClock(START);
@@ -25,7 +29,7 @@ async function setUp(spec: Parameters<typeof specOf>[0], store: WorldStore = mak
 
 /** Ten minutes in which runs end after a while, with a process that may meet its end at any call; then a calm one. */
 async function liveThrough(policy: OverlapPolicy, faultAt: (call: number) => Fault) {
-  const world = await setUp({ overlap_policy: policy, jitter: 20 });
+  const world = await setUp({ overlap_policy: policy, jitter: JITTER_SECONDS });
   const { clock, runs, store, tick } = world;
   let calls = 0;
   let struck = 0;
@@ -54,13 +58,13 @@ async function liveThrough(policy: OverlapPolicy, faultAt: (call: number) => Fau
 
 it.each(OVERLAP_POLICIES)('loses and doubles no fire whichever call is the last of a process or goes unanswered: %s', async (policy) => {
   const undisturbed = await liveThrough(policy, () => 'none');
-  expect(await faultsOfLedger(undisturbed.store, undisturbed.runs, SCHEDULE)).toEqual([]);
+  expect(await faultsOfLedger(undisturbed.store, undisturbed.runs, SCHEDULE, dueBy(undisturbed.clock))).toEqual([]);
   expect(undisturbed.calls).toBeGreaterThan(40);
   for (const fault of ['last before', 'last', 'lost before', 'lost after'] as const) {
     for (let at = 0; at < undisturbed.calls; at++) {
-      const { store, runs, struck } = await liveThrough(policy, (call) => (call === at ? fault : 'none'));
+      const { store, runs, clock, struck } = await liveThrough(policy, (call) => (call === at ? fault : 'none'));
       expect(struck).toBe(1);
-      expect({ fault, at, wrong: await faultsOfLedger(store, runs, SCHEDULE) }).toEqual({ fault, at, wrong: [] });
+      expect({ fault, at, wrong: await faultsOfLedger(store, runs, SCHEDULE, dueBy(clock)) }).toEqual({ fault, at, wrong: [] });
     }
   }
 });
@@ -74,7 +78,7 @@ const courses = fc.record({ policy: fc.constantFrom(...OVERLAP_POLICIES), seed: 
 /** Several controllers at once over a store that loses answers, some killed again and again; users' triggers, runs that end. */
 async function rush({ policy, seed }: Course, stores: readonly WorldStore[], rounds: number) {
   const random = makeXorshift((seed ^ 0x9e3779b9) >>> 0 || 1);
-  const { clock, runs, calm, tick } = await setUp({ overlap_policy: policy, jitter: 15, catchup_window: 90 }, stores[0]);
+  const { clock, runs, calm, tick } = await setUp({ overlap_policy: policy, jitter: JITTER_SECONDS, catchup_window: 90 }, stores[0]);
   const struck: Record<string, number> = {};
   const fault = (): Fault => {
     const dice = random();
@@ -114,7 +118,7 @@ async function rush({ policy, seed }: Course, stores: readonly WorldStore[], rou
   await Promise.all(late);
   runs.room = Infinity;
   for (let again = 0; again < 3; again++) await tick();
-  expect(await faultsOfLedger(stores[0]!, runs, SCHEDULE)).toEqual([]);
+  expect(await faultsOfLedger(stores[0]!, runs, SCHEDULE, dueBy(clock))).toEqual([]);
   const { head, fires } = await readLedger(stores[0]!, SCHEDULE);
   expect(fires.filter(({ cause }) => cause === 'trigger').length + head.buffered.filter(({ cause }) => cause === 'trigger').length).toBe(triggers);
   if (policy !== 'allow_all') expect(runs.mostActive).toBeLessThanOrEqual(1);

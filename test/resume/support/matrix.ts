@@ -1,38 +1,27 @@
 // The proof that everything else serves: a training that is cut anywhere and resumed in a fresh process ends with the
 // bytes of the undisturbed one, and passes through its states: weights, slots, accumulator and statistics are compared at
 // every snapshot. Cuts are by notice (stop after exactly this micro-batch) and by SIGKILL. A few of them always run;
-// PAWL_MATRIX=ci cuts at every micro-batch and in the validations, and at some random pairs and triples; PAWL_MATRIX=all at
-// every pair of micro-batches, and at 40 random pairs and triples more. Attempts alternate between one lane and
-// two. One file a model and engine, so that they run side by side.
+// PAWL_MATRIX=ci cuts at every micro-batch and in every validation batch, and at some random pairs and triples: the large models
+// (A, B) on both engines, the light ones on one of the two each time; PAWL_MATRIX=all at every pair of micro-batches, and at 40
+// random pairs and triples more, all on both engines. Attempts alternate between one lane and two. One file a model and engine, so
+// that they run side by side.
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { JobSpecInput } from '../../../lib/contract/spec.js';
-import { permutationOf } from '../../../lib/training/permutation.js';
-import { bitsAt, keyOf } from '../../../lib/training/random.js';
+import { chosen, type Cuttable, type Engine, type Extent, kill, notice, show } from './cuts.js';
 import { runTraining, type Cut, type RunResult } from './run-training.js';
 import { bytesOf, smallNpz } from '../../unit/data/npz-files.js';
 import { SPEC_A, SPEC_B, SPEC_C, SPEC_D, SPEC_D_ADAMW, SPEC_E } from './specs.js';
 
-interface Case {
-  name: string;
+interface Case extends Cuttable {
   spec: JobSpecInput;
-  microBatches: number;
-  /** Batches of both validations together. */
-  validationBatches: number;
-  /** Cuts that always run. */
-  few: Cut[][];
   /** Writes the data files into a folder. */
   writeData?(dir: string): Promise<void>;
-  /** Every other single cut in continuous integration, where the large models have all of them and random ones. */
-  light?: boolean;
   /** Windows that the training skips. */
   skippedWindows?: number;
 }
-
-const notice = (at: number): Cut => ({ kind: 'notice', at });
-const kill = (at: number): Cut => ({ kind: 'kill', at });
 
 export const MODEL_A: Case = {
   name: 'A: adam amsgrad, dropout, batch normalization, validation, carry',
@@ -55,51 +44,12 @@ export const MODEL_D_ADAMW: Case = { ...MODEL_D, name: 'D: windows that are skip
 
 export const MODEL_E: Case = { name: 'E: lamb, one cycle, frozen layers, squared errors', spec: SPEC_E, microBatches: 14, validationBatches: 0, few: [[notice(5)], [kill(9)], [notice(2), kill(4), notice(13)]], light: true };
 
-/** Every single cut, every neighbouring pair, and triples across the whole training. */
-function all({ microBatches, validationBatches }: Case): Cut[][] {
-  const places = Array.from({ length: microBatches }, (_, index) => index + 1);
-  const inValidation = Array.from({ length: validationBatches }, (_, index) => index + 1);
-  return [
-    ...places.map((at) => [notice(at)]),
-    ...places.map((at) => [kill(at)]),
-    ...inValidation.flatMap((atValidationBatch): Cut[][] => [[{ kind: 'notice', atValidationBatch }], [{ kind: 'kill', atValidationBatch }]]),
-    ...places.slice(1).map((at) => [notice(at - 1), notice(at)]),
-    ...places.slice(1).map((at) => [kill(at), kill(at)]),
-    ...places.slice(2).map((at) => [notice(at - 2), kill(at - 1), notice(at)]),
-    ...places.slice(2, 8).map((at) => [notice(at - 2), kill(at + 3), notice(at + 6)]),
-  ];
+/** What PAWL_MATRIX asks for. */
+function extentOf(asked: string | undefined): Extent {
+  return asked === 'all' || asked === 'ci' ? asked : 'few';
 }
 
-/** Pairs and triples of a seeded choice: later cuts lie behind earlier ones, so that every one of them can strike. */
-function random({ microBatches }: Case, size: 2 | 3, count: number): Cut[][] {
-  return Array.from({ length: count }, (_, index) => {
-    const places = permutationOf(index, size, microBatches).slice(0, size).map((place) => place + 1);
-    return [...new Set(places)].sort((a, b) => a - b).map((at, cut) => (bitsAt(keyOf(index, 'kinds', size), cut) % 2 === 0 ? notice(at) : kill(at)));
-  });
-}
-
-function everyPair({ microBatches }: Case): Cut[][] {
-  const places = Array.from({ length: microBatches }, (_, index) => index + 1);
-  const kinds = [notice, kill];
-  return places.flatMap((first) => places.filter((second) => second > first).map((second) => [kinds[(first + second) % 2]!(first), kinds[Math.floor((first + second) / 2) % 2]!(second)]));
-}
-
-function singles(given: Case): Cut[][] {
-  return all(given).filter((cuts) => cuts.length === 1);
-}
-
-function chosen(given: Case): Cut[][] {
-  const extent = process.env['PAWL_MATRIX'];
-  if (extent === 'all') return unique([...all(given), ...everyPair(given), ...random(given, 2, 40), ...random(given, 3, 40)]);
-  if (extent === 'ci' && given.light === true) return unique([...given.few, ...singles(given).filter((_, index) => index % 2 === 0)]);
-  if (extent === 'ci') return unique([...given.few, ...singles(given), ...random(given, 2, 10), ...random(given, 3, 10)]);
-  return given.few;
-}
-const unique = (cuts: Cut[][]): Cut[][] => [...new Map(cuts.map((cut) => [show(cut), cut])).values()];
-
-const show = (cuts: readonly Cut[]): string => cuts.map((cut) => ('at' in cut ? `${cut.kind} after ${cut.at}` : `${cut.kind} in validation batch ${cut.atValidationBatch}`)).join(', ');
-
-export function describeMatrix(given: Case, engine: 'tensorflow' | 'wasm'): void {
+export function describeMatrix(given: Case, engine: Engine): void {
   const { name, spec, microBatches } = given;
   describe(`${name}, on ${engine}`, () => {
     let dir: string;
@@ -144,6 +94,6 @@ export function describeMatrix(given: Case, engine: 'tensorflow' | 'wasm'): void
       expect(undisturbed.outcome.skippedWindows, 'skipped windows').toBe(given.skippedWindows ?? 0);
     });
     test('a second undisturbed training gives the same bytes', async () => expectUndisturbed(await run([]), []));
-    test.each(chosen(given).map((cuts) => [show(cuts), cuts] as const))('%s', async (_, cuts) => expectUndisturbed(await run(cuts), cuts));
+    test.each(chosen(given, engine, extentOf(process.env['PAWL_MATRIX'])).map((cuts) => [show(cuts), cuts] as const))('%s', async (_, cuts) => expectUndisturbed(await run(cuts), cuts));
   });
 }

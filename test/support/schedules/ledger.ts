@@ -12,8 +12,11 @@ export async function readLedger(store: Pick<WorldStore, 'get' | 'keys'>, schedu
   return { head: await json<ScheduleHead>(scheduleKey(schedule)), fires };
 }
 
-/** What is wrong; empty if nothing is. */
-export async function faultsOfLedger(store: Pick<WorldStore, 'get' | 'keys'>, runs: Runs, schedule: string): Promise<string[]> {
+/**
+ * What is wrong; empty if nothing is.
+ * @param untilMs up to when all nominal times have to be seen to, whatever HEAD says: the last look, or the pause, less the jitter
+ */
+export async function faultsOfLedger(store: Pick<WorldStore, 'get' | 'keys'>, runs: Runs, schedule: string, untilMs: number): Promise<string[]> {
   const { head, fires } = await readLedger(store, schedule);
   const wrong: string[] = [];
   const seen = new Map<number, number>();
@@ -33,7 +36,7 @@ export async function faultsOfLedger(store: Pick<WorldStore, 'get' | 'keys'>, ru
   }
   for (const waiting of [...head.buffered, ...head.requested]) if (waiting.cause === 'schedule') see(Date.parse(waiting.nominal_time));
   for (const ms of fireTimes(head.spec, Date.parse(head.created_at))) {
-    if (ms > Date.parse(head.last_nominal)) break;
+    if (ms > Math.max(Date.parse(head.last_nominal), untilMs)) break;
     if (seen.get(ms) !== 1) wrong.push(`${new Date(ms).toISOString()} was seen to ${seen.get(ms) ?? 0} times`);
     seen.delete(ms);
   }

@@ -111,14 +111,14 @@ describe('pausing records what was about to fire', () => {
   });
 
   it('where a failure pauses it in the very look in which a fire is due', async () => {
-    const { at, tick, fires, runs, store } = await setUp({ pause_on_failure: true });
+    const { clock, at, tick, fires, runs, store } = await setUp({ pause_on_failure: true });
     at(1);
     await tick();
     at(2);
     runs.all.forEach((run) => (run.state = 'failed'));
     expect(await tick()).toMatchObject({ status: 'paused', note: expect.stringContaining('failed') as string });
     expect(await fires()).toEqual(['12:01:00 schedule started', '12:02:00 schedule skipped paused']);
-    expect(await faultsOfLedger(store, runs, SCHEDULE)).toEqual([]);
+    expect(await faultsOfLedger(store, runs, SCHEDULE, clock.now().getTime())).toEqual([]);
   });
 });
 
@@ -183,7 +183,7 @@ describe('backfilling', () => {
   const between = (from: string, to: string) => ({ from: new Date(`2026-05-01T${from}Z`), to: new Date(`2026-05-01T${to}Z`), policy: 'buffer_all' as const });
 
   it('makes up for what was missed, one after another, and not for what had started something', async () => {
-    const { deps, at, tick, end, fires, runs, store } = await setUp({ cron: '0 * * * *' });
+    const { clock, deps, at, tick, end, fires, runs, store } = await setUp({ cron: '0 * * * *' });
     at(60);
     await tick();
     end();
@@ -198,7 +198,7 @@ describe('backfilling', () => {
     }
     expect((await fires()).sort()).toEqual(['10:00:00 backfill started', '11:00:00 backfill started', '12:00:00 backfill started', '13:00:00 schedule started', '14:00:00 backfill started', '15:00:00 backfill started', '16:00:00 backfill started', '16:00:00 schedule missed']);
     expect((await backfillSchedule(deps, SCHEDULE, between('10:00:00', '16:30:00'))).fires).toEqual([]);
-    expect(await faultsOfLedger(store, runs, SCHEDULE)).toEqual([]);
+    expect(await faultsOfLedger(store, runs, SCHEDULE, clock.now().getTime())).toEqual([]);
   });
 
   it('asks once when the answer is lost, or while the first still waits', async () => {

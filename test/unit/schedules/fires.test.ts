@@ -29,7 +29,7 @@ describe('a look at a schedule', () => {
     const { head, fires } = await readLedger(store, SCHEDULE);
     expect(fires).toMatchObject([{ outcome: 'started', nominal_time: '2026-05-01T12:01:00.000Z', decided_at: '2026-05-01T12:01:30.000Z', run: { id: [...runs.all.keys()][0] } }]);
     expect(head).toMatchObject({ counts: { started: 1 }, runs: [{ state: 'running' }], unrecorded: [] });
-    expect(await faultsOfLedger(store, runs, SCHEDULE)).toEqual([]);
+    expect(await faultsOfLedger(store, runs, SCHEDULE, clock.now().getTime())).toEqual([]);
   });
 
   it('knows no schedule that is not there', async () => {
@@ -45,7 +45,7 @@ describe('a look at a schedule', () => {
     for (const code of ['queue_full', 'store_unavailable']) expect((await tickSchedule(deps, SCHEDULE, clock.now()))?.failures).toMatchObject([{ code }]);
     const last = await tickSchedule(deps, SCHEDULE, clock.now());
     expect(last).toMatchObject({ failures: [], head: { status: 'paused', note: 'a fire was refused: there is no job job_1', runs: [], counts: { started: 0, failed: 1 }, recent: [{ outcome: 'failed', message: 'there is no job job_1', run: null }] } });
-    expect(await faultsOfLedger(store, runs, SCHEDULE)).toEqual([]);
+    expect(await faultsOfLedger(store, runs, SCHEDULE, clock.now().getTime())).toEqual([]);
   });
 
   it('takes HEAD as it was for what it is as long as nobody changed it, and says what it starts for the first time', async () => {
@@ -85,7 +85,7 @@ describe('a look at a schedule', () => {
       },
     });
     expect(at).toEqual({ started: 1, fires: 0, states: ['starting'], versions: [0, 1] });
-    expect(await faultsOfLedger(store, runs, SCHEDULE)).toEqual([]);
+    expect(await faultsOfLedger(store, runs, SCHEDULE, clock.now().getTime())).toEqual([]);
   });
 
   it('takes for started what somebody else had started before it was refused', async () => {

@@ -25,7 +25,7 @@ async function setUp(spec: Partial<ScheduleSpec>) {
   const fires = async () => (await readLedger(store, SCHEDULE)).fires.map(({ nominal_time, cause, outcome, reason }) => `${nominal_time.slice(11, 16)} ${cause === 'schedule' ? '' : `${cause} `}${outcome}${reason === null ? '' : ` ${reason}`}`);
   const waiting = async () => (await readLedger(store, SCHEDULE)).head.buffered.map(({ nominal_time, until = null }) => [nominal_time.slice(11, 16), until === null ? null : until.slice(11, 19)]);
   const end = (): void => runs.all.forEach((run) => (run.state = 'succeeded'));
-  return { store, clock, runs, deps, look, at, fires, waiting, end, wrong: () => faultsOfLedger(store, runs, SCHEDULE) };
+  return { store, clock, runs, deps, look, at, fires, waiting, end, wrong: () => faultsOfLedger(store, runs, SCHEDULE, clock.now().getTime()) };
 }
 
 describe('a fire without room', () => {

@@ -1,11 +1,9 @@
 // Waste: nothing after a notice that could be kept; after a kill, what was done since the last commit, which comes as often as the
-// spec says. Pure.
+// spec says. Of attempts whose commits nothing hindered (hindrance.ts). Pure.
 import type { AttemptEnd } from '../../../../lib/contract/records.js';
 import type { CheckpointPolicySpec } from '../../../../lib/contract/spec.js';
 
 export interface Circumstances {
-  /** Something besides what ended the attempt struck its worker or its store, so that a commit may have been late or impossible. */
-  disturbed: boolean;
   /** As it trains at its fastest. */
   microBatchesPerSecond: number;
   /** Of one window. */
@@ -20,7 +18,7 @@ const COMMIT_MS = 2_000;
 const ORDERLY = ['preempted_notice', 'user', 'completed', 'server_shutdown'];
 
 export function wasteProblems(end: Pick<AttemptEnd, 'number' | 'end_reason' | 'wasted_micro_batches'>, policy: CheckpointPolicySpec, circumstances: Circumstances): string[] {
-  if (circumstances.disturbed || end.wasted_micro_batches === 0) return [];
+  if (end.wasted_micro_batches === 0) return [];
   if (ORDERLY.includes(end.end_reason)) return [`attempt ${end.number} ended in order (${end.end_reason}) and wasted ${end.wasted_micro_batches} micro-batches`];
   const bound = wasteBound(policy, circumstances);
   return end.wasted_micro_batches > bound ? [`attempt ${end.number} (${end.end_reason}) wasted ${end.wasted_micro_batches} micro-batches, more than ${Math.round(bound)}`] : [];
