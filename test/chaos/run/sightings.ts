@@ -20,7 +20,7 @@ export interface Sightings {
 export const startSightings = (at: number): Sightings => ({ lookedAt: at, attempts: new Map(), commits: new Map() });
 
 /** A HEAD that was asked for at `askedAt` and was there at `now`, unlike the one before. */
-export function noteHead(seen: Sightings, before: Pick<Head, 'seq' | 'counters'> | null, head: Pick<Head, 'seq' | 'owner' | 'counters'>, askedAt: number, now: number): void {
+export function noteHead(seen: Sightings, before: Pick<Head, 'seq' | 'owner' | 'counters'> | null, head: Pick<Head, 'seq' | 'owner' | 'counters'>, askedAt: number, now: number): void {
   for (let number = (before?.counters.attempts ?? 0) + 1; number <= head.counters.attempts; number++) seen.attempts.set(number, { from: seen.lookedAt, to: null });
   for (const [number, span] of seen.attempts) if (number < head.counters.attempts || head.owner === null) span.to ??= now;
   for (let seq = (before?.seq ?? 0) + 1; seq <= head.seq; seq++) seen.commits.set(seq, seen.lookedAt);

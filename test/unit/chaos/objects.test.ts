@@ -1,11 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { leakedBlobs, silenceProblems } from '../../chaos/run/invariants/objects.js';
 import { surplusProblems, surplusTrainers } from '../../chaos/run/invariants/trainers.js';
-import { type Circumstances, wasteBound, wasteProblems } from '../../chaos/run/invariants/waste.js';
 import { headAt, manifestName } from './records.js';
 
 const listing = (...entries: [string, string][]) => new Map(entries);
-const EVERY = { every_seconds: null, every_updates: null, every_micro_batches: null, keep_last: 2, keep_best: null };
 
 describe('a displaced worker', () => {
   const owners = new Map([[1, 'a1'], [2, 'b2']]);
@@ -43,25 +41,5 @@ describe('trainers of one job', () => {
     expect(surplusTrainers(inHand, new Map([['job_x', 'b2'], ['job_y', 'c1']])).map(({ attempt }) => attempt)).toEqual(['a1']);
     expect(surplusProblems(new Map([['a1', 10_000]]), 45_000)).toEqual([]);
     expect(surplusProblems(new Map([['a1', 46_000]]), 45_000)[0]).toContain('46 s later');
-  });
-});
-
-describe('waste', () => {
-  const calm: Circumstances = { disturbed: false, microBatchesPerSecond: 100, accumIters: 5, longestCommitGap: 6 };
-  const end = (end_reason: string, wasted_micro_batches: number) => ({ number: 2, end_reason, wasted_micro_batches });
-  const policy = { ...EVERY, every_micro_batches: 3 };
-  it('is none after a notice, a verb or the end', () => {
-    for (const reason of ['preempted_notice', 'user', 'completed']) {
-      expect(wasteProblems(end(reason, 0), policy, calm)).toEqual([]);
-      expect(wasteProblems(end(reason, 1), policy, calm)[0]).toContain(`ended in order (${reason}) and wasted 1`);
-      expect(wasteProblems(end(reason, 1), policy, { ...calm, disturbed: true })).toEqual([]);
-    }
-  });
-  it('is an interval and what is on the way after a kill', () => {
-    expect(wasteBound(policy, calm)).toBe(3 + 5 + 12);
-    expect(wasteProblems(end('preempted_kill', 20), policy, calm)).toEqual([]);
-    expect(wasteProblems(end('lease_lost', 21), policy, calm)[0]).toContain('more than 20');
-    expect(wasteBound({ ...EVERY, every_updates: 2 }, calm)).toBe(10 + 5 + 12);
-    expect(wasteBound({ ...EVERY, every_seconds: 0.5 }, { ...calm, longestCommitGap: 1_000 }), 'at most what two commits take').toBe(50 + 5 + 400);
   });
 });

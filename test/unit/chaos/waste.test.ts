@@ -1,26 +1,30 @@
 import { describe, expect, it } from 'vitest';
-import type { CheckpointPolicySpec } from '../../../lib/contract/spec.js';
+import type { Head } from '../../../lib/contract/records.js';
 import { hindranceOf } from '../../chaos/run/invariants/hindrance.js';
-import { wasteProblems } from '../../chaos/run/invariants/waste.js';
+import { type Circumstances, wasteBound, wasteProblems } from '../../chaos/run/invariants/waste.js';
 import { kindsOf, PARTS, type StoreKind, type StrikeKind } from '../../chaos/run/kinds.js';
 import { makeSchedule, type Planned } from '../../chaos/run/schedule.js';
 import { noteHead, startSightings, workOf } from '../../chaos/run/sightings.js';
 import { headAt } from './records.js';
 
-const policy: CheckpointPolicySpec = { every_seconds: null, every_updates: null, every_micro_batches: 5, keep_last: 2, keep_best: null };
-const circumstances = { microBatchesPerSecond: 200, accumIters: 4, longestCommitGap: 20 };
-const ended = (end_reason: string, wasted_micro_batches: number) => ({ number: 3, end_reason, wasted_micro_batches });
-const problems = (end: ReturnType<typeof ended>): string => wasteProblems(end, policy, circumstances).join('; ');
+const EVERY = { every_seconds: null, every_updates: null, every_micro_batches: null, keep_last: 2, keep_best: null };
+const calm: Circumstances = { microBatchesPerSecond: 100, accumIters: 5, longestCommitGap: 6 };
+const policy = { ...EVERY, every_micro_batches: 3 };
+const end = (end_reason: string, wasted_micro_batches: number) => ({ number: 2, end_reason, wasted_micro_batches });
 
 describe('waste', () => {
-  it.each(['preempted_notice', 'user', 'completed', 'server_shutdown'])('is caught in an end that is in order (%s)', (reason) => {
-    expect(problems(ended(reason, 0))).toBe('');
-    expect(problems(ended(reason, 1))).toContain('ended in order');
-    expect(problems(ended(reason, 500))).toContain('wasted 500 micro-batches');
+  it('is none after a notice, a verb or the end', () => {
+    for (const reason of ['preempted_notice', 'user', 'completed', 'server_shutdown']) {
+      expect(wasteProblems(end(reason, 0), policy, calm)).toEqual([]);
+      for (const wasted of [1, 500]) expect(wasteProblems(end(reason, wasted), policy, calm)[0]).toContain(`ended in order (${reason}) and wasted ${wasted} micro-batches`);
+    }
   });
-  it.each(['preempted_kill', 'trainer_crashed', 'lease_lost'])('is caught beyond what a cadence allows in an end that is not (%s)', (reason) => {
-    expect(problems(ended(reason, 49))).toBe('');
-    expect(problems(ended(reason, 50))).toContain('more than 49');
+  it('is an interval and what is on the way after a kill', () => {
+    expect(wasteBound(policy, calm)).toBe(3 + 5 + 12);
+    expect(wasteProblems(end('preempted_kill', 20), policy, calm)).toEqual([]);
+    expect(wasteProblems(end('lease_lost', 21), policy, calm)[0]).toContain('more than 20');
+    expect(wasteBound({ ...EVERY, every_updates: 2 }, calm)).toBe(10 + 5 + 12);
+    expect(wasteBound({ ...EVERY, every_seconds: 0.5 }, { ...calm, longestCommitGap: 1_000 }), 'at most what two commits take').toBe(50 + 5 + 400);
   });
 });
 
@@ -54,7 +58,7 @@ describe('what exempts an attempt', () => {
 });
 
 describe('an attempt as the run sees it', () => {
-  const owned = (number: number, seq: number) => ({ ...headAt(seq), counters: { ...headAt(seq).counters, attempts: number } });
+  const owned = (number: number, seq: number): Head => ({ ...headAt(seq), counters: { ...headAt(seq).counters, attempts: number } });
   const seen = startSightings(1_000);
   const before = { ...headAt(0, { owner: null }) };
   noteHead(seen, null, before, 1_100, 1_110);
