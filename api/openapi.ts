@@ -90,7 +90,7 @@ export const OPERATIONS: readonly Operation[] = [
     headers: ['Idempotency-Key'], status: 201, answer: 'Job', also: { 200: 'DryRun' }, errors: [400, 409, 413, 415, 503],
     answerHeaders: { 201: { Location: header('the job', '^/v1/jobs/job_'), 'Idempotent-Replayed': { ...header('the key had been used: this is the job of then', '^true$'), required: false } } },
   },
-  { method: 'get', path: '/v1/jobs', id: 'listJobs', tag: 'jobs', summary: 'Jobs, newest first; tag.KEY=VALUE filters by tag', query: ListJobsQuery, cursor: idOf('job'), answer: { list: 'JobListItem' }, errors: [400, 404, 503] },
+  { method: 'get', path: '/v1/jobs', id: 'listJobs', tag: 'jobs', summary: 'Jobs, newest first, without those whose own record is damaged; tag.KEY=VALUE filters by tag', query: ListJobsQuery, cursor: idOf('job'), answer: { list: 'JobListItem' }, errors: [400, 404, 503] },
   { method: 'get', path: ID, id: 'getJob', tag: 'jobs', summary: 'A job', query: NoQuery, answer: 'Job', errors: [400, 404, 503] },
   verb('pause', 'Commit and hold a job'),
   verb('resume', 'Let a paused job go on'),
