@@ -6,7 +6,7 @@ import { type Config, ownFolders, readConfig, storeOptions } from '../lib/config
 import { AppError } from '../lib/errors.js';
 import { makeLog } from '../lib/log.js';
 import { connectQueue } from '../lib/queue/index.js';
-import { failToStart } from '../lib/start-up.js';
+import { failToStart, onParentGone } from '../lib/start-up.js';
 import { openDataPlaces, openStore } from '../lib/store/open.js';
 import { probeStore } from '../lib/store/probe.js';
 import { makeDecider } from '../lib/sweeps/decider.js';
@@ -55,7 +55,7 @@ async function main(): Promise<void> {
       );
   };
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => leave(signal));
-  process.on('disconnect', () => leave('the parent is gone'));
+  onParentGone(() => leave('the parent is gone'));
 
   await app.listen({ host: config.host, port: config.port }).catch((error: unknown) => {
     throw listenError(error, config);

@@ -11,7 +11,7 @@ import { AppError } from '../lib/errors.js';
 import { loadRecord } from '../lib/jobs/record.js';
 import { makeLog } from '../lib/log.js';
 import { connectQueue } from '../lib/queue/index.js';
-import { failToStart } from '../lib/start-up.js';
+import { failToStart, onParentGone } from '../lib/start-up.js';
 import type { Store } from '../lib/store/index.js';
 import { openDataPlaces, openStore } from '../lib/store/open.js';
 import { probeStore } from '../lib/store/probe.js';
@@ -95,7 +95,7 @@ async function work(args: readonly string[]): Promise<void> {
   process.on('SIGTERM', () => leave('SIGTERM', SIGNAL_GRACE_MS));
   process.on('SIGINT', () => leave('SIGINT', SIGNAL_GRACE_MS));
   // A parent that vanished cannot say goodbye; its worker commits and goes.
-  process.on('disconnect', () => leave('the parent is gone', SIGNAL_GRACE_MS));
+  onParentGone(() => leave('the parent is gone', SIGNAL_GRACE_MS));
   setInterval(() => {
     if (supervisor.drained()) leave('drained', SIGNAL_GRACE_MS);
     else if (exitWhenIdleMs !== null && supervisor.idleMs() > exitWhenIdleMs) leave('idle', SIGNAL_GRACE_MS);

@@ -10,7 +10,7 @@ import { makeJobRoom } from '../../lib/jobs/room.js';
 import type { ResolvedSpec } from '../../lib/jobs/spec/resolve.js';
 import { makeLog } from '../../lib/log.js';
 import { connectQueue } from '../../lib/queue/index.js';
-import { failToStart } from '../../lib/start-up.js';
+import { failToStart, onParentGone } from '../../lib/start-up.js';
 import { admitSweep, type Series } from '../../lib/sweeps/admission.js';
 import { makeClockWatch } from '../../lib/store/clock-watch.js';
 import { openDataPlaces, openStore } from '../../lib/store/open.js';
@@ -51,7 +51,8 @@ async function main(): Promise<void> {
     process.stdout.write(`${JSON.stringify(await controller.recover(OWNER_PATIENCE_MS))}\n`);
     await leave(0);
   }
-  for (const signal of ['SIGTERM', 'SIGINT', 'disconnect'] as const) process.on(signal, () => void leave(0));
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void leave(0));
+  onParentGone(() => void leave(0));
   controller.start();
   log.info({ store: store.description }, 'controller ready');
   process.send?.({ type: 'ready' });
