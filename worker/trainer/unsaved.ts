@@ -2,8 +2,10 @@
 // all of it would have to be done again if the machine went too. It also bounds what has to be kept until the store is back:
 // rows, events and the snapshots of best epochs.
 
-/** Unless PAWL_UNSAVED_SECONDS says otherwise. */
-export const UNSAVED_SECONDS = 600;
+const UNSAVED_SECONDS = 600;
+
+/** What PAWL_UNSAVED_SECONDS says, which the worker has checked; empty is as good as not set, as everywhere. */
+export const unsavedMsOf = (env: Readonly<Record<string, string | undefined>>): number => 1_000 * Number(env['PAWL_UNSAVED_SECONDS'] || UNSAVED_SECONDS);
 
 export interface Unsaved {
   /** A snapshot was reported, or could not be written. */

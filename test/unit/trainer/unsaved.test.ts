@@ -1,6 +1,6 @@
 // How long training goes on while nothing can be committed.
 import { expect, test } from 'vitest';
-import { makeUnsaved } from '../../../worker/trainer/unsaved.js';
+import { makeUnsaved, unsavedMsOf } from '../../../worker/trainer/unsaved.js';
 
 const made = (limitMs = 100) => {
   const time = { ms: 0 };
@@ -41,4 +41,10 @@ test('who waits is woken by either end of a snapshot, and when training is to st
     wake();
     await changed;
   }
+});
+
+test('lasts ten minutes unless PAWL_UNSAVED_SECONDS says otherwise; empty says nothing', () => {
+  expect(unsavedMsOf({})).toBe(600_000);
+  expect(unsavedMsOf({ PAWL_UNSAVED_SECONDS: '' })).toBe(600_000);
+  expect(unsavedMsOf({ PAWL_UNSAVED_SECONDS: '5' })).toBe(5_000);
 });
