@@ -1,7 +1,8 @@
-// `pawl up` and the demo ended in the middle of their start, as by Ctrl-C, a closed terminal or `kill -9`: nothing outlives them.
+// `pawl up` and the demo ended in the middle of their start, as by Ctrl-C, a closed terminal or `kill -9`: nothing outlives them; and
+// what is written down of its Redis, so that the next one finds it.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { chmod, readdir, readFile, readlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, readlink, rmdir, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { findRedisServer } from '../../api/cli/redis-server.js';
@@ -123,6 +124,46 @@ test('an `up` that breaks takes its Redis with it', async () => {
   await appears('the worker');
   expect(await up.exited).toBe(0);
   await nothingRuns();
+});
+
+describe('the record of Redis', () => {
+  const redis = (): string => join(folder.path, 'data/redis');
+  const redisPid = async (): Promise<number | undefined> => (await processes()).find(({ command }) => PARTS.Redis.test(command))?.pid;
+  const isUp = ({ said }: Started): Promise<unknown> => waitFor('it is up', () => Promise.resolve(said().includes('Pawl is up')), 60_000);
+  const end = async ({ child, exited }: Started): Promise<void> => {
+    child.kill('SIGINT');
+    expect(await exited).toBe(0);
+  };
+
+  test.each(['{"pid": 12', '{"pid": -1, "started": "1"}'])('that is %j keeps no `up` from starting', async (text) => {
+    await mkdir(redis(), { recursive: true });
+    await writeFile(join(redis(), 'redis.json'), text);
+    const up = startUp();
+    await isUp(up);
+    expect(JSON.parse(await readFile(join(redis(), 'redis.json'), 'utf8'))).toMatchObject({ pid: await redisPid() });
+    await end(up);
+  });
+
+  test('that cannot be written ends the start, and nothing is left', async () => {
+    await mkdir(join(redis(), 'redis.json.new'), { recursive: true });
+    const up = startUp();
+    expect(await up.exited).toBe(1);
+    expect(up.said()).toMatch(/^error: EISDIR.*redis\.json\.new'\n$/);
+    expect(await processes(), 'what is left').toEqual([]);
+  });
+
+  test('that cannot be written for a while keeps a Redis that died away so long, and `up` goes on', async () => {
+    const up = startUp();
+    await isUp(up);
+    await mkdir(join(redis(), 'redis.json.new'));
+    process.kill((await redisPid())!, 'SIGKILL');
+    await waitFor('it says so', () => Promise.resolve(/Redis ended \(SIGKILL\).*\n.*Redis ended \(EISDIR/.test(up.said())));
+    await rmdir(join(redis(), 'redis.json.new'));
+    await waitFor('it is there again', async () => existsSync(join(redis(), 'redis.json')) && (await redisPid()));
+    expect(up.child.exitCode).toBeNull();
+    await end(up);
+    expect(await processes(), 'what is left').toEqual([]);
+  });
 });
 
 describe('the demo', () => {
