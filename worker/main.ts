@@ -10,7 +10,7 @@ import { defaultDataMemoryBytes } from '../lib/data/memory.js';
 import { AppError } from '../lib/errors.js';
 import { loadRecord } from '../lib/jobs/record.js';
 import { makeLog } from '../lib/log.js';
-import { connectQueue } from '../lib/queue/index.js';
+import { checkAtStart, connectQueue } from '../lib/queue/index.js';
 import { failToStart, onParentGone } from '../lib/start-up.js';
 import type { Store } from '../lib/store/index.js';
 import { openDataPlaces, openStore } from '../lib/store/open.js';
@@ -55,6 +55,7 @@ async function work(args: readonly string[]): Promise<void> {
   const store = await openStore(config.store, storeOptions(config));
   await probeStore(store);
   const queue = connectQueue({ url: config.redisUrl, prefix: config.queuePrefix, log });
+  await checkAtStart(queue, log, failToStart);
   const data = await dataMeans(config, slots);
   const supervisor = await makeSupervisor({ store, queue, clock: systemClock, log, data, spoolRoot: join(config.dataDir, 'spool'), trainerEntry, engine: config.engine, env: process.env, slots, gpus, version: VERSION });
 

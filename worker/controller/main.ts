@@ -9,7 +9,7 @@ import { admitSpec } from '../../lib/jobs/admission.js';
 import { makeJobRoom } from '../../lib/jobs/room.js';
 import type { ResolvedSpec } from '../../lib/jobs/spec/resolve.js';
 import { makeLog } from '../../lib/log.js';
-import { connectQueue } from '../../lib/queue/index.js';
+import { checkAtStart, connectQueue } from '../../lib/queue/index.js';
 import { failToStart, onParentGone } from '../../lib/start-up.js';
 import { admitSweep, type Series } from '../../lib/sweeps/admission.js';
 import { makeClockWatch } from '../../lib/store/clock-watch.js';
@@ -30,6 +30,7 @@ async function main(): Promise<void> {
   const store = await openStore(config.store, storeOptions(config));
   await probeStore(store);
   const queue = connectQueue({ url: config.redisUrl, prefix: config.queuePrefix, log });
+  await checkAtStart(queue, log, failToStart);
   const places = await openDataPlaces({ roots: config.dataRoots, closed: ownFolders(config), buckets: config.dataBuckets, store: config.store, ...storeOptions(config), patienceMs: 0 });
   const nudge = (job: string): void => void queue.control.nudge(job).catch(() => undefined);
   const name = `ctl_${freshUlid()}`;
