@@ -1,14 +1,14 @@
 // The Redis that `up` owns: finding a server program, starting it on a free loopback port with its data in the data folder,
 // and ending one that an earlier `up` left behind there. Two servers on one append-only file would lose data.
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { constants } from 'node:fs';
 import { access, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { promisify } from 'node:util';
 import { AppError, messageOf } from '../../lib/errors.js';
+import { fateOf, identify, parseIdentity } from './process-identity.js';
 import type { Environment } from './processes.js';
 
 const PROGRAMS = ['redis-server', 'valkey-server'];
@@ -36,18 +36,13 @@ export interface OwnedRedis {
   end(): Promise<void>;
 }
 
-interface Recorded {
-  pid: number;
-  /** As `ps` tells it, so that another process with the same number is not taken for it. */
-  started: string;
-}
-
 export interface RedisOptions {
   /** For its append-only file; nobody else may use it meanwhile. */
   folder: string;
   configFile: string;
   env: Environment;
-  onRestart(why: string): void;
+  /** That it died, and what keeps it from starting again. */
+  say(line: string): void;
   /** Breaks the start off; afterwards there is `end`. */
   signal?: AbortSignal | undefined;
 }
@@ -56,10 +51,10 @@ export interface RedisOptions {
  * Starts it, and again on the same port whenever it dies. Whatever ends this process but SIGKILL ends it too.
  * @throws AppError queue_unavailable if it does not start, and the signal's reason; nothing runs then
  */
-export async function keepRedis({ folder, configFile, env, onRestart, signal }: RedisOptions): Promise<OwnedRedis> {
+export async function keepRedis({ folder, configFile, env, say, signal }: RedisOptions): Promise<OwnedRedis> {
   const program = await findRedisServer(env);
   await mkdir(folder, { recursive: true });
-  await endRecorded(folder, signal);
+  await endRecorded(folder, say, signal);
   const ending = new AbortController();
   const over = signal ? AbortSignal.any([signal, ending.signal]) : ending.signal;
   const start = (port: number): Promise<Server | null> => startServer(program, folder, configFile, port, over);
@@ -76,12 +71,12 @@ export async function keepRedis({ folder, configFile, env, onRestart, signal }: 
     for (;;) {
       const how = await server.exited;
       if (over.aborted) return;
-      onRestart(how);
+      say(`Redis ended (${how}); starting it again`);
       for (let next: Server | null = null, pauseMs = RESTART_MS; next === null; pauseMs = Math.min(2 * pauseMs, RESTART_MAX_MS)) {
         await sleep(pauseMs, undefined, { signal: over }).catch(() => undefined);
         if (over.aborted) return;
         next = await start(port).catch((error: unknown) => {
-          onRestart(messageOf(error));
+          say(`Redis cannot be started again: ${messageOf(error)}`);
           return null;
         });
         if (next) server = next;
@@ -151,28 +146,18 @@ const recordOf = (folder: string): string => join(folder, 'redis.json');
 /** By rename: a disk that is full, or a machine that goes down, leaves no half of it. */
 async function record(folder: string, pid: number): Promise<void> {
   const unfinished = `${recordOf(folder)}.new`;
-  await writeFile(unfinished, JSON.stringify({ pid, started: await startTime(pid) } satisfies Recorded));
+  await writeFile(unfinished, JSON.stringify(await identify(pid)));
   await rename(unfinished, recordOf(folder));
 }
 
-/** What cannot be read as one is none: there is no process to be found by it. */
-async function readRecord(folder: string): Promise<Recorded | null> {
-  const text = await readFile(recordOf(folder), 'utf8').catch(() => '');
-  try {
-    const { pid, started } = JSON.parse(text) as Partial<Recorded>;
-    // The number goes to `kill`, for which 0 and those below are groups of processes.
-    return Number.isInteger(pid) && pid! > 0 && typeof started === 'string' && started !== '' ? { pid: pid!, started } : null;
-  } catch {
-    return null;
-  }
-}
-
-/** Ends the server that an `up` which was killed left in this folder. */
-async function endRecorded(folder: string, signal?: AbortSignal): Promise<void> {
-  const recorded = await readRecord(folder);
+/** Ends the server that an `up` which was killed left in this folder. What cannot be read names none. */
+async function endRecorded(folder: string, say: (line: string) => void, signal?: AbortSignal): Promise<void> {
+  const recorded = parseIdentity(await readFile(recordOf(folder), 'utf8').catch(() => ''), await identify(process.pid));
   if (recorded === null) return;
-  const { pid, started } = recorded;
-  for (let waited = 0; (await startTime(pid)) === started; waited += 50) {
+  const { pid, host } = recorded;
+  // The folder is held, so the `up` that started it is gone; its machine or container mostly with it, and nobody can ask.
+  if ((await fateOf(recorded)) === 'elsewhere') say(`an \`up\` on ${host} that is gone had its Redis here: if process ${pid} still runs there, end it`);
+  for (let waited = 0; (await fateOf(recorded)) === 'running'; waited += 50) {
     try {
       if (waited === 0 || waited > END_MS) process.kill(pid, waited === 0 ? 'SIGTERM' : 'SIGKILL');
     } catch (error) {
@@ -182,18 +167,6 @@ async function endRecorded(folder: string, signal?: AbortSignal): Promise<void> 
     await sleep(50);
   }
   await rm(recordOf(folder), { force: true });
-}
-
-/** When a process started, as the system tells it; empty if there is none. */
-export async function startTime(pid: number): Promise<string> {
-  // Linux tells it to the tick; elsewhere ps tells it to the second.
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => null);
-  if (stat !== null) {
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return fields[0] === 'Z' ? '' : (fields[19] ?? '');
-  }
-  if (process.platform === 'linux') return '';
-  return promisify(execFile)('ps', ['-o', 'lstart=', '-p', String(pid)]).then(({ stdout }) => stdout.trim(), () => '');
 }
 
 /** A loopback port that nobody listens on now. */

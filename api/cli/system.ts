@@ -40,10 +40,10 @@ const GO_MS = 5_000;
 
 /** @throws AppError if the data folder is held by another, or a part does not start; nothing is left running then */
 export async function startSystem({ config, env, redisConfig, say, logs, workers: count = 1, signal }: SystemOptions): Promise<System> {
-  const letGo = await holdFolder(config.dataDir);
+  const letGo = await holdFolder(config.dataDir, { say, signal });
   const undo: (() => Promise<unknown>)[] = [letGo];
   try {
-    const redis = config.redisUrl === null ? await keepRedis({ folder: join(config.dataDir, 'redis'), configFile: redisConfig, env, onRestart: (why) => say(`Redis ended (${why}); starting it again`), signal }) : null;
+    const redis = config.redisUrl === null ? await keepRedis({ folder: join(config.dataDir, 'redis'), configFile: redisConfig, env, say, signal }) : null;
     if (redis) undo.unshift(() => redis.end());
     const redisUrl = redis?.url ?? config.redisUrl!;
     // Chosen once: an API that is started again has to be found where it was.

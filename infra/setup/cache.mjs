@@ -6,6 +6,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   renameSync,
   rmSync,
   statSync,
@@ -108,8 +109,8 @@ function removeAbandoned(folder) {
 }
 
 /**
- * Runs `work` while no other process holds `file`. A holder that died is noticed by its pid on this host, and by the
- * lock's age elsewhere (a cache shared by containers); a living one keeps touching it.
+ * Runs `work` while no other process holds `file`. A holder that died is noticed by its pid where that means something, and
+ * by the lock's age elsewhere (a cache shared by containers); a living one keeps touching it.
  * @template T
  * @param {string} file @param {string} what what the other process is doing, for the line that says we wait
  * @param {() => Promise<T>} work
@@ -142,9 +143,18 @@ export async function withLock(file, what, work) {
   }
 }
 
+/** Whose process numbers ours are: this host's, in this run of it, in this container; hosts and containers may share a name. */
+function numbering() {
+  try {
+    return [hostname(), readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(), readlinkSync('/proc/self/ns/pid')].join(' ');
+  } catch {
+    return hostname();
+  }
+}
+
 /** @param {string} file */
 async function tryLock(file) {
-  const me = `${process.pid} ${hostname()}`;
+  const me = `${process.pid} ${numbering()}`;
   try {
     writeFileSync(file, me, { flag: 'wx' });
   } catch (error) {
@@ -161,9 +171,9 @@ async function tryLock(file) {
 function isStale(file) {
   try {
     if (Date.now() - statSync(file).mtimeMs > staleMs) return true;
-    const [pid, host] = readFileSync(file, 'utf8').split(' ');
+    const [pid, ...place] = readFileSync(file, 'utf8').split(' ');
     // An empty file is a lock being written.
-    if (!pid || host !== hostname()) return false;
+    if (!pid || place.join(' ') !== numbering()) return false;
     process.kill(Number(pid), 0);
     return false;
   } catch (error) {

@@ -157,7 +157,7 @@ describe('the record of Redis', () => {
     await isUp(up);
     await mkdir(join(redis(), 'redis.json.new'));
     process.kill((await redisPid())!, 'SIGKILL');
-    await waitFor('it says so', () => Promise.resolve(/Redis ended \(SIGKILL\).*\n.*Redis ended \(EISDIR/.test(up.said())));
+    await waitFor('it says so', () => Promise.resolve(/Redis ended \(SIGKILL\).*\n.*Redis cannot be started again: EISDIR/.test(up.said())));
     await rmdir(join(redis(), 'redis.json.new'));
     await waitFor('it is there again', async () => existsSync(join(redis(), 'redis.json')) && (await redisPid()));
     expect(up.child.exitCode).toBeNull();
