@@ -5,8 +5,8 @@ import { systemClock } from '../lib/clock.js';
 import { type Config, ownFolders, readConfig, storeOptions } from '../lib/config.js';
 import { AppError } from '../lib/errors.js';
 import { makeLog } from '../lib/log.js';
-import { connectQueue } from '../lib/queue/index.js';
-import { failToStart } from '../lib/start-up.js';
+import { checkAtStart, connectQueue } from '../lib/queue/index.js';
+import { failToStart, onParentGone } from '../lib/start-up.js';
 import { openDataPlaces, openStore } from '../lib/store/open.js';
 import { probeStore } from '../lib/store/probe.js';
 import { makeDecider } from '../lib/sweeps/decider.js';
@@ -29,6 +29,7 @@ async function main(): Promise<void> {
   const store = await openStore(config.store, { s3: { ...options.s3, timeouts: STORE_TIMEOUTS } });
   await probeStore(store);
   const queue = connectQueue({ url: config.redisUrl ?? DEFAULT_REDIS, prefix: config.queuePrefix, log });
+  await checkAtStart(queue, log, failToStart);
   // a server of data that does not answer keeps no caller waiting: a worker will look again
   const places = await openDataPlaces({ roots: config.dataRoots, closed: ownFolders(config), buckets: config.dataBuckets, store: config.store, s3: { ...options.s3, timeouts: STORE_TIMEOUTS }, patienceMs: 0 });
   const decider = makeDecider(fileURLToPath(new URL('./sweep-thread.js', import.meta.url)));
@@ -55,7 +56,7 @@ async function main(): Promise<void> {
       );
   };
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => leave(signal));
-  process.on('disconnect', () => leave('the parent is gone'));
+  onParentGone(() => leave('the parent is gone'));
 
   await app.listen({ host: config.host, port: config.port }).catch((error: unknown) => {
     throw listenError(error, config);

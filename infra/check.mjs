@@ -1,5 +1,5 @@
-// What must hold before a change is worth reading, in under a minute: types, lint, layers and cycles, dead code, unit
-// tests. All of them run whatever the others say. Expects a checkout that is set up.
+// What must hold before a change is worth reading, in two to three minutes on two cores: types, lint, layers and cycles,
+// dead code, unit tests. All of them run whatever the others say. Expects a checkout that is set up.
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';

@@ -10,8 +10,8 @@ import { defaultDataMemoryBytes } from '../lib/data/memory.js';
 import { AppError } from '../lib/errors.js';
 import { loadRecord } from '../lib/jobs/record.js';
 import { makeLog } from '../lib/log.js';
-import { connectQueue } from '../lib/queue/index.js';
-import { failToStart } from '../lib/start-up.js';
+import { checkAtStart, connectQueue } from '../lib/queue/index.js';
+import { failToStart, onParentGone } from '../lib/start-up.js';
 import type { Store } from '../lib/store/index.js';
 import { openDataPlaces, openStore } from '../lib/store/open.js';
 import { probeStore } from '../lib/store/probe.js';
@@ -53,6 +53,7 @@ async function work(args: readonly string[]): Promise<void> {
   const store = await openStore(config.store, storeOptions(config));
   await probeStore(store);
   const queue = connectQueue({ url: config.redisUrl, prefix: config.queuePrefix, log });
+  await checkAtStart(queue, log, failToStart);
   const data = await dataMeans(config, slots);
   const supervisor = await makeSupervisor({ store, queue, clock: systemClock, log, data, spoolRoot: join(config.dataDir, 'spool'), trainerEntry, engine: config.engine, env: process.env, slots, gpus, version: VERSION });
 
@@ -98,7 +99,7 @@ async function work(args: readonly string[]): Promise<void> {
   process.on('SIGTERM', () => leave('SIGTERM', SIGNAL_GRACE_MS));
   process.on('SIGINT', () => leave('SIGINT', SIGNAL_GRACE_MS));
   // A parent that vanished cannot say goodbye; its worker commits and goes.
-  process.on('disconnect', () => leave('the parent is gone', SIGNAL_GRACE_MS));
+  onParentGone(() => leave('the parent is gone', SIGNAL_GRACE_MS));
   /** Another process on this disk may be able to write: it takes the jobs over, and this one's successor is started by whoever looks after workers. */
   const giveUp = async (why: string): Promise<never> => {
     log.error({ why }, 'this process can write no more: its jobs go on without it');

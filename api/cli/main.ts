@@ -33,6 +33,8 @@ const context: CliContext = {
 
 // Whoever reads may stop reading (`pawl jobs | head`); that is no failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? EXIT.ok : EXIT.failed));
+// Whom nobody hears any more, as on a closed terminal, still ends what it began.
+process.stderr.on('error', () => undefined);
 
 function fail(error: unknown): void {
   const { lines, error: facts, code } = explain(error);

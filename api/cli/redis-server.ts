@@ -2,18 +2,21 @@
 // and ending one that an earlier `up` left behind there. Two servers on one append-only file would lose data.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { constants } from 'node:fs';
-import { access, mkdir, open, readFile, rm, writeFile } from 'node:fs/promises';
+import { access, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { AppError } from '../../lib/errors.js';
-import { startTime } from '../../lib/process-files.js';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { AppError, messageOf } from '../../lib/errors.js';
+import { fateOf, identify, parseIdentity } from '../../lib/process-identity.js';
 import type { Environment } from './processes.js';
 
 const PROGRAMS = ['redis-server', 'valkey-server'];
 const START_MS = 15_000;
 const END_MS = 10_000;
+/** Before it is started again, and twice as long after every try that fails. */
 const RESTART_MS = 300;
+const RESTART_MAX_MS = 5_000;
 
 /** On PATH, else where set-up puts one. @throws AppError invalid_request with the remedy */
 export async function findRedisServer(env: Environment): Promise<string> {
@@ -33,49 +36,60 @@ export interface OwnedRedis {
   end(): Promise<void>;
 }
 
-interface Recorded {
-  pid: number;
-  /** As `ps` tells it, so that another process with the same number is not taken for it. */
-  started: string;
+export interface RedisOptions {
+  /** For its append-only file; nobody else may use it meanwhile. */
+  folder: string;
+  configFile: string;
+  env: Environment;
+  /** That it died, and what keeps it from starting again. */
+  say(line: string): void;
+  /** Breaks the start off; afterwards there is `end`. */
+  signal?: AbortSignal | undefined;
 }
 
 /**
- * Starts it, and again on the same port whenever it dies.
- * @param folder for its append-only file; nobody else may use it meanwhile
- * @throws AppError queue_unavailable if it does not start
+ * Starts it, and again on the same port whenever it dies. Whatever ends this process but SIGKILL ends it too.
+ * @throws AppError queue_unavailable if it does not start, and the signal's reason; nothing runs then
  */
-export async function keepRedis(folder: string, configFile: string, env: Environment, onRestart: (why: string) => void): Promise<OwnedRedis> {
+export async function keepRedis({ folder, configFile, env, say, signal }: RedisOptions): Promise<OwnedRedis> {
   const program = await findRedisServer(env);
   await mkdir(folder, { recursive: true });
-  await endRecorded(folder);
-  let ending = false;
-  let server: Server | null = null;
-  for (let tries = 0; server === null; tries++) {
-    server = await startServer(program, folder, configFile, await freePort());
+  await endRecorded(folder, say, signal);
+  const ending = new AbortController();
+  const over = signal ? AbortSignal.any([signal, ending.signal]) : ending.signal;
+  const start = (port: number): Promise<Server | null> => startServer(program, folder, configFile, port, over);
+  let first: Server | null = null;
+  for (let tries = 0; first === null; tries++) {
+    first = await start(await freePort());
+    signal?.throwIfAborted();
     // Somebody took the port in between; anything else will be the same next time.
-    if (server === null && tries >= 2) throw new AppError('queue_unavailable', `Redis did not start; see ${join(folder, 'redis.log')}`);
+    if (first === null && tries >= 2) throw new AppError('queue_unavailable', `Redis did not start; see ${join(folder, 'redis.log')}`);
   }
-  const { port } = server;
-  void (async () => {
-    while (server !== null) {
-      const how: string = await server.exited;
-      if (ending) return;
-      onRestart(how);
-      do {
-        await new Promise((resolve) => setTimeout(resolve, RESTART_MS));
-        server = ending ? null : await startServer(program, folder, configFile, port);
-      } while (server === null && !ending);
+  const { port } = first;
+  let server = first;
+  const kept = (async () => {
+    for (;;) {
+      const how = await server.exited;
+      if (over.aborted) return;
+      say(`Redis ended (${how}); starting it again`);
+      for (let next: Server | null = null, pauseMs = RESTART_MS; next === null; pauseMs = Math.min(2 * pauseMs, RESTART_MAX_MS)) {
+        await sleep(pauseMs, undefined, { signal: over }).catch(() => undefined);
+        if (over.aborted) return;
+        next = await start(port).catch((error: unknown) => {
+          say(`Redis cannot be started again: ${messageOf(error)}`);
+          return null;
+        });
+        if (next) server = next;
+      }
     }
   })();
   return {
     url: `redis://127.0.0.1:${port}`,
-    pid: () => server?.child.pid ?? -1,
+    pid: () => server.child.pid ?? -1,
     end: async () => {
-      ending = true;
-      if (server === null) return;
-      server.child.kill('SIGTERM');
-      const timer = setTimeout(() => server?.child.kill('SIGKILL'), END_MS);
-      await server.exited;
+      ending.abort();
+      const timer = setTimeout(() => server.child.kill('SIGKILL'), END_MS);
+      await kept;
       clearTimeout(timer);
       await rm(recordOf(folder), { force: true });
     },
@@ -84,42 +98,73 @@ export async function keepRedis(folder: string, configFile: string, env: Environ
 
 interface Server {
   child: ChildProcess;
-  port: number;
   /** How it exited. */
   exited: Promise<string>;
+  port: number;
 }
 
-/** Null if it exits or does not answer in time. */
-async function startServer(program: string, folder: string, configFile: string, port: number): Promise<Server | null> {
+/**
+ * Null if it exits, does not answer in time, or is told to end before it does; it does not run then.
+ * @param over ends it, whenever that comes
+ */
+async function startServer(program: string, folder: string, configFile: string, port: number, over: AbortSignal): Promise<Server | null> {
   const log = await open(join(folder, 'redis.log'), 'a');
   // Of a process group of its own: Ctrl-C is for `up`, which ends Redis last.
   const child = spawn(program, [configFile, '--port', String(port), '--dir', folder], { stdio: ['ignore', log.fd, log.fd], detached: true });
-  await log.close();
+  const end = (): void => void child.kill('SIGTERM');
+  process.on('exit', end);
+  over.addEventListener('abort', end);
+  if (over.aborted) end();
   const exited = new Promise<string>((resolve) => {
     child.once('exit', (code, signal) => resolve(signal ?? `exit code ${code}`));
     child.once('error', (error) => resolve(error.message));
   });
-  if (await answers(port, exited)) {
-    await writeFile(recordOf(folder), JSON.stringify({ pid: child.pid!, started: await startTime(child.pid!) } satisfies Recorded));
-    return { child, port, exited };
+  void exited.then(() => {
+    process.off('exit', end);
+    over.removeEventListener('abort', end);
+  });
+  const endAtOnce = async (): Promise<void> => {
+    child.kill('SIGKILL');
+    await exited;
+    await rm(recordOf(folder), { force: true });
+  };
+  try {
+    await log.close();
+    // Written down before it is waited for: if this process is killed meanwhile, the next `up` has to find it.
+    if (child.pid !== undefined) await record(folder, child.pid);
+    if ((await answers(port, exited, over)) && !over.aborted) return { child, port, exited };
+  } catch (error) {
+    await endAtOnce();
+    throw error;
   }
-  child.kill('SIGKILL');
+  await endAtOnce();
   return null;
 }
 
 const recordOf = (folder: string): string => join(folder, 'redis.json');
 
-/** Ends the server that an `up` which was killed left in this folder. */
-async function endRecorded(folder: string): Promise<void> {
-  const text = await readFile(recordOf(folder), 'utf8').catch(() => null);
-  if (text === null) return;
-  const { pid, started } = JSON.parse(text) as Recorded;
-  if ((await startTime(pid)) === started) {
-    process.kill(pid, 'SIGTERM');
-    for (let waited = 0; (await startTime(pid)) === started; waited += 50) {
-      if (waited > END_MS) process.kill(pid, 'SIGKILL');
-      await new Promise((resolve) => setTimeout(resolve, 50));
+/** By rename: a disk that is full, or a machine that goes down, leaves no half of it. */
+async function record(folder: string, pid: number): Promise<void> {
+  const unfinished = `${recordOf(folder)}.new`;
+  await writeFile(unfinished, JSON.stringify(await identify(pid)));
+  await rename(unfinished, recordOf(folder));
+}
+
+/** Ends the server that an `up` which was killed left in this folder. What cannot be read names none. */
+async function endRecorded(folder: string, say: (line: string) => void, signal?: AbortSignal): Promise<void> {
+  const recorded = parseIdentity(await readFile(recordOf(folder), 'utf8').catch(() => ''), await identify(process.pid));
+  if (recorded === null) return;
+  const { pid, host } = recorded;
+  // The folder is held, so the `up` that started it is gone; its machine or container mostly with it, and nobody can ask.
+  if ((await fateOf(recorded)) === 'elsewhere') say(`an \`up\` on ${host} that is gone had its Redis here: if process ${pid} still runs there, end it`);
+  for (let waited = 0; (await fateOf(recorded)) === 'running'; waited += 50) {
+    try {
+      if (waited === 0 || waited > END_MS) process.kill(pid, waited === 0 ? 'SIGTERM' : 'SIGKILL');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error; // it went meanwhile
     }
+    signal?.throwIfAborted();
+    await sleep(50);
   }
   await rm(recordOf(folder), { force: true });
 }
@@ -133,11 +178,11 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
-/** Whether it says PONG before it exits or the time is up. */
-async function answers(port: number, exited: Promise<unknown>): Promise<boolean> {
-  let over = false;
-  void exited.then(() => (over = true));
-  for (const until = Date.now() + START_MS; !over && Date.now() < until; ) {
+/** Whether it says PONG before it exits, is told to end, or the time is up. */
+async function answers(port: number, exited: Promise<unknown>, over: AbortSignal): Promise<boolean> {
+  let gone = false;
+  void exited.then(() => (gone = true));
+  for (const until = Date.now() + START_MS; !gone && !over.aborted && Date.now() < until; ) {
     const reply = await new Promise<string>((resolve) => {
       const socket = connect(port, '127.0.0.1', () => socket.write('PING\r\n'));
       socket.setTimeout(1_000, () => socket.destroy());

@@ -18,6 +18,8 @@ export interface SystemOptions {
   logs: 'file' | 'inherit';
   /** 1 unless given. */
   workers?: number;
+  /** Breaks the start off: what was started is ended, and the signal's reason thrown. */
+  signal?: AbortSignal;
 }
 
 export interface System {
@@ -36,12 +38,12 @@ export const logFile = ({ dataDir }: Pick<Config, 'dataDir'>): string => join(da
 const DRAIN_MS = 30_000;
 const GO_MS = 5_000;
 
-/** @throws AppError if the data folder is held by another, or a part does not start */
-export async function startSystem({ config, env, redisConfig, say, logs, workers: count = 1 }: SystemOptions): Promise<System> {
-  const letGo = await holdFolder(config.dataDir);
+/** @throws AppError if the data folder is held by another, or a part does not start; nothing is left running then */
+export async function startSystem({ config, env, redisConfig, say, logs, workers: count = 1, signal }: SystemOptions): Promise<System> {
+  const letGo = await holdFolder(config.dataDir, { say, signal });
   const undo: (() => Promise<unknown>)[] = [letGo];
   try {
-    const redis = config.redisUrl === null ? await keepRedis(join(config.dataDir, 'redis'), redisConfig, env, (why) => say(`Redis ended (${why}); starting it again`)) : null;
+    const redis = config.redisUrl === null ? await keepRedis({ folder: join(config.dataDir, 'redis'), configFile: redisConfig, env, say, signal }) : null;
     if (redis) undo.unshift(() => redis.end());
     const redisUrl = redis?.url ?? config.redisUrl!;
     // Chosen once: an API that is started again has to be found where it was.
@@ -49,12 +51,14 @@ export async function startSystem({ config, env, redisConfig, say, logs, workers
     const output = logs === 'inherit' ? null : await open(logFile(config), 'a');
     if (output) undo.unshift(() => output.close());
     const environment = { ...env, REDIS_URL: redisUrl, PAWL_STORE: config.store, PAWL_DATA_DIR: config.dataDir, PAWL_PORT: String(port), PAWL_HOST: config.host, PAWL_DATA_ROOTS: config.dataRoots.join(':') };
+    signal?.throwIfAborted();
     const keep = (role: Role, args: readonly string[] = []): Kept => keepRunning({ role, args, env: environment, output: output?.fd ?? 'inherit', onRestart: (name, why) => say(`the ${name} ended (${why}); starting it again`) });
     const [api, controller] = [keep('api'), keep('controller')];
     const workers = Array.from({ length: count }, () => keep('worker'));
     const kept = [api, controller, ...workers];
-    undo.unshift(() => Promise.all(kept.map((part) => part.end(0))));
-    const [announced] = await Promise.all([api.ready, ...kept.map(({ ready }) => ready)]);
+    // A worker may have begun a job while another part was still starting.
+    undo.unshift(() => Promise.all(kept.map((part) => part.end(GO_MS))));
+    const [announced] = await orAborted(Promise.all([api.ready, ...kept.map(({ ready }) => ready)]), signal);
     const finish = async (): Promise<void> => {
       await redis?.end();
       await output?.close();
@@ -78,4 +82,10 @@ export async function startSystem({ config, env, redisConfig, say, logs, workers
     for (const step of undo) await step().catch(() => undefined);
     throw error;
   }
+}
+
+/** What comes first. */
+function orAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return work;
+  return Promise.race([work, new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true }))]);
 }

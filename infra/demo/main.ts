@@ -144,6 +144,8 @@ async function main(name = 'digits'): Promise<void> {
   say(`No process, port or folder is left. ${Math.round((performance.now() - began) / 1_000)} s in all.`);
 }
 
+// On a terminal that was closed nobody reads; the system is ended all the same.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 main(process.argv[2]).catch((error: unknown) => {
   say(`The demo failed: ${error instanceof Error ? error.message : String(error)}`);
   process.exitCode = 1;

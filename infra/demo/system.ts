@@ -3,7 +3,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
+import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { childrenOf } from '../../lib/process-files.js';
 
@@ -14,6 +14,8 @@ export interface DemoSystem {
 }
 
 const START_MS = 60_000;
+const END_MS = 20_000;
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** @param dataRoot where its data lies; null: it has none in files */
 export async function startDemoSystem(dataRoot: string | null): Promise<DemoSystem> {
@@ -25,33 +27,41 @@ export async function startDemoSystem(dataRoot: string | null): Promise<DemoSyst
   const child = spawn(process.execPath, [cli, 'up', '--port', '0', '--data', folder], { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
   let complaints = '';
   child.stderr.on('data', (data: Buffer) => (complaints += data.toString()));
-  // Ctrl-C on the demo reaches the system too.
-  const interrupted = (): void => {
+  const remove = (): Promise<void> => rm(folder, { recursive: true, force: true });
+  // Its session is its own, so whatever ends the demo has to be passed on: Ctrl-C, and a terminal that is closed.
+  let leaving: Promise<never> | null = null;
+  const interrupted = (signal: NodeJS.Signals): void => {
     child.kill('SIGINT');
-    void exitOf(child).then(() => rm(folder, { recursive: true, force: true })).then(() => process.exit(130));
+    leaving ??= exitOf(child)
+      .then(remove)
+      .then(() => process.exit(128 + constants.signals[signal]));
   };
-  process.once('SIGINT', interrupted);
-  process.once('SIGTERM', interrupted);
+  for (const signal of SIGNALS) process.on(signal, interrupted);
   try {
     const url = await announced(child);
     return {
       url,
       end: async () => {
+        if (leaving) return leaving;
         const processes = await descendantsOf(child.pid!);
-        process.off('SIGINT', interrupted);
-        process.off('SIGTERM', interrupted);
+        for (const signal of SIGNALS) process.off(signal, interrupted);
         child.kill('SIGINT');
         await exitOf(child);
-        await rm(folder, { recursive: true, force: true });
+        await remove();
         if (await isListening(url)) throw new Error(`${url} still answers`);
         const left = processes.filter(isAlive);
         if (left.length > 0) throw new Error(`processes of the demo are still running: ${left.join(', ')}`);
       },
     };
   } catch (error) {
-    child.kill('SIGKILL');
+    if (leaving) return leaving;
+    // It ends what it has started; only then may its folder go, by whose records a part would be found.
+    child.kill('SIGINT');
+    const timer = setTimeout(() => child.kill('SIGKILL'), END_MS);
+    await exitOf(child);
+    clearTimeout(timer);
     process.stderr.write(complaints);
-    await rm(folder, { recursive: true, force: true });
+    await remove();
     throw error;
   }
 }

@@ -17,8 +17,8 @@ import { cacheFolder, publish, withLock } from './cache.mjs';
 import { gpuDiagnosis, gpuLogEnvironment, parseGpuLog } from './gpu.mjs';
 import { isLibraryThere, libraryFolder, libraryName, libraryVersion } from './libtensorflow.mjs';
 import { findNodeHeaders } from './node-headers.mjs';
-import { findOnPath, lastLines, mustRun, run } from './run.mjs';
-import { say, secondsSince, SetupError, UnavailableError } from './say.mjs';
+import { causeOf, findOnPath, lastLines, mustRun, run } from './run.mjs';
+import { say, secondsSince, UnavailableError } from './say.mjs';
 
 const sources = ['tfjs_backend', 'tfjs_binding'];
 /** Where the package's loader looks: Node-API version 8 is the newest it names, and every Node.js we run on has it. */
@@ -90,12 +90,13 @@ export async function setUpAddon(root, build, checkAnyway) {
       check = await runEngineCheck(root, build);
     }
     if (check.code !== 0) {
-      for (const path of [dirname(cached), join(folder, 'deps', 'ready')]) rmSync(path, { recursive: true, force: true });
-      throw new SetupError(
-        'The TensorFlow addon was built but fails its self-check.',
+      // Not left where trainers look either: what ends this check would end them.
+      for (const path of [dirname(cached), join(folder, 'deps'), join(folder, addonPath)]) rmSync(path, { recursive: true, force: true });
+      throw new UnavailableError(
+        `The TensorFlow addon was built but fails its self-check (${causeOf(check.output)}).`,
         build === 'cuda'
-          ? 'See the lines above; `npm run setup -- --cpu` takes the CPU build instead.'
-          : 'See the lines above; a newer system C++ library, or Node.js 22, may help.',
+          ? '`npm run setup -- --cpu` takes the CPU build instead.'
+          : 'A CPU with AVX is needed; a newer system C++ library, or Node.js 22, may help.',
         lastLines(check.output),
       );
     }

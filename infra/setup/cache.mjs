@@ -6,6 +6,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   renameSync,
   rmSync,
   statSync,
@@ -15,7 +16,7 @@ import {
 import { homedir, hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { say } from './say.mjs';
+import { say, UnavailableError } from './say.mjs';
 
 const prefix = '.making-';
 const freshMs = 5_000;
@@ -25,6 +26,22 @@ const abandonedMs = 24 * 3_600_000;
 /** `$XDG_CACHE_HOME/pawl`, else `~/.cache/pawl`. */
 export function cacheFolder() {
   return join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'pawl');
+}
+
+const unwritable = ['EROFS', 'EACCES', 'EPERM', 'ENOSPC', 'EDQUOT', 'ENOTDIR', 'EEXIST'];
+
+/**
+ * What a folder that cannot be written is to the person in front of it; anything else is thrown on as it is.
+ * @param {string} folder @param {unknown} error @returns {never}
+ */
+function failToWrite(folder, error) {
+  const code = /** @type {NodeJS.ErrnoException} */ (error).code ?? '';
+  if (!unwritable.includes(code)) throw error;
+  const isCache = folder === cacheFolder() || folder.startsWith(`${cacheFolder()}/`);
+  throw new UnavailableError(
+    `${folder} cannot be written (${code}).`,
+    isCache ? `Make room or let this user write there, or set XDG_CACHE_HOME to a folder instead of ${dirname(cacheFolder())}.` : 'Make room there, or let this user write there.',
+  );
 }
 
 /** @type {Set<string>} */
@@ -46,17 +63,38 @@ for (const [signal, code] of /** @type {const} */ ([['SIGINT', 130], ['SIGTERM',
  * @param {(folder: string) => Promise<string>} make returns what it made inside the given folder
  */
 export async function publish(path, make) {
-  mkdirSync(dirname(path), { recursive: true });
-  removeAbandoned(dirname(path));
-  const folder = mkdtempSync(join(dirname(path), prefix));
+  const folder = makeNextTo(path);
   temporary.add(folder);
   try {
     const made = await make(folder);
     rmSync(path, { recursive: true, force: true });
     renameSync(made, path);
+  } catch (error) {
+    failToWrite(dirname(path), error);
   } finally {
     rmSync(folder, { recursive: true, force: true });
     temporary.delete(folder);
+  }
+}
+
+/** @param {string} path */
+function makeNextTo(path) {
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+    removeAbandoned(dirname(path));
+    return mkdtempSync(join(dirname(path), prefix));
+  } catch (error) {
+    failToWrite(dirname(path), error);
+  }
+}
+
+/** A few bytes. @param {string} file @param {string} text */
+export function writeCached(file, text) {
+  try {
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, text);
+  } catch (error) {
+    failToWrite(dirname(file), error);
   }
 }
 
@@ -71,21 +109,31 @@ function removeAbandoned(folder) {
 }
 
 /**
- * Runs `work` while no other process holds `file`. A holder that died is noticed by its pid on this host, and by the
- * lock's age elsewhere (a cache shared by containers); a living one keeps touching it.
+ * Runs `work` while no other process holds `file`. A holder that died is noticed by its pid where that means something, and
+ * by the lock's age elsewhere (a cache shared by containers); a living one keeps touching it.
  * @template T
  * @param {string} file @param {string} what what the other process is doing, for the line that says we wait
  * @param {() => Promise<T>} work
  */
 export async function withLock(file, what, work) {
-  mkdirSync(dirname(file), { recursive: true });
-  // Told at the second refusal: the first may have cleared away a dead process's lock.
-  for (let refusals = 1; !(await tryLock(file)); refusals += 1) {
-    if (refusals === 2) say(`another set-up is ${what}; waiting for it`);
-    await sleep(200);
+  try {
+    mkdirSync(dirname(file), { recursive: true });
+    // Told at the second refusal: the first may have cleared away a dead process's lock.
+    for (let refusals = 1; !(await tryLock(file)); refusals += 1) {
+      if (refusals === 2) say(`another set-up is ${what}; waiting for it`);
+      await sleep(200);
+    }
+  } catch (error) {
+    failToWrite(dirname(file), error);
   }
   held.add(file);
-  const touch = setInterval(() => utimesSync(file, new Date(), new Date()), freshMs);
+  const touch = setInterval(() => {
+    try {
+      utimesSync(file, new Date(), new Date());
+    } catch {
+      // A disk that takes nothing any more fails the work itself.
+    }
+  }, freshMs);
   try {
     return await work();
   } finally {
@@ -95,9 +143,18 @@ export async function withLock(file, what, work) {
   }
 }
 
+/** Whose process numbers ours are: this host's, in this run of it, in this container; hosts and containers may share a name. */
+function numbering() {
+  try {
+    return [hostname(), readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(), readlinkSync('/proc/self/ns/pid')].join(' ');
+  } catch {
+    return hostname();
+  }
+}
+
 /** @param {string} file */
 async function tryLock(file) {
-  const me = `${process.pid} ${hostname()}`;
+  const me = `${process.pid} ${numbering()}`;
   try {
     writeFileSync(file, me, { flag: 'wx' });
   } catch (error) {
@@ -114,9 +171,9 @@ async function tryLock(file) {
 function isStale(file) {
   try {
     if (Date.now() - statSync(file).mtimeMs > staleMs) return true;
-    const [pid, host] = readFileSync(file, 'utf8').split(' ');
+    const [pid, ...place] = readFileSync(file, 'utf8').split(' ');
     // An empty file is a lock being written.
-    if (!pid || host !== hostname()) return false;
+    if (!pid || place.join(' ') !== numbering()) return false;
     process.kill(Number(pid), 0);
     return false;
   } catch (error) {

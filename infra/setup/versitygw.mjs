@@ -3,7 +3,7 @@
 import { join } from 'node:path';
 import { cacheFolder, publish, withLock } from './cache.mjs';
 import { findOnPath, isProgram, lastLines, run } from './run.mjs';
-import { say, secondsSince, SetupError } from './say.mjs';
+import { say, secondsSince, SetupError, UnavailableError } from './say.mjs';
 
 const version = 'v1.8.0';
 
@@ -18,14 +18,17 @@ export function findVersitygw() {
 
 export async function setUpVersitygw() {
   if (findVersitygw()) return;
-  await withLock(join(cacheFolder(), 'versitygw.lock'), 'building versitygw', async () => {
-    if (findVersitygw()) return;
-    const problem = findOnPath('go') ? await build() : 'There is neither a versitygw nor Go to build it with.';
-    if (problem === null) return;
-    const remedy = 'Install Go (1.25 or newer) or versitygw, and run this again.';
-    if (process.env.REQUIRE_S3 === '1') throw new SetupError(`REQUIRE_S3=1, but: ${problem}`, remedy);
-    say(`*** THE S3 TESTS WILL BE SKIPPED. *** ${problem} ${remedy}`);
+  const problem = await withLock(join(cacheFolder(), 'versitygw.lock'), 'building versitygw', async () => {
+    if (findVersitygw()) return null;
+    return findOnPath('go') ? await build() : 'There is neither a versitygw nor Go to build it with.';
+  }).catch((error) => {
+    if (error instanceof UnavailableError) return error.message;
+    throw error;
   });
+  if (problem === null) return;
+  const remedy = 'Install Go (1.25 or newer) or versitygw, and run this again.';
+  if (process.env.REQUIRE_S3 === '1') throw new SetupError(`REQUIRE_S3=1, but: ${problem}`, remedy);
+  say(`*** THE S3 TESTS WILL BE SKIPPED. *** ${problem} ${remedy}`);
 }
 
 /** Returns why it did not work, or null. */

@@ -3,7 +3,8 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, mkdirSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { findOnPath, mustRun, run } from './run.mjs';
+import { cacheFolder } from './cache.mjs';
+import { causeOf, findOnPath, lastLines, run } from './run.mjs';
 import { makeCounter, say, SetupError, UnavailableError } from './say.mjs';
 
 /**
@@ -33,12 +34,14 @@ export async function fetchWheel(wheel, members, folder) {
   }
   say(`${label}: unpacking`);
   const unpacked = join(folder, 'unpacked');
-  await mustRun(
-    `Unpacking the wheel ${label} failed.`,
-    'Is there room on the disk?',
-    'python3',
-    ['-c', unpackProgram, file, unpacked, JSON.stringify(members)],
-  );
+  const python = await run('python3', ['-c', unpackProgram, file, unpacked, JSON.stringify(members)]);
+  if (python.code !== 0) {
+    throw new UnavailableError(
+      `Unpacking the wheel ${label} into ${cacheFolder()} failed (${causeOf(python.output)}).`,
+      'Is there room on the disk? XDG_CACHE_HOME names another folder for it.',
+      lastLines(python.output),
+    );
+  }
   return unpacked;
 }
 
@@ -60,9 +63,7 @@ async function download(wheel, label, folder) {
   // pip has no machine-readable progress in its older versions; what it has so far lies in its temporary folder.
   const watch = setInterval(() => counter.show(sizeOf(partial)), 500);
   try {
-    await mustRun(
-      `pip could not fetch ${label}.`,
-      "See pip's lines above; is its package index reachable?",
+    const pip = await run(
       'python3',
       [
         ...['-m', 'pip', 'download', '--no-deps', '--no-cache-dir', '--progress-bar', 'off'],
@@ -72,6 +73,9 @@ async function download(wheel, label, folder) {
       ],
       { env: { TMPDIR: partial } },
     );
+    if (pip.code !== 0) {
+      throw new UnavailableError(`pip could not fetch ${label} (${causeOf(pip.output)}).`, 'Is its package index reachable?', lastLines(pip.output));
+    }
   } finally {
     clearInterval(watch);
     counter.close();

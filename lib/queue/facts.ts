@@ -3,8 +3,10 @@ import type { FastConnection } from './connection.js';
 import { describeUrl, type QueueSettings } from './settings.js';
 
 export interface QueueProblem {
-  /** `error`: do not start. */
+  /** `error`: jobs cannot be relied on. */
   level: 'error' | 'warning';
+  /** Nothing starts with it. */
+  isRefused: boolean;
   message: string;
   /** What to do about it. */
   fix: string;
@@ -27,7 +29,7 @@ export interface CheckOptions {
   appendonly?: 'error' | 'warning';
 }
 
-/** XRANGE with exclusive ids. */
+/** XRANGE with exclusive ids; BullMQ asks for no more. */
 const MINIMUM = [6, 2] as const;
 
 export async function checkRedis(connection: FastConnection, settings: QueueSettings, options: CheckOptions = {}): Promise<QueueFacts> {
@@ -64,13 +66,13 @@ export function factsOf(info: string, redis: string, roundTripMs: number, { appe
   // Valkey and Dragonfly both say which Redis they speak like.
   const [major = 0, minor = 0] = (fields.get('redis_version') ?? facts.version).split('.').map(Number);
   if (!(major > MINIMUM[0] || (major === MINIMUM[0] && minor >= MINIMUM[1]))) {
-    problems.push({ level: 'error', message: `Redis ${facts.version} is too old: at least ${MINIMUM.join('.')} is needed`, fix: 'install Redis 7 or Valkey' });
+    problems.push({ level: 'error', isRefused: true, message: `Redis ${facts.version} is too old: at least ${MINIMUM.join('.')} is needed`, fix: 'install Redis 7 or Valkey' });
   }
   if (facts.maxmemoryPolicy !== null && facts.maxmemoryPolicy !== 'noeviction') {
-    problems.push({ level: 'error', message: `maxmemory-policy is ${facts.maxmemoryPolicy}: it must be noeviction, or Redis drops tickets when memory is short`, fix: 'redis-cli CONFIG SET maxmemory-policy noeviction, and `maxmemory-policy noeviction` in redis.conf' });
+    problems.push({ level: 'error', isRefused: false, message: `maxmemory-policy is ${facts.maxmemoryPolicy}: it must be noeviction, or Redis drops tickets when memory is short`, fix: 'redis-cli CONFIG SET maxmemory-policy noeviction, and `maxmemory-policy noeviction` in redis.conf' });
   }
   if (facts.appendonly === false) {
-    problems.push({ level: appendonly, message: 'appendonly is off: a restart of Redis empties the queue until it is rebuilt from the store', fix: 'redis-cli CONFIG SET appendonly yes, and `appendonly yes` in redis.conf' });
+    problems.push({ level: appendonly, isRefused: false, message: 'appendonly is off: a restart of Redis empties the queue until it is rebuilt from the store', fix: 'redis-cli CONFIG SET appendonly yes, and `appendonly yes` in redis.conf' });
   }
   return { ...facts, problems };
 }

@@ -82,6 +82,7 @@ export type { Beat, HeardBeat, Heartbeats } from './heartbeats.js';
 export type { StallJanitor } from './janitor.js';
 export type { Journal } from './journal.js';
 export type { Rows, RowSeries, SeriesName } from './rows.js';
+export { checkAtStart } from './start-check.js';
 export { DEFAULT_TIMING, type QueueLog, type QueueOptions, type QueueTiming } from './settings.js';
 export { TALLIES, type Tallies } from './tallies.js';
 export type { TakenTicket, Ticket } from './ticket.js';

@@ -10,7 +10,7 @@ import * as reconcile from '../../lib/jobs/reconcile.js';
 import * as ticket from '../../lib/queue/ticket.js';
 import { simulate } from './world.js';
 
-/** In all; CI runs 100,000, `npm test` by itself a part of them. */
+/** In all; `.ci/run` runs 60,000, `npm test` by itself a part of them. */
 const ALL_RUNS = Number(process.env['PAWL_PROTOCOL_RUNS'] ?? 4_000);
 
 const protocol = { commit, control, handover, head, lifecycle, reconcile, ticket, AppError };

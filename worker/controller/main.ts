@@ -9,8 +9,8 @@ import { admitSpec } from '../../lib/jobs/admission.js';
 import { makeJobRoom } from '../../lib/jobs/room.js';
 import type { ResolvedSpec } from '../../lib/jobs/spec/resolve.js';
 import { makeLog } from '../../lib/log.js';
-import { connectQueue } from '../../lib/queue/index.js';
-import { failToStart } from '../../lib/start-up.js';
+import { checkAtStart, connectQueue } from '../../lib/queue/index.js';
+import { failToStart, onParentGone } from '../../lib/start-up.js';
 import { admitSweep, type Series } from '../../lib/sweeps/admission.js';
 import { makeClockWatch } from '../../lib/store/clock-watch.js';
 import { openDataPlaces, openStore } from '../../lib/store/open.js';
@@ -31,6 +31,7 @@ async function main(): Promise<void> {
   const store = await openStore(config.store, storeOptions(config));
   await probeStore(store);
   const queue = connectQueue({ url: config.redisUrl, prefix: config.queuePrefix, log });
+  await checkAtStart(queue, log, failToStart);
   const places = await openDataPlaces({ roots: config.dataRoots, closed: ownFolders(config), buckets: config.dataBuckets, store: config.store, ...storeOptions(config), patienceMs: 0 });
   const nudge = (job: string): void => void queue.control.nudge(job).catch(() => undefined);
   const name = `ctl_${freshUlid()}`;
@@ -52,7 +53,8 @@ async function main(): Promise<void> {
     process.stdout.write(`${JSON.stringify(await controller.recover(OWNER_PATIENCE_MS))}\n`);
     await leave(0);
   }
-  for (const signal of ['SIGTERM', 'SIGINT', 'disconnect'] as const) process.on(signal, () => void leave(0));
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void leave(0));
+  onParentGone(() => void leave(0));
   setInterval(() => {
     const broken = store.brokenBy();
     if (broken === null) return;

@@ -1,11 +1,10 @@
 // The folders that the workers of a machine spool into, one a worker, beside one another. Each says whose it is: what a worker that
 // died left behind takes room from the others, and goes as soon as one of them looks; what belongs to a living one stays.
-import { mkdir, readdir, readFile, readlink, rm, stat, utimes, writeFile } from 'node:fs/promises';
-import { hostname } from 'node:os';
+import { mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../../lib/clock.js';
 import type { Log } from '../../lib/log.js';
-import { startTime } from '../../lib/process-files.js';
+import { fateOf, identify, parseIdentity } from '../../lib/process-identity.js';
 
 export interface Spool {
   readonly folder: string;
@@ -25,28 +24,18 @@ export interface SpoolOptions {
   log: Pick<Log, 'info' | 'warn'>;
 }
 
-interface Owner {
-  host: string;
-  /** One run of the host's system, and the process numbers that count; empty where the system does not say. Elsewhere a number is another process. */
-  boot: string;
-  pids: string;
-  pid: number;
-  /** So that another process with the same number is not taken for it. */
-  started: string;
-}
-
 /** Of those whose process cannot be looked for: they died, or have lost their jobs to others. */
 const STALE_MS = 600_000;
 
 /** Makes the worker's own folder, after a look at those that are there. */
 export async function makeSpool({ root, id, clock, log }: SpoolOptions): Promise<Spool> {
   const folder = join(root, id);
-  const me: Owner = { host: hostname(), boot: (await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => '')).trim(), pids: await readlink('/proc/self/ns/pid').catch(() => ''), pid: process.pid, started: await startTime(process.pid) };
+  const me = await identify(process.pid);
 
   async function isLeft(path: string): Promise<boolean> {
-    const owner = await ownerOf(path);
-    const gone = owner !== null && owner.host === me.host && owner.boot === me.boot && owner.pids === me.pids ? await isGone(owner) : null;
-    if (gone !== null) return gone;
+    const owner = parseIdentity(await readFile(join(path, OWNER), 'utf8').catch(() => ''), me);
+    const fate = owner === null ? 'elsewhere' : await fateOf(owner);
+    if (fate !== 'elsewhere') return fate === 'gone';
     const touched = await stat(path).catch(() => null);
     return touched !== null && clock.now().getTime() - touched.mtimeMs > STALE_MS;
   }
@@ -80,23 +69,3 @@ export async function makeSpool({ root, id, clock, log }: SpoolOptions): Promise
 }
 
 const OWNER = 'owner.json';
-
-/** Whether the process is no more; null where that cannot be seen. */
-async function isGone({ pid, started }: Owner): Promise<boolean | null> {
-  try {
-    process.kill(pid, 0);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return true;
-  }
-  const seen = await startTime(pid);
-  return seen === '' || started === '' ? null : seen !== started;
-}
-
-/** Null where it does not say, or not yet. */
-async function ownerOf(path: string): Promise<Owner | null> {
-  try {
-    return JSON.parse(await readFile(join(path, OWNER), 'utf8')) as Owner;
-  } catch {
-    return null;
-  }
-}

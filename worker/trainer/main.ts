@@ -2,7 +2,7 @@
 // for the whole process group (Ctrl-C, SIGTERM): the supervisor decides.
 import { loadEngine } from './engines/load.js';
 import { serve } from './serve.js';
-import { UNSAVED_SECONDS } from './unsaved.js';
+import { unsavedMsOf } from './unsaved.js';
 
 if (process.send === undefined) {
   console.error('a trainer is forked by its worker and not started by hand');
@@ -18,7 +18,7 @@ const trainer = serve(
     send: (message) => void process.send?.(message, () => undefined),
     onMessage: (listener) => void process.on('message', listener),
   },
-  { engine: loadEngine(process.env, (message) => console.error(message)), unsavedMs: 1_000 * Number(process.env['PAWL_UNSAVED_SECONDS'] ?? UNSAVED_SECONDS) },
+  { engine: loadEngine(process.env, (message) => console.error(message)), unsavedMs: unsavedMsOf(process.env) },
 );
 process.on('uncaughtException', (error) => {
   const message = trainer.crashed(error);

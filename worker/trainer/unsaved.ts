@@ -3,8 +3,10 @@
 // rows, events and the snapshots of best epochs.
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Unless PAWL_UNSAVED_SECONDS says otherwise. */
-export const UNSAVED_SECONDS = 600;
+const UNSAVED_SECONDS = 600;
+
+/** What PAWL_UNSAVED_SECONDS says, which the worker has checked; empty is as good as not set, as everywhere. */
+export const unsavedMsOf = (env: Readonly<Record<string, string | undefined>>): number => 1_000 * Number(env['PAWL_UNSAVED_SECONDS'] || UNSAVED_SECONDS);
 
 /** While training waits, a try writes the same state again, for as long as the store has no room for it: between two of them, at first and at most. */
 const FIRST_PAUSE_MS = 1_000;

@@ -1,14 +1,15 @@
-// `pawl up`: the whole system on one machine, until Ctrl-C drains it; a second Ctrl-C stops it at once.
+// `pawl up`: the whole system on one machine, until Ctrl-C drains it (or SIGTERM, or a closed
+// terminal); a second Ctrl-C stops it at once.
 import { join, resolve } from 'node:path';
 import { readConfig } from '../../../lib/config.js';
-import { type AddCommands, usageError, wholeOf, withExamples } from '../context.js';
+import { type AddCommands, EXIT, usageError, wholeOf, withExamples } from '../context.js';
 import { packageRoot } from '../package-root.js';
-import { logFile, startSystem } from '../system.js';
+import { logFile, startSystem, type System } from '../system.js';
 
 /** Of one machine. */
 const WORKERS_MAX = 64;
 
-export const addUp: AddCommands = (program, { env: inherited, out }) => {
+export const addUp: AddCommands = (program, { env: inherited, out, exit }) => {
   const up = program
     .command('up')
     .description('run the whole system on this machine: Redis (unless REDIS_URL is set), API, controller and workers')
@@ -26,14 +27,14 @@ export const addUp: AddCommands = (program, { env: inherited, out }) => {
       };
       const config = readConfig(env, process.cwd());
       const say = (line: string): void => void process.stderr.write(`${line}\n`);
-      const system = await startSystem({ config, env, redisConfig: join(packageRoot(), 'infra/redis.conf'), say, logs: 'file', workers });
-      const log = logFile(config);
-      out(options.json ? JSON.stringify({ object: 'system', url: system.url, store: config.store, log }) : `Pawl is up at ${system.url}\n  store ${config.store}\n  logs  ${log}\nCtrl-C drains and stops.`);
-      await new Promise<void>((done) => {
+      let system: System | null = null;
+      const starting = new AbortController();
+      const over = new Promise<void>((done) => {
         let asked = 0;
         const stop = (): void => {
           asked++;
-          if (asked === 1) {
+          if (system === null) starting.abort();
+          else if (asked === 1) {
             say('draining: running jobs commit (again to stop at once)');
             void system.drain().then(done, (error: unknown) => {
               say(String(error));
@@ -41,9 +42,19 @@ export const addUp: AddCommands = (program, { env: inherited, out }) => {
             });
           } else if (asked === 2) void system.kill().then(done, done);
         };
-        process.on('SIGINT', stop);
-        process.on('SIGTERM', stop);
+        // From the beginning: half a system must not outlive its start. SIGHUP is a terminal that was closed.
+        for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop);
       });
+      try {
+        system = await startSystem({ config, env, redisConfig: join(packageRoot(), 'infra/redis.conf'), say, logs: 'file', workers, signal: starting.signal });
+      } catch (error) {
+        if (!starting.signal.aborted) throw error;
+        say('stopped before it was up');
+        return exit(EXIT.failed);
+      }
+      const log = logFile(config);
+      out(options.json ? JSON.stringify({ object: 'system', url: system.url, store: config.store, log }) : `Pawl is up at ${system.url}\n  store ${config.store}\n  logs  ${log}\nCtrl-C drains and stops.`);
+      await over;
     });
   withExamples(up, ['pawl up', 'pawl up --workers 2', 'pawl up --data /var/lib/pawl --port 9000'], 'Ctrl-C lets running jobs commit and then stops; a second one stops at once.');
 };

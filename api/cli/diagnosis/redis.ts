@@ -23,7 +23,7 @@ export const lookAtRedis: Look = async ({ config: { redisUrl, queuePrefix }, env
   const queue = connectQueue({ url: redisUrl, prefix: queuePrefix, log: silentLog });
   try {
     const { redis, kind, version, roundTripMs, problems } = await queue.check();
-    return [ok('redis', `${kind} ${version} at ${redis}, ${roundTripMs} ms away`), ...problems.map((each): Finding => ({ about: 'redis', ...each }))];
+    return [ok('redis', `${kind} ${version} at ${redis}, ${roundTripMs} ms away`), ...problems.map(({ level, message, fix }): Finding => ({ about: 'redis', level, message, fix }))];
   } catch (error) {
     const message = messageOf(error).replace(/^check Redis: /, '');
     return [problem('redis', message, fixFor(message, FIXES, OTHERWISE))];

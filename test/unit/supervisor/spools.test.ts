@@ -84,7 +84,7 @@ describe('a worker’s spool', () => {
   it('whose owner cannot be looked for is removed after ten minutes of silence', async () => {
     const spool = await mine();
     const here = { ...(await owner()), started: '1' }; // dead, if it were one of these processes
-    const elsewhere = { host: { ...here, host: 'elsewhere' }, boot: { ...here, boot: 'another' }, pids: { ...here, pids: 'pid:[1]' }, nobody: null };
+    const elsewhere = { host: { ...here, host: 'elsewhere' }, numbers: { ...here, numbering: 'another pid:[1]' }, nobody: null };
     for (const [name, says] of Object.entries(elsewhere)) {
       await left(`wrk_${name}_9`, says, 9);
       await left(`wrk_${name}_11`, says, 11);
@@ -93,7 +93,7 @@ describe('a worker’s spool', () => {
     await left('wrk_garbled_9', null);
     await writeFile(join(root, 'wrk_garbled_9', 'owner.json'), '{"pid":');
     await spool.sweep();
-    expect((await readdir(root)).sort()).toEqual(['other', 'wrk_boot_9', 'wrk_garbled_9', 'wrk_host_9', 'wrk_mine', 'wrk_nobody_9', 'wrk_pids_9']);
+    expect((await readdir(root)).sort()).toEqual(['other', 'wrk_garbled_9', 'wrk_host_9', 'wrk_mine', 'wrk_nobody_9', 'wrk_numbers_9']);
   });
 
   it('says that its owner lives to those who cannot look', async () => {

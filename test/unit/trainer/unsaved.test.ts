@@ -1,6 +1,6 @@
 // How long training goes on while nothing can be committed.
 import { expect, test } from 'vitest';
-import { makeUnsaved, untilSaved } from '../../../worker/trainer/unsaved.js';
+import { makeUnsaved, unsavedMsOf, untilSaved } from '../../../worker/trainer/unsaved.js';
 
 const made = (limitMs = 100) => {
   const time = { ms: 0 };
@@ -93,4 +93,10 @@ test('a pause ends when it is woken', async () => {
   await untilSaved(unsaved, { take, isOver: () => false, sleep });
   await ended;
   expect(tries).toBe(2);
+});
+
+test('lasts ten minutes unless PAWL_UNSAVED_SECONDS says otherwise; empty says nothing', () => {
+  expect(unsavedMsOf({})).toBe(600_000);
+  expect(unsavedMsOf({ PAWL_UNSAVED_SECONDS: '' })).toBe(600_000);
+  expect(unsavedMsOf({ PAWL_UNSAVED_SECONDS: '5' })).toBe(5_000);
 });
