@@ -1,6 +1,6 @@
 // Holding a data folder exclusively: one `up` at a time, and a holder that was killed does not keep the next one out. One on this
 // machine is looked up; one elsewhere (the folder may be on a network, or shared by containers) shows by its lock that it lives.
-import { link, mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { type FileHandle, link, mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError, messageOf } from '../../lib/errors.js';
@@ -29,11 +29,15 @@ export async function holdFolder(folder: string, { say = () => undefined, signal
   const mine = join(folder, `up.lock.${me.host}.${me.pid}`);
   const read = async (path: string): Promise<ProcessIdentity | null> => parseIdentity(await readFile(path, 'utf8').catch(() => ''), me);
   await writeFile(mine, text);
+  // The file itself, wherever it is linked and moved: never another's in its place.
+  const file = await open(mine, 'r+');
+  let isHeld = false;
   try {
     for (let tries = 0; tries < 10; tries++) {
       try {
         await link(mine, lock);
-        return await keepHeld(lock, text);
+        isHeld = true;
+        return keepHeld(file, lock, text);
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
       }
@@ -56,19 +60,24 @@ export async function holdFolder(folder: string, { say = () => undefined, signal
     }
     throw new AppError('invalid_state', `${folder} is being taken by another process`);
   } finally {
+    if (!isHeld) await file.close();
     await rm(mine, { force: true });
   }
 }
 
 /** Writes the lock again and again, for those who cannot look the holder up. */
-async function keepHeld(lock: string, text: string): Promise<() => Promise<void>> {
-  // The file itself, wherever it is moved: never another's in its place.
-  const file = await open(lock, 'r+');
-  // Writing, and not setting a time: it is then the time of the disk's own machine.
-  const timer = setInterval(() => void file.write(text, 0).catch(() => undefined), BEAT_MS);
+function keepHeld(file: FileHandle, lock: string, text: string): () => Promise<void> {
+  const beat = async (): Promise<void> => {
+    // Writing, and not setting a time: it is then the time of the disk's own machine. Of a folder on a network it is known elsewhere only once it is synced.
+    await file.write(text, 0);
+    await file.datasync();
+  };
+  let beating: Promise<void> | null = null;
+  const timer = setInterval(() => void (beating ??= beat().catch(() => undefined).finally(() => (beating = null))), BEAT_MS);
   timer.unref();
   return async () => {
     clearInterval(timer);
+    await beating;
     await file.close();
     if ((await readFile(lock, 'utf8').catch(() => '')) === text) await rm(lock, { force: true });
   };

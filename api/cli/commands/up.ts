@@ -6,6 +6,8 @@ import { type AddCommands, EXIT, usageError, wholeOf, withExamples } from '../co
 import { packageRoot } from '../package-root.js';
 import { logFile, startSystem, type System } from '../system.js';
 
+/** A signal that comes sooner after the first one is the same one. */
+const AGAIN_MS = 500;
 /** Of one machine. */
 const WORKERS_MAX = 64;
 
@@ -30,19 +32,21 @@ export const addUp: AddCommands = (program, { env: inherited, out, exit }) => {
       let system: System | null = null;
       const starting = new AbortController();
       const over = new Promise<void>((done) => {
-        let asked = 0;
-        const stop = (): void => {
-          asked++;
+        /** When it was asked to drain. */
+        let askedMs: number | null = null;
+        const stop = (signal: NodeJS.Signals): void => {
           if (system === null) starting.abort();
-          else if (asked === 1) {
+          else if (askedMs === null) {
+            askedMs = performance.now();
             say('draining: running jobs commit (again to stop at once)');
             void system.drain().then(done, (error: unknown) => {
               say(String(error));
               done();
             });
-          } else if (asked === 2) void system.kill().then(done, done);
+          } else if (signal !== 'SIGHUP' && performance.now() - askedMs > AGAIN_MS) void system.kill().then(done, done);
         };
-        // From the beginning: half a system must not outlive its start. SIGHUP is a terminal that was closed.
+        // From the beginning: half a system must not outlive its start. SIGHUP is a terminal that was closed, and comes twice, from its
+        // shell and from the system; what npm passes on of a Ctrl-C may come twice, too.
         for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop);
       });
       try {

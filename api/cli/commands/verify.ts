@@ -62,23 +62,36 @@ async function compare(job: Job, { head, rows: again }: ScratchRun, rows: AsyncI
   ];
 }
 
-/** Side by side, however many there are. */
+/** Side by side by their updates, however many there are. Rows that the job does not have any more are told apart from those that differ. */
 export async function compareRows(rows: AsyncIterable<UpdateRow>, again: AsyncIterable<UpdateRow>): Promise<Comparison> {
   const line = ({ wall_time: _wallTime, ...row }: UpdateRow): string => JSON.stringify(Object.entries(row).sort());
   const other = again[Symbol.asyncIterator]();
-  let [count, countAgain] = [0, 0];
-  let difference: number | null = null;
+  let [count, countAgain, missing] = [0, 0, 0];
+  let [difference, firstMissing]: (number | null)[] = [null, null];
+  const take = async (): Promise<UpdateRow | null> => {
+    const next = await other.next();
+    if (next.done === true) return null;
+    countAgain++;
+    return next.value;
+  };
+  const miss = ({ update }: UpdateRow): void => {
+    missing++;
+    firstMissing ??= update;
+  };
+  let theirs = await take();
   for await (const row of rows) {
     count++;
-    const next = await other.next();
-    if (next.done !== true) countAgain++;
-    if (next.done === true || line(row) !== line(next.value)) difference ??= row.update;
+    for (; theirs !== null && theirs.update < row.update; theirs = await take()) miss(theirs);
+    if (theirs?.update !== row.update) {
+      difference ??= row.update;
+      continue;
+    }
+    if (line(row) !== line(theirs)) difference ??= row.update;
+    theirs = await take();
   }
-  for (let next = await other.next(); next.done !== true; next = await other.next()) {
-    countAgain++;
-    difference ??= next.value.update;
-  }
-  return { what: 'rows', job: `${count} rows`, again: `${countAgain} rows${difference === null ? '' : `, the first difference at update ${difference}`}`, same: difference === null };
+  for (; theirs !== null; theirs = await take()) miss(theirs);
+  const lost = firstMissing === null ? '' : `, ${missing} from update ${firstMissing} on not there`;
+  return { what: 'rows', job: `${count} rows${lost}`, again: `${countAgain} rows${difference === null ? '' : `, the first difference at update ${difference}`}`, same: difference === null && missing === 0 };
 }
 
 async function* rowsOf(client: Client, id: string): AsyncGenerator<UpdateRow, void, void> {

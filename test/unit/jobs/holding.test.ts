@@ -95,3 +95,18 @@ it('a store that takes no write is no reason not to read, and is asked again a m
   await hold.keep();
   expect(ids(await pass(9))).toContain('ckpt_1');
 });
+
+it('a store that answers no write keeps no reader waiting', async () => {
+  const { deps, pass } = await committing();
+  await pass(1);
+  let asked = 0;
+  const store: Store = {
+    ...deps.store,
+    compareAndSwap: () => {
+      asked++;
+      return new Promise(() => undefined);
+    },
+  };
+  await makeHold({ ...deps, store }, JOB, 'ckpt_1').keep();
+  expect(asked).toBe(1);
+});
