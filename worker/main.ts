@@ -2,6 +2,7 @@
 // without a queue and prints its HEAD. Reads the environment, wires, handles signals.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { systemClock } from '../lib/clock.js';
 import { type Config, ownFolders, readConfig, storeOptions } from '../lib/config.js';
@@ -25,6 +26,8 @@ import { makeSupervisor } from './supervisor/supervisor.js';
 
 /** What a notice by signal leaves: Kubernetes' default, and more than most clouds give. */
 const SIGNAL_GRACE_MS = 25_000;
+/** For trainers that were killed to be gone. */
+const ABANDON_MS = 5_000;
 /** A metadata service on this machine's own network answers in milliseconds. */
 const FIRST_LOOK_MS = 300;
 const trainerEntry = join(import.meta.dirname, 'trainer', 'main.js');
@@ -103,13 +106,17 @@ async function work(args: readonly string[]): Promise<void> {
   /** Another process on this disk may be able to write: it takes the jobs over, and this one's successor is started by whoever looks after workers. */
   const giveUp = async (why: string): Promise<never> => {
     log.error({ why }, 'this process can write no more: its jobs go on without it');
-    await supervisor.abandon();
+    // A trainer that hangs in that disk ends when it can.
+    await Promise.race([supervisor.abandon(), sleep(ABANDON_MS)]);
     process.exit(1);
   };
+  let isGivingUp = false;
   setInterval(() => {
     const broken = store.brokenBy();
-    if (broken !== null) void giveUp(broken);
-    else if (supervisor.drained()) leave('drained', SIGNAL_GRACE_MS);
+    if (broken !== null && !isGivingUp) {
+      isGivingUp = true;
+      void giveUp(broken);
+    } else if (supervisor.drained()) leave('drained', SIGNAL_GRACE_MS);
     else if (exitWhenIdleMs !== null && supervisor.idleMs() > exitWhenIdleMs) leave('idle', SIGNAL_GRACE_MS);
   }, 500);
   // On a machine that goes, nothing is begun.

@@ -212,13 +212,18 @@ export function committed(head: Head, facts: CommitFacts): Head {
   };
 }
 
+/** So that a hold does not lapse before whoever left it to another reader asks again. */
+const HOLD_SLACK_MS = 30_000;
+
 const lasting = ({ holds = [] }: Head, at: string): { checkpoint: string; until: string }[] => holds.filter(({ until }) => until > at);
 
 /** HEAD after somebody wants a checkpoint to stay until then; null where nothing drops it before. The caller has seen that it is retained. */
 export function held(head: Head, checkpoint: string, until: Date, now: Date): Head | null {
   const holds = lasting(head, now.toISOString());
   const end = until.toISOString();
-  if (isTerminal(head.state) || head.pins.includes(checkpoint) || holds.some((hold) => hold.checkpoint === checkpoint && hold.until >= end)) return null;
+  // Of many readers at once one writes it.
+  const longEnough = new Date((now.getTime() + until.getTime()) / 2 + HOLD_SLACK_MS).toISOString();
+  if (isTerminal(head.state) || head.pins.includes(checkpoint) || holds.some((hold) => hold.checkpoint === checkpoint && hold.until >= longEnough)) return null;
   return { ...head, holds: [...holds.filter((hold) => hold.checkpoint !== checkpoint), { checkpoint, until: end }] };
 }
 

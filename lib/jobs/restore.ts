@@ -1,5 +1,5 @@
-// Finding the state to continue from: the newest retained commit that verifies to the last byte, else the one before,
-// loudly. Quarantines what does not verify, overwrites nothing.
+// Finding the state to continue from: the newest retained commit whose state verifies to the last byte, else the one
+// before, loudly. Rows and events are no part of it. Quarantines what does not verify, overwrites nothing.
 import { createHash } from 'node:crypto';
 import { mkdir, open, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -178,10 +178,11 @@ function promotionOf(spec: SweepSpec, now: SweepState, of: typeof nextPromotion)
   const rule = spec.early_terminate;
   if (rule.type !== 'asha' || rule.variant !== 'promotion') return null;
   for (const [bracket, rungs] of now.rungs.entries()) {
-    // Of a training that ends before the last rung no trial ever gets there.
-    if (of === lastPromotion && now.trials.some((trial) => trial.bracket === bracket && trial.status === 'succeeded' && isNumber(trial.value))) continue;
     const promotion = of(rungs, rule.eta);
-    if (promotion) return { type: 'go_on', trial: promotion.trial, upTo: rungs[promotion.toRung]!.resource, why: { ...promotion.why } };
+    if (!promotion) continue;
+    // Of a training that ends before the last rung no trial ever gets there: one that ended, and is no worse than the best that waits, is the whole one.
+    const isWhole = (trial: TrialState): boolean => trial.bracket === bracket && trial.status === 'succeeded' && isNumber(trial.value) && compareValues(trial.value, promotion.why.value, goalOf(spec)) <= 0;
+    if (of !== lastPromotion || !now.trials.some(isWhole)) return { type: 'go_on', trial: promotion.trial, upTo: rungs[promotion.toRung]!.resource, why: { ...promotion.why } };
   }
   return null;
 }

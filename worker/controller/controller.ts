@@ -82,7 +82,8 @@ export function makeController({ name, store, queue, clock, log, sweeps, schedul
       if (outcome !== 'owned' && outcome !== 'paused') log.debug({ job, outcome }, 'reconciled');
       return outcome;
     } catch (error) {
-      // One job that cannot be looked at must not be in the way of all others.
+      // One job that cannot be looked at must not be in the way of all others; the next pass tries it again.
+      attention.delete(job);
       if (isAppError(error)) log.warn({ job, code: error.code }, `not reconciled: ${error.message}`);
       else log.error({ job, err: error }, 'not reconciled');
       return null;

@@ -62,12 +62,16 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
     saver.addEvent('checkpoint.fallback', `checkpoint_corrupt: ${bad.message}`, { reason: 'checkpoint_corrupt', checkpoint: bad.id, micro_batches: bad.microBatches, using: restored?.commit.id ?? null, resumed_at: start?.micro_batches ?? 0 });
   }
 
+  /** From here on nothing but the ending is written. */
+  let isEnding = false;
   /** Keys of what was told of. */
   const damaged = new Set<string>();
   function tellOfDamage({ key, first, last, count }: Segment, what: string): void {
     if (damaged.has(key)) return;
     damaged.add(key);
     log.error({ segment: key, first, last }, `${count} rows or events of earlier commits are lost, training goes on: ${what}`);
+    // The last commit says what it began with, and the attempt's end comes next.
+    if (isEnding) return;
     saver.addEvent('history.damaged', `${count} rows or events are lost: ${what}`, { reason: 'checkpoint_corrupt', segment: key, first, last, count });
   }
 
@@ -168,6 +172,7 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
     function endBy(how: () => Promise<AttemptOutcome>): void {
       if (ending) return;
       ending = how;
+      isEnding = true;
       trainer.send({ type: 'release', attempt: claim.attempt });
       after(RELEASE_PATIENCE_MS, () => trainer.kill());
     }

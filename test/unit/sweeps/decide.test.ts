@@ -70,6 +70,15 @@ describe('asha by promotion', () => {
     expect(world.state.trials.filter(({ status }) => status === 'pruned')).toHaveLength(20 - whole.length);
   });
 
+  test('promotes the best that waits though a worse one has ended early', () => {
+    const early = ({ x }: { x?: unknown }): boolean => (x as number) > 0.8;
+    const world = runSweep({ ...X, method: 'random', run_cap: 8, early_terminate: { type: 'asha', min_iter: 50, max_iter: 450 } }, { value, end: (params) => (early(params) ? 40 : 450) });
+    const whole = world.state.trials.filter(({ status }) => status === 'succeeded');
+    expect([whole.some(({ params }) => early(params)), whole.some(({ params }) => !early(params))], 'both ended').toEqual([true, true]);
+    const best = Math.min(...world.state.trials.map(({ params }) => value(params, 450)));
+    expect(Math.min(...whole.map((trial) => trial.value!))).toBe(best);
+  });
+
   test('lets the best third of each rung go on, and says by what rank', () => {
     const world = runSweep(spec, { value, end: 27 });
     const reached = [1, 3, 9, 27].map((step) => world.state.trials.filter(({ values, status }) => values.some((each) => each.step === step) || (step === 27 && status === 'succeeded')).length);

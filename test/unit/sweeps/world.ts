@@ -12,7 +12,7 @@ export interface WorldOptions {
   seed?: number;
   /** Of a trial at a step; the step of its end is `end`. */
   value?: (params: Params, step: number) => number | null;
-  end?: number;
+  end?: number | ((params: Params) => number);
   /** Trials of these numbers fail instead of getting on. */
   fails?: (trial: number) => boolean;
   isValid?: (params: Params) => boolean;
@@ -61,9 +61,10 @@ export function runSweep(input: unknown, { seed = 1, value = () => 0, end = 100,
     const running = state.trials.filter(({ status }) => status === 'running');
     if (running.length === 0) break;
     const trial = running[Math.floor(uniformAt(keyOf(seed, 'test/order', n), 0) * running.length)]!;
+    const last = typeof end === 'number' ? end : end(trial.params);
     if (fails(trial.number)) happen({ type: 'ended', trial: trial.number, outcome: 'failed', value: null, message: 'it failed' });
-    else if (trial.upTo !== null && trial.upTo < end) happen({ type: 'reached', trial: trial.number, step: trial.upTo, value: value(trial.params, trial.upTo) });
-    else happen({ type: 'ended', trial: trial.number, outcome: 'succeeded', value: value(trial.params, end), message: null });
+    else if (trial.upTo !== null && trial.upTo < last) happen({ type: 'reached', trial: trial.number, step: trial.upTo, value: value(trial.params, trial.upTo) });
+    else happen({ type: 'ended', trial: trial.number, outcome: 'succeeded', value: value(trial.params, last), message: null });
   }
   return { rules, log, state };
 }
