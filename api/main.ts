@@ -7,6 +7,7 @@ import { AppError } from '../lib/errors.js';
 import { makeLog } from '../lib/log.js';
 import { checkAtStart, connectQueue } from '../lib/queue/index.js';
 import { failToStart, onParentGone } from '../lib/start-up.js';
+import { whenBroken } from '../lib/store/broken.js';
 import { openDataPlaces, openStore } from '../lib/store/open.js';
 import { probeStore } from '../lib/store/probe.js';
 import { makeDecider } from '../lib/sweeps/decider.js';
@@ -17,7 +18,6 @@ import { buildServer } from './server.js';
 const DEFAULT_REDIS = 'redis://127.0.0.1:6379';
 /** Less than a caller waits for its answer: a store that hangs is 503 and no silence. */
 const STORE_TIMEOUTS = { requestMs: 5_000, budgetMs: 10_000 };
-const BROKEN_LOOK_MS = 1_000;
 /** Answers under way may end; downloads are cut. */
 const CLOSING_MS = 5_000;
 
@@ -60,12 +60,10 @@ async function main(): Promise<void> {
   onParentGone(() => leave('the parent is gone'));
   // Whoever looks after this process starts it again; by itself it says that it is not ready, and goes on answering what can be read.
   if (process.connected) {
-    setInterval(() => {
-      const broken = store.brokenBy();
-      if (broken === null) return;
-      log.error({ why: broken }, 'this process can write no more, and goes');
+    whenBroken(store, (why) => {
+      log.error({ why }, 'this process can write no more, and goes');
       process.exit(1);
-    }, BROKEN_LOOK_MS);
+    });
   }
 
   await app.listen({ host: config.host, port: config.port }).catch((error: unknown) => {

@@ -49,6 +49,11 @@ async function isHidden(pid: number): Promise<boolean> {
 
 /** Empty where the system is not Linux. */
 async function numbering(): Promise<string> {
-  const [boot, space] = await Promise.all([readFile('/proc/sys/kernel/random/boot_id', 'utf8'), readlink('/proc/self/ns/pid')].map((read) => read.catch(() => '')));
-  return `${boot!.trim()} ${space}`.trim();
+  const [boot, space] = await Promise.all([bootId(), readlink('/proc/self/ns/pid').catch(() => '')]);
+  return `${boot} ${space}`.trim();
+}
+
+/** The kernel's own name for the time since it was started: the same in all containers on it. Empty where the system is not Linux. */
+export async function bootId(): Promise<string> {
+  return (await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => '')).trim();
 }

@@ -14,6 +14,7 @@ import { makeLog } from '../lib/log.js';
 import { checkAtStart, connectQueue } from '../lib/queue/index.js';
 import { failToStart, onParentGone } from '../lib/start-up.js';
 import type { Store } from '../lib/store/index.js';
+import { whenBroken } from '../lib/store/broken.js';
 import { openDataPlaces, openStore } from '../lib/store/open.js';
 import { probeStore } from '../lib/store/probe.js';
 import { VERSION } from '../lib/version.js';
@@ -110,13 +111,9 @@ async function work(args: readonly string[]): Promise<void> {
     await Promise.race([supervisor.abandon(), sleep(ABANDON_MS)]);
     process.exit(1);
   };
-  let isGivingUp = false;
+  whenBroken(store, (why) => void giveUp(why));
   setInterval(() => {
-    const broken = store.brokenBy();
-    if (broken !== null && !isGivingUp) {
-      isGivingUp = true;
-      void giveUp(broken);
-    } else if (supervisor.drained()) leave('drained', SIGNAL_GRACE_MS);
+    if (supervisor.drained()) leave('drained', SIGNAL_GRACE_MS);
     else if (exitWhenIdleMs !== null && supervisor.idleMs() > exitWhenIdleMs) leave('idle', SIGNAL_GRACE_MS);
   }, 500);
   // On a machine that goes, nothing is begun.

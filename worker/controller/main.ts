@@ -13,6 +13,7 @@ import { checkAtStart, connectQueue } from '../../lib/queue/index.js';
 import { failToStart, onParentGone } from '../../lib/start-up.js';
 import { admitSweep, type Series } from '../../lib/sweeps/admission.js';
 import { makeClockWatch } from '../../lib/store/clock-watch.js';
+import { whenBroken } from '../../lib/store/broken.js';
 import { openDataPlaces, openStore } from '../../lib/store/open.js';
 import { probeStore } from '../../lib/store/probe.js';
 import { makeController } from './controller.js';
@@ -21,7 +22,6 @@ import { makeSweepDriver } from './sweeps.js';
 
 /** Longer than an owner may be silent before it counts as dead. */
 const OWNER_PATIENCE_MS = 12_000;
-const BROKEN_LOOK_MS = 1_000;
 
 async function main(): Promise<void> {
   const { values } = parseArgs({ options: { once: { type: 'boolean', default: false } } });
@@ -55,12 +55,10 @@ async function main(): Promise<void> {
   }
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void leave(0));
   onParentGone(() => void leave(0));
-  setInterval(() => {
-    const broken = store.brokenBy();
-    if (broken === null) return;
-    log.error({ why: broken }, 'this process can write no more, and goes');
+  whenBroken(store, (why) => {
+    log.error({ why }, 'this process can write no more, and goes');
     process.exit(1);
-  }, BROKEN_LOOK_MS);
+  });
   controller.start();
   log.info({ store: store.description }, 'controller ready');
   process.send?.({ type: 'ready' });

@@ -1,10 +1,8 @@
 // Which machine this is, for telling whether two workers are on the same one: the same for every process on it, in containers too.
-import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
+import { bootId } from '../../lib/process-identity.js';
 
-/** The kernel's own name for the time since it was started; where it has none, the host's name. */
-const BOOT_ID = '/proc/sys/kernel/random/boot_id';
-
+/** Where the kernel has no name for it, the host's name. */
 export async function readMachine(): Promise<string> {
-  return (await readFile(BOOT_ID, 'utf8').catch(() => '')).trim() || hostname();
+  return (await bootId()) || hostname();
 }
