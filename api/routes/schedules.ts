@@ -6,11 +6,11 @@ import { refusal } from '../../lib/jobs/admission.js';
 import { assertSameBody, bodySha256, findFirst, settleKey } from '../../lib/jobs/idempotency.js';
 import { admitSchedule } from '../../lib/schedules/admission.js';
 import { type Asking, askOnce } from '../../lib/schedules/asking.js';
-import { backfillSchedule, createSchedule, pauseSchedule, removeSchedule, resumeSchedule, triggerSchedule, updateSchedule } from '../../lib/schedules/control.js';
+import { backfillSchedule, createdSchedule, createSchedule, pauseSchedule, removeSchedule, resumeSchedule, triggerSchedule, updateSchedule } from '../../lib/schedules/control.js';
 import { listSchedules } from '../../lib/schedules/listing.js';
 import { asScheduleId, fireKey } from '../../lib/schedules/names.js';
 import { firesAfter } from '../../lib/schedules/next.js';
-import { readFires, readSchedule, requireSchedule } from '../../lib/schedules/record.js';
+import { readFires, requireSchedule } from '../../lib/schedules/record.js';
 import { resolvePreview } from '../../lib/schedules/resolve.js';
 import { scheduleView } from '../../lib/schedules/view.js';
 import type { RouteDeps } from '../deps.js';
@@ -54,7 +54,7 @@ export function makeScheduleRoutes(deps: RouteDeps) {
       const sent = { principal: PRINCIPAL, key: idempotencyKeyOf(request), bodySha256: bodySha256(request.body ?? null) };
       const first = await findFirst(store, sent, clock.now());
       // Its body was admitted once, and is not looked at again.
-      let head = first === null ? null : ((await readSchedule(deps, first.id))?.head ?? null);
+      let head = first === null ? null : await createdSchedule(deps, first.id);
       let id = first?.id ?? deps.newScheduleId();
       if (head) void reply.header('idempotent-replayed', 'true');
       else {

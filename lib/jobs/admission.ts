@@ -14,7 +14,7 @@ import { courseOf } from '../training/course.js';
 import { type Beginning, checkBeginning, settleBeginning } from './beginnings.js';
 import { FIRST_WEIGHTS, firstWeightsProblems } from './first-weights.js';
 import { findFirst, type Sent } from './idempotency.js';
-import { loadRecord } from './record.js';
+import { acknowledged, loadRecord } from './record.js';
 import { checkAgainstData, type CheckedSpec, structuralCheck } from './spec/check.js';
 import { resolveSpec } from './spec/resolve.js';
 import { limitProblems } from './spec/schema-problems.js';
@@ -65,9 +65,10 @@ export function dryRun({ spec, checked }: Admission): DryRun {
  * it needed may have gone since.
  * @throws AppError idempotency_key_reused (another body), store_unavailable
  */
-export async function findRepeat(store: Pick<Store, 'get'>, sent: Sent, now: Date): Promise<JobRecord | null> {
+export async function findRepeat(store: Pick<Store, 'get' | 'confirm'>, sent: Sent, now: Date): Promise<JobRecord | null> {
   const first = await findFirst(store, sent, now);
-  return first && loadRecord(store, first.id);
+  const record = first && (await loadRecord(store, first.id));
+  return record && acknowledged(store, record);
 }
 
 /** One error for many problems; its own message and param are those of the first. */

@@ -7,7 +7,7 @@ import type { Store } from '../store/index.js';
 import { begunCourse, makeManifests, progressAt } from './committed-progress.js';
 import { segmentsOf, segmentsWithin } from './history.js';
 import { isTerminal } from './lifecycle.js';
-import { closedKey, jobFolder, openKey, resultKey } from './names.js';
+import { closedKey, headKey, jobFolder, openKey, resultKey } from './names.js';
 import { toJson } from './record.js';
 import { loadManifest } from './restore.js';
 import { jobListItem } from './view.js';
@@ -22,6 +22,7 @@ async function closedSummary(store: Store, record: JobRecord, head: Head, now: D
 /** Writes what a terminal HEAD implies. The open marker goes last: until then the reconciler comes back to it. */
 export async function closeJob(store: Store, record: JobRecord, head: Head, now: Date): Promise<void> {
   if (!isTerminal(head.state) || head.finished_at === null) return;
+  await store.confirm(headKey(record.id)); // as a rule somebody else's writing, of which all that follows is made
   await store.put(resultKey(record.id, head.gen), toJson({ job: record.id, gen: head.gen, state: head.state, reason: head.reason, finished_at: head.finished_at, result: head.result, error: head.error }));
   await store.put(closedKey(head.finished_at.slice(0, 10), record.id, head.gen), toJson(await closedSummary(store, record, head, now)));
   await collectGarbage(store, record.id, head);

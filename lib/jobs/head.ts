@@ -8,7 +8,7 @@
 //     Only the swap makes it real; manifest, state, counters and release change in one swap. What retention drops leaves
 //     HEAD.retained in a swap first, and only then are blobs deleted: a reader of HEAD never sees a hole.
 //   · A write whose answer is missing or unclear (timeout, reset, 5xx, 409, 412) is READ BACK. `attempt` is mine: if `write`
-//     is the id of this very write it took effect, otherwise what stands there (say a new `want`) is adopted and the edit
+//     is the id of this very write it took effect (and is confirmed before anyone acts on it), otherwise what stands there (say a new `want`) is adopted and the edit
 //     applied again. `attempt` is another's: fenced; stop, write nothing more. One write is in flight at a time, and a late
 //     one cannot hurt: it expects a tag that is gone, or carries the same edit.
 //   · A VERB is a swap of `want` before its 202. The owner meets it at its next write at the latest, because that write fails.
@@ -31,7 +31,7 @@ const RETRY_BASE_MS = 20;
 const RETRY_CAP_MS = 2_000;
 
 export interface HeadDeps {
-  store: Pick<Store, 'get' | 'putIfAbsent' | 'compareAndSwap' | 'list'>;
+  store: Pick<Store, 'get' | 'putIfAbsent' | 'compareAndSwap' | 'confirm' | 'list'>;
   clock: Pick<Clock, 'now' | 'sleep'>;
 }
 
@@ -82,6 +82,17 @@ async function swap(deps: HeadDeps, job: string, next: Head, etag: string | null
   }
 }
 
+/** What was read and needs no change, as if it had just been written. */
+async function settled(deps: Pick<HeadDeps, 'store'>, job: string, view: HeadView): Promise<Swapped> {
+  try {
+    if (view.etag !== null) await deps.store.confirm(headKey(job));
+    return { kind: 'done', view };
+  } catch (error) {
+    if (isAppError(error) && error.retryable) return { kind: 'unclear', error };
+    throw error;
+  }
+}
+
 const backoffMs = (tries: number): number => Math.min(RETRY_CAP_MS, RETRY_BASE_MS * 2 ** tries);
 
 /**
@@ -103,8 +114,7 @@ export async function editHead(deps: HeadDeps, job: string, edit: (head: Head) =
       continue;
     }
     const edited = edit(view.head);
-    if (edited === null) return view.head;
-    const outcome = await swap(deps, job, { ...edited, version: view.head.version + 1 }, view.etag);
+    const outcome = edited === null ? await settled(deps, job, view) : await swap(deps, job, { ...edited, version: view.head.version + 1 }, view.etag);
     if (outcome.kind === 'done') return outcome.view.head;
     if (outcome.kind === 'unclear') last = outcome.error;
   }
@@ -226,13 +236,14 @@ function makeClaim(deps: HeadDeps, job: string, attempt: string, start: HeadView
         signal?.throwIfAborted();
         try {
           adopt(await readHead(deps, job, signal));
-          break;
+          if (view.head.write !== id) break;
+          await deps.store.confirm(headKey(job), signal ? { signal } : {});
+          return view.head;
         } catch (error) {
           if (!isAppError(error) || !error.retryable) throw error;
           await deps.clock.sleep(backoffMs(Math.min(reads, 7)), signal);
         }
       }
-      if (view.head.write === id) return view.head;
       await deps.clock.sleep(backoffMs(Math.min(tries, 7)), signal);
     }
   }

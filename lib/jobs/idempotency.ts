@@ -49,7 +49,7 @@ export async function findFirst(store: Pick<Store, 'get'>, sent: Sent, now: Date
  * The request that the key stands for: this one, which would create `fresh`, or an earlier one, perhaps with another body.
  * @throws AppError idempotency_in_progress, store_unavailable
  */
-export async function settleKey(store: Pick<Store, 'get' | 'put' | 'putIfAbsent'>, { key: given, principal, bodySha256: sent }: Sent, fresh: { id: string; created_at: string }, now: Date): Promise<IdempotencyRecord> {
+export async function settleKey(store: Pick<Store, 'get' | 'put' | 'putIfAbsent' | 'confirm'>, { key: given, principal, bodySha256: sent }: Sent, fresh: { id: string; created_at: string }, now: Date): Promise<IdempotencyRecord> {
   const first: IdempotencyRecord = { id: fresh.id, body_sha256: sent, created_at: fresh.created_at };
   if (given === null) return first;
   for (let old: IdempotencyRecord | null = null; ; ) {
@@ -61,12 +61,13 @@ export async function settleKey(store: Pick<Store, 'get' | 'put' | 'putIfAbsent'
 }
 
 /** What is written there: `first`, if it was free. */
-async function createOrRead(store: Pick<Store, 'get' | 'putIfAbsent'>, key: string, first: IdempotencyRecord): Promise<IdempotencyRecord> {
+async function createOrRead(store: Pick<Store, 'get' | 'putIfAbsent' | 'confirm'>, key: string, first: IdempotencyRecord): Promise<IdempotencyRecord> {
   const outcome = await store.putIfAbsent(key, toJson(first)).catch(async (error: unknown) => {
     const stored = await store.get(key).catch(() => null);
     const there = stored && fromJson<IdempotencyRecord>(stored.body);
-    if (there?.id === first.id && there.created_at === first.created_at) return { created: true as const };
-    throw error;
+    if (there?.id !== first.id || there.created_at !== first.created_at) throw error;
+    await store.confirm(key);
+    return { created: true as const };
   });
   if (outcome.created) return first;
   const stored = await store.get(key);

@@ -28,6 +28,12 @@ export async function loadRecord(store: Pick<Store, 'get'>, job: string): Promis
   return record;
 }
 
+/** A job that was read, once it can be said to be taken in. @throws AppError store_unavailable */
+export async function acknowledged(store: Pick<Store, 'confirm'>, record: JobRecord): Promise<JobRecord> {
+  await store.confirm(jobKey(record.id));
+  return record;
+}
+
 /** @throws AppError not_found, and as loadRecord */
 export async function requireRecord(store: Pick<Store, 'get'>, job: string): Promise<JobRecord> {
   const record = await loadRecord(store, job);

@@ -10,7 +10,7 @@ import { glanceAtHead, type HeadDeps } from './head.js';
 import { assertSameBody, type Sent, settleKey } from './idempotency.js';
 import { emptyHead } from './lifecycle.js';
 import { jobKey, openKey } from './names.js';
-import { loadRecord, toJson } from './record.js';
+import { acknowledged, loadRecord, toJson } from './record.js';
 
 /** Who wanted a job, and how far it is to go. */
 export type JobOrigin = Pick<JobRecord, 'pause_at_update' | 'sweep' | 'schedule'>;
@@ -44,7 +44,7 @@ export async function submitJob(deps: HandoverDeps & HeadDeps, request: SubmitRe
     await deps.store.delete(openKey(fresh.id, 0)).catch(() => undefined);
     assertSameBody(owner, request);
     const existing = await loadRecord(deps.store, record.id);
-    if (existing) return { record: existing, replayed: true };
+    if (existing) return { record: await acknowledged(deps.store, existing), replayed: true };
   }
   if (beginning !== null) await pinBeginning(deps, beginning);
   if (repeats || beginning !== null) await mark(deps.store, record);
@@ -52,13 +52,14 @@ export async function submitJob(deps: HandoverDeps & HeadDeps, request: SubmitRe
   const outcome = await deps.store.putIfAbsent(jobKey(id), toJson(record)).catch(async (error: unknown) => {
     // Unclear: read back, since an acknowledgement that happened must be said.
     const there = await loadRecord(deps.store, id).catch(() => null);
-    if (there) return { created: true as const };
-    throw error;
+    if (!there) throw error;
+    await acknowledged(deps.store, there);
+    return { created: true as const };
   });
-  const acknowledged = outcome.created ? record : ((await loadRecord(deps.store, id)) ?? record);
+  const taken = outcome.created ? record : ((await loadRecord(deps.store, id)) ?? record);
   // A job that has only just come to be has no HEAD yet, or its ticket was taken meanwhile; another of the same is dropped by whoever takes it.
-  await issueTicket(deps, acknowledged, outcome.created ? emptyHead() : await glanceAtHead(deps, id), { reissue: false });
-  return { record: acknowledged, replayed: repeats && !outcome.created };
+  await issueTicket(deps, taken, outcome.created ? emptyHead() : await glanceAtHead(deps, id), { reissue: false });
+  return { record: taken, replayed: repeats && !outcome.created };
 }
 
 const mark = (store: HandoverDeps['store'], record: JobRecord): Promise<unknown> => store.put(openKey(record.id, 0), toJson(openMarker(record)));

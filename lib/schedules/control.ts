@@ -10,14 +10,27 @@ import { caughtUpWholly, dueFire, paused } from './decide.js';
 import { fireIdOf, fireKey, firesPrefix, scheduleKey } from './names.js';
 import { fireTimes } from './next.js';
 import { BUFFER_MAX } from './overlap.js';
-import { editSchedule, type RecordDeps, writeNewSchedule } from './record.js';
+import { editSchedule, readSchedule, type RecordDeps, writeNewSchedule } from './record.js';
 import { markStarted } from './started.js';
 
 /** @throws AppError not_found */
 async function edit(deps: RecordDeps, schedule: string, change: (head: ScheduleHead) => Promise<ScheduleHead | null> | ScheduleHead | null): Promise<ScheduleHead> {
-  const record = await editSchedule(deps, schedule, change);
+  let isAsWanted = false;
+  const record = await editSchedule(deps, schedule, async (head) => {
+    const changed = await change(head);
+    isAsWanted = changed === null;
+    return changed;
+  });
   if (!record) throw new AppError('not_found', `no schedule ${schedule}`, { param: 'id' });
+  if (isAsWanted) await deps.store.confirm(scheduleKey(schedule));
   return record.head;
+}
+
+/** A schedule that an earlier request created, once that can be said; null: there is none. @throws AppError store_unavailable */
+export async function createdSchedule(deps: Pick<RecordDeps, 'store'>, schedule: string): Promise<ScheduleHead | null> {
+  const record = await readSchedule(deps, schedule);
+  if (record) await deps.store.confirm(scheduleKey(schedule));
+  return record && record.head;
 }
 
 /** @param schedule a fresh id; a repeat with the same one finds the schedule there. @throws AppError store_unavailable */

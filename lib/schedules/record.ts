@@ -15,7 +15,7 @@ const RETRY_CAP_MS = 2_000;
 const READ_WIDTH = 16;
 
 export interface RecordDeps {
-  store: Pick<Store, 'get' | 'putIfAbsent' | 'compareAndSwap'>;
+  store: Pick<Store, 'get' | 'putIfAbsent' | 'compareAndSwap' | 'confirm'>;
   clock: Pick<Clock, 'now' | 'sleep'>;
 }
 
@@ -70,8 +70,9 @@ export async function editSchedule(deps: RecordDeps, schedule: string, edit: (he
 export async function writeNewSchedule({ store }: Pick<RecordDeps, 'store'>, schedule: string, head: ScheduleHead): Promise<ScheduleHead> {
   const outcome = await store.putIfAbsent(scheduleKey(schedule), toJson(head)).catch(async (error: unknown) => {
     // Unclear: read back, since a creation that happened must be said.
-    if (await readSchedule({ store }, schedule).catch(() => null)) return { created: false as const };
-    throw error;
+    if (!(await readSchedule({ store }, schedule).catch(() => null))) throw error;
+    await store.confirm(scheduleKey(schedule));
+    return { created: false as const };
   });
   return outcome.created ? head : requireSchedule({ store }, schedule);
 }

@@ -196,6 +196,16 @@ export async function makeFileStore(options: FileStoreOptions): Promise<Store> {
       return call(`head ${key}`, callOptions, async () => foundOrAbsent(await look(key)));
     },
 
+    async confirm(key, callOptions = {}) {
+      assertKey(key);
+      await call(`confirm ${key}`, callOptions, async () => {
+        disk.assertTrusted();
+        await assertThere();
+        await disk.makeFolder(dirname(pathOf(key)));
+        await disk.syncFolder(dirname(pathOf(key)));
+      });
+    },
+
     async *list(prefix, { after = '', limit = Infinity, signal }: ListOptions = {}) {
       if (!couldStartKey(prefix)) return;
       const keys = listKeys(root, prefix, after);

@@ -1,4 +1,4 @@
-// The seam to durable storage: eight verbs over immutable objects and registers, and which driver serves a URL.
+// The seam to durable storage: nine verbs over immutable objects and registers, and which driver serves a URL.
 // A driver is one file (file.ts, s3.ts) with what it alone imports, and passes the conformance suite. Meaning of keys is
 // not its business.
 //
@@ -67,6 +67,11 @@ export interface Store {
   /** The whole object or a range of it, in memory: of what may be gigabytes, ranges only. Null where there is none. */
   get(key: string, options?: GetOptions): Promise<StoredObject | null>;
   head(key: string, options?: CallOptions): Promise<ObjectInfo | null>;
+  /**
+   * What a read of this key has shown lasts once this resolves. A folder shows names that are not on its disk yet, and an answer to its
+   * writer may be lost, so whoever acts on what it only read, or passes it on as done, asks first.
+   */
+  confirm(key: string, options?: CallOptions): Promise<void>;
   /** Keys that start with `prefix` (any string, not only a folder), in byte order, each register once under its own name. */
   list(prefix: string, options?: ListOptions): AsyncIterable<ObjectInfo>;
   /** The same keys and no more: for lists of thousands, because a folder tells names without looking at each file. */

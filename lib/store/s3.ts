@@ -209,6 +209,12 @@ export function makeS3Store(options: S3StoreOptions): Store {
       );
     },
 
+    // What S3 shows is there to stay.
+    async confirm(key, { signal } = {}) {
+      assertKey(key);
+      if (signal?.aborted === true) throw new AppError('store_unavailable', `confirm ${key} was given up`);
+    },
+
     // Each request stands for itself.
     brokenBy: () => null,
 

@@ -13,13 +13,13 @@ const TRIES = 100;
  * @param next what is to be written into a log that is so; `written`: how many of these entries were
  * @throws AppError store_unavailable (some may have been written), and what `next` throws
  */
-export async function writeAll(log: Pick<SweepLog, 'catchUp' | 'state' | 'append' | 'record'>, next: (state: SweepState, written: number) => SweepEvent | null): Promise<void> {
+export async function writeAll(log: Pick<SweepLog, 'catchUp' | 'state' | 'append' | 'confirm' | 'record'>, next: (state: SweepState, written: number) => SweepEvent | null): Promise<void> {
   // Nothing comes after its end.
   if (log.state().end === null) await log.catchUp();
   let written = 0;
   for (let tries = 0; tries < TRIES; ) {
     const event = next(log.state(), written);
-    if (!event) return;
+    if (!event) return written > 0 ? undefined : log.confirm(); // somebody else wrote it
     if (await log.append(event)) written++;
     else tries++;
   }

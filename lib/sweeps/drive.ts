@@ -79,8 +79,14 @@ export async function driveSweep(deps: DriveDeps, log: SweepLog, known: Known): 
   });
   for (const event of refused) if (!(await log.append(event))) return false;
   if (log.state().end === null || state.trials.some(({ number }) => known.get(number)?.isSettled !== true)) return false;
-  await deps.store.delete(openSweepKey(log.record.id));
+  await leave(deps, log);
   return true;
+}
+
+/** A sweep that is over is looked at no more. */
+async function leave(deps: Pick<DriveDeps, 'store'>, log: SweepLog): Promise<void> {
+  await log.confirm();
+  await deps.store.delete(openSweepKey(log.record.id));
 }
 
 /** Trials whose state a fork is still to begin with: they stay where they are until its job is there, and keeps their checkpoint. */
@@ -108,7 +114,7 @@ function beginsRegardless({ trials }: SweepState, jobs: ReadonlyMap<number, Seen
 async function watchExternal(deps: DriveDeps, log: SweepLog): Promise<boolean> {
   for (const event of await budgetEvents(deps, log, new Map())) if (!(await log.append(event))) return false;
   if (log.state().end === null) return false;
-  await deps.store.delete(openSweepKey(log.record.id));
+  await leave(deps, log);
   return true;
 }
 

@@ -34,11 +34,13 @@ export interface SweepLog {
    * @throws AppError store_unavailable (it may have been written: catch up)
    */
   append(event: SweepEvent): Promise<boolean>;
+  /** What was read of it lasts once this resolves. @throws AppError store_unavailable */
+  confirm(): Promise<void>;
   /** What is made of it as it is now: away from the event loop where that takes long, if there is a decider. */
   make<F, T>(maker: Maker<F, T>, facts: F): Promise<T>;
 }
 
-type LogStore = Pick<Store, 'get' | 'putIfAbsent' | 'list' | 'delete'>;
+type LogStore = Pick<Store, 'get' | 'putIfAbsent' | 'confirm' | 'list' | 'delete'>;
 
 /** Null where no such sweep was acknowledged. @throws AppError store_unavailable */
 export async function loadSweep(store: Pick<Store, 'get'>, sweep: string): Promise<SweepRecord | null> {
@@ -64,6 +66,7 @@ export async function createSweep(deps: { store: Store; clock: Pick<Clock, 'now'
   await Promise.all(marks.map((key) => store.put(key, toJson({}))));
   await store.putIfAbsent(sweepKey(record.id), toJson(record)).catch(async (error: unknown) => {
     if (!(await loadSweep(store, record.id).catch(() => null))) throw error;
+    await store.confirm(sweepKey(record.id));
   });
   const acknowledged = (await loadSweep(store, record.id)) ?? record;
   const log = await openLog(deps, acknowledged);
@@ -108,6 +111,9 @@ export async function openLog({ store, clock, decider = null }: { store: LogStor
     warnings,
     state: () => state,
     catchUp,
+    confirm: async () => {
+      if (state.entries > 0) await store.confirm(logKey(record.id, state.entries - 1));
+    },
     make: async (maker, facts) => {
       const now = { record, rules, warnings, state };
       return apart ? apart.make(now, maker, facts) : maker.make(now, facts);

@@ -5,6 +5,7 @@ import { assertSameBody, findFirst, type Sent, settleKey } from '../jobs/idempot
 import type { Store } from '../store/index.js';
 import type { SweepAdmission } from './admission.js';
 import { createSweep, loadSweep } from './log.js';
+import { sweepKey } from './names.js';
 import type { SweepRecord } from './record.js';
 
 export interface SweepRequest extends Sent, Pick<SweepAdmission, 'spec' | 'warm_start' | 'noted'> {
@@ -20,7 +21,14 @@ interface SubmitDeps {
 /** The sweep that a key already stands for; its spec is not looked at again. @throws AppError idempotency_key_reused, store_unavailable */
 export async function findSweep({ store, clock }: SubmitDeps, sent: Sent): Promise<SweepRecord | null> {
   const first = await findFirst(store, sent, clock.now());
-  return first && loadSweep(store, first.id);
+  const record = first && (await loadSweep(store, first.id));
+  return record && acknowledged(store, record);
+}
+
+/** A sweep that was read, once it can be said to be taken in. */
+async function acknowledged(store: Store, record: SweepRecord): Promise<SweepRecord> {
+  await store.confirm(sweepKey(record.id));
+  return record;
 }
 
 /**
@@ -32,6 +40,6 @@ export async function submitSweep(deps: SubmitDeps, { id, spec, warm_start, note
   const owner = await settleKey(deps.store, sent, { id, created_at: now.toISOString() }, now);
   assertSameBody(owner, sent);
   const there = owner.id === id ? null : await loadSweep(deps.store, owner.id);
-  if (there) return { record: there, replayed: true };
+  if (there) return { record: await acknowledged(deps.store, there), replayed: true };
   return { record: await createSweep(deps, { id: owner.id, created_at: owner.created_at, spec, schedule: null, warm_start, noted }), replayed: owner.id !== id };
 }

@@ -213,6 +213,7 @@ export async function simulate(protocol: Protocol, seed: number): Promise<WorldR
       },
       get: (key) => call('read', () => objects.get(key) ?? null),
       head: () => Promise.reject(new Error('not used')),
+      confirm: () => call('read', () => undefined),
       list: async function* (prefix) {
         const keys = await call('read', () => [...objects.keys()].filter((key) => key.startsWith(prefix)).sort());
         for (const key of keys) yield { key, sizeBytes: 0, etag: '', modifiedAt: new Date(0) };

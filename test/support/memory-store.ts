@@ -27,6 +27,7 @@ export function makeMemoryStore(): MemoryStore {
       const found = objects.get(key);
       return found ? infoOf(key, found) : null;
     },
+    confirm: async () => undefined,
     put: async (key, body) => ({ etag: write(key, body instanceof Uint8Array ? body : await readFile(body.path)) }),
     putIfAbsent: async (key, body) => (objects.has(key) ? { created: false } : { created: true, etag: write(key, body) }),
     compareAndSwap: async (key, body, etag) => (objects.get(key)?.etag === etag ? { swapped: true, etag: write(key, body) } : { swapped: false }),

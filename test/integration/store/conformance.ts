@@ -407,6 +407,7 @@ export function describeStore(name: string, makeStore: () => Promise<StoreUnderT
           () => store.compareAndSwap(`${folder}/HEAD`, text('2'), tag, { signal }),
           () => store.get(`${folder}/HEAD`, { signal }),
           () => store.head(`${folder}/HEAD`, { signal }),
+          () => store.confirm(`${folder}/HEAD`, { signal }),
           () => store.delete(`${folder}/HEAD`, { signal }),
           () => keysOf(store, folder, { signal }),
         ];

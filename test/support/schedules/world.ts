@@ -8,7 +8,7 @@ import type { TickDeps } from '../../../lib/schedules/fires.js';
 import type { Store } from '../../../lib/store/index.js';
 import { type Fault, Killed, makeFate } from '../fate.js';
 
-export type WorldStore = Pick<Store, 'get' | 'putIfAbsent' | 'compareAndSwap' | 'list' | 'keys' | 'delete'>;
+export type WorldStore = Pick<Store, 'get' | 'putIfAbsent' | 'compareAndSwap' | 'confirm' | 'list' | 'keys' | 'delete'>;
 
 export const SCHEDULE = 'sch_00000000000000000000000001';
 

@@ -131,6 +131,20 @@ describe('what has been acknowledged survives a power cut, for', () => {
     expect(events).toEqual(['sync a/~HEAD.5.*', 'link a/HEAD.5', 'sync a', 'sync a']);
   });
 
+  it('what another process wrote, once it is confirmed, with the folders that it made', async () => {
+    const other = await makeFileStore({ root: folder.path });
+    await other.put('a/b/object', text('x'));
+    await other.putIfAbsent('a/c/HEAD', text('x'));
+    events.length = 0;
+    await store.confirm('a/b/object');
+    expect(events).toEqual(['sync', 'sync a', 'sync a/b']);
+    events.length = 0;
+    await store.confirm('a/c/HEAD');
+    expect(events).toEqual(['sync a', 'sync a/c']);
+    const failure = failNextSync('EIO');
+    expect([await codeOf(store.confirm('a/c/HEAD')), await codeOf(store.confirm('a/c/HEAD')), failure.hit()]).toEqual(['store_unavailable', 'store_unavailable', true]);
+  });
+
   it('a folder is made sure of by each process itself, as the one that made it may have died before', async () => {
     await mkdir(join(folder.path, 'a'));
     events.length = 0;

@@ -29,7 +29,7 @@ describe('a table of trials', () => {
 
 describe('a verb', () => {
   /** A log in which so many others come first, each of whom has said something. */
-  function logWith(others: readonly SweepVerb[]): { log: Pick<SweepLog, 'catchUp' | 'state' | 'append' | 'record'>; said: SweepVerb[] } {
+  function logWith(others: readonly SweepVerb[]): { log: Pick<SweepLog, 'catchUp' | 'state' | 'append' | 'confirm' | 'record'>; said: SweepVerb[] } {
     const said: SweepVerb[] = ['resume'];
     const state = () => ({ end: null, verb: said.at(-1)! }) as Awaited<ReturnType<SweepLog['catchUp']>>;
     const waiting = [...others];
@@ -39,6 +39,7 @@ describe('a verb', () => {
         record: { id: 'swp_x', created_at: '', spec: null as never, schedule: null },
         catchUp: () => Promise.resolve(state()),
         state,
+        confirm: () => Promise.resolve(),
         append: (event: SweepEvent) => {
           const other = waiting.shift();
           said.push(other ?? (event as { verb: SweepVerb }).verb);
