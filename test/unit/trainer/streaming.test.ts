@@ -1,6 +1,6 @@
 // Data that stays in its files: the same batches, byte for byte, as from memory, in bounded memory, and an end where the
 // file is not the one any more that it was.
-import { readdir, readlink, rename, stat, truncate, utimes, writeFile } from 'node:fs/promises';
+import { readdir, rename, stat, truncate, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -11,6 +11,7 @@ import { afterStep, planBlock, planStep, startCursor } from '../../../lib/traini
 import type { Cursor } from '../../../lib/training/state.js';
 import { loadData, type Batches } from '../../../worker/trainer/batches.js';
 import { resolved } from '../../resume/support/run-training.js';
+import { openFilesOf } from '../../support/open-files.js';
 import { makeTempDir, type TempDir } from '../../support/temp.js';
 import { bytesOf, npyOf, zipOf, type MemberParts } from '../data/npz-files.js';
 
@@ -19,14 +20,7 @@ beforeAll(async () => {
   dir = await makeTempDir('streaming');
 });
 afterAll(() => dir.remove());
-afterEach(async () => expect(await openFiles()).toEqual([]));
-
-/** Files of the test's folder that this process has open. */
-async function openFiles(): Promise<string[]> {
-  const descriptors = await readdir('/proc/self/fd').catch(() => []);
-  const targets = await Promise.all(descriptors.map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => '')));
-  return targets.filter((target) => target.startsWith(dir.path));
-}
+afterEach(async () => expect((await openFilesOf(dir.path)) ?? []).toEqual([]));
 
 interface SetParts {
   samples: number;
