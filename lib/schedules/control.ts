@@ -6,12 +6,23 @@ import { fromJson } from '../jobs/record.js';
 import type { Store } from '../store/index.js';
 import { canonicalJson } from '../training/canonical-json.js';
 import { type Asking, askedNow } from './asking.js';
-import { caughtUpWholly, dueFire, paused } from './decide.js';
+import { caughtUpWholly, dueFire, missedPiece, paused } from './decide.js';
 import { fireIdOf, fireKey, firesPrefix, scheduleKey } from './names.js';
 import { fireTimes } from './next.js';
 import { BUFFER_MAX } from './overlap.js';
 import { editSchedule, readSchedule, type RecordDeps, writeNewSchedule } from './record.js';
 import { markStarted } from './started.js';
+
+/** HEAD after the nominal times that were missed, however many: nobody else waits for all of them. */
+async function withoutMissed(head: ScheduleHead, schedule: string, nowMs: number): Promise<ScheduleHead> {
+  for (let reached = head; reached.status === 'active'; ) {
+    const next = missedPiece(reached, { schedule, nowMs });
+    if (next === reached) return reached;
+    reached = next;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  return head;
+}
 
 /** @throws AppError not_found */
 async function edit(deps: RecordDeps, schedule: string, change: (head: ScheduleHead) => Promise<ScheduleHead | null> | ScheduleHead | null): Promise<ScheduleHead> {
@@ -49,10 +60,10 @@ export function createSchedule(deps: Pick<RecordDeps, 'store' | 'clock'>, schedu
  */
 export function updateSchedule(deps: RecordDeps, schedule: string, spec: ScheduleSpec): Promise<ScheduleHead> {
   const now = deps.clock.now();
-  return edit(deps, schedule, (head) => {
+  return edit(deps, schedule, async (head) => {
     if (canonicalJson(head.spec) === canonicalJson(spec)) return null;
     const sameRule = canonicalJson(ruleOf(head.spec)) === canonicalJson(ruleOf(spec));
-    const seen = sameRule || head.status === 'paused' ? head : caughtUpWholly(head, { schedule, nowMs: now.getTime() }, (reached, due) => ({ ...reached, requested: [...reached.requested, due] }));
+    const seen = sameRule || head.status === 'paused' ? head : caughtUpWholly(await withoutMissed(head, schedule, now.getTime()), { schedule, nowMs: now.getTime() }, (reached, due) => ({ ...reached, requested: [...reached.requested, due] }));
     return { ...seen, spec, updated_at: now.toISOString(), last_nominal: sameRule ? seen.last_nominal : later(seen.last_nominal, now.toISOString()) };
   });
 }
@@ -63,7 +74,10 @@ const later = (a: string, b: string): string => (a > b ? a : b);
 /** Nothing fires by its cron rule until it is resumed, and what was about to is skipped; what runs goes on. @throws AppError not_found, store_unavailable */
 export function pauseSchedule(deps: RecordDeps, schedule: string, note: string | null): Promise<ScheduleHead> {
   const nowMs = deps.clock.now().getTime();
-  return edit(deps, schedule, (head) => (head.status === 'paused' && (note === null || head.note === note) ? null : { ...paused(head, schedule, nowMs, note), updated_at: new Date(nowMs).toISOString() }));
+  return edit(deps, schedule, async (head) => {
+    if (head.status === 'paused' && (note === null || head.note === note)) return null;
+    return { ...paused(await withoutMissed(head, schedule, nowMs), schedule, nowMs, note), updated_at: new Date(nowMs).toISOString() };
+  });
 }
 
 /** Nominal times that passed meanwhile are not made up for. @throws AppError not_found, store_unavailable */

@@ -60,6 +60,16 @@ function caughtUp(head: ScheduleHead, { schedule, nowMs }: Pick<Moment, 'schedul
   return next;
 }
 
+/** HEAD after the oldest of very many nominal times, all of them missed; the same HEAD where there are none such. */
+export function missedPiece(head: ScheduleHead, moment: Pick<Moment, 'schedule' | 'nowMs'>): ScheduleHead {
+  let isDue = false;
+  const reached = caughtUp(head, moment, (next) => {
+    isDue = true;
+    return next;
+  });
+  return isDue ? head : reached;
+}
+
 /** The same without a time that is left for later: neither what waits in its jitter, nor the end of very many. */
 export function caughtUpWholly(head: ScheduleHead, moment: Pick<Moment, 'schedule' | 'nowMs'>, take: (head: ScheduleHead, due: DueFire) => ScheduleHead): ScheduleHead {
   let next = head;

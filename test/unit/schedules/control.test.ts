@@ -6,7 +6,7 @@ import { AppError } from '../../../lib/errors.js';
 import { makeValidator } from '../../../lib/jobs/spec/schema-problems.js';
 import { backfillSchedule, createSchedule, pauseSchedule, removeSchedule, resumeSchedule, triggerSchedule, updateSchedule } from '../../../lib/schedules/control.js';
 import { tickSchedule } from '../../../lib/schedules/fires.js';
-import { readFires, requireSchedule } from '../../../lib/schedules/record.js';
+import { readFires, type RecordDeps, requireSchedule } from '../../../lib/schedules/record.js';
 import { scheduleView } from '../../../lib/schedules/view.js';
 import { faultsOfLedger } from '../../support/schedules/ledger.js';
 import type { Fault } from '../../support/fate.js';
@@ -99,6 +99,23 @@ describe('pausing records what was about to fire', () => {
     expect([counts.skipped + counts.missed, recent[0]!.nominal_time, counts.skipped]).toEqual([300 * 60, '2026-05-01T17:00:00.000Z', 11]);
     await tick();
     expect((await fires()).filter((each) => each.endsWith('skipped paused'))).toHaveLength(11);
+  });
+
+  it('of very many so that nobody else waits for all of them, whether it is paused or gets another rule', async () => {
+    for (const change of [(deps: RecordDeps) => pauseSchedule(deps, SCHEDULE, null), (deps: RecordDeps) => updateSchedule(deps, SCHEDULE, specOf({ cron: '0 0 1 1 *' }))]) {
+      const { deps, at } = await setUp({ cron: '* * * * * *' });
+      at(600);
+      let turns = 0;
+      let isOver = false;
+      const others = (): void => {
+        turns++;
+        if (!isOver) setImmediate(others);
+      };
+      setImmediate(others);
+      const { counts, requested } = await change(deps).finally(() => (isOver = true));
+      expect(counts.missed + counts.skipped + requested.length).toBe(600 * 60);
+      expect(turns).toBeGreaterThanOrEqual(3);
+    }
   });
 
   it('a time of an earlier rule that was still to fire', async () => {
