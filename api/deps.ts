@@ -93,7 +93,7 @@ export function makeRouteDeps({ store, queue, clock, log, places, limits, versio
     listing: makeJobListing({ store, access, clock }),
     control: { store, clock, tickets: queue.tickets, log },
     follower: makeFollower({ access, journal: queue.journal, clock, pollMs: timing.streamPollMs }),
-    sweeps: makeSweepAccess({ store, clock, decider }),
+    sweeps: makeSweepAccess({ store, clock, decider, log }),
     tell: async (id) => {
       await queue.control.nudge(id).catch((error: unknown) => {
         if (!isAppError(error, 'queue_unavailable')) log.warn({ id, err: error }, 'nobody was nudged');

@@ -61,8 +61,8 @@ export async function retryJob(deps: ControlDeps, job: string, assertRoom: () =>
     seen = (await readHead(deps, job)).head;
   }
   const fromGen = seen.gen;
-  // Nobody will come to close this gen once the next one has begun.
-  if (isTerminal(seen.state)) await closeJob(deps.store, record, seen, deps.clock.now());
+  // Nobody will come to close this gen once the next one has begun. Its marker goes last.
+  if (isTerminal(seen.state) && (await deps.store.head(openKey(job, fromGen))) !== null) await closeJob(deps.store, record, seen, deps.clock.now());
   // Checked before the marker is written, so that a refused retry leaves nothing behind.
   retried(seen, fromGen, deps.clock.now());
   await assertRoom();

@@ -7,11 +7,14 @@ import type { Manifest, Segment } from '../contract/records.js';
 import { AppError, isAppError, messageOf } from '../errors.js';
 import { sha256Slowly } from '../sha256.js';
 import type { Store } from '../store/index.js';
+import { inParallel } from './recent.js';
 
 type Reads = Pick<Store, 'get'>;
 
 /** What arrives damaged may be whole where it lies, and a commit that is given up is lost: so it is read again before it counts as damaged. */
 export const READS = 2;
+/** Indexes read side by side, each of a mebibyte at most. */
+const INDEXES_AT_ONCE = 16;
 
 /** An object of known hash; null where nothing is there. `whole` is false where its bytes are others. @throws AppError store_unavailable */
 export async function readHashed(store: Reads, key: string, sha256: string): Promise<{ body: Buffer; whole: boolean } | null> {
@@ -106,9 +109,10 @@ export async function readSegments<T>(store: Reads, segments: readonly Segment[]
 
 /** Segments with those that their indexes name, but for what is in a segment that `known` has. @throws AppError checkpoint_corrupt, store_unavailable */
 export async function* segmentsWithin(store: Reads, segments: readonly Segment[], known: (segment: Segment) => boolean): AsyncGenerator<Segment, void, void> {
-  for (const segment of segments) {
-    if (known(segment)) continue;
-    if (segment.index === true) yield* segmentsWithin(store, decodeLines<Segment>(await readSegment(store, segment)), known);
+  const fresh = segments.filter((segment) => !known(segment));
+  const named = await inParallel(fresh, INDEXES_AT_ONCE, async (segment) => (segment.index === true ? decodeLines<Segment>(await readSegment(store, segment)) : []));
+  for (const [index, segment] of fresh.entries()) {
+    yield* segmentsWithin(store, named[index] ?? [], known);
     // Once it is known, so is what it names.
     yield segment;
   }

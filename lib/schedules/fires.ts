@@ -20,7 +20,7 @@ export interface TickDeps extends RecordDeps {
    * @param again somebody may have tried before
    */
   start(run: RunReference, body: Readonly<Record<string, unknown>>, schedule: ScheduleReference, previous: string | null, again: boolean): Promise<void>;
-  /** `missing`: there is none of that id. */
+  /** `missing`: there is none of that id. @throws AppError store_unavailable; checkpoint_corrupt: it has failed */
   stateOf(run: RunReference): Promise<RunState>;
   /** Places for so many jobs, or for as many as may still be started. @throws AppError store_unavailable */
   takePlaces(wanted: number): Promise<number>;
@@ -56,7 +56,7 @@ export async function tickSchedule(deps: TickDeps, schedule: string, now: Date, 
   const record = await editSchedule(deps, schedule, async (current) => {
     before = current;
     const asked = current.runs.filter(({ state, run }) => state === 'running' && !states.has(run.id));
-    await inParallel(asked, WIDTH, async ({ run }) => states.set(run.id, await deps.stateOf(run)));
+    await inParallel(asked, WIDTH, async ({ run }) => states.set(run.id, await stateOrFailed(deps, run)));
     const moment = { schedule, nowMs: now.getTime(), states };
     const next = decided(current, { ...moment, room: Infinity });
     // a sweep is no job: its trials wait by themselves
@@ -74,6 +74,16 @@ export async function tickSchedule(deps: TickDeps, schedule: string, now: Date, 
   // What could not go now goes some other time.
   if (after && isPruningDue(before.counts, after.head.counts)) await pruneFires(deps.store, schedule, now).catch(() => undefined);
   return after && { ...after, failures: acts.failures, isLeft: false };
+}
+
+/** What cannot be read can be carried on by nobody. */
+async function stateOrFailed({ stateOf }: Pick<TickDeps, 'stateOf'>, run: RunReference): Promise<RunState> {
+  try {
+    return await stateOf(run);
+  } catch (error) {
+    if (isAppError(error, 'checkpoint_corrupt')) return 'failed';
+    throw error;
+  }
 }
 
 /** What HEAD says is to be done, in two steps; every part of it may have been done before. */

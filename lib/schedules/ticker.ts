@@ -185,9 +185,15 @@ export function makeTicker(options: TickerOptions): Ticker {
       // a look knows better
       const isLookedAt = (): boolean => looks.has(schedule) || tags.get(schedule) !== tag;
       if (isLookedAt()) return;
-      const record = await readSchedule({ store }, schedule);
-      if (!record) forget(schedule);
-      else if (!isLookedAt()) keep(schedule, record);
+      try {
+        const record = await readSchedule({ store }, schedule);
+        if (!record) forget(schedule);
+        else if (!isLookedAt()) keep(schedule, record);
+      } catch (error) {
+        // One that is damaged keeps no other from being found.
+        if (!isAppError(error, 'checkpoint_corrupt')) throw error;
+        warn(schedule, error, 'a schedule could not be read');
+      }
     });
     pump();
   }

@@ -1,6 +1,7 @@
 // Reading sweeps: their logs, kept open so that a look costs the read of the next entry, and what their trials' jobs say of time.
 import type { Clock } from '../clock.js';
 import type { AskInput, Asked, Shortage, ToldTrial } from '../contract/external.js';
+import type { Head } from '../contract/records.js';
 import type { Sweep, SweepImportance, SweepListItem, Trial } from '../contract/sweep-views.js';
 import { AppError, isAppError } from '../errors.js';
 import { readHead } from '../jobs/head.js';
@@ -23,7 +24,7 @@ import { type SeenSweep, sweepListItem, sweepView, trialView } from './view.js';
 /** All reject with AppError not_found for an unknown sweep, and store_unavailable. */
 export interface SweepAccess {
   sweep(id: string): Promise<Sweep>;
-  /** As lists show it; null for what was never acknowledged. */
+  /** As lists show it; null for what was never acknowledged, or is damaged: one that cannot be read must not take a list with it. */
   item(id: string): Promise<SweepListItem | null>;
   /** Oldest first, those after one of them. @throws AppError invalid_cursor */
   trials(id: string, page: { after: string | null; limit: number }): Promise<{ items: Trial[]; hasMore: boolean }>;
@@ -46,6 +47,7 @@ export interface SweepAccessDeps {
   clock: Pick<Clock, 'now'>;
   /** Null: everything is decided on the event loop. */
   decider: Decider | null;
+  log: { warn(fields: object, message: string): void };
 }
 
 interface Opened {
@@ -119,6 +121,16 @@ export function makeSweepAccess(deps: SweepAccessDeps): SweepAccess {
     return mine;
   }
 
+  /** Null: damaged, of which its trial tells. */
+  async function headOrNull(job: string): Promise<Head | null> {
+    try {
+      return (await readHead({ store }, job)).head;
+    } catch (error) {
+      if (isAppError(error, 'checkpoint_corrupt')) return null;
+      throw error;
+    }
+  }
+
   /** Time in attempts of all trials' jobs; of those that are over it is read once. */
   async function computeSeconds({ log, settled }: Opened): Promise<number> {
     if (!hasJobs(log)) return 0;
@@ -126,7 +138,8 @@ export function makeSweepAccess(deps: SweepAccessDeps): SweepAccess {
     const { trials } = log.state();
     const known = trials.reduce((sum, { number }) => sum + (settled.get(number) ?? 0), 0);
     const seconds = await inParallel(trials.filter((trial) => !settled.has(trial.number) && !isRefused(trial)), READ_WIDTH, async (trial) => {
-      const { head } = await readHead({ store }, trialJob(log.record.id, trial));
+      const head = await headOrNull(trialJob(log.record.id, trial));
+      if (head === null) return 0;
       const spent = attemptSecondsAt(head, now);
       if (isOver(trial) && isTerminal(head.state)) settled.set(trial.number, spent);
       return spent;
@@ -160,10 +173,16 @@ export function makeSweepAccess(deps: SweepAccessDeps): SweepAccess {
   return {
     sweep: async (id) => view(await required(id)),
     item: async (id) => {
-      const sweep = await known(id);
-      if (sweep) return sweepListItem(await seen(sweep));
-      const record = await loadSweep(store, id);
-      return record && sweepListItem(await seen(await open(record)));
+      try {
+        const sweep = await known(id);
+        if (sweep) return sweepListItem(await seen(sweep));
+        const record = await loadSweep(store, id);
+        return record && sweepListItem(await seen(await open(record)));
+      } catch (error) {
+        if (!isAppError(error, 'checkpoint_corrupt')) throw error;
+        deps.log.warn({ sweep: id, err: error }, 'a sweep cannot be read: it is left out of lists');
+        return null;
+      }
     },
     trials: async (id, { after, limit }) => {
       const sweep = await required(id);

@@ -47,6 +47,8 @@ interface Seen {
   trial: TrialState;
   id: string;
   job: { record: JobRecord; head: Head } | null;
+  /** Why its job cannot be read, ever; it can be carried on, or told anything, by nobody. Null: it can be. */
+  damage: string | null;
 }
 
 /**
@@ -63,19 +65,23 @@ export async function driveSweep(deps: DriveDeps, log: SweepLog, known: Known): 
     if (!(await log.append(event))) return false;
   }
   const state = log.state();
-  const jobs = new Map(seen.map((each) => [each.trial.number, each.job]));
+  const damaged = new Set(seen.filter(({ damage }) => damage !== null).map(({ trial }) => trial.number));
+  const jobs = new Map(seen.filter(({ damage }) => damage === null).map((each) => [each.trial.number, each.job]));
   const refused: SweepEvent[] = [];
-  const needed = await neededByForks(deps, log, jobs);
+  const needed = await neededByForks(deps, log, jobs, damaged);
   const regardless = beginsRegardless(state, jobs, needed);
-  await inParallel(state.trials.filter(({ number, status }) => known.get(number)?.isSettled !== true && status !== 'paused' && !needed.has(number)), CONCURRENCY, async (trial) => {
+  await inParallel(state.trials.filter(({ number, status }) => known.get(number)?.isSettled !== true && status !== 'paused' && !needed.has(number) && !damaged.has(number)), CONCURRENCY, async (trial) => {
     const id = trialJob(log.record.id, trial);
-    // What was promoted a moment ago was not looked at while it waited.
-    const job = jobs.has(trial.number) ? (jobs.get(trial.number) ?? null) : await jobOf(deps, id);
-    await act(deps, log, known, { trial, id, job, regardless: trial.number === regardless }).catch((error: unknown) => {
+    let job: Seen['job'] = null;
+    try {
+      // What was promoted a moment ago was not looked at while it waited.
+      job = jobs.has(trial.number) ? (jobs.get(trial.number) ?? null) : await jobOf(deps, id);
+      await act(deps, log, known, { trial, id, job, regardless: trial.number === regardless });
+    } catch (error) {
       if (!isAppError(error)) throw error;
       deps.log.warn({ sweep: log.record.id, trial: trial.number, code: error.code }, `a trial was not seen to: ${error.message}`);
       if (!job && !error.retryable) refused.push({ type: 'ended', trial: trial.number, outcome: 'failed', value: null, message: error.message });
-    });
+    }
   });
   for (const event of refused) if (!(await log.append(event))) return false;
   if (log.state().end === null || state.trials.some(({ number }) => known.get(number)?.isSettled !== true)) return false;
@@ -90,8 +96,8 @@ async function leave(deps: Pick<DriveDeps, 'store'>, log: SweepLog): Promise<voi
 }
 
 /** Trials whose state a fork is still to begin with: they stay where they are until its job is there, and keeps their checkpoint. */
-async function neededByForks(deps: DriveDeps, log: SweepLog, jobs: ReadonlyMap<number, Seen['job']>): Promise<Set<number>> {
-  const forks = log.state().trials.filter(({ status, fork }) => fork !== null && status === 'running');
+async function neededByForks(deps: DriveDeps, log: SweepLog, jobs: ReadonlyMap<number, Seen['job']>, damaged: ReadonlySet<number>): Promise<Set<number>> {
+  const forks = log.state().trials.filter(({ number, status, fork }) => fork !== null && status === 'running' && !damaged.has(number));
   const parents = await inParallel(forks, CONCURRENCY, async (trial) => {
     const isThere = jobs.get(trial.number) ?? (await loadRecord(deps.store, trialJob(log.record.id, trial)));
     return isThere ? [] : [trial.fork!.trial];
@@ -123,10 +129,21 @@ async function look(deps: DriveDeps, log: SweepLog, known: Known): Promise<Seen[
   // Of one that waits at a rung there is nothing new to see until it is promoted.
   return inParallel(log.state().trials.filter(({ number, status }) => known.get(number)?.isSettled !== true && !(status === 'paused' && known.has(number))), CONCURRENCY, async (trial) => {
     const id = trialJob(log.record.id, trial);
-    const job = await jobOf(deps, id);
+    const { job, damage } = await jobOrDamage(deps, id);
+    if (damage !== null) known.set(trial.number, { attemptSeconds: 0, isSettled: isOver(trial) });
     if (job) known.set(trial.number, { attemptSeconds: attemptSecondsAt(job.head, now), isSettled: isOver(trial) && isTerminal(job.head.state) });
-    return { trial, id, job };
+    return { trial, id, job, damage };
   });
+}
+
+async function jobOrDamage(deps: DriveDeps, id: string): Promise<Pick<Seen, 'job' | 'damage'>> {
+  try {
+    return { job: await jobOf(deps, id), damage: null };
+  } catch (error) {
+    if (!isAppError(error, 'checkpoint_corrupt')) throw error;
+    deps.log.warn({ job: id, code: error.code }, `a trial's job cannot be read: ${error.message}`);
+    return { job: null, damage: error.message };
+  }
 }
 
 async function jobOf(deps: DriveDeps, id: string): Promise<Seen['job']> {
@@ -144,7 +161,8 @@ async function budgetEvents({ clock, isSound }: DriveDeps, { record, rules, stat
 }
 
 /** What a trial's job says that its log does not know yet. */
-function eventsOf({ rules }: SweepLog, { trial, job }: Seen): SweepEvent[] {
+function eventsOf({ rules }: SweepLog, { trial, job, damage }: Seen): SweepEvent[] {
+  if (trial.status === 'running' && damage !== null) return [{ type: 'ended', trial: trial.number, outcome: 'failed', value: null, message: damage }];
   if (trial.status !== 'running' || !job) return [];
   const { head, record } = job;
   const value = (figures: Readonly<Record<string, number | null>>): number | null => (rules.spec.metric ? (figures[rules.spec.metric.name] ?? null) : null);
@@ -174,7 +192,7 @@ function updateOf({ spec: { training } }: Pick<JobRecord, 'spec'>, { early_termi
 }
 
 /** Makes a trial's job be what the log says. */
-async function act(deps: DriveDeps, log: SweepLog, known: Known, { trial, id, job, regardless }: Seen & { regardless: boolean }): Promise<void> {
+async function act(deps: DriveDeps, log: SweepLog, known: Known, { trial, id, job, regardless }: Omit<Seen, 'damage'> & { regardless: boolean }): Promise<void> {
   const { verb } = log.state();
   if (!job) {
     if (isOver(trial)) known.set(trial.number, { attemptSeconds: 0, isSettled: true });

@@ -212,7 +212,7 @@ export async function simulate(protocol: Protocol, seed: number): Promise<WorldR
         return call('write', () => (objects.get(key)?.etag === etag ? { swapped: true as const, etag: write(key, body, fence) } : { swapped: false as const }));
       },
       get: (key) => call('read', () => objects.get(key) ?? null),
-      head: () => Promise.reject(new Error('not used')),
+      head: (key) => call('read', () => (objects.has(key) ? { key, sizeBytes: 0, etag: '', modifiedAt: new Date(0) } : null)),
       confirm: () => call('read', () => undefined),
       list: async function* (prefix) {
         const keys = await call('read', () => [...objects.keys()].filter((key) => key.startsWith(prefix)).sort());

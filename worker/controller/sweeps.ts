@@ -20,6 +20,10 @@ const AT_A_TIME = 8;
 /** Between lists of all open sweeps: what is new is said, and only found by looking where it was not heard. */
 const LIST_EVERY_MS = 10_000;
 
+/** After a failure that is the sweep's own it is left alone for so long, and longer with each. */
+const AGAIN_MS = 1_000;
+const LONGEST_PAUSE_MS = 60_000;
+
 interface Driven {
   log: SweepLog;
   known: Known;
@@ -28,6 +32,8 @@ interface Driven {
 /** @param onOver is told of each sweep that is over */
 export function makeSweepDriver(deps: DriveDeps & { store: Store; clock: Clock }, onOver: (record: SweepRecord) => void): SweepDriver {
   const driven = new Map<string, Driven>();
+  /** Of those that failed while others did not. */
+  const failing = new Map<string, { pauseMs: number; untilMs: number }>();
   let open = new Set<string>();
   let listAtMs = -Infinity;
 
@@ -36,7 +42,7 @@ export function makeSweepDriver(deps: DriveDeps & { store: Store; clock: Clock }
     for await (const key of deps.store.keys(OPEN_SWEEPS_PREFIX)) found.add(key.slice(OPEN_SWEEPS_PREFIX.length));
     open = found;
     listAtMs = deps.clock.monotonicMs() + LIST_EVERY_MS;
-    for (const id of driven.keys()) if (!open.has(id)) driven.delete(id);
+    for (const map of [driven, failing]) for (const id of map.keys()) if (!open.has(id)) map.delete(id);
   }
 
   async function drive(id: string): Promise<void> {
@@ -57,21 +63,35 @@ export function makeSweepDriver(deps: DriveDeps & { store: Store; clock: Clock }
   return {
     tick: async (signal) => {
       if (deps.clock.monotonicMs() >= listAtMs) await list();
-      const away: AppError[] = [];
-      await inParallel([...open], AT_A_TIME, async (id) => {
-        if (signal.aborted || away.length > 0) return;
+      const failed: { id: string; error: unknown }[] = [];
+      let away: AppError | null = null;
+      let listed: Promise<boolean> | null = null;
+      /** An object that cannot be read may be one sweep's; where they cannot be listed, the store is away. */
+      const isThere = (): Promise<boolean> => (listed ??= list().then(() => true, () => false));
+      const nowMs = deps.clock.monotonicMs();
+      await inParallel([...open].filter((id) => (failing.get(id)?.untilMs ?? 0) <= nowMs), AT_A_TIME, async (id) => {
+        if (signal.aborted || away !== null) return;
         try {
           await drive(id);
+          failing.delete(id);
         } catch (error) {
           // What is known of it may be of before the failure.
           driven.delete(id);
-          if (isAppError(error, 'store_unavailable')) away.push(error);
-          else deps.log.warn({ sweep: id, err: error }, 'a sweep was not seen to');
+          if (isAppError(error, 'store_unavailable') && !(await isThere())) away = error;
+          else failed.push({ id, error });
         }
       });
       // Thrown once nothing of this tick is under way any more.
-      if (away[0]) throw away[0];
+      if (away !== null) throw away as AppError;
+      for (const { id, error } of failed) {
+        const pauseMs = Math.min(LONGEST_PAUSE_MS, 2 * (failing.get(id)?.pauseMs ?? AGAIN_MS / 2));
+        failing.set(id, { pauseMs, untilMs: deps.clock.monotonicMs() + pauseMs });
+        deps.log.warn({ sweep: id, err: error }, `a sweep was not seen to; it is looked at again in ${pauseMs / 1_000} s`);
+      }
     },
-    changed: (sweep) => void open.add(sweep),
+    changed: (sweep) => {
+      open.add(sweep);
+      failing.delete(sweep);
+    },
   };
 }

@@ -4,7 +4,7 @@ import { expect, it, test } from 'vitest';
 import { AppError, isAppError } from '../../../lib/errors.js';
 import { findRepeat } from '../../../lib/jobs/admission.js';
 import { closeJob } from '../../../lib/jobs/closing.js';
-import { sayVerb } from '../../../lib/jobs/control.js';
+import { retryJob, sayVerb } from '../../../lib/jobs/control.js';
 import { claimJob, readHead } from '../../../lib/jobs/head.js';
 import { type Sent, settleKey } from '../../../lib/jobs/idempotency.js';
 import { NOTHING_DONE } from '../../../lib/jobs/lifecycle.js';
@@ -128,6 +128,20 @@ it('a commit whose answer was lost is one only when it lasts', async () => {
   if (outcome.kind !== 'claimed') throw new Error(outcome.kind);
   const head = await outcome.claim.write((current) => ({ ...current, seq: 7 }));
   expect([head.seq, order]).toEqual([7, ['swapped', 'confirm', 'confirm', 'confirm']]);
+});
+
+it('a job that was closed long ago is not closed once more when it is retried', async () => {
+  for (const isClosed of [true, false]) {
+    const store = makeMemoryStore();
+    await submit(store);
+    await sayVerb(control(store), JOB, 'cancel', 'user');
+    await claim(store);
+    const { head } = await readHead({ store }, JOB);
+    if (isClosed) await closeJob(store, await requireRecord(store, JOB), head, NOW);
+    store.objects.delete(resultKey(JOB, 0));
+    expect((await retryJob(control(store), JOB)).gen).toBe(1);
+    expect([store.objects.has(resultKey(JOB, 0)), store.objects.has(openKey(JOB, 0)), store.objects.has(openKey(JOB, 1))]).toEqual([!isClosed, false, true]);
+  }
 });
 
 it('nothing is made of an end that may not last', async () => {

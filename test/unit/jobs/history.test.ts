@@ -1,6 +1,7 @@
 // Histories that are far longer than what anyone may take whole: what commits write and readers read, in bytes.
+import { createHash } from 'node:crypto';
 import { expect, it } from 'vitest';
-import { SEGMENT_BYTES } from '../../../lib/checkpoints/segments.js';
+import { encodeLines, SEGMENT_BYTES } from '../../../lib/checkpoints/segments.js';
 import type { JobRecord, Manifest, Segment } from '../../../lib/contract/records.js';
 import type { UpdateRow } from '../../../lib/contract/rows.js';
 import { appendTo, eachIn, type OnDamaged, segmentsWithin } from '../../../lib/jobs/history.js';
@@ -108,6 +109,32 @@ it('all segments of a history are found, and those that are known are not read a
     for await (const { key } of segmentsWithin(history.store, history.segments, (segment) => keys.has(segment.key))) throw new Error(`${key} again`);
   });
   expect(again.bytes).toBe(0);
+});
+
+it('indexes are read some at a time, each once', async () => {
+  const memory = makeMemoryStore();
+  const place = (first: number): Omit<Segment, 'key' | 'bytes' | 'sha256'> => ({ first, last: first, count: 1, level: 0 });
+  const leaf = (first: number): Segment => ({ key: `leaf-${first}`, bytes: 1, sha256: '0'.repeat(64), ...place(first) });
+  const indexes = await Promise.all(
+    Array.from({ length: 40 }, async (_, first): Promise<Segment> => {
+      const body = encodeLines([leaf(first)]);
+      await memory.put(`index-${first}`, body);
+      return { key: `index-${first}`, bytes: body.length, sha256: createHash('sha256').update(body).digest('hex'), ...place(first), index: true };
+    }),
+  );
+  let [reading, most] = [0, 0];
+  const read: string[] = [];
+  const get = async (key: string) => {
+    read.push(key);
+    most = Math.max(most, ++reading);
+    await new Promise((resolve) => setImmediate(resolve));
+    reading--;
+    return memory.get(key);
+  };
+  const found: Segment[] = [];
+  for await (const segment of segmentsWithin({ get }, indexes, () => false)) found.push(segment);
+  expect([found, [...read].sort()]).toEqual([indexes.flatMap((index) => [leaf(index.first), index]), indexes.map(({ key }) => key).sort()]);
+  expect([most > 1, most <= 16]).toEqual([true, true]);
 });
 
 it('a page and a curve go around what is damaged, and say it', async () => {

@@ -32,6 +32,22 @@ describe('a look at a schedule', () => {
     expect(await faultsOfLedger(store, runs, SCHEDULE, clock.now().getTime())).toEqual([]);
   });
 
+  it('takes a run that cannot be read any more for one that failed, and goes on', async () => {
+    const { clock, runs, store, calm, tick } = await setUp({ overlap_policy: 'skip' });
+    clock.set(START + MINUTE_MS);
+    await tick();
+    const [damaged] = runs.all.keys();
+    const stateOf: typeof calm.stateOf = async (run) => {
+      if (run.id === damaged) throw new AppError('checkpoint_corrupt', 'HEAD is malformed');
+      return calm.stateOf(run);
+    };
+    clock.set(START + 2 * MINUTE_MS);
+    await tickSchedule({ ...calm, stateOf }, SCHEDULE, clock.now());
+    const { head, fires } = await readLedger(store, SCHEDULE);
+    expect(fires.map(({ outcome }) => outcome)).toEqual(['started', 'started']);
+    expect(head.recent.map(({ run, run_ended: ended }) => [run?.id === damaged, ended])).toEqual([[false, null], [true, 'failed']]);
+  });
+
   it('knows no schedule that is not there', async () => {
     const { calm, clock } = await setUp({});
     expect(await tickSchedule(calm, 'sch_00000000000000000000000009', clock.now())).toBeNull();

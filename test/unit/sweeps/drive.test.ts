@@ -8,10 +8,11 @@ import { headKey, jobKey } from '../../../lib/jobs/names.js';
 import { loadRecord, toJson } from '../../../lib/jobs/record.js';
 import { pauseAtOf } from '../../../lib/jobs/verbs.js';
 import { admitSpec } from '../../../lib/jobs/admission.js';
+import { makeSweepAccess } from '../../../lib/sweeps/access.js';
 import { sayToSweep } from '../../../lib/sweeps/control.js';
 import { type DriveDeps, driveSweep, type Known } from '../../../lib/sweeps/drive.js';
 import { createSweep, openLog } from '../../../lib/sweeps/log.js';
-import { trialJob } from '../../../lib/sweeps/names.js';
+import { sweepKey, trialJob } from '../../../lib/sweeps/names.js';
 import { resolveSweep } from '../../../lib/sweeps/resolve.js';
 import { makeFileStore } from '../../../lib/store/file.js';
 import { ROOM_FOR_ALL } from '../../support/room.js';
@@ -95,6 +96,35 @@ test('rungs of samples are at the updates by which each trial has seen so many',
   await drive();
   expect(log.state().trials.map(({ values, upTo }) => [values, upTo])).toEqual([[[{ step: 50, value: 1 }], 150], [[{ step: 50, value: 0.5 }], 150]]);
   expect(await pauses()).toEqual([8, 3]);
+});
+
+test('a trial whose job cannot be read fails, and keeps the others from nothing', async () => {
+  const { deps, store, log } = await setUp({ ...SWEEP, run_cap: 3, early_terminate: { type: 'none' }, budget: { max_concurrent: 2 } });
+  const warned: object[] = [];
+  const known: Known = new Map();
+  const drive = (): Promise<boolean> => driveSweep({ ...deps, log: { warn: (fields) => void warned.push(fields) } }, log, known);
+  const jobs = (): string[] => log.state().trials.map((trial) => trialJob(log.record.id, trial));
+  await drive();
+  const [damaged = '', whole = ''] = jobs();
+  await store.putIfAbsent(headKey(damaged), new Uint8Array([0, 0, 0]));
+  await drive();
+  expect(warned).toContainEqual({ job: damaged, code: 'checkpoint_corrupt' });
+  const access = makeSweepAccess({ store, clock: deps.clock, decider: null, log: deps.log });
+  expect(await access.sweep(log.record.id)).toMatchObject({ status: 'running' });
+  await sayToSweep(log, 'cancel');
+  await drive();
+  expect(log.state().trials.map(({ status }) => status)).toEqual(['failed', 'cancelled', 'cancelled']);
+  expect((await readHead({ store }, whole)).head.want.verb).toBe('cancel');
+});
+
+test('a sweep that cannot be read is left out of lists', async () => {
+  const { deps, store, log } = await setUp(SWEEP);
+  const { id } = log.record;
+  const warned: object[] = [];
+  const item = () => makeSweepAccess({ store, clock: deps.clock, decider: null, log: { warn: (fields) => void warned.push(fields) } }).item(id);
+  expect(await item()).toMatchObject({ id });
+  await store.put(sweepKey(id), new Uint8Array([0, 0, 0]));
+  expect([await item(), warned]).toEqual([null, [expect.objectContaining({ sweep: id })]]);
 });
 
 test('the job of a trial that is over before it is cancelled', async () => {

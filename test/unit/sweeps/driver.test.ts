@@ -16,7 +16,7 @@ const SWEEP = { method: 'random', metric: { name: 'loss' }, run_cap: 1, executio
 const idOf = (number: number): string => `swp_${String(number).padStart(26, '0')}`;
 
 /** So many open sweeps, and a driver whose reads of them pass by `beforeRead` first. */
-async function setUp(sweeps: number, beforeRead: (key: string) => Promise<void>) {
+async function setUp(sweeps: number, beforeRead: (key: string) => Promise<void>, monotonicMs: () => number = () => performance.now()) {
   const folder = await makeTempDir('driver');
   onTestFinished(folder.remove);
   const inner = await makeFileStore({ root: folder.path });
@@ -34,9 +34,15 @@ async function setUp(sweeps: number, beforeRead: (key: string) => Promise<void>)
         return inner.get(key);
       },
     },
+    keys: {
+      value: async function* (prefix: string) {
+        await beforeRead(prefix);
+        yield* inner.keys(prefix);
+      },
+    },
   }) as Store;
   const driver = makeSweepDriver({
-    store, clock: { now: () => new Date(), monotonicMs: () => performance.now(), sleep: (ms) => sleep(ms) }, tickets: { issue: () => Promise.resolve(), withdraw: () => Promise.resolve() }, log: { warn: () => undefined }, room: ROOM_FOR_ALL, nudge: () => undefined,
+    store, clock: { now: () => new Date(), monotonicMs, sleep: (ms) => sleep(ms) }, tickets: { issue: () => Promise.resolve(), withdraw: () => Promise.resolve() }, log: { warn: () => undefined }, room: ROOM_FOR_ALL, nudge: () => undefined,
     isSound: () => Promise.resolve(true), admit: (job) => admitSpec(job, { roots: [], buckets: null }, inner),
   }, () => undefined);
   return driver;
@@ -46,6 +52,7 @@ test('sweeps are seen to some at a time', async () => {
   const waiting = new Set<string>();
   let most = 0;
   const driver = await setUp(20, async (key) => {
+    if (key.endsWith('/')) return;
     waiting.add(key);
     most = Math.max(most, waiting.size);
     await sleep(20);
@@ -58,7 +65,9 @@ test('sweeps are seen to some at a time', async () => {
 
 test('a store that is away is said once nothing is under way any more', async () => {
   let [reading, reads] = [0, 0];
-  const driver = await setUp(20, async () => {
+  const driver = await setUp(20, async (key) => {
+    if (key.endsWith('/') && reads > 0) throw new AppError('store_unavailable', 'away');
+    if (key.endsWith('/')) return;
     reads += 1;
     const isFirst = reads === 1;
     reading += 1;
@@ -69,4 +78,24 @@ test('a store that is away is said once nothing is under way any more', async ()
   await expect(driver.tick(new AbortController().signal)).rejects.toMatchObject({ code: 'store_unavailable' });
   expect(reading).toBe(0);
   expect(reads).toBeLessThan(60);
+});
+
+test.each(['store_unavailable', 'checkpoint_corrupt'] as const)('sweeps that cannot be read (%s) keep no other one from being seen to, and are looked at less and less often', async (code) => {
+  const looks = new Map<string, number>();
+  let nowMs = 0;
+  const driver = await setUp(30, async (key) => {
+    const [, id = ''] = key.split('/');
+    if (!key.endsWith('/sweep.json')) return;
+    looks.set(id, (looks.get(id) ?? 0) + 1);
+    if (id < idOf(12)) throw new AppError(code, 'an object that gives EIO');
+  }, () => nowMs);
+  for (let second = 0; second < 60; second++) {
+    nowMs = second * 1_000;
+    await driver.tick(new AbortController().signal);
+  }
+  // after 0, 1, 3, 7, 15 and 31 s
+  expect([...looks].sort()).toEqual(Array.from({ length: 30 }, (_, number) => [idOf(number), number < 12 ? 6 : 1]));
+  driver.changed(idOf(3));
+  await driver.tick(new AbortController().signal);
+  expect(looks.get(idOf(3))).toBe(7);
 });
