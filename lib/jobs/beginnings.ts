@@ -13,6 +13,7 @@ import type { Course } from '../training/course.js';
 import { checkCursor, holdsWindow, planStep } from '../training/cursor.js';
 import { startMonitor } from '../training/monitor.js';
 import type { StateCounters, StateRole } from '../training/state.js';
+import { topKOf } from '../training/window.js';
 import { editHead, type HeadDeps, readHead } from './head.js';
 import { loadRecord } from './record.js';
 import { fetchBlob, loadManifest } from './restore.js';
@@ -29,6 +30,8 @@ export interface Beginning {
   init: JobInit & { checkpoint: string };
   commit: RetainedCommit;
   manifest: Manifest;
+  /** What the other job is. */
+  spec: JobSpec;
 }
 
 /**
@@ -37,18 +40,19 @@ export interface Beginning {
  */
 export async function settleBeginning(store: Store, init: JobInit): Promise<Beginning> {
   const refuse = (param: string, message: string): AppError => new AppError('invalid_spec', message, { param });
-  if (!(await loadRecord(store, init.job))) throw refuse(JOB, `there is no job ${init.job}`);
+  const record = await loadRecord(store, init.job);
+  if (!record) throw refuse(JOB, `there is no job ${init.job}`);
   const { head } = await readHead({ store }, init.job);
   const commit = commitOf(head, init.checkpoint);
   if (!commit) throw init.checkpoint === null ? refuse(JOB, `the job ${init.job} has no checkpoint yet`) : refuse(CHECKPOINT, `checkpoint ${init.checkpoint} is not among the retained ones of ${init.job}`);
-  return { init: { ...init, checkpoint: commit.id }, commit, manifest: await loadManifest(store, init.job, commit) };
+  return { init: { ...init, checkpoint: commit.id }, commit, manifest: await loadManifest(store, init.job, commit), spec: record.spec };
 }
 
 /**
  * What does not fit between a checkpoint and the job that is to begin there.
  * @param course null where the data is not known here
  */
-export async function checkBeginning(store: Store, { init, commit, manifest }: Beginning, { training }: Pick<JobSpec, 'training'>, plan: ModelPlan, course: Course | null): Promise<Problem[]> {
+export async function checkBeginning(store: Store, { init, commit, manifest, spec }: Beginning, { training }: Pick<JobSpec, 'training'>, plan: ModelPlan, course: Course | null): Promise<Problem[]> {
   const { cursor } = begunCounters(manifest);
   const files = stateFiles(expectedState(plan, training, holdsWindow(cursor)));
   const roles: StateRole[] = init.include === 'weights' ? ['weights'] : [...files.keys()];
@@ -60,6 +64,18 @@ export async function checkBeginning(store: Store, { init, commit, manifest }: B
   }
   if (init.include === 'state' && course !== null && ['restore_best', 'finished'].includes(planStep(cursor, course))) problems.push({ param: CHECKPOINT, message: 'the training is over at its place: there is nothing left to train' });
   if (init.include === 'state' && course !== null) problems.push(...checkCursor(cursor, course).map(({ param, message }) => ({ param: CHECKPOINT, message: `its place in the training is none of this one: ${param} ${message}; begin with its weights, or elsewhere` })));
+  if (init.include === 'state') problems.push(...sumProblems(manifest, spec, training));
+  return problems;
+}
+
+/** Sums of an epoch, or a window, that is half over: the rest of it is added to them, and has to be of the same kind. */
+function sumProblems({ id, state: { window, epoch } }: Manifest, { training: before }: Pick<JobSpec, 'training'>, training: JobSpec['training']): Problem[] {
+  if (window.micro_batches === 0 && epoch.micro_batches === 0) return [];
+  const where = `because ${id} lies inside an epoch; or begin where one ends, or with its weights alone`;
+  const problems: Problem[] = [];
+  if (training.reduction !== before.reduction) problems.push({ param: 'training.reduction', message: `must be ${before.reduction}, as it was, ${where}` });
+  const k = topKOf(before.metrics);
+  if (topKOf(training.metrics) !== null && topKOf(training.metrics) !== k) problems.push({ param: 'training.metrics', message: `must have ${k === null ? 'no top_k_accuracy' : `top_k_accuracy with k ${k}`}, as before, ${where}` });
   return problems;
 }
 

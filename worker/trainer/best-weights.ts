@@ -19,7 +19,7 @@ export interface BestWeights {
  */
 export function makeBestWeights(program: Pick<CompiledProgram, 'snapshot' | 'restore'>, expected: ReadonlyMap<string, ExpectedTensor>, kept: TensorMap): BestWeights {
   const names = [...expected].flatMap(([name, { role }]) => (role === 'weights' || role === 'ema' ? [name] : []));
-  let best = new Map(names.flatMap((name): [string, HostTensor][] => (kept.has(bestName(name)) ? [[name, kept.get(bestName(name))!]] : [])));
+  let best = bestOf(kept, names);
   const read = (windowOpen: boolean, wanted: readonly string[]): Map<string, HostTensor> => {
     const view = program.snapshot(windowOpen);
     try {
@@ -42,6 +42,11 @@ export function makeBestWeights(program: Pick<CompiledProgram, 'snapshot' | 'res
       return beside.size === 0 ? view : { names: [...view.names, ...beside.keys()], read: (name) => beside.get(name) ?? view.read(name), dispose: () => view.dispose() };
     },
   };
+}
+
+/** By the names that the weights themselves have. Apart, so that nothing here holds on to the rest of what was kept. */
+function bestOf(kept: TensorMap, names: readonly string[]): Map<string, HostTensor> {
+  return new Map(names.flatMap((name): [string, HostTensor][] => (kept.has(bestName(name)) ? [[name, kept.get(bestName(name))!]] : [])));
 }
 
 /** An engine may adopt a buffer that it is given. */

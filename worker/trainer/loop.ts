@@ -151,9 +151,10 @@ export async function train({ spec, course, batches, program, best, start, pause
         watch.epochRow(lastEpoch);
         const ended = isEpochOver(cursor, course);
         cursor = afterStep(cursor, step, course);
+        // The part of an epoch that max_updates leaves is none: whoever goes on from here has the rest of it still to come.
+        if (!ended) break;
         epoch = emptySums();
-        // the part of an epoch that max_updates leaves is none
-        if (ended) judge(lastEpoch);
+        judge(lastEpoch);
         break;
       }
     }

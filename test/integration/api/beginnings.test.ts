@@ -70,6 +70,18 @@ describe('a job that begins with a checkpoint', () => {
     for (const { id } of answers) expect(await others()).toEqual(expect.arrayContaining([`jobs/${id}/job.json`, `open/${id}.0`]));
   });
 
+  it('and goes on inside an epoch sums its losses up as before', async () => {
+    const { api, owner, source } = await world();
+    const params = async (training: object): Promise<string[]> => {
+      const answer = await api.app.inject({ method: 'POST', url: '/v1/jobs', payload: { ...SPEC, training: { ...SPEC.training, ...training }, model: { ...SPEC.model, init: { job: source, include: 'state' } } } });
+      return answer.json<{ error?: { details: { param: string }[] } }>().error?.details.map(({ param }) => param).filter((param) => param.startsWith('training')) ?? [];
+    };
+    const others = { reduction: 'batch', metrics: ['accuracy', { type: 'top_k_accuracy', k: 3 }] };
+    expect(await params(others)).toEqual([]);
+    await owner.commit({ updates: 2, microBatches: 12, windowPosition: 2, weights: weights(3) });
+    expect([await params({}), await params(others)]).toEqual([[], ['training.reduction', 'training.metrics']]);
+  });
+
   it('is one of several bodies under one key: the others leave no pin, and nothing else', async () => {
     const { gate, pins, others, send, checkpoints } = await world();
     // all are admitted before the first has its key

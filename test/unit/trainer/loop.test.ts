@@ -288,6 +288,15 @@ describe('early stopping', () => {
     expect((await run({ epochs: 3, early_stopping: { patience: 9 } })).weight).toBe(after.weight);
   });
 
+  test('that another one goes on with has whole epochs, also where it ended inside one', async () => {
+    const { epochRows: whole } = await run({ max_updates: 3, epochs: null });
+    const program = makeToyProgram();
+    const first = await run({ max_updates: 1, epochs: null }, { program });
+    expect(first.epochRows[0]!.loss).not.toBe(whole[0]!.loss);
+    const { epochRows } = await run({ max_updates: 3, epochs: null }, { program, start: { ...first.ending.counters, last_epoch: null, monitor: startMonitor() } });
+    expect(epochRows).toEqual(whole);
+  });
+
   test('takes no notice of the part of an epoch that max_updates leaves', async () => {
     const { epochRows, ending, bestEpochs } = await run({ epochs: 9, max_updates: 4, accum_iters: 2, early_stopping: { patience: 1, restore_best: true }, tail: 'drop' }, { checkpoint: { keep_best: {} } });
     expect([epochRows.length, ending.counters.cursor.stopped, bestEpochs]).toEqual([2, false, [2]]);

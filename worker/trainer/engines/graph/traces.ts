@@ -24,9 +24,16 @@ function drawn(shape: readonly number[], purpose: string, round: number, low = 0
   return { shape, data: data.map((value) => low + width * value) };
 }
 
-/** Weights that a forward bears: small ones, and moving variances that are positive. */
+/**
+ * Weights that a forward of any depth bears, whether they are trained or not: what a layer gives is about as large as what it is given
+ * (LeCun et al., "Efficient BackProp", 1998, section 4.6). Scales and variances are near 1, and positive.
+ */
 const drawnWeights = (plan: ModelPlan, round: number): [string, HostValue][] =>
-  plan.weights.map(({ name, shape, trainable }) => [name, trainable ? drawn(shape, name, round, -0.1, 0.2) : drawn(shape, name, round, 0.5, 1)]);
+  plan.weights.map(({ name, shape, fanIn }) => {
+    if (/\/(gamma|moving_variance)$/.test(name)) return [name, drawn(shape, name, round, 0.5, 1)];
+    const bound = Math.sqrt(3 / fanIn);
+    return [name, drawn(shape, name, round, -bound, 2 * bound)];
+  });
 
 const drawnBatch = ({ plan }: Program, samples: number, round: number): [string, HostValue][] => [
   ['x', drawn([samples, ...plan.inputShape], 'x', round)],

@@ -12,9 +12,10 @@ import type { JobTraces } from './traces.js';
 const TOLERANCE = 1e-3;
 const NEGLIGIBLE = 0.01;
 
-/** AppError `engine_unavailable` if the graph computes something else. Leaves no window open, and other weights. */
+/** AppError `engine_unavailable` if the graph computes something else, or nothing that could be compared. Leaves no window open, and other weights. */
 export function verifyGraph(program: Program, traces: JobTraces, compiled: GraphProgram): void {
   const { inputs, values } = traces.microBatch.get(program.batchSize)!;
+  refuseNotFinite([...trainableWeights(program.plan).map((weight) => values.get(`gradient/${weight}`)!), values.get('losses')!]);
   const { losses, state } = compiled.tryBlock(inputs);
   const expected = new Map<string, ArrayLike<number>>([
     ...trainableWeights(program.plan).map((weight): [string, ArrayLike<number>] => [accumulatorName(weight), values.get(`gradient/${weight}`)!]),
@@ -24,6 +25,14 @@ export function verifyGraph(program: Program, traces: JobTraces, compiled: Graph
   // a gradient that is zero in exact arithmetic is rounding and nothing else: it is measured by the others
   const overall = Math.max(...[...expected.values()].map(largest));
   for (const [name, numbers] of expected) refuseDifference(name, state.get(name)!, numbers, overall * NEGLIGIBLE);
+}
+
+/** Of such a trial the graph keeps nothing. */
+function refuseNotFinite(computed: readonly ArrayLike<number>[]): void {
+  let squares = 0;
+  for (const numbers of computed) for (let index = 0; index < numbers.length; index++) squares += numbers[index]! ** 2;
+  if (Number.isFinite(Math.fround(squares))) return;
+  throw new AppError('engine_unavailable', 'the model cannot be compiled: with weights that keep the scale of what they are given, its loss or gradient is beyond float32');
 }
 
 function refuseDifference(name: string, actual: ArrayLike<number>, expected: ArrayLike<number>, floor: number): void {
