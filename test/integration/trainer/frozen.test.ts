@@ -14,7 +14,7 @@ const HEAD: Layers = [{ type: 'global_average_pooling2d' }, { type: 'dense', uni
 test.each<[string, Layers]>([
   ['ten convolutions', [...Array.from({ length: 10 }, () => frozen(64)), ...HEAD]],
   ['six residual blocks', [frozen(32), ...Array.from({ length: 6 }, () => block(32)), ...HEAD]],
-  ['a network of which nothing is frozen, as deep', [...Array.from({ length: 10 }, () => ({ ...frozen(64), trainable: true }) as Layers[number]), ...HEAD]],
+  ['a network of which nothing is frozen, as deep', [...Array.from({ length: 10 }, () => ({ ...frozen(64), trainable: true })), ...HEAD]],
 ])('%s are compiled, and only what is not frozen moves', (_, layers) => {
   const program = programOf(layers, [6, 6, 1], 3, { batch_size: 2, accum_iters: 1 });
   const { plan } = program;
