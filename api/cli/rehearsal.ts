@@ -2,6 +2,7 @@
 // one of them cost. It asks of the API what any user may ask; freezing alone needs a worker of this machine.
 import { pause } from '../../lib/clock.js';
 import type { Job } from '../../lib/contract/job.js';
+import { CRASH_LOOP_LIMIT } from '../../lib/jobs/lifecycle.js';
 import { keyOf, uniformAt } from '../../lib/training/random.js';
 import { ApiError, type Client } from '../client.js';
 import { freezeWorker } from './frozen-worker.js';
@@ -51,6 +52,8 @@ const GRACE_SECONDS = 10;
 /** Longer than an owner may be silent and its ticket take to come back. */
 const FREEZE_MS = 12_000;
 const PATIENCE_MS = 120_000;
+/** Strikes in a row after which a commit is waited for: a job that dies too often without one is given up. */
+const BARREN_MAX = CRASH_LOOP_LIMIT - 2;
 const LOOK_MS = 100;
 
 /** @throws ApiError where the job or the API cannot be reached */
@@ -59,12 +62,16 @@ export async function rehearse(client: Client, id: string, { kinds, everyMs, for
   const until = performance.now() + forMs;
   const strikes: Strike[] = [];
   let job = await client.job(id);
+  let [committed, barren] = [job.checkpoint?.id, 0];
   for (let draw = 0; !job.is_terminal && !signal.aborted && performance.now() < until; draw += 2) {
     // Between half and one and a half of the interval, so that strikes fall anywhere in a window.
     await pause(Math.min(everyMs * (0.5 + uniformAt(key, draw)), until - performance.now()), signal);
     if (signal.aborted || performance.now() >= until) break;
-    job = await lookUntil(client, id, signal, (seen) => seen.is_terminal || seen.status === 'running');
-    if (job.is_terminal || job.status !== 'running') break;
+    const mayBeStruck = (seen: Job): boolean => seen.status === 'running' && (barren < BARREN_MAX || seen.checkpoint?.id !== committed);
+    job = await lookUntil(client, id, signal, (seen) => seen.is_terminal || mayBeStruck(seen) || performance.now() >= until);
+    if (job.is_terminal || !mayBeStruck(job)) break;
+    barren = job.checkpoint?.id === committed ? barren + 1 : 1;
+    committed = job.checkpoint?.id;
     const strike = await strikeOnce(client, job, kinds[Math.floor(uniformAt(key, draw + 1) * kinds.length)]!, signal);
     strikes.push(strike);
     onStrike(strike);

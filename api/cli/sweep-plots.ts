@@ -51,10 +51,10 @@ function bestChart({ sweep: { spec }, trials }: SweepExport, { columns, colour }
 
 /** Null where trials are not stopped early, or none came to a rung. */
 function rungTable({ sweep: { spec }, trials }: SweepExport): string | null {
-  const figures = rungFigures(trials, spec.early_terminate, spec.metric?.goal ?? 'minimize');
+  const figures = rungFigures(trials, spec, spec.metric?.goal ?? 'minimize');
   if (figures.length === 0) return null;
   const rows = figures.map(({ bracket, step, trials: all, wentOn, pruned, waiting, finished, lost, best }) => [bracket, step, all, wentOn, pruned, waiting, finished + lost, figure(best)]);
-  return table(['BRACKET', resourceOf(spec.early_terminate).toUpperCase(), 'TRIALS', 'PROMOTED', 'PRUNED', 'WAITING', 'ENDED', 'BEST'], rows);
+  return table(['BRACKET', (spec.execution === 'external' ? 'steps' : resourceOf(spec.early_terminate)).toUpperCase(), 'TRIALS', 'PROMOTED', 'PRUNED', 'WAITING', 'ENDED', 'BEST'], rows);
 }
 
 /** Null where trials tell nothing yet. */

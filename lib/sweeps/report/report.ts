@@ -54,7 +54,7 @@ export function sweepReport({ whole: { sweep, trials }, space, importance }: Swe
   const points = thinned(inside, POINTS_MAX, goal);
   const axes = axesOf(spec, space, trials.map(({ params }) => params));
   const shownAxes = mostImportant(axes, importance);
-  const figures = rungFigures(trials, spec.early_terminate, goal);
+  const figures = rungFigures(trials, spec, goal);
   const curves = curvesOf(trials, spec.early_terminate);
   const shownCurves = window === null ? [] : curves.flatMap((curve) => {
     const visible = curve.points.filter(([, value]) => isWithin(window, value));

@@ -101,7 +101,7 @@ describe('axes', () => {
 describe('rungs', () => {
   it('count what became of each trial that came there', () => {
     const { whole } = factsAfter(ASHA, { fails: (trial) => trial === 3 });
-    const figures = rungFigures(whole.trials, whole.sweep.spec.early_terminate, 'minimize');
+    const figures = rungFigures(whole.trials, whole.sweep.spec, 'minimize');
     expect(figures.map(({ step }) => step)).toEqual([1, 3, 9, 27]);
     expect(figures.map(({ trials }) => trials)).toEqual(whole.sweep.rungs.map(({ trials }) => trials));
     expect(figures.map(({ best }) => best)).toEqual(whole.sweep.rungs.map(({ best }) => best));
@@ -115,12 +115,17 @@ describe('rungs', () => {
 
   it('know who waits, who was lost, and who goes on', () => {
     const trial = (status: Trial['status'], steps: number[], onwards: number): Trial => ({ id: 'x', object: 'trial', number: 0, params: {}, status, bracket: 0, fork: null, step: null, up_to: null, client: null, value: 0.5, values: steps.map((step) => ({ step, value: step === 3 ? null : 0.5 })), job_id: null, started_at: NOW.toISOString(), ended_at: null, why: Array.from({ length: onwards }, () => ({ event: 1, decision: 'go_on' })) });
-    const rule = rulesOf({ execution: 'external', ...ASHA }).spec.early_terminate;
-    const [first, second] = rungFigures([trial('paused', [1], 0), trial('running', [1], 1), trial('cancelled', [1, 3], 1), trial('pruned', [1, 3], 1)], rule, 'maximize');
+    const spec = { ...rulesOf({ execution: 'external', ...ASHA }).spec, execution: 'external' as const };
+    const rule = spec.early_terminate;
+    const [first, second] = rungFigures([trial('paused', [1], 0), trial('running', [1], 1), trial('cancelled', [1, 3], 1), trial('pruned', [1, 3], 1)], spec, 'maximize');
     expect(first).toEqual({ bracket: 0, step: 1, trials: 4, wentOn: 3, waiting: 1, pruned: 0, finished: 0, lost: 0, best: 0.5 });
     expect(second).toMatchObject({ trials: 2, wentOn: 0, pruned: 1, lost: 1, best: null });
     // what is no number has no point
     expect(curvesOf([trial('pruned', [1, 3], 1)], rule)[0]!.points).toEqual([[1, 0.5]]);
+    // programs tell more than the rungs, and need not tell at each
+    const told = rungFigures([trial('running', [1, 2, 4, 5], 2), trial('paused', [1, 2, 4], 1), trial('paused', [2], 0), trial('running', [1, 2], 1)], spec, 'maximize');
+    expect(told.map(({ step, trials, wentOn, waiting }) => [step, trials, wentOn, waiting])).toEqual([[1, 4, 3, 1], [3, 2, 1, 1]]);
+    expect(rungFigures([trial('running', [1, 2, 3], 0)], { ...spec, early_terminate: { type: 'none' } }, 'maximize')).toEqual([]);
   });
 });
 
