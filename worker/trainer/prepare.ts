@@ -93,10 +93,10 @@ async function loadState({ spec, resume, initFile }: Start, program: CompiledPro
 async function loadFirstWeights(pinned: PinnedFile, program: CompiledProgram): Promise<Fingerprint | null> {
   const file = await openPinned(pinned, []);
   try {
-    return await naming(file, async () => {
-      program.loadWeights(await readSafetensorsOf(file, { code: 'invalid_data' }));
-      return file.fingerprint();
-    });
+    const { weights, fingerprint } = await naming(file, async () => ({ weights: await readSafetensorsOf(file, { code: 'invalid_data' }), fingerprint: await file.fingerprint() }));
+    // what the engine says is not about the file
+    program.loadWeights(weights);
+    return fingerprint;
   } finally {
     await file.close();
   }
