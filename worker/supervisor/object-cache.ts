@@ -85,7 +85,8 @@ export function makeObjectCache(folder: string, objects: DataObjects, log: Pick<
     await makeRoom(copy, source);
     await mkdir(copy.folder, { recursive: true });
     const path = join(await realpath(copy.folder), fileNameOf(source.object));
-    const hashing = await beginHashing(source, members);
+    // whoever asked first may give up, and the others still count on it
+    const hashing = await beginHashing(source.shared(copy.giveUp.signal), members);
     const handle = await open(path, 'wx', 0o600);
     try {
       for await (const { bytes } of partsOf(objects, source, copy.giveUp.signal)) {

@@ -5,12 +5,13 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { recallSha256 } from '../../../lib/data/fingerprint.js';
+import { beginHashing, recallSha256 } from '../../../lib/data/fingerprint.js';
 import { loadSources } from '../../../lib/data/load.js';
 import { openSettled } from '../../../lib/data/locations.js';
 import { openPinned, pinFile } from '../../../lib/data/pinned-file.js';
-import { isStored, type OpenDataset, type ResolvedSource } from '../../../lib/data/source.js';
+import { type ByteSource, isStored, type OpenDataset, type ResolvedSource } from '../../../lib/data/source.js';
 import { makeStreamedBatcher } from '../../../lib/data/streamed-batches.js';
+import { AppError } from '../../../lib/errors.js';
 import { makeTempDir, type TempDir } from '../../support/temp.js';
 import { idxOf } from './idx-files.js';
 import { bytesOf, npyOf, smallNpz, zipOf } from './npz-files.js';
@@ -84,6 +85,18 @@ describe('a file that is hashed while it is read', () => {
       await expect(hashed(path)).rejects.toMatchObject({ code: 'invalid_data', message: `damaged.npz, array "${at === null ? 'y' : 'x'}": its checksum is wrong: the file is damaged` });
       expect(await hashed(path, ['a.npy', 'b.npy'])).toBe(sha256(bytes)); // whom it does not concern
     }
+  });
+
+  it('is not hashed where nobody could read which of its arrays are to be checked; where it is no zip, none are', async () => {
+    const bytes = smallNpz();
+    const hashing = (readAt: ByteSource['readAt']) => beginHashing({ name: 'x.npz', param: 'data.path', sizeBytes: bytes.length, readAt, close: () => Promise.resolve() }, members);
+    const broken = new AppError('data_changed', 'it was replaced');
+    await expect(hashing(() => Promise.reject(broken))).rejects.toMatchObject({ code: 'data_changed', message: 'it was replaced', param: 'data.path' });
+    const unreadable = Object.assign(new Error('EIO: i/o error, read'), { code: 'EIO', syscall: 'read' });
+    await expect(hashing(() => Promise.reject(unreadable))).rejects.toMatchObject({ code: 'data_missing', message: 'x.npz: it cannot be read (EIO)', param: 'data.path' });
+    const none = await hashing(async (into) => into.fill(0).length);
+    none.take(bytes);
+    expect(none.sha256()).toBe(sha256(bytes));
   });
 
   it('is not hashed where it is written to meanwhile, or another has its place', async () => {

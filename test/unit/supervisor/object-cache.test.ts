@@ -146,6 +146,28 @@ describe('a fetch that nobody waits for any more', () => {
     expect(readsOf('large.bin')).toBe(2 + 5);
   });
 
+  it('is checked for the others all the same, where it was the first of them that was aborted before anything was compared', async () => {
+    const damaged = smallNpz({ x: { shape: [4, 1000, 100], data: new Uint8Array(400_000) }, xMember: { crc: 1 } });
+    objects.objects['s3://data/a/damaged.npz'] = damaged;
+    let reached!: () => void;
+    const looking = new Promise<void>((resolve) => (reached = resolve));
+    let open!: () => void;
+    const gate = new Promise<void>((resolve) => (open = resolve));
+    // the zip's directory lies at its end
+    objects.gate = (_address, startBytes) => (startBytes > 0 ? (reached(), gate) : Promise.resolve());
+    const [first, second] = [cache.hold(), cache.hold()];
+    const abort = new AbortController();
+    const mine = first.fetch(object('a/damaged.npz'), 'data.path', ['x.npy', 'y.npy'], abort.signal);
+    await looking;
+    const theirs = second.fetch(object('a/damaged.npz'), 'data.validation.path', ['x.npy', 'y.npy'], never);
+    await expect.poll(() => objects.reads.filter(({ startBytes }) => startBytes === 0).length, 'each looks').toBe(2);
+    abort.abort();
+    await expect(mine).rejects.toMatchObject({ code: 'data_missing', param: 'data.path' });
+    first.release();
+    open();
+    await expect(theirs).rejects.toMatchObject({ code: 'invalid_data', param: 'data.validation.path', message: 's3://data/a/damaged.npz, array "x": its checksum is wrong: the file is damaged' });
+  });
+
   it('is given up with the last of them, and begun anew by the next', async () => {
     const { open, reached } = held();
     const hold = cache.hold();
