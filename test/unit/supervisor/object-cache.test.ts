@@ -161,7 +161,7 @@ describe('a fetch that nobody waits for any more', () => {
     const mine = first.fetch(object('a/damaged.npz'), 'data.path', ['x.npy', 'y.npy'], abort.signal);
     await looking;
     const theirs = second.fetch(object('a/damaged.npz'), 'data.validation.path', ['x.npy', 'y.npy'], never);
-    await expect.poll(() => objects.reads.filter(({ startBytes }) => startBytes === 0).length, 'each looks').toBe(2);
+    await expect.poll(() => objects.reads.filter(({ startBytes }) => startBytes === 0).length).toBe(2); // each looks
     abort.abort();
     await expect(mine).rejects.toMatchObject({ code: 'data_missing', param: 'data.path' });
     first.release();
