@@ -121,7 +121,7 @@ test('a training in chains has the bits of one without, stopped anywhere and res
     model: { layers: LAYERS },
     training: { batch_size: 4, accum_iters: 2, epochs: 50, seed: 8, optimizer: { type: 'adam', decay: 1e-3 }, lr_schedule: { type: 'cosine', warmup_updates: 50 } },
   });
-  const { data } = await gatherInputs(spec, { places: { roots: [], buckets: null }, memoryBytes: 2 ** 30 }, null);
+  const { data } = await gatherInputs(spec, { places: { roots: [], buckets: null }, memoryBytes: 2 ** 30 }, { hold: null, signal: new AbortController().signal });
   let chains = 0;
 
   /** The whole training, stopped once it has executed so many micro-batches, and gone on with a program of its own. */

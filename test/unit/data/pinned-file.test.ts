@@ -6,9 +6,10 @@ import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { beginHashing, recallSha256 } from '../../../lib/data/fingerprint.js';
+import { interruptible } from '../../../lib/data/interruptible.js';
 import { loadSources } from '../../../lib/data/load.js';
 import { openSettled } from '../../../lib/data/locations.js';
-import { openPinned, pinFile } from '../../../lib/data/pinned-file.js';
+import { hashPinned, openPinned, pinFile } from '../../../lib/data/pinned-file.js';
 import { type ByteSource, isStored, type OpenDataset, type ResolvedSource } from '../../../lib/data/source.js';
 import { makeStreamedBatcher } from '../../../lib/data/streamed-batches.js';
 import { AppError } from '../../../lib/errors.js';
@@ -120,6 +121,35 @@ describe('a file that is hashed while it is read', () => {
       await expect(file.fingerprint()).rejects.toMatchObject({ code: 'data_changed' });
       await file.close();
     }
+  });
+
+  it('is not read on, nor waited for, once nobody needs its hash any more', async () => {
+    const path = join(dir.path, 'long');
+    await writeFile(path, '');
+    await truncate(path, 256 * 1024 * 1024); // a hole
+    const needed = new AbortController();
+    const hashing = hashPinned({ path, param: 'data.path', hash: true }, [], needed.signal).catch((error: unknown) => error);
+    setImmediate(() => needed.abort());
+    expect(await hashing).toMatchObject({ code: 'data_missing', param: 'data.path', message: 'long: reading it was given up, it is not needed any more' });
+
+    const reads: number[] = [];
+    const source: ByteSource = {
+      name: 'slow', param: null, sizeBytes: 100,
+      readAt: (_into, positionBytes) => {
+        reads.push(positionBytes);
+        return positionBytes < 50 ? Promise.resolve(1) : new Promise(() => undefined);
+      },
+      close: () => new Promise(() => undefined),
+    };
+    const over = new AbortController();
+    const bytes = interruptible(source, over.signal, () => new AppError('data_missing', 'over'));
+    expect(await bytes.readAt(new Uint8Array(1), 0)).toBe(1);
+    const hanging = bytes.readAt(new Uint8Array(1), 50);
+    over.abort();
+    await expect(hanging).rejects.toMatchObject({ message: 'over' });
+    await expect(bytes.readAt(new Uint8Array(1), 0)).rejects.toMatchObject({ message: 'over' });
+    expect(reads).toEqual([0, 50]);
+    await bytes.close();
   });
 
   it('has to be the one that was looked at', async () => {

@@ -38,6 +38,8 @@ export interface ByHand {
     /** The next message of this type; none of another type may come before it but those that are named. */
     next<Type extends ToTrainer['type']>(type: Type, passing?: readonly ToTrainer['type'][]): Promise<Extract<ToTrainer, { type: Type }>>;
     say(message: FromTrainer): void;
+    /** Nobody asked for one. */
+    expectUnused(): void;
   };
 }
 
@@ -62,6 +64,7 @@ export async function makeAttemptByHand({ spec, objects = null, roots = [], memo
   await submitJob(control, { id: JOB, spec: resolved(spec), origin: BY_A_USER, beginning: null, principal: 'test', key: null, bodySha256: '' });
 
   const sent: ToTrainer[] = [];
+  let acquired = 0;
   let wake = (): void => undefined;
   let listener: TrainerListener | null = null;
   const trainer = {
@@ -79,7 +82,7 @@ export async function makeAttemptByHand({ spec, objects = null, roots = [], memo
   let nudge = (): void => undefined;
   const copies = objects && makeObjectCache(join(spoolRoot, 'objects'), objects, silentLog);
   const deps: AttemptDeps = {
-    ...control, beginnings: store, feed: makeSilentFeed(), liveness: { isLive: () => Promise.resolve(false), account: () => Promise.resolve(NOTHING_DONE) }, trainers: { acquire: () => trainer, release: () => Promise.resolve(), close: () => Promise.resolve() }, pace: makePace(), memoryMib, memoryKills: () => null,
+    ...control, beginnings: store, feed: makeSilentFeed(), liveness: { isLive: () => Promise.resolve(false), account: () => Promise.resolve(NOTHING_DONE) }, trainers: { acquire: () => (acquired++, trainer), release: () => Promise.resolve(), close: () => Promise.resolve() }, pace: makePace(), memoryMib, memoryKills: () => null,
     trainerSetup: () => ({ engine: 'wasm', intraOpThreads: 1, interOpThreads: 1, gpu: null }), worker: 'wrk_test', data: { places: { roots, buckets: objects && { names: ['data'], store: null, objects } }, memoryBytes: dataMemoryBytes }, copies, spoolRoot, beatEveryMs: 1_000, isHeld: () => true, lookEveryMs: 3_600_000,
   };
   const controls: AttemptControls = {
@@ -107,6 +110,7 @@ export async function makeAttemptByHand({ spec, objects = null, roots = [], memo
         }
       },
       say: (message) => listener?.message(message),
+      expectUnused: () => expect([acquired, sent]).toEqual([0, []]),
     },
   };
 }
