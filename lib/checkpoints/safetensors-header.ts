@@ -21,6 +21,8 @@ export interface SafetensorsReadOptions {
   label?: string;
   /** A longer header is refused unread. Default: what the format allows. */
   maxHeaderBytes?: number;
+  /** A file with a larger tensor is refused before anything is read of it. Default: what an array can hold. */
+  maxTensorBytes?: number;
 }
 
 export function safetensorsError(options: SafetensorsReadOptions, message: string): AppError {

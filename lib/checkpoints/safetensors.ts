@@ -2,6 +2,7 @@
 // no value is ever converted.
 import { open, type FileHandle } from 'node:fs/promises';
 import { basename } from 'node:path';
+import { MAX_ARRAY_BYTES } from '../process-memory.js';
 import type { HostTensor, TensorMap } from '../training/state.js';
 import { declarationsOf, layoutSafetensors, LENGTH_BYTES, quoted, type SafetensorsHeader, type SafetensorsMetadata, type TensorEntry } from './safetensors-format.js';
 import { headerLength, parseSafetensorsHeader, safetensorsError, type SafetensorsReadOptions } from './safetensors-header.js';
@@ -84,7 +85,9 @@ export async function readSafetensorsOf(source: SafetensorsSource, options: Safe
 const becameShorter = (options: SafetensorsReadOptions): Error => safetensorsError(options, 'the file became shorter while it was read');
 
 function assertDecodable(entries: readonly TensorEntry[], options: SafetensorsReadOptions): void {
-  for (const { name, dtype } of entries) {
+  const { maxTensorBytes = MAX_ARRAY_BYTES } = options;
+  for (const { name, dtype, begin, end } of entries) {
+    if (end - begin > maxTensorBytes) throw safetensorsError(options, `tensor ${quoted(name)} has ${end - begin} bytes, and this Node.js holds at most ${maxTensorBytes} in one`);
     if (dtype !== 'F32' && dtype !== 'I32') throw safetensorsError(options, `tensor ${quoted(name)} is ${dtype}; only F32 and I32 can be read`);
   }
 }

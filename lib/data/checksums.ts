@@ -1,6 +1,8 @@
 // Checks arrays of a zip while the whole file passes by on its way into a hash: what is stored without compression may later
 // be read sample by sample, and then nobody sees all of its bytes again.
 import { crc32 } from 'node:zlib';
+import { isAppError } from '../errors.js';
+import { naming } from './naming.js';
 import type { ByteSource } from './source.js';
 import { openZip } from './zip.js';
 
@@ -11,9 +13,12 @@ export interface PassingCheck {
   damaged(): string[];
 }
 
-/** Of those of the members that are there and stored; of none if the file is no zip, which is for others to say. */
+/**
+ * Of those of the members that are there and stored; of none if the file is no zip, which is for others to say. Rejects with
+ * what the file's reads reject with, `data_missing` for the system's own: what was not read is not checked.
+ */
 export async function checkPassing(file: ByteSource, members: readonly string[]): Promise<PassingCheck> {
-  const ranges = members.length === 0 ? [] : await rangesOf(file, members).catch(() => []);
+  const ranges = members.length === 0 ? [] : await naming(file, () => rangesOf(file, members)).catch(noneOfNoZip);
   const sums = ranges.map(() => 0);
   let position = 0;
   return {
@@ -28,7 +33,20 @@ export async function checkPassing(file: ByteSource, members: readonly string[])
   };
 }
 
-async function rangesOf(file: ByteSource, names: readonly string[]): Promise<{ name: string; start: number; end: number; checksum: number }[]> {
+/** Where a member's bytes lie, and their checksum by the zip's directory. */
+interface Range {
+  name: string;
+  start: number;
+  end: number;
+  checksum: number;
+}
+
+function noneOfNoZip(error: unknown): Range[] {
+  if (isAppError(error, 'invalid_data')) return [];
+  throw error;
+}
+
+async function rangesOf(file: ByteSource, names: readonly string[]): Promise<Range[]> {
   const zip = await openZip(file);
   const stored = zip.members.filter((member) => member.stored && names.includes(member.name));
   return Promise.all(

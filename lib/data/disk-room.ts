@@ -11,6 +11,12 @@ export async function roomFor(folder: string): Promise<number> {
   return bavail * bsize - Math.min(MAX_RESERVE_BYTES, Math.floor((blocks * bsize) / 20));
 }
 
+/** Bytes that a checkpoint may still take of it: the reserve is for this. */
+export async function roomForState(folder: string): Promise<number> {
+  const { bsize, bavail } = await statfs(folder);
+  return bavail * bsize;
+}
+
 /** `what`: the file and what is done with it. AppError `store_full`, with the numbers. */
 export function noRoom(what: string, sizeBytes: number, roomBytes: number): AppError {
   return new AppError('store_full', `${what} takes ${sizeBytes} bytes, and data may take ${Math.max(0, Math.floor(roomBytes))} bytes more of this worker's disk (PAWL_DATA_DIR)`);

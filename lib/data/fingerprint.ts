@@ -31,7 +31,7 @@ export interface Hashing {
   sha256(): string;
 }
 
-/** Hashes a source while its bytes pass by. `members`: names of a zip's, to be checked by the way where they are stored. */
+/** Hashes a source while its bytes pass by. `members`: names of a zip's, to be checked by the way where they are stored. Errors of checkPassing. */
 export async function beginHashing(source: ByteSource, members: readonly string[]): Promise<Hashing> {
   const check = await checkPassing(source, members);
   const hash = createHash('sha256');

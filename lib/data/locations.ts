@@ -105,6 +105,9 @@ async function realFolders(folders: readonly string[]): Promise<string[]> {
 export const notAsItWas = (path: string, param: string | null = null): AppError =>
   new AppError('data_changed', `${JSON.stringify(basename(path))} is not the file any more that it was`, param === null ? {} : { param });
 
+/** Reading it was given up. */
+export const notNeeded = (name: string): AppError => new AppError('data_missing', `${name}: reading it was given up, it is not needed any more`);
+
 /** Half of a pair would be another name to a file system or a server. */
 export const isWellFormed = (text: string): boolean => !/\p{Surrogate}/u.test(text);
 

@@ -1,6 +1,6 @@
 // How much memory data may take, and which arrays get it: all of them where they fit together, else as many as do, the
 // rest being read from files.
-import { processMemoryBytes } from '../process-memory.js';
+import { MAX_ARRAY_BYTES, processMemoryBytes } from '../process-memory.js';
 
 /** What an array needs to be placed. */
 export interface ArrayFacts {
@@ -13,14 +13,17 @@ export interface ArrayFacts {
 /** A quarter of what this process may use. */
 export const defaultDataMemoryBytes = (): number => Math.floor(processMemoryBytes() / 4);
 
-/** Which of the arrays are to be in memory, in their order. */
-export function placeArrays(arrays: readonly ArrayFacts[], memoryBytes: number): boolean[] {
+/**
+ * Which of the arrays are to be in memory, in their order.
+ * @param largestBytes what one of them can have there
+ */
+export function placeArrays(arrays: readonly ArrayFacts[], memoryBytes: number, largestBytes = MAX_ARRAY_BYTES): boolean[] {
   const placed = new Set<ArrayFacts>();
   let leftBytes = memoryBytes;
   // the compressed ones would have to be unpacked first; of all others the small ones are read most dearly, each piece being smaller
   const order = [...arrays].sort((a, b) => Number(a.stored) - Number(b.stored) || a.memoryBytes - b.memoryBytes);
   for (const array of order) {
-    if (array.memoryBytes > leftBytes) continue;
+    if (array.memoryBytes > Math.min(leftBytes, largestBytes)) continue;
     placed.add(array);
     leftBytes -= array.memoryBytes;
   }

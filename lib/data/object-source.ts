@@ -1,12 +1,14 @@
 // An object in a bucket as a source of bytes: read by range, a block at a time, always of the version that was there at
 // first. For a look at headers and labels; samples of a training come from a copy on the worker's disk.
 import { naming } from './naming.js';
-import { addressOf, type DataObjects, type ObjectLocation } from './objects.js';
+import { addressOf, type DataObjects, type ObjectLocation, type ObjectPart } from './objects.js';
 import type { ByteSource } from './source.js';
 
 export interface ObjectSource extends ByteSource {
   object: ObjectLocation;
   etag: string;
+  /** The same version, for more than one who asks: it names nobody's field, and this signal alone ends its reads. */
+  shared(signal: AbortSignal): ObjectSource;
 }
 
 const BLOCK_BYTES = 256 * 1024;
@@ -17,6 +19,11 @@ const MAX_BLOCKS = 16;
 export async function openObject(objects: DataObjects, object: ObjectLocation, param: string, signal?: AbortSignal): Promise<ObjectSource> {
   const name = addressOf(object);
   const first = await naming({ name, param }, () => objects.read(object, 0, BLOCK_BYTES, { etag: null, signal }));
+  return makeSource(objects, object, first, param, signal);
+}
+
+/** @param first the first block, and the version that it is of */
+function makeSource(objects: DataObjects, object: ObjectLocation, first: ObjectPart, param: string | null, signal: AbortSignal | undefined): ObjectSource {
   const { etag, sizeBytes } = first;
   /** The one used longest ago comes first. */
   const blocks = new Map<number, Promise<Uint8Array>>([[0, Promise.resolve(first.bytes)]]);
@@ -33,9 +40,10 @@ export async function openObject(objects: DataObjects, object: ObjectLocation, p
   return {
     object,
     etag,
-    name,
+    name: addressOf(object),
     param,
     sizeBytes,
+    shared: (until) => makeSource(objects, object, first, null, until),
     async readAt(into, positionBytes) {
       const end = Math.min(positionBytes + into.length, sizeBytes);
       if (positionBytes >= end) return 0;

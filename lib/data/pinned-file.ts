@@ -4,7 +4,8 @@
 import { basename } from 'node:path';
 import { makeDataFile } from './data-file.js';
 import { beginHashing, type Fingerprint, recallSha256, rememberSha256 } from './fingerprint.js';
-import { isAtRest, notAsItWas, openSettled, type SettledFile } from './locations.js';
+import { interruptible } from './interruptible.js';
+import { isAtRest, notAsItWas, notNeeded, openSettled, type SettledFile } from './locations.js';
 import { naming } from './naming.js';
 import type { DataFile, PinnedFile } from './source.js';
 
@@ -47,15 +48,16 @@ export interface OpenPin extends DataFile {
 
 const PIECE_BYTES = 1024 * 1024;
 
-/** Whoever opens closes. AppError `data_missing`, or `data_changed` where it is another file by now. */
-export async function openPinned(pinned: PinnedFile, members: readonly string[]): Promise<OpenPin> {
+/** Whoever opens closes. `signal` ends what reads it in order. AppError `data_missing`, or `data_changed` where it is another file by now. */
+export async function openPinned(pinned: PinnedFile, members: readonly string[], signal: AbortSignal | null = null): Promise<OpenPin> {
   const { path, param = null } = pinned;
   const settled = await openSettled(path);
   const { identity } = settled;
   const file = makeDataFile(settled.file, basename(path), param);
+  const bytes = signal === null ? file : interruptible(file, signal, () => notNeeded(file.name));
   try {
     if (pinned.identity !== undefined && pinned.identity !== identity) throw notAsItWas(path, param);
-    const hashing = pinned.hash ? await beginHashing(file, members) : null;
+    const hashing = pinned.hash ? await beginHashing(bytes, members) : null;
     let passedBytes = 0;
 
     /** Bytes that were read: those that follow what has passed pass now. */
@@ -70,7 +72,7 @@ export async function openPinned(pinned: PinnedFile, members: readonly string[])
       const piece = Buffer.allocUnsafeSlow(Math.min(PIECE_BYTES, endBytes - passedBytes));
       while (passedBytes < endBytes) {
         const from = passedBytes;
-        const filled = await naming(file, () => file.readAt(piece.subarray(0, endBytes - from), from));
+        const filled = await naming(file, () => bytes.readAt(piece.subarray(0, endBytes - from), from));
         if (filled === 0) return;
         pass(piece.subarray(0, filled), from);
       }
@@ -84,13 +86,13 @@ export async function openPinned(pinned: PinnedFile, members: readonly string[])
         return file.readBytes;
       },
       async readAt(into, positionBytes) {
-        const filled = await file.readAt(into, positionBytes);
+        const filled = await bytes.readAt(into, positionBytes);
         pass(into.subarray(0, filled), positionBytes);
         return filled;
       },
       read: file.read,
       assertUnchanged: file.assertUnchanged,
-      close: file.close,
+      close: bytes.close,
       passTo,
       async fingerprint() {
         await passTo(file.sizeBytes);
@@ -108,9 +110,9 @@ export async function openPinned(pinned: PinnedFile, members: readonly string[])
   }
 }
 
-/** Its hash, if it is asked for; reads all of it. Errors of openPinned and fingerprint. */
-export async function hashPinned(pinned: PinnedFile, members: readonly string[]): Promise<Fingerprint | null> {
-  const file = await openPinned(pinned, members);
+/** Its hash, if it is asked for; reads all of it, until the signal. Errors of openPinned and fingerprint. */
+export async function hashPinned(pinned: PinnedFile, members: readonly string[], signal: AbortSignal): Promise<Fingerprint | null> {
+  const file = await openPinned(pinned, members, signal);
   try {
     return await file.fingerprint();
   } finally {

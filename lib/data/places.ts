@@ -1,5 +1,6 @@
 // Where data may be read: folders of this machine, and buckets. And a look at what a location leads to, without a copy of it.
 import { AppError } from '../errors.js';
+import { interruptible, unlessAborted } from './interruptible.js';
 import { openDataFile, relativePathOf, resolveLocation } from './locations.js';
 import { isObjectLocation, objectAt, type DataBuckets } from './object-locations.js';
 import { openObject } from './object-source.js';
@@ -33,33 +34,10 @@ export async function openLocation({ roots, closed, buckets, lookMs = LOOK_MS }:
   const signal = AbortSignal.timeout(lookMs);
   if (isObjectLocation(location)) return openObject(buckets!.objects, objectAt(location, buckets, param), param, signal);
   const opening = resolveLocation(location, roots, param, closed).then((path) => openDataFile(path, param));
-  const inTime = <T>(work: () => Promise<T>): Promise<T> => unlessAborted(work, signal, () => new AppError('data_missing', `${JSON.stringify(location)} was not read within ${lookMs} ms`, { param }));
-  const file = await inTime(() => opening).catch((error: unknown) => {
-    void opening.then((late) => late.close()).catch(() => undefined);
+  const late = (): AppError => new AppError('data_missing', `${JSON.stringify(location)} was not read within ${lookMs} ms`, { param });
+  const file = await unlessAborted(() => opening, signal, late).catch((error: unknown) => {
+    void opening.then((opened) => opened.close()).catch(() => undefined);
     throw error;
   });
-  return {
-    name: file.name,
-    param: file.param,
-    sizeBytes: file.sizeBytes,
-    readAt: (into, positionBytes) => inTime(() => file.readAt(into, positionBytes)),
-    // A read that hangs would keep it from closing: it closes after that.
-    close: async () => {
-      const closing = file.close().catch(() => undefined);
-      if (!signal.aborted) await closing;
-    },
-  };
-}
-
-/** Work that is not begun after the signal, and not waited for any longer. */
-async function unlessAborted<T>(work: () => Promise<T>, signal: AbortSignal, late: () => AppError): Promise<T> {
-  if (signal.aborted) throw late();
-  let end = (): void => undefined;
-  const aborted = new Promise<never>((_, reject) => (end = () => reject(late())));
-  signal.addEventListener('abort', end, { once: true });
-  try {
-    return await Promise.race([work(), aborted]);
-  } finally {
-    signal.removeEventListener('abort', end);
-  }
+  return interruptible(file, signal, late);
 }

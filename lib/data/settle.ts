@@ -5,7 +5,8 @@ import type { DataSourceSpec } from '../contract/spec.js';
 import { makeDataFile } from './data-file.js';
 import { describeSource } from './describe.js';
 import { fingerprintBuiltin, joinedSha256, type Fingerprint } from './fingerprint.js';
-import { openSettled } from './locations.js';
+import { interruptible } from './interruptible.js';
+import { notNeeded, openSettled } from './locations.js';
 import { membersIn } from './npz.js';
 import { type Pin, pinFile } from './pinned-file.js';
 import type { DataDescription, ResolvedSource } from './source.js';
@@ -31,8 +32,8 @@ export interface SettledSource {
   sha256(hashed: readonly Fingerprint[]): string | null;
 }
 
-/** `param`: `data` or `data.validation`. Errors of `fetch`, describeSource and pinFile. */
-export async function settleSource(source: DataSourceSpec, fetch: FetchFile, param = 'data'): Promise<SettledSource> {
+/** `param`: `data` or `data.validation`. `signal` ends it, as `data_missing`. Errors of `fetch`, describeSource and pinFile. */
+export async function settleSource(source: DataSourceSpec, fetch: FetchFile, param = 'data', signal: AbortSignal | null = null): Promise<SettledSource> {
   /** By field. */
   const pins = new Map<string, Pin>();
   const members = membersIn(source);
@@ -44,7 +45,7 @@ export async function settleSource(source: DataSourceSpec, fetch: FetchFile, par
       const file = makeDataFile(settled.file, basename(path), field);
       try {
         pins.set(field, pinFile(path, settled, fingerprint, members, field));
-        return file;
+        return signal === null ? file : interruptible(file, signal, () => notNeeded(file.name));
       } catch (error) {
         await file.close();
         throw error;

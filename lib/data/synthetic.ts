@@ -20,10 +20,13 @@ export interface SyntheticSource {
 const GRID = 4;
 const LEVELS = 256;
 
+/** Of its samples and labels in memory. */
+export const syntheticBytes = ({ samples, shape }: Pick<SyntheticSource, 'samples' | 'shape'>): number => samples * (shape.reduce((product, size) => product * size, 1) + 1) * 4;
+
 /** AppError `invalid_data` (param) if it has more than `maxBytes`. */
 export function describeSynthetic({ samples, shape, classes }: SyntheticSource, maxBytes: number, param = 'data'): DataDescription {
   const [height, width, channels] = shape as [number, number, number];
-  const bytes = samples * (height * width * channels + 1) * 4;
+  const bytes = syntheticBytes({ samples, shape });
   if (bytes > maxBytes) {
     const message = `${samples} synthetic samples of [${shape.join(', ')}] have ${bytes} bytes, and at most ${maxBytes} are made`;
     throw new AppError('invalid_data', message, { param: `${param}.samples` });

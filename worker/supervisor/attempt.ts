@@ -117,7 +117,7 @@ async function prepare(session: Session, hold: ObjectHold | null): Promise<Prepa
     if (wantedMib !== null && wantedMib > deps.memoryMib) return { kind: 'over', ending: unsuited(`the job needs ${wantedMib} MiB of memory (resources.min_memory_mib), this worker has ${deps.memoryMib} MiB for a job`) };
     await mkdir(spoolDir, { recursive: true });
     const fromStart = claim.head().seq === 0;
-    const gathered = await gatherInputs(record.spec, deps.data, hold && { hold, signal: interruption.signal }, fromStart);
+    const gathered = await gatherInputs(record.spec, deps.data, { hold, signal: interruption.signal }, fromStart);
     const inputs = fromStart ? await patiently(deps, interruption.signal, () => beginWith(gathered, record.spec, deps.beginnings, join(spoolDir, 'begin'))) : gathered;
     const pins = claim.head().inputs;
     // what is not known yet will be once a trainer has read it: running.ts

@@ -2,6 +2,7 @@
 import type { FromTrainer, Snapshot } from '../protocol.js';
 import type { Inbox } from './inbox.js';
 import type { Session } from './session.js';
+import { onTimeOver } from './time-limit.js';
 import type { TrainerExit } from './trainer-process.js';
 
 export type Happening =
@@ -21,16 +22,12 @@ export type Happening =
   | { type: 'deadline' };
 
 /** Brings notices, hints, nudges, the regular look at HEAD and the time limit to the inbox; returns a function that ends it. */
-export function watchHappenings({ deps, record, claim, controls, startedMs }: Session, inbox: Inbox<Happening>): () => void {
-  const undo = [controls.notice.onGiven(() => inbox.put({ type: 'notice' })), controls.onNudge(() => inbox.put({ type: 'look' })), controls.onHint(() => inbox.put({ type: 'hint' }))];
+export function watchHappenings(session: Session, inbox: Inbox<Happening>): () => void {
+  const { deps, controls } = session;
+  const undo = [controls.notice.onGiven(() => inbox.put({ type: 'notice' })), controls.onNudge(() => inbox.put({ type: 'look' })), controls.onHint(() => inbox.put({ type: 'hint' })), onTimeOver(session, () => inbox.put({ type: 'too_long' }))];
   const looking = setInterval(() => inbox.put({ type: 'look' }), deps.lookEveryMs);
-  const limit = record.spec.run.max_duration_seconds;
-  const left = limit === null ? null : (limit - claim.head().counters.attempt_seconds) * 1_000 - (deps.clock.monotonicMs() - startedMs);
-  // Longer than a timer can wait is no limit that this attempt will meet.
-  const limiting = left === null || left > 0x7fff_ffff ? undefined : setTimeout(() => inbox.put({ type: 'too_long' }), Math.max(0, left));
   return () => {
     for (const stop of undo) stop();
     clearInterval(looking);
-    clearTimeout(limiting);
   };
 }

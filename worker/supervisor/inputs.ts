@@ -53,7 +53,7 @@ export interface AttemptInputs {
   initState: { counters: StateCounters; committed: false; files: Partial<Record<StateRole, string>> } | null;
   /** By what is known and what a trainer hashed while it read; null where that is not all of them. */
   hashes(hashed: readonly Fingerprint[]): InputHashes | null;
-  /** The same at once: what is not known is read, for this alone. Errors of hashPinned. */
+  /** The same at once: what is not known is read, for this alone, as long as it was waited for what was brought. Errors of hashPinned. */
   readHashes(): Promise<InputHashes>;
   plan: ModelPlan;
   course: Course;
@@ -62,26 +62,26 @@ export interface AttemptInputs {
   specSha256: string;
 }
 
-/** How objects come to this machine. */
-export interface Fetching {
-  hold: ObjectHold;
-  /** Gives up what is being fetched, as data_missing. */
+/** How data comes to this machine, and for how long it is waited for. */
+export interface Bringing {
+  /** Of copies of objects; null: no bucket may be read. */
+  hold: ObjectHold | null;
+  /** Gives up what is being fetched, looked at or hashed, as data_missing. */
   signal: AbortSignal;
 }
 
 /**
- * @param fetching null: no bucket may be read
  * @param fromStart whether first weights are needed: a job with a checkpoint begins there, wherever they are by now
  * @throws AppError data_missing, data_changed, invalid_data, invalid_location, store_full (no room for a copy)
  */
-export async function gatherInputs(spec: JobSpec, { places, memoryBytes }: DataMeans, fetching: Fetching | null, fromStart = true): Promise<AttemptInputs> {
+export async function gatherInputs(spec: JobSpec, { places, memoryBytes }: DataMeans, { hold, signal }: Bringing, fromStart = true): Promise<AttemptInputs> {
   const fetch: FetchFile = async (location, param, members) => {
     if (!isObjectLocation(location)) return { path: await resolveLocation(location, places.roots, param, places.closed), fingerprint: null };
     const object = objectAt(location, places.buckets, param);
-    return fetching!.hold.fetch(object, param, members, fetching!.signal);
+    return hold!.fetch(object, param, members, signal);
   };
-  const train = await settleSource(spec.data, fetch);
-  const own = spec.data.validation !== null && 'type' in spec.data.validation ? await settleSource(spec.data.validation, fetch, 'data.validation') : null;
+  const train = await settleSource(spec.data, fetch, 'data', signal);
+  const own = spec.data.validation !== null && 'type' in spec.data.validation ? await settleSource(spec.data.validation, fetch, 'data.validation', signal) : null;
   const checked = checkAgainstData(spec, train.description, own?.description ?? null);
   if ('problems' in checked) throw new AppError('invalid_data', `the spec does not fit the data: ${checked.problems.map((problem) => `${problem.param}: ${problem.message}`).join('; ')}`, { details: checked.problems });
   const { from } = spec.model.init !== null && 'from' in spec.model.init && fromStart ? spec.model.init : { from: null };
@@ -101,7 +101,7 @@ export async function gatherInputs(spec: JobSpec, { places, memoryBytes }: DataM
       const files = sets.flatMap(({ resolved }) => pinnedIn(resolved).map((file) => ({ file, members: membersIn(resolved) })));
       if (init !== null) files.push({ file: init.file, members: [] });
       const hashed: (Fingerprint | null)[] = [];
-      for (const { file, members } of files) hashed.push(await hashPinned(file, members));
+      for (const { file, members } of files) hashed.push(await hashPinned(file, members, signal));
       return hashes(hashed.filter((each) => each !== null))!;
     },
     plan: checked.plan,

@@ -1,8 +1,9 @@
-// What ends an attempt before its trainer is there: a notice, a pause, a cancel, or another owner. Fetching data may take
-// minutes, and nobody has to wait for it.
+// What ends an attempt before its trainer is there: a notice, a pause, a cancel, the end of its time, or another owner. Fetching
+// and hashing data may take minutes, and nobody has to wait for it.
 import { isAppError } from '../../lib/errors.js';
 import type { Ending } from '../../lib/jobs/lifecycle.js';
 import type { Session } from './session.js';
+import { onTimeOver, timeIsOver } from './time-limit.js';
 
 export interface Interruption {
   /** Aborted as soon as the attempt is not to go on. */
@@ -12,7 +13,8 @@ export interface Interruption {
   stop(): void;
 }
 
-export function watchForInterruption({ deps, claim, controls }: Session): Interruption {
+export function watchForInterruption(session: Session): Interruption {
+  const { deps, claim, controls } = session;
   const abort = new AbortController();
   let why: Ending | null = null;
   let fenced: unknown = null;
@@ -28,7 +30,11 @@ export function watchForInterruption({ deps, claim, controls }: Session): Interr
       if (isAppError(error, 'fenced')) fenced = error;
       look();
     });
-  const undo = [controls.notice.onGiven(look), controls.onNudge(read)];
+  const end = (ending: Ending): void => {
+    why ??= ending;
+    look();
+  };
+  const undo = [controls.notice.onGiven(look), controls.onNudge(read), onTimeOver(session, () => end(timeIsOver(session)))];
   const looking = setInterval(read, deps.lookEveryMs);
   look();
   return {
@@ -38,7 +44,7 @@ export function watchForInterruption({ deps, claim, controls }: Session): Interr
       return why;
     },
     stop() {
-      for (const end of undo) end();
+      for (const stop of undo) stop();
       clearInterval(looking);
     },
   };

@@ -1,14 +1,15 @@
 // Copies of data objects on this worker's disk, so that samples can be read in any order. Each version of an object is
-// fetched once, its hash computed while it passes by, and kept for later attempts until its room is needed.
+// fetched once, its hash computed while it passes by, and kept for later attempts until a newer one is there, or its room is
+// needed: by another copy, or by whatever else the worker writes there.
 import { mkdir, open, realpath, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { noRoom, roomFor } from '../../lib/data/disk-room.js';
+import { noRoom, roomFor, roomForState } from '../../lib/data/disk-room.js';
 import { beginHashing, type Fingerprint } from '../../lib/data/fingerprint.js';
 import { openSettled } from '../../lib/data/locations.js';
 import { withParam } from '../../lib/data/naming.js';
 import { fileNameOf } from '../../lib/data/object-locations.js';
 import { openObject, type ObjectSource } from '../../lib/data/object-source.js';
-import type { DataObjects, ObjectLocation, ObjectPart } from '../../lib/data/objects.js';
+import { addressOf, type DataObjects, type ObjectLocation, type ObjectPart } from '../../lib/data/objects.js';
 import type { LocalFile } from '../../lib/data/settle.js';
 import { AppError } from '../../lib/errors.js';
 import type { Log } from '../../lib/log.js';
@@ -16,6 +17,12 @@ import type { Log } from '../../lib/log.js';
 export interface ObjectCache {
   /** Copies that are fetched through it stay until it is released. */
   hold(): ObjectHold;
+  /**
+   * Gives up copies that nobody holds, those used longest ago first, until so many bytes may be written to their disk: of `data`,
+   * which leave a reserve, or of `state`, which have it. None goes where that would not be enough. Says whether any went.
+   * Never fails.
+   */
+  makeRoom(bytes: number, of: 'data' | 'state'): Promise<boolean>;
 }
 
 export interface ObjectHold {
@@ -36,9 +43,14 @@ interface Fetched {
 }
 
 interface Copy {
+  /** Of the object and its version. */
   key: string;
+  address: string;
+  sizeBytes: number;
   folder: string;
   fetched: Promise<Fetched>;
+  /** It is fetched. */
+  isThere: boolean;
   /** Of it, not written yet. */
   missingBytes: number;
   holders: number;
@@ -56,6 +68,8 @@ const PARTS_AHEAD = 4;
 export function makeObjectCache(folder: string, objects: DataObjects, log: Pick<Log, 'info' | 'warn'>, reclaim: () => Promise<void> = () => Promise.resolve()): ObjectCache {
   /** By object and version; the one used longest ago comes first. */
   const copies = new Map<string, Copy>();
+  /** What is being removed. */
+  const leaving = new Set<Promise<void>>();
   let made = 0;
 
   const forget = (copy: Copy): void => {
@@ -72,20 +86,44 @@ export function makeObjectCache(folder: string, objects: DataObjects, log: Pick<
 
   function begin(key: string, source: ObjectSource, members: readonly string[]): Copy {
     const fetched = Promise.resolve().then(() => fetchInto(copy, source, members));
-    const copy: Copy = { key, folder: join(folder, String(++made)), fetched, missingBytes: source.sizeBytes, holders: 0, giveUp: new AbortController() };
-    void fetched.catch(async () => {
-      forget(copy);
-      await rm(copy.folder, { recursive: true, force: true }).catch((error: unknown) => log.warn({ object: source.name, err: error }, 'what was fetched of data was not removed'));
-    });
+    const { object, sizeBytes } = source;
+    const copy: Copy = { key, address: addressOf(object), sizeBytes, folder: join(folder, String(++made)), fetched, isThere: false, missingBytes: sizeBytes, holders: 0, giveUp: new AbortController() };
+    void fetched.then(
+      () => {
+        copy.isThere = true;
+        dropOlder();
+      },
+      () => remove(copy),
+    );
     return copy;
+  }
+
+  /** Never fails. */
+  async function remove(copy: Copy): Promise<void> {
+    forget(copy);
+    const removing = rm(copy.folder, { recursive: true, force: true }).catch((error: unknown) => log.warn({ object: copy.address, err: error }, 'what was fetched of data was not removed'));
+    leaving.add(removing);
+    await removing;
+    leaving.delete(removing);
+  }
+
+  const idle = (): Copy[] => [...copies.values()].filter(({ holders }) => holders === 0);
+
+  /** Copies that nobody holds of versions that are the past: a later one was asked for since, and is there. */
+  function dropOlder(): void {
+    const newest = new Map([...copies.values()].filter(({ isThere }) => isThere).map((copy) => [copy.address, copy]));
+    for (const copy of idle()) if (copy.isThere && newest.get(copy.address) !== copy) void remove(copy);
   }
 
   async function fetchInto(copy: Copy, source: ObjectSource, members: readonly string[]): Promise<Fetched> {
     const beganMs = performance.now();
-    await makeRoom(copy, source);
+    await mkdir(folder, { recursive: true });
+    const { room } = await makeRoom(source.sizeBytes, roomFor, copy);
+    if (source.sizeBytes > room) throw noRoom(`a copy of ${source.name}`, source.sizeBytes, room);
     await mkdir(copy.folder, { recursive: true });
     const path = join(await realpath(copy.folder), fileNameOf(source.object));
-    const hashing = await beginHashing(source, members);
+    // whoever asked first may give up, and the others still count on it
+    const hashing = await beginHashing(source.shared(copy.giveUp.signal), members);
     const handle = await open(path, 'wx', 0o600);
     try {
       for await (const { bytes } of partsOf(objects, source, copy.giveUp.signal)) {
@@ -103,21 +141,27 @@ export function makeObjectCache(folder: string, objects: DataObjects, log: Pick<
     return { path, fingerprint: { sha256, identity }, checked: members };
   }
 
-  /** Takes room from what others left, then from copies that nobody holds, if need be. AppError `store_full` */
-  async function makeRoom(copy: Copy, { name, sizeBytes }: ObjectSource): Promise<void> {
-    await mkdir(folder, { recursive: true });
+  /**
+   * Takes room from what others left, then from copies that nobody holds, if that is enough: what can never fit costs nobody
+   * a copy. Says how much there is, or could be.
+   * @param fetching a copy whose own bytes are not promised to somebody else
+   */
+  async function makeRoom(bytes: number, roomOn: (folder: string) => Promise<number>, fetching: Copy | null): Promise<{ room: number; removed: number }> {
+    let removed = 0;
     for (let asked = false; ; asked = true) {
-      const promisedBytes = [...copies.values()].reduce((sum, other) => sum + (other === copy ? 0 : other.missingBytes), 0);
-      const room = (await roomFor(folder)) - promisedBytes;
-      if (sizeBytes <= room) return;
+      const promisedBytes = [...copies.values()].reduce((sum, other) => sum + (other === fetching ? 0 : other.missingBytes), 0);
+      const room = (await roomOn(folder)) - promisedBytes;
+      if (bytes <= room) return { room, removed };
       if (!asked) {
-        await reclaim();
+        await Promise.all([reclaim(), ...leaving]);
         continue;
       }
-      const idle = [...copies.values()].find(({ holders }) => holders === 0);
-      if (idle === undefined) throw noRoom(`a copy of ${name}`, sizeBytes, room);
-      forget(idle);
-      await rm(idle.folder, { recursive: true, force: true });
+      const [oldest, ...others] = idle();
+      const most = [oldest, ...others].reduce((sum, copy) => sum + (copy?.sizeBytes ?? 0), room);
+      if (oldest === undefined || bytes > most) return { room: most, removed };
+      log.info({ object: oldest.address, bytes: oldest.sizeBytes }, 'gave up a copy of data for its room');
+      await remove(oldest);
+      removed += 1;
     }
   }
 
@@ -151,8 +195,18 @@ export function makeObjectCache(folder: string, objects: DataObjects, log: Pick<
           }
           held.clear();
           released = true;
+          dropOlder();
         },
       };
+    },
+    async makeRoom(bytes, of) {
+      try {
+        await mkdir(folder, { recursive: true });
+        return (await makeRoom(bytes, of === 'data' ? roomFor : roomForState, null)).removed > 0;
+      } catch (error) {
+        log.warn({ err: error }, 'no room was made on the disk of data');
+        return false;
+      }
     },
   };
 }

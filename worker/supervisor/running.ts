@@ -21,6 +21,7 @@ import { planStop } from './pace.js';
 import { judgeReadiness } from './readiness.js';
 import { makeSaver, removeFiles, resultOf } from './saver.js';
 import type { AttemptOutcome, Session } from './session.js';
+import { timeIsOver } from './time-limit.js';
 import type { TrainerExit } from './trainer-process.js';
 import { partsOf } from './trainer-setup.js';
 
@@ -93,6 +94,7 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
       initFile: restored ? null : inputs.initFile,
       resume,
       parts: partsOf(pins?.numerics_class ?? ''),
+      memoryBytes: deps.memoryMib * 2 ** 20,
       lifetimeMs: expectedLifetimeMs(claim.head().counters),
       pauseAt: pauseAtOf(record, claim.head()),
       spoolDir: session.spoolDir,
@@ -351,7 +353,7 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
           lookAtWant();
           break;
         case 'too_long':
-          stop({ kind: 'stopped', reason: 'max_duration', message: `run.max_duration_seconds (${record.spec.run.max_duration_seconds}) is over` }, null, false);
+          stop(timeIsOver(session), null, false);
           break;
         case 'deadline':
           if (!ending) trainer.kill();

@@ -4,7 +4,7 @@
 import type { JobSpec, NormalizeSpec } from '../../lib/contract/spec.js';
 import { fileOrder, makeBatcher, type GatheredBatch } from '../../lib/data/batches.js';
 import type { Fingerprint } from '../../lib/data/fingerprint.js';
-import { isInMemory, loadSources } from '../../lib/data/load.js';
+import { bytesInMemory, isInMemory, loadSources } from '../../lib/data/load.js';
 import { filesOf, type DataDescription, type OpenDataset } from '../../lib/data/source.js';
 import { makeStreamedBatcher, type StreamedBatcher } from '../../lib/data/streamed-batches.js';
 import { assertValidationFits, splitValidation } from '../../lib/data/validation.js';
@@ -42,6 +42,8 @@ export interface LoadedData {
   /** Of the training part. */
   description: DataDescription;
   validationSamples: number;
+  /** What it takes of memory, batches that are read ahead aside. */
+  memoryBytes: number;
   /** Of the files that were to be hashed. */
   hashed: Fingerprint[];
   /** @param plan says which layers have masks */
@@ -50,9 +52,12 @@ export interface LoadedData {
   close(): Promise<void>;
 }
 
-/** `spoolDir`: for what has to be unpacked. Errors of loadSources, and `invalid_data` where validation or normalisation do not fit. */
-export async function loadData(spec: JobSpec, { train, validation, memoryBytes }: TrainerData, spoolDir: string): Promise<LoadedData> {
-  const { sets, hashed, close } = await loadSources([train, ...(validation === null ? [] : [validation])], { memoryBytes, unpackDir: spoolDir });
+/**
+ * `spoolDir`: for what has to be unpacked. `jobMemoryBytes`: what the job may take altogether.
+ * Errors of loadSources, and `invalid_data` where validation or normalisation do not fit.
+ */
+export async function loadData(spec: JobSpec, { train, validation, memoryBytes }: TrainerData, spoolDir: string, jobMemoryBytes = Infinity): Promise<LoadedData> {
+  const { sets, hashed, close } = await loadSources([train, ...(validation === null ? [] : [validation])], { memoryBytes, jobMemoryBytes, unpackDir: spoolDir });
   try {
     const parts = partsOf(spec, sets);
     const gatherer = makeGatherer(spec, parts, memoryBytes);
@@ -80,7 +85,7 @@ export async function loadData(spec: JobSpec, { train, validation, memoryBytes }
         close,
       };
     };
-    return { description: parts.train.description, validationSamples, hashed, batches, close };
+    return { description: parts.train.description, validationSamples, memoryBytes: sets.reduce((bytes, set) => bytes + bytesInMemory(set), 0), hashed, batches, close };
   } catch (error) {
     await close();
     throw error;

@@ -8,6 +8,14 @@ import type { StateForm } from '../../lib/model/slots.js';
 const MIB = 2 ** 20;
 
 /**
+ * What an engine may take: what the job's data leaves of its share, and not more than the engine has.
+ * @param engineBytes null if it cannot be told, as with a GPU's own memory
+ * @param shareBytes what the job may take of the machine's memory
+ * @param dataBytes what its data has taken of that
+ */
+export const engineShare = (engineBytes: number | null, shareBytes: number, dataBytes: number): number | null => (engineBytes === null ? null : Math.min(engineBytes, Math.max(0, shareBytes - dataBytes)));
+
+/**
  * The most lanes whose estimate fits, at most `wanted`. AppError `oom` with the numbers if not even one does.
  * @param memoryBytes what the engine may use
  */

@@ -24,6 +24,7 @@ import { makeBestWeights, type BestWeights } from './best-weights.js';
 import type { CompiledProgram, Engine } from './engines/index.js';
 import { batchSizes } from './engines/slices.js';
 import type { Training } from './loop.js';
+import { engineShare } from './memory-check.js';
 import { programOf } from './program.js';
 
 type Start = Extract<ToTrainer, { type: 'start' }>;
@@ -40,7 +41,7 @@ export interface Prepared {
 
 export async function prepare(start: Start, engine: Engine): Promise<Prepared> {
   const { spec } = start;
-  const data = await loadData(spec, start.data, start.spoolDir);
+  const data = await loadData(spec, start.data, start.spoolDir, start.memoryBytes);
   try {
     return await prepareOn(data, start, engine);
   } catch (error) {
@@ -58,7 +59,8 @@ async function prepareOn(data: LoadedData, start: Start, engine: Engine): Promis
   if ('problems' in planned) throw refusal(planned.problems, 'invalid_data');
   const { batch_size: batchSize } = spec.training;
   const program = programOf(spec, planned.plan, { training: batchSizes(data.description.samples, batchSize), evaluation: batchSizes(data.validationSamples, batchSize) });
-  const { compiled, parts } = compileFitting(engine, program, spec.training, start.parts);
+  const memoryBytes = engineShare(engine.memoryBytes, start.memoryBytes, data.memoryBytes);
+  const { compiled, parts } = compileFitting({ ...engine, memoryBytes }, program, spec.training, start.parts);
   try {
     const { counters, best, hashed } = await loadState(start, compiled, planned.plan, course);
     return {
@@ -93,10 +95,10 @@ async function loadState({ spec, resume, initFile }: Start, program: CompiledPro
 async function loadFirstWeights(pinned: PinnedFile, program: CompiledProgram): Promise<Fingerprint | null> {
   const file = await openPinned(pinned, []);
   try {
-    return await naming(file, async () => {
-      program.loadWeights(await readSafetensorsOf(file, { code: 'invalid_data' }));
-      return file.fingerprint();
-    });
+    const { weights, fingerprint } = await naming(file, async () => ({ weights: await readSafetensorsOf(file, { code: 'invalid_data' }), fingerprint: await file.fingerprint() }));
+    // what the engine says is not about the file
+    program.loadWeights(weights);
+    return fingerprint;
   } finally {
     await file.close();
   }

@@ -121,7 +121,7 @@ test('a training in chains has the bits of one without, stopped anywhere and res
     model: { layers: LAYERS },
     training: { batch_size: 4, accum_iters: 2, epochs: 50, seed: 8, optimizer: { type: 'adam', decay: 1e-3 }, lr_schedule: { type: 'cosine', warmup_updates: 50 } },
   });
-  const { data } = await gatherInputs(spec, { places: { roots: [], buckets: null }, memoryBytes: 2 ** 30 }, null);
+  const { data } = await gatherInputs(spec, { places: { roots: [], buckets: null }, memoryBytes: 2 ** 30 }, { hold: null, signal: new AbortController().signal });
   let chains = 0;
 
   /** The whole training, stopped once it has executed so many micro-batches, and gone on with a program of its own. */
@@ -129,7 +129,7 @@ test('a training in chains has the bits of one without, stopped anywhere and res
     const rows: Omit<UpdateRow, 'wall_time'>[] = [];
     let resume: { counters: StateCounters; state: ReturnType<typeof stateOf> } | null = null;
     for (const stop of [...stops, Infinity]) {
-      const { training, plan } = await prepare({ type: 'start', attempt: 'a', spec, data, initFile: null, resume: null, parts: 1, lifetimeMs: 3_600_000, pauseAt: null, spoolDir: '' }, engine);
+      const { training, plan } = await prepare({ type: 'start', attempt: 'a', spec, data, initFile: null, resume: null, parts: 1, memoryBytes: Infinity, lifetimeMs: 3_600_000, pauseAt: null, spoolDir: '' }, engine);
       const inner = training.program;
       const program = Object.create(inner, {
         windowLimit: { get: () => (mayChain ? inner.windowLimit : 1) },

@@ -1,4 +1,5 @@
-import { readdir, writeFile } from 'node:fs/promises';
+import { constants } from 'node:buffer';
+import { open, readdir, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
@@ -8,7 +9,7 @@ import { describeSource } from '../../../lib/data/describe.js';
 import { MAX_UNPACKED_BYTES } from '../../../lib/data/file-set.js';
 import { isInMemory, loadSources, type LoadOptions } from '../../../lib/data/load.js';
 import { openDataFile } from '../../../lib/data/locations.js';
-import type { ResolvedSource } from '../../../lib/data/source.js';
+import { isStored, type ResolvedSource, type Samples, type StoredArray } from '../../../lib/data/source.js';
 import { makeStreamedBatcher } from '../../../lib/data/streamed-batches.js';
 import { isAppError } from '../../../lib/errors.js';
 import { makeTempDir, type TempDir } from '../../support/temp.js';
@@ -220,6 +221,28 @@ describe('a hostile IDX set', () => {
     );
     expect(read).toBeGreaterThan(20);
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(64 * 2 ** 20);
+  });
+});
+
+// where one can hold more than any machine has, there are none
+describe.skipIf(constants.MAX_LENGTH > 2 ** 40)('images of more bytes than an array can hold', () => {
+  it('stay in their file, however much memory there is, and are read there', async () => {
+    const side = 2 ** 15;
+    const samples = Math.floor(constants.MAX_LENGTH / side ** 2) + 1;
+    const images = idxOf({ shape: [samples, side, side], data: new Uint8Array(0) });
+    await write({ images, labels: idxOf({ shape: [samples], data: new Uint8Array(samples).fill(1) }) });
+    // with holes: it takes nothing of the disk
+    await truncate(source.images.path, images.length + samples * side ** 2);
+    const last = await open(source.images.path, 'r+');
+    await last.write(Uint8Array.of(7), 0, 1, images.length + samples * side ** 2 - 1);
+    await last.close();
+    const { sets, close } = await loadSources([source], { memoryBytes: 2 ** 50, unpackDir: dir.path });
+    expect([isStored(sets[0]!.x), isStored(sets[0]!.y)]).toEqual([true, false]);
+    const { file, startBytes, sampleBytes } = sets[0]!.x as StoredArray<Samples>;
+    const into = new Uint8Array(1);
+    await file.read([{ positionBytes: startBytes + samples * sampleBytes - 1, lengthBytes: 1, into, offsetBytes: 0 }]);
+    expect([into[0], sets[0]!.y]).toEqual([7, new Int32Array(samples).fill(1)]);
+    await close();
   });
 });
 

@@ -1,3 +1,4 @@
+import { constants } from 'node:buffer';
 import { totalmem } from 'node:os';
 import { describe, expect, it } from 'vitest';
 import { defaultDataMemoryBytes, placeArrays } from '../../../lib/data/memory.js';
@@ -14,6 +15,13 @@ describe('placeArrays', () => {
     ['nothing, without memory', [array(1, true), array(2, false)], 0, [false, false]],
   ])('brings into memory: %s', (_what, arrays, memoryBytes, placed) => {
     expect(placeArrays(arrays, memoryBytes)).toEqual(placed);
+  });
+
+  it('leaves out what no array can hold, however much memory there is, and nothing else for its sake', () => {
+    const arrays = [array(101, true), array(100, true), array(101, false), array(100, false)];
+    expect(placeArrays(arrays, 1_000, 100)).toEqual([false, true, false, true]);
+    // as much as this Node.js can hold, which is what every Uint8Array of a set is held to
+    expect(placeArrays([array(constants.MAX_LENGTH, true), array(constants.MAX_LENGTH + 1, true)], Infinity)).toEqual([true, false]);
   });
 });
 

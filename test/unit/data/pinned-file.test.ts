@@ -5,12 +5,14 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { recallSha256 } from '../../../lib/data/fingerprint.js';
+import { beginHashing, recallSha256 } from '../../../lib/data/fingerprint.js';
+import { interruptible } from '../../../lib/data/interruptible.js';
 import { loadSources } from '../../../lib/data/load.js';
 import { openSettled } from '../../../lib/data/locations.js';
-import { openPinned, pinFile } from '../../../lib/data/pinned-file.js';
-import { isStored, type OpenDataset, type ResolvedSource } from '../../../lib/data/source.js';
+import { hashPinned, openPinned, pinFile } from '../../../lib/data/pinned-file.js';
+import { type ByteSource, isStored, type OpenDataset, type ResolvedSource } from '../../../lib/data/source.js';
 import { makeStreamedBatcher } from '../../../lib/data/streamed-batches.js';
+import { AppError } from '../../../lib/errors.js';
 import { makeTempDir, type TempDir } from '../../support/temp.js';
 import { idxOf } from './idx-files.js';
 import { bytesOf, npyOf, smallNpz, zipOf } from './npz-files.js';
@@ -86,6 +88,18 @@ describe('a file that is hashed while it is read', () => {
     }
   });
 
+  it('is not hashed where nobody could read which of its arrays are to be checked; where it is no zip, none are', async () => {
+    const bytes = smallNpz();
+    const hashing = (readAt: ByteSource['readAt']) => beginHashing({ name: 'x.npz', param: 'data.path', sizeBytes: bytes.length, readAt, close: () => Promise.resolve() }, members);
+    const broken = new AppError('data_changed', 'it was replaced');
+    await expect(hashing(() => Promise.reject(broken))).rejects.toMatchObject({ code: 'data_changed', message: 'it was replaced', param: 'data.path' });
+    const unreadable = Object.assign(new Error('EIO: i/o error, read'), { code: 'EIO', syscall: 'read' });
+    await expect(hashing(() => Promise.reject(unreadable))).rejects.toMatchObject({ code: 'data_missing', message: 'x.npz: it cannot be read (EIO)', param: 'data.path' });
+    const none = await hashing(async (into) => into.fill(0).length);
+    none.take(bytes);
+    expect(none.sha256()).toBe(sha256(bytes));
+  });
+
   it('is not hashed where it is written to meanwhile, or another has its place', async () => {
     const path = join(dir.path, 'growing.bin');
     await writeFile(path, '');
@@ -107,6 +121,35 @@ describe('a file that is hashed while it is read', () => {
       await expect(file.fingerprint()).rejects.toMatchObject({ code: 'data_changed' });
       await file.close();
     }
+  });
+
+  it('is not read on, nor waited for, once nobody needs its hash any more', async () => {
+    const path = join(dir.path, 'long');
+    await writeFile(path, '');
+    await truncate(path, 256 * 1024 * 1024); // a hole
+    const needed = new AbortController();
+    const hashing = hashPinned({ path, param: 'data.path', hash: true }, [], needed.signal).catch((error: unknown) => error);
+    setImmediate(() => needed.abort());
+    expect(await hashing).toMatchObject({ code: 'data_missing', param: 'data.path', message: 'long: reading it was given up, it is not needed any more' });
+
+    const reads: number[] = [];
+    const source: ByteSource = {
+      name: 'slow', param: null, sizeBytes: 100,
+      readAt: (_into, positionBytes) => {
+        reads.push(positionBytes);
+        return positionBytes < 50 ? Promise.resolve(1) : new Promise(() => undefined);
+      },
+      close: () => new Promise(() => undefined),
+    };
+    const over = new AbortController();
+    const bytes = interruptible(source, over.signal, () => new AppError('data_missing', 'over'));
+    expect(await bytes.readAt(new Uint8Array(1), 0)).toBe(1);
+    const hanging = bytes.readAt(new Uint8Array(1), 50);
+    over.abort();
+    await expect(hanging).rejects.toMatchObject({ message: 'over' });
+    await expect(bytes.readAt(new Uint8Array(1), 0)).rejects.toMatchObject({ message: 'over' });
+    expect(reads).toEqual([0, 50]);
+    await bytes.close();
   });
 
   it('has to be the one that was looked at', async () => {

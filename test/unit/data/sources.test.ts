@@ -81,6 +81,18 @@ describe('synthetic', () => {
     }
   });
 
+  it('that the job has no memory for is refused with the numbers, before it is made; two have to fit together', async () => {
+    const [small, large] = [synthetic(), synthetic({ samples: 5_000, shape: [32, 32, 3] })];
+    const bytes = 200 * 65 * 4;
+    const load = (sources: ResolvedSource[], jobMemoryBytes: number) => loadSources(sources, { memoryBytes: 0, jobMemoryBytes, unpackDir: dir.path }).then(({ sets }) => ({ made: sets.length }), (error: unknown) => error);
+    const before = process.memoryUsage().arrayBuffers;
+    expect(await load([large], 50 * 2 ** 20)).toMatchObject({ code: 'oom', message: '5000 synthetic samples of [32, 32, 3] need 59 MiB, and there are 50 MiB for this job' });
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(2 ** 24);
+    expect(await load([small], bytes - 1)).toMatchObject({ code: 'oom' });
+    expect(await load([small, small], 2 * bytes - 1)).toMatchObject({ code: 'oom' });
+    expect(await load([small, small], 2 * bytes)).toEqual({ made: 2 });
+  });
+
   it('of more than the allowed bytes is refused', async () => {
     const { samples, shape, classes, seed } = synthetic() as SyntheticSource;
     expect(() => makeSynthetic({ samples, shape, classes, seed }, 200 * 65 * 4 - 1)).toThrow(expect.objectContaining({ code: 'invalid_data', param: 'data.samples' }) as Error);

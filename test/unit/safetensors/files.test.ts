@@ -1,5 +1,5 @@
 import { readFile, stat, truncate, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { decodeSafetensors, encodeSafetensors, readSafetensorsFile, readSafetensorsHeader } from '../../../lib/checkpoints/safetensors.js';
 import { declarationsOf } from '../../../lib/checkpoints/safetensors-format.js';
@@ -125,6 +125,19 @@ describe('readSafetensorsFile', () => {
     const grown = process.memoryUsage().arrayBuffers - before;
     expect(grown).toBeLessThan(1.1 * 2 * data.byteLength);
     expect([...tensors.values()].every((tensor) => tensor.data[0] === 1.5 && tensor.data.at(-1) === 1.5)).toBe(true);
+  });
+
+  it('refuses by name a tensor that no array can hold, before anything is read or allocated', async () => {
+    const path = freshPath();
+    const bytes = 2 ** 40;
+    const head = fileOf(`{"small":${member('F32', [1], 0, 4)},"w":${member('F32', [bytes / 4], 4, bytes + 4)}}`);
+    await writeFile(path, head);
+    await truncate(path, head.length + bytes + 4);
+    await expect(readSafetensorsFile(path, { code: 'invalid_data', maxTensorBytes: 2 ** 32 })).rejects.toMatchObject({ code: 'invalid_data', message: `${basename(path)}: tensor "w" has ${bytes} bytes, and this Node.js holds at most ${2 ** 32} in one` });
+    expect((await readSafetensorsHeader(path)).entries).toHaveLength(2);
+    await writeFile(path, encodeSafetensors(some));
+    expect([...(await readSafetensorsFile(path, { maxTensorBytes: 16 })).keys()]).toEqual(['n', 'none', 'w']);
+    await expect(readSafetensorsFile(path, { maxTensorBytes: 15 })).rejects.toMatchObject({ code: 'checkpoint_corrupt' });
   });
 
   it('refuses a file that becomes shorter while it is read', async () => {

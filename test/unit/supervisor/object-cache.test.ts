@@ -5,6 +5,7 @@ import { basename, join } from 'node:path';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { silentLog } from '../../../lib/log.js';
 import { makeObjectCache, type ObjectCache } from '../../../worker/supervisor/object-cache.js';
+import { smallDisk } from '../../support/small-disk.js';
 import { makeTempDir } from '../../support/temp.js';
 import { memoryObjects, type MemoryObjects } from '../data/memory-objects.js';
 import { smallNpz } from '../data/npz-files.js';
@@ -146,6 +147,28 @@ describe('a fetch that nobody waits for any more', () => {
     expect(readsOf('large.bin')).toBe(2 + 5);
   });
 
+  it('is checked for the others all the same, where it was the first of them that was aborted before anything was compared', async () => {
+    const damaged = smallNpz({ x: { shape: [4, 1000, 100], data: new Uint8Array(400_000) }, xMember: { crc: 1 } });
+    objects.objects['s3://data/a/damaged.npz'] = damaged;
+    let reached!: () => void;
+    const looking = new Promise<void>((resolve) => (reached = resolve));
+    let open!: () => void;
+    const gate = new Promise<void>((resolve) => (open = resolve));
+    // the zip's directory lies at its end
+    objects.gate = (_address, startBytes) => (startBytes > 0 ? (reached(), gate) : Promise.resolve());
+    const [first, second] = [cache.hold(), cache.hold()];
+    const abort = new AbortController();
+    const mine = first.fetch(object('a/damaged.npz'), 'data.path', ['x.npy', 'y.npy'], abort.signal);
+    await looking;
+    const theirs = second.fetch(object('a/damaged.npz'), 'data.validation.path', ['x.npy', 'y.npy'], never);
+    await expect.poll(() => objects.reads.filter(({ startBytes }) => startBytes === 0).length).toBe(2); // each looks
+    abort.abort();
+    await expect(mine).rejects.toMatchObject({ code: 'data_missing', param: 'data.path' });
+    first.release();
+    open();
+    await expect(theirs).rejects.toMatchObject({ code: 'invalid_data', param: 'data.validation.path', message: 's3://data/a/damaged.npz, array "x": its checksum is wrong: the file is damaged' });
+  });
+
   it('is given up with the last of them, and begun anew by the next', async () => {
     const { open, reached } = held();
     const hold = cache.hold();
@@ -170,32 +193,89 @@ describe('the disk of copies', () => {
     await expect.poll(() => readdir(folder)).toEqual([]);
   });
 
+  /** Objects of so many bytes, and a disk with room for so many, the reserve left aside. */
+  function onDisk(roomBytes: number, sizes: Record<string, number>): void {
+    for (const [key, size] of Object.entries(sizes)) objects.objects[`s3://data/${key}`] = Buffer.alloc(size, key);
+    const disk = smallDisk(folder, Math.floor((roomBytes * 20) / 19));
+    onTestFinished(() => expect(disk.asked()).toBeGreaterThan(0));
+  }
+  /** A copy that is kept for later: fetched, and held by nobody. */
+  async function idle(key: string, of = cache): Promise<string> {
+    const hold = of.hold();
+    const { path } = await hold.fetch(object(key), 'data.path', [], never);
+    hold.release();
+    return path;
+  }
+
   it('is first given back what others left on it, once', async () => {
+    onDisk(1_000, { small: 400, large: 900 });
     const asked: boolean[] = [];
-    let idle = '';
-    const cleared = makeObjectCache(folder, objects, silentLog, async () => void asked.push(existsSync(idle)));
-    const left = cleared.hold();
-    idle = (await left.fetch(object('one'), 'data.path', [], never)).path;
-    left.release();
+    let left = '';
+    const cleared = makeObjectCache(folder, objects, silentLog, async () => void asked.push(existsSync(left)));
+    left = await idle('small', cleared);
     expect(asked, 'not as long as there is room').toEqual([]);
-    const read = objects.read;
-    objects.read = async (...to) => ({ ...(await read(...to)), sizeBytes: 2 ** 50 });
-    await expect(cleared.hold().fetch(object('a/small.npz'), 'data.path', [], never)).rejects.toMatchObject({ code: 'store_full' });
-    expect([asked, existsSync(idle)], 'before a copy of its own goes').toEqual([[true], false]);
+    const { path } = await cleared.hold().fetch(object('large'), 'data.path', [], never);
+    expect([asked, existsSync(left), existsSync(path)], 'before a copy of its own goes').toEqual([[true], false, true]);
   });
 
-  it('gives the room of copies that nobody holds to the next one, and never that of the others', async () => {
-    const [kept, left] = [cache.hold(), cache.hold()];
-    const held = await kept.fetch(object('one'), 'data.path', [], never);
-    const idle = await left.fetch(object('a/small.npz'), 'data.path', [], never);
-    left.release();
-    objects.objects['s3://data/huge'] = Buffer.from('huge');
-    const read = objects.read;
-    objects.read = async (...asked) => {
-      const part = await read(...asked);
-      return asked[0].key === 'huge' ? { ...part, sizeBytes: 2 ** 50 } : part;
-    };
-    await expect(kept.fetch(object('huge'), 'data.path', [], never)).rejects.toMatchObject({ code: 'store_full' });
-    expect([existsSync(held.path), existsSync(idle.path)]).toEqual([true, false]);
+  it('gives the room of copies that nobody holds to the next one, the one used longest ago first, and never that of the others', async () => {
+    onDisk(1_000, { held: 100, a: 300, b: 300, c: 300, next: 500 });
+    const held = (await cache.hold().fetch(object('held'), 'data.path', [], never)).path;
+    const [a, b, c] = [await idle('a'), await idle('b'), await idle('c')];
+    await idle('a'); // used again
+    await cache.hold().fetch(object('next'), 'data.path', [], never);
+    expect([held, a, b, c].map((path) => existsSync(path))).toEqual([true, true, false, false]);
+  });
+
+  it('keeps its copies where something has no room even without them', async () => {
+    onDisk(1_000, { held: 100, a: 300, b: 300, huge: 901 });
+    await cache.hold().fetch(object('held'), 'data.path', [], never);
+    const left = [await idle('a'), await idle('b')];
+    await expect(cache.hold().fetch(object('huge'), 'data.path', [], never)).rejects.toMatchObject({ code: 'store_full', message: expect.stringContaining('takes 901 bytes, and data may take 900 bytes more') as string });
+    expect(await cache.makeRoom(901, 'data')).toBe(false);
+    expect(left.map((path) => existsSync(path))).toEqual([true, true]);
+    objects.objects['s3://data/huge'] = Buffer.alloc(900);
+    await cache.hold().fetch(object('huge'), 'data.path', [], never);
+    expect(left.map((path) => existsSync(path))).toEqual([false, false]);
+  });
+
+  it('makes room for whatever else is written there, and says whether it had to', async () => {
+    onDisk(950, { held: 100, a: 300, b: 300 });
+    await cache.hold().fetch(object('held'), 'data.path', [], never);
+    const [a, b] = [await idle('a'), await idle('b')];
+    expect([await cache.makeRoom(250, 'data'), await cache.makeRoom(300, 'state'), existsSync(a)], 'there is room, for a state with the reserve').toEqual([false, false, true]);
+    expect([await cache.makeRoom(260, 'data'), existsSync(a), existsSync(b)]).toEqual([true, false, true]);
+    expect([await cache.makeRoom(800, 'state'), existsSync(b)]).toEqual([true, false]);
+    expect(await cache.makeRoom(1e9, 'state')).toBe(false);
+  });
+
+  it('counts what is being fetched as taken', async () => {
+    onDisk(25_000_000, { idle: 1_000_000 });
+    const left = await idle('idle');
+    let reached!: () => void;
+    const fetching = new Promise<void>((resolve) => (reached = resolve));
+    objects.gate = (_address, startBytes) => (startBytes === 0 && readsOf('large.bin') === 1 ? Promise.resolve() : new Promise(() => reached()));
+    const abort = new AbortController();
+    const hold = cache.hold();
+    const fetched = hold.fetch(object('large.bin'), 'data.path', [], abort.signal);
+    await fetching;
+    expect([await cache.makeRoom(4_000_000, 'data'), await cache.makeRoom(4_500_000, 'data'), existsSync(left)]).toEqual([false, true, false]);
+    abort.abort();
+    await expect(fetched).rejects.toMatchObject({ code: 'data_missing' });
+    hold.release();
+  });
+
+  it('is not left to older versions of an object: they go once a newer one is there and nobody holds them', async () => {
+    const older = await idle('one');
+    const holding = cache.hold();
+    objects.objects['s3://data/one'] = Buffer.from('2');
+    const held = (await holding.fetch(object('one'), 'data.path', [], never)).path;
+    await expect.poll(() => existsSync(older)).toBe(false);
+    objects.objects['s3://data/one'] = Buffer.from('3');
+    const newest = await idle('one');
+    expect(existsSync(held), 'somebody reads it').toBe(true);
+    holding.release();
+    await expect.poll(() => existsSync(held)).toBe(false);
+    expect([existsSync(newest), await idle('one')]).toEqual([true, newest]);
   });
 });

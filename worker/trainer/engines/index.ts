@@ -130,7 +130,7 @@ export interface Engine {
   device: string;
   /** Versions, flags, instruction set, device and threads: the engine's part of the numerics class. */
   numerics: string;
-  /** What its tensors may take; null if it cannot be told. */
+  /** What its tensors may take where nothing else needs memory; null if it cannot be told. */
   memoryBytes: number | null;
   compile(program: Program): CompiledProgram;
   /** Live tensors and variables: back at the baseline when every program is closed. */
