@@ -1,7 +1,7 @@
 // A worker process' own story: takes tickets, runs one attempt a slot, listens for preemptions, nudges and drains, says that
 // it lives, and on a signal lets every attempt commit before it goes. Never computes.
 import { mkdir } from 'node:fs/promises';
-import { availableParallelism, hostname } from 'node:os';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { type Clock, pause } from '../../lib/clock.js';
 import type { JobSpec } from '../../lib/contract/spec.js';
@@ -10,6 +10,7 @@ import { freshUlid } from '../../lib/fresh-id.js';
 import { makeLiveness } from '../../lib/jobs/liveness.js';
 import type { Log } from '../../lib/log.js';
 import { hasNeighbour, type JobQueue, type TakenTicket, type TicketOutcome } from '../../lib/queue/index.js';
+import { processCores } from '../../lib/process-cores.js';
 import { processMemoryBytes } from '../../lib/process-memory.js';
 import type { Store } from '../../lib/store/index.js';
 import type { EngineChoice, TrainerSetup } from '../trainer-environment.js';
@@ -96,7 +97,7 @@ export async function makeSupervisor(options: SupervisorOptions): Promise<Superv
   const trainers = makeTrainerPool({ entry: options.trainerEntry, log, env: { ...options.env, TMPDIR: temporary } });
   const { buckets } = options.data.places;
   const copies = buckets && makeObjectCache(join(spool.folder, 'objects'), buckets.objects, log, spool.sweep);
-  const cores = Math.max(1, Math.floor(availableParallelism() / slots));
+  const cores = Math.max(1, Math.floor(processCores() / slots));
   if (options.gpus.length > 0 && options.gpus.length !== slots) throw new Error(`${options.gpus.length} GPUs for ${slots} slots`);
   const freeGpus = [...options.gpus];
   const memoryMib = Math.floor(processMemoryBytes() / slots / 2 ** 20);
