@@ -15,6 +15,7 @@ import type * as ReconcileModule from '../../lib/jobs/reconcile.js';
 import type * as TicketModule from '../../lib/queue/ticket.js';
 import type { ErrorCode } from '../../lib/errors.js';
 import type { Store } from '../../lib/store/index.js';
+import { headProblem } from '../support/strict-records.js';
 import { makeXorshift } from '../support/xorshift.js';
 
 export interface Protocol {
@@ -94,6 +95,8 @@ export async function simulate(protocol: Protocol, seed: number): Promise<WorldR
 
   function checkHead(body: Buffer, writer: Proc): void {
     const head = JSON.parse(body.toString()) as Head;
+    const problem = headProblem(head);
+    if (problem !== null) violate(`HEAD is malformed: ${problem}`);
     const last = lastHead;
     if (last) {
       if (head.version !== last.version + 1) violate(`version went ${last.version} → ${head.version}`);
