@@ -49,7 +49,7 @@ export async function runDetached(options: DetachedOptions): Promise<Head> {
     const feed = makeSilentFeed();
     const { buckets } = options.data.places;
     const deps = {
-      store, beginnings: options.beginnings ?? store, clock: systemClock, log: options.log, trainers, pace: makePace(), trainerSetup: (spec: JobSpec) => chooseTrainerSetup(spec, options.numericsClass, { cores: processCores(), engine: options.engine, gpu: null }), memoryKills: () => countMemoryKills(), memoryMib: Infinity, worker: 'detached', data: options.data, copies: buckets && makeObjectCache(join(options.folder, 'objects'), buckets.objects, options.log), spoolRoot: join(options.folder, 'spool'), beatEveryMs: 500, isHeld: () => true, lookEveryMs: 3_600_000,
+      store, beginnings: options.beginnings ?? store, clock: systemClock, log: options.log, trainers, pace: makePace(), trainerSetup: (spec: JobSpec) => chooseTrainerSetup(spec, options.numericsClass, { cores: processCores(), engine: options.engine, gpu: null }), memoryKills: () => countMemoryKills(), memoryMib: Infinity, sharedNow: () => Promise.resolve(systemClock.now()), worker: 'detached', data: options.data, copies: buckets && makeObjectCache(join(options.folder, 'objects'), buckets.objects, options.log), spoolRoot: join(options.folder, 'spool'), beatEveryMs: 500, isHeld: () => true, lookEveryMs: 3_600_000,
       liveness: { isLive: () => Promise.resolve(false), account: () => Promise.resolve(NOTHING_DONE) },
       tickets: { issue: () => Promise.resolve(), withdraw: () => Promise.resolve() },
       feed: { ...feed, beat: (_stamp: unknown, _phase: unknown, progress: { percent: number } | null) => progress && options.onProgress?.(progress.percent) },

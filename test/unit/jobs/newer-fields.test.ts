@@ -19,7 +19,7 @@ const JOB = `job_${'0'.repeat(26)}`;
 const SHA = '0'.repeat(64);
 const now = new Date('2026-06-01T12:00:00Z');
 const at = now.toISOString();
-const limits = { maxFailures: 3, maxPreemptions: null, startBefore: null };
+const limits = { maxFailures: 3, maxPreemptions: null, startAfter: null, startBefore: null };
 const RESULT = { weights_sha256: SHA, state_sha256: SHA, metrics: { loss: 1 }, validation: { val_loss: null }, updates: 1, unused_micro_batches: 0, skipped_windows: 0, stopped_by: 'epochs' as const, engine: 'wasm', numerics_class: 'wasm', numerics: 'strict' as const };
 const BLOB = { role: 'weights' as const, key: 'k', bytes: 1, sha256: SHA };
 const COMMIT = { id: 'ckpt_1', seq: 1, manifest: 'm', manifest_sha256: SHA, micro_batches: 1, updates: 1, window_position: 0, committed_at: at, bytes: 1, bytes_written: 1, best: 0.5, blobs: [BLOB] };
@@ -98,7 +98,7 @@ test('a job whose HEAD says more is claimed, told to pause, and goes on', async 
   const store = makeMemoryStore();
   const deps = { store, clock: { now: () => now, sleep: () => Promise.resolve() } };
   await store.put(headKey(JOB), toJson({ ...emptyHead(), newer: { deep: [1] } }));
-  const outcome = await claimJob(deps, { job: JOB, worker: 'w', ticket: { job: JOB, gen: 0, fence: 0 }, limits, isLive: () => Promise.resolve(false), account: () => Promise.resolve(NOTHING_DONE) });
+  const outcome = await claimJob(deps, { job: JOB, worker: 'w', ticket: { job: JOB, gen: 0, fence: 0 }, limits, isLive: () => Promise.resolve(false), account: () => Promise.resolve(NOTHING_DONE), sharedNow: () => Promise.resolve(new Date()) });
   if (outcome.kind !== 'claimed') throw new Error(outcome.kind);
   await editHead(deps, JOB, (head) => afterVerb(head, 'pause', 'user'));
   await outcome.claim.write((head) => attemptEnded(head, { kind: 'stopped', reason: 'user', message: 'pausing' }, NOTHING_DONE, limits, now));

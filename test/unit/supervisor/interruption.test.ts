@@ -44,7 +44,7 @@ beforeEach(async () => {
   const spec = resolved({ data: { type: 'npz', path: 's3://data/set.npz' }, model: { layers: [{ type: 'flatten' }, { type: 'dense', units: 3 }] } });
   await submitJob(control(), { id: JOB, spec, origin: BY_A_USER, beginning: null, principal: 'test', key: null, bodySha256: '' });
   const deps: AttemptDeps = {
-    ...control(), beginnings: store, feed: makeSilentFeed(), liveness: { isLive: () => Promise.resolve(false), account: () => Promise.resolve(NOTHING_DONE) }, trainers: { acquire: never, release: never, close: never }, pace: makePace(), memoryMib: Infinity, memoryKills: () => null, trainerSetup: never,
+    ...control(), beginnings: store, feed: makeSilentFeed(), liveness: { isLive: () => Promise.resolve(false), account: () => Promise.resolve(NOTHING_DONE) }, sharedNow: () => Promise.resolve(new Date()), trainers: { acquire: never, release: never, close: never }, pace: makePace(), memoryMib: Infinity, memoryKills: () => null, trainerSetup: never,
     worker: 'wrk_test', data: { places: { roots: [], buckets: { names: ['data'], store: null, objects } }, memoryBytes: 2 ** 20 }, copies: makeObjectCache(join(spoolRoot, 'objects'), objects, silentLog), spoolRoot, beatEveryMs: 1_000, isHeld: () => true, lookEveryMs: 3_600_000,
   };
   notice = makeNotice();
