@@ -3,7 +3,7 @@
 
 /** lib, from the bottom up: a row may import its own row and those above it in this list. */
 const libFromTheBottom = [
-  ['contract', 'wasm', 'errors\\.ts', 'clock\\.ts', 'log\\.ts', 'config\\.ts', 'process-memory\\.ts', 'start-up\\.ts', 'sha256\\.ts', 'derived-id\\.ts'],
+  ['contract', 'wasm', 'errors\\.ts', 'clock\\.ts', 'log\\.ts', 'config\\.ts', 'control-groups\\.ts', 'process-cores\\.ts', 'process-memory\\.ts', 'start-up\\.ts', 'sha256\\.ts', 'derived-id\\.ts'],
   ['model', 'training', 'data'],
   ['store'],
   ['checkpoints'],
@@ -70,7 +70,7 @@ module.exports = {
       {
         path: '^(worker|lib)/',
         pathNot:
-          '^worker/(trainer/|protocol\\.ts$)|^lib/((contract|wasm|model|data|training)/|errors\\.ts$|process-memory\\.ts$|checkpoints/safetensors[^/]*\\.ts$)',
+          '^worker/(trainer/|protocol\\.ts$)|^lib/((contract|wasm|model|data|training)/|errors\\.ts$|process-(cores|memory)\\.ts$|checkpoints/safetensors[^/]*\\.ts$)',
       },
     ),
     forbid(

@@ -34,6 +34,8 @@ export interface Config {
   engine: 'auto' | 'tensorflow' | 'wasm';
   /** Whose notices of this machine's end a worker listens to. */
   notices: 'auto' | NoticeName[];
+  /** What a worker's jobs have to be saved in after a signal that tells it to go. */
+  signalGraceMs: number;
   /** Where the metadata services are. */
   metadataUrls: { aws: string; gcp: string; azure: string };
   /** Several while one is being replaced. Empty: no token is asked for, and only loopback may be bound. */
@@ -52,6 +54,10 @@ const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'
 const isHttpAddress = (text: string): boolean => /^https?:\/\/[^\s]+$/.test(text) && URL.canParse(text);
 const TOKEN_MIN_LENGTH = 32;
 const MAX_OPEN_JOBS = 100_000;
+/** With what a worker needs to end, Kubernetes' default of 30; and more than most clouds give. */
+const SIGNAL_GRACE_SECONDS = 25;
+/** A day. */
+const SIGNAL_GRACE_MAX_SECONDS = 86_400;
 /** https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html */
 const BUCKET = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;
 
@@ -85,6 +91,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, cw
   const maxOpenJobs = positive('PAWL_MAX_OPEN_JOBS') ?? MAX_OPEN_JOBS;
   const rateLimit = positive('PAWL_RATE_LIMIT');
   positive('PAWL_UNSAVED_SECONDS'); // read by trainers
+  const signalGraceSeconds = positive('PAWL_SIGNAL_GRACE_SECONDS') ?? SIGNAL_GRACE_SECONDS;
+  if (signalGraceSeconds > SIGNAL_GRACE_MAX_SECONDS) bad('PAWL_SIGNAL_GRACE_SECONDS', `must be at most ${SIGNAL_GRACE_MAX_SECONDS}`);
   const host = text('PAWL_HOST') ?? '127.0.0.1';
   const url = text('PAWL_URL') ?? `http://127.0.0.1:${port}`;
   if (!isHttpAddress(url)) bad('PAWL_URL', 'must be an http or https address');
@@ -139,6 +147,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, cw
     port,
     engine: engine as Config['engine'],
     notices: notices === 'auto' ? 'auto' : named.filter(isNoticeName),
+    signalGraceMs: signalGraceSeconds * 1_000,
     metadataUrls,
     apiTokens,
     corsOrigins: list(env['PAWL_CORS_ORIGINS'], ','),

@@ -25,8 +25,6 @@ import { graceOf, type NoticeFacts } from './supervisor/notice.js';
 import { watchNotices } from './supervisor/notices/index.js';
 import { makeSupervisor } from './supervisor/supervisor.js';
 
-/** What a notice by signal leaves: Kubernetes' default, and more than most clouds give. */
-const SIGNAL_GRACE_MS = 25_000;
 /** For trainers that were killed to be gone. */
 const ABANDON_MS = 5_000;
 /** A metadata service on this machine's own network answers in milliseconds. */
@@ -100,10 +98,10 @@ async function work(args: readonly string[]): Promise<void> {
       leave(announced.message, graceOf(announced.leftMs), { reason: 'preempted_notice', trainOn: announced.leftMs !== null });
     },
   });
-  process.on('SIGTERM', () => leave('SIGTERM', SIGNAL_GRACE_MS));
-  process.on('SIGINT', () => leave('SIGINT', SIGNAL_GRACE_MS));
+  process.on('SIGTERM', () => leave('SIGTERM', config.signalGraceMs));
+  process.on('SIGINT', () => leave('SIGINT', config.signalGraceMs));
   // A parent that vanished cannot say goodbye; its worker commits and goes.
-  onParentGone(() => leave('the parent is gone', SIGNAL_GRACE_MS));
+  onParentGone(() => leave('the parent is gone', config.signalGraceMs));
   /** Another process on this disk may be able to write: it takes the jobs over, and this one's successor is started by whoever looks after workers. */
   const giveUp = async (why: string): Promise<never> => {
     log.error({ why }, 'this process can write no more: its jobs go on without it');
@@ -113,8 +111,8 @@ async function work(args: readonly string[]): Promise<void> {
   };
   whenBroken(store, (why) => void giveUp(why));
   setInterval(() => {
-    if (supervisor.drained()) leave('drained', SIGNAL_GRACE_MS);
-    else if (exitWhenIdleMs !== null && supervisor.idleMs() > exitWhenIdleMs) leave('idle', SIGNAL_GRACE_MS);
+    if (supervisor.drained()) leave('drained', config.signalGraceMs);
+    else if (exitWhenIdleMs !== null && supervisor.idleMs() > exitWhenIdleMs) leave('idle', config.signalGraceMs);
   }, 500);
   // On a machine that goes, nothing is begun.
   await notices.firstLook(FIRST_LOOK_MS);

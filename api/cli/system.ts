@@ -35,7 +35,8 @@ export interface System {
 /** What the processes log. */
 export const logFile = ({ dataDir }: Pick<Config, 'dataDir'>): string => join(dataDir, 'pawl.log');
 
-const DRAIN_MS = 30_000;
+/** What a worker needs to end after the time in which its jobs are saved. */
+const END_MS = 5_000;
 const GO_MS = 5_000;
 
 /** @throws AppError if the data folder is held by another, or a part does not start; nothing is left running then */
@@ -69,7 +70,7 @@ export async function startSystem({ config, env, redisConfig, say, logs, workers
       redisUrl,
       pids: () => ({ api: api.pid(), controller: controller.pid(), ...Object.fromEntries(workers.map((worker, index) => [index === 0 ? 'worker' : `worker ${index + 1}`, worker.pid()])), redis: redis?.pid() ?? null }),
       drain: async () => {
-        await Promise.all(workers.map((worker) => worker.end(DRAIN_MS)));
+        await Promise.all(workers.map((worker) => worker.end(config.signalGraceMs + END_MS)));
         await Promise.all([api.end(GO_MS), controller.end(GO_MS)]);
         await finish();
       },

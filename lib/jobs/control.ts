@@ -56,8 +56,8 @@ export async function retryJob(deps: ControlDeps, job: string, assertRoom: () =>
   const record = await requireRecord(deps.store, job);
   let { head: seen } = await readHead(deps, job);
   if (!seen.owner && !isTerminal(seen.state) && (seen.want.verb === 'cancel' || seen.want.verb === 'kill')) {
-    // It reads as cancelled already; nobody has carried it out yet.
-    await reconcileJob({ ...deps, name: 'api', isLive: () => Promise.resolve(true), account: () => Promise.resolve(NOTHING_DONE) }, job, seen.gen);
+    // It reads as cancelled already; nobody has carried it out yet. What is cancelled goes by no time.
+    await reconcileJob({ ...deps, name: 'api', isLive: () => Promise.resolve(true), account: () => Promise.resolve(NOTHING_DONE), sharedNow: () => Promise.resolve(deps.clock.now()) }, job, seen.gen);
     seen = (await readHead(deps, job)).head;
   }
   const fromGen = seen.gen;

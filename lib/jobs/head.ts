@@ -21,7 +21,7 @@ import type { Clock } from '../clock.js';
 import type { Head, Owner } from '../contract/records.js';
 import { AppError, isAppError } from '../errors.js';
 import type { Store } from '../store/index.js';
-import { claimed, type AttemptAccount, type ClaimDecision, decideClaim, emptyHead, finishedUnowned, NOTHING_DONE, type RunLimits, type Ticket } from './lifecycle.js';
+import { claimed, type AttemptAccount, type ClaimDecision, decideClaim, emptyHead, finishedUnowned, goesByTime, NOTHING_DONE, type RunLimits, type Ticket } from './lifecycle.js';
 import { headKey } from './names.js';
 import { parseHead, rebuildHead } from './rebuild.js';
 
@@ -150,6 +150,8 @@ export interface ClaimRequest {
   isLive: (owner: Owner) => Promise<boolean>;
   /** What is known of an owner that vanished. */
   account: (owner: Owner, head: Head) => Promise<AttemptAccount>;
+  /** By the clock that all processes share, for jobs that start within a time. */
+  sharedNow: () => Promise<Date>;
   /** Only finish what nobody carries out; a job that wants to run is left alone (`wanted`). For the controller. */
   finishOnly?: boolean;
 }
@@ -163,11 +165,12 @@ export interface Vanished {
 export type ClaimOutcome =
   | { kind: 'claimed'; claim: Claim; displaced: Vanished | null }
   | { kind: 'finished'; head: Head; displaced: Vanished | null }
+  | { kind: 'early'; head: Head; startsAt: Date }
   | { kind: 'terminal' | 'held' | 'stale' | 'wanted'; head: Head };
 
 /**
  * Tries to become the owner.
- * @throws AppError store_unavailable if the store does not answer in time: the claim may hold, but its fence then belongs
+ * @throws AppError whatever `sharedNow` does; store_unavailable if the store does not answer in time: the claim may hold, but its fence then belongs
  *   to nobody and the next claimant displaces it; checkpoint_corrupt if HEAD is unreadable
  */
 export async function claimJob(deps: HeadDeps, request: ClaimRequest): Promise<ClaimOutcome> {
@@ -191,7 +194,8 @@ export async function claimJob(deps: HeadDeps, request: ClaimRequest): Promise<C
     const now = deps.clock.now();
     // A HEAD that is made anew from its commits is younger than any ticket can know.
     const ticket = view.etag === null ? null : request.ticket;
-    const decision: ClaimDecision = decideClaim(head, ticket, live, request.limits, now);
+    const decision: ClaimDecision = decideClaim(head, ticket, live, request.limits, goesByTime(head, request.limits) ? await request.sharedNow() : now);
+    if (decision.kind === 'early') return { ...decision, head };
     if (decision.kind === 'terminal' || decision.kind === 'stale' || decision.kind === 'held') return { kind: decision.kind, head };
     if (decision.kind === 'claim' && request.finishOnly) return { kind: 'wanted', head };
     displaced = head.owner && { owner: head.owner, account: await request.account(head.owner, head) };

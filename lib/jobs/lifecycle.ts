@@ -57,6 +57,8 @@ export interface Ticket {
 export interface RunLimits {
   maxFailures: number;
   maxPreemptions: number | null;
+  /** ISO time; a job that never started does not before it. */
+  startAfter: string | null;
   /** ISO time; a job that never started by then expires. Who retries it wants it nevertheless. */
   startBefore: string | null;
 }
@@ -66,8 +68,13 @@ export type ClaimDecision =
   | { kind: 'terminal' }
   | { kind: 'stale' }
   | { kind: 'held' }
+  /** Its time has not come. */
+  | { kind: 'early'; startsAt: Date }
   /** Nobody carries out what is wanted: the claimant writes this state in the same swap. */
   | { kind: 'finish'; state: HeadState; reason: StatusReason; message: string; error: JobFailure | null };
+
+/** Whether the time decides what a claimant may do with this HEAD: then it has to be everybody's. */
+export const goesByTime = ({ state, want, started_at }: Head, { startAfter, startBefore }: RunLimits): boolean => !isTerminal(state) && want.verb === 'run' && started_at === null && (startAfter !== null || startBefore !== null);
 
 /** What a claimant may do with this HEAD. `ownerLive` is the heartbeat's answer; without an owner it is ignored. */
 export function decideClaim(head: Head, ticket: Ticket | null, ownerLive: boolean, limits: RunLimits, now: Date): ClaimDecision {
@@ -85,6 +92,7 @@ export function decideClaim(head: Head, ticket: Ticket | null, ownerLive: boolea
   }
   if (head.gen === 0 && head.started_at === null && limits.startBefore !== null && now.getTime() > Date.parse(limits.startBefore))
     return { kind: 'finish', state: 'expired', reason: 'start_expired', message: `not started before ${limits.startBefore}`, error: { code: 'start_expired', message: `the job did not start before ${limits.startBefore}`, param: 'run.start_before' } };
+  if (head.started_at === null && limits.startAfter !== null && now.getTime() < Date.parse(limits.startAfter)) return { kind: 'early', startsAt: new Date(limits.startAfter) };
   if (head.counters.kills_since_commit >= CRASH_LOOP_LIMIT) {
     const message = `${CRASH_LOOP_LIMIT} attempts in a row died without a commit`;
     return { kind: 'finish', state: 'failed', reason: 'crash_loop', message, error: { code: 'crash_loop', message, param: null } };

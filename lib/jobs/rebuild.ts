@@ -1,5 +1,7 @@
-// Reading HEAD as untrusted bytes, and making one anew from the commits where it is gone: never starting afresh
-// where work was done.
+// Reading HEAD and manifests as untrusted bytes, and making a HEAD anew from the commits where it is gone: never starting afresh
+// where work was done. While a fleet is upgraded, older processes read what newer ones wrote: what they know of it has to be right,
+// and what they do not know is left as it is.
+import Type, { type TSchema, type TUnsafe } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { Head, Manifest, type RetainedCommit } from '../contract/records.js';
 import { AppError, isAppError } from '../errors.js';
@@ -8,8 +10,14 @@ import type { Store } from '../store/index.js';
 import { emptyHead } from './lifecycle.js';
 import { commitsPrefix } from './names.js';
 
-const headSchema = Compile(Head);
-const manifestSchema = Compile(Manifest);
+const headSchema = Compile(open<Head>(Head));
+const manifestSchema = Compile(open<Manifest>(Manifest));
+
+/** The schema, but that its objects may have more fields than it names. */
+function open<T>(schema: TSchema): TUnsafe<T> {
+  const copied = JSON.parse(JSON.stringify(schema), (name, value: unknown) => (name === 'additionalProperties' && value === false ? undefined : value)) as TSchema;
+  return Type.Unsafe<T>(copied);
+}
 
 function parseJson(what: string, body: Uint8Array): unknown {
   try {

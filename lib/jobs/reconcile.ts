@@ -5,7 +5,7 @@ import type { Store } from '../store/index.js';
 import { claimJob, glanceAtHead, type HeadDeps, readHead } from './head.js';
 import { type HandoverDeps, handOver, issueTicket, withdrawTicket } from './handover.js';
 import { closeJob } from './closing.js';
-import { type AttemptAccount, decideClaim, type RunLimits } from './lifecycle.js';
+import { type AttemptAccount, decideClaim, goesByTime, type RunLimits } from './lifecycle.js';
 import { openKey } from './names.js';
 import { closeVanished, loadRecord } from './record.js';
 
@@ -16,13 +16,15 @@ export interface ReconcileDeps extends HandoverDeps {
   name: string;
   isLive: (job: string, owner: Owner) => Promise<boolean>;
   account: (job: string, owner: Owner, head: Head) => Promise<AttemptAccount>;
+  /** By the clock that all processes share. @throws AppError store_unavailable, store_full */
+  sharedNow: () => Promise<Date>;
 }
 
 export type ReconcileOutcome = 'unacknowledged' | 'closed' | 'ticketed' | 'owned' | 'finished' | 'paused' | 'superseded';
 
 export function runLimits(record: JobRecord): RunLimits {
   const { run } = record.spec;
-  return { maxFailures: run.max_failures, maxPreemptions: run.max_preemptions, startBefore: run.start_before };
+  return { maxFailures: run.max_failures, maxPreemptions: run.max_preemptions, startAfter: run.start_after, startBefore: run.start_before };
 }
 
 /**
@@ -41,7 +43,8 @@ export async function reconcileJob(deps: ReconcileDeps, job: string, gen: number
   // A marker ahead of HEAD belongs to a retry that is still under way, or died before its swap: not acknowledged.
   if (gen > head.gen) return 'unacknowledged';
   const live = head.owner !== null && (await deps.isLive(job, head.owner));
-  const decision = decideClaim(head, null, live, runLimits(record), deps.clock.now());
+  const limits = runLimits(record);
+  const decision = decideClaim(head, null, live, limits, goesByTime(head, limits) ? await deps.sharedNow() : deps.clock.now());
   switch (decision.kind) {
     case 'terminal':
       await closeJob(deps.store, record, head, deps.clock.now());
@@ -52,6 +55,7 @@ export async function reconcileJob(deps: ReconcileDeps, job: string, gen: number
     case 'finish':
       await withdrawTicket(deps, job, head);
       return finish(deps, record);
+    case 'early':
     case 'claim':
       await ticketFor(deps, record, head);
       return 'ticketed';
@@ -71,6 +75,7 @@ async function finish(deps: ReconcileDeps, record: JobRecord): Promise<Reconcile
     limits: runLimits(record),
     isLive: (owner) => deps.isLive(record.id, owner),
     account: (owner, head) => deps.account(record.id, owner, head),
+    sharedNow: deps.sharedNow,
     finishOnly: true,
   });
   switch (outcome.kind) {
@@ -83,6 +88,7 @@ async function finish(deps: ReconcileDeps, record: JobRecord): Promise<Reconcile
       return 'finished';
     case 'held':
       return 'owned';
+    case 'early':
     case 'wanted':
       await ticketFor(deps, record, outcome.head);
       return 'ticketed';

@@ -8,8 +8,8 @@ import type { QueueSettings } from './settings.js';
 import { parseTicketData, reissuedPriority, type TakenTicket, type Ticket, type TicketData } from './ticket.js';
 import type { Tickets } from './tickets.js';
 
-/** `postpone`: nobody claimed; the same ticket comes back, to any worker, after the delay. */
-export type TicketOutcome = void | { postponeMs: number };
+/** `postpone`: nobody claimed; the same ticket comes back, to any worker, after the delay: ahead of its own priority, or `behind` those of it that wait. */
+export type TicketOutcome = void | { postponeMs: number; behind?: boolean };
 
 export interface ConsumerOptions {
   /** Tickets handled at a time. */
@@ -76,11 +76,11 @@ export function makeTicketConsumer(connection: FastConnection, tickets: Tickets,
     // It stalled: BullMQ put it ahead of everything. Back it goes, to its own place.
     if (job.stalledCounter > (data.stalls ?? 0)) {
       log.warn({ ticket: id, stalls: job.stalledCounter }, 'a stalled ticket is issued again');
-      return putBack(from, job, token, { ...data, stalls: job.stalledCounter, since: Date.now() }, 0);
+      return putBack(from, job, token, { ...data, stalls: job.stalledCounter, since: Date.now() }, { postponeMs: 0 });
     }
     // Fetched by a read that was already under way; or the same ticket twice in one process, after a lost lock.
-    if (paused || closing) return putBack(from, job, token, data, 0);
-    if (inHand.has(id)) return putBack(from, job, token, data, settings.timing.deadAfterMs);
+    if (paused || closing) return putBack(from, job, token, data, { postponeMs: 0 });
+    if (inHand.has(id)) return putBack(from, job, token, data, { postponeMs: settings.timing.deadAfterMs });
 
     const abort = new AbortController();
     const { job: name, gen, fence } = data;
@@ -91,8 +91,8 @@ export function makeTicketConsumer(connection: FastConnection, tickets: Tickets,
       afterwards();
     });
     const outcome = await Promise.race([handled, abandoned]);
-    if (outcome === 'abandoned') return putBack(from, job, token, data, 0);
-    if (outcome) return putBack(from, job, token, data, outcome.postponeMs);
+    if (outcome === 'abandoned') return putBack(from, job, token, data, { postponeMs: 0 });
+    if (outcome) return putBack(from, job, token, data, outcome);
   }
 
   async function handle(ticket: TakenTicket, signal: AbortSignal): Promise<TicketOutcome> {
@@ -103,9 +103,9 @@ export function makeTicketConsumer(connection: FastConnection, tickets: Tickets,
     }
   }
 
-  async function putBack(from: Fetcher, job: Job<TicketData>, token: string, data: TicketData, delayMs: number): Promise<never> {
+  async function putBack(from: Fetcher, job: Job<TicketData>, token: string, data: TicketData, { postponeMs: delayMs, behind = false }: Exclude<TicketOutcome, void>): Promise<never> {
     try {
-      await from.putBack(job, token, { priority: reissuedPriority(job.priority), data, delayMs });
+      await from.putBack(job, token, { priority: behind ? job.priority : reissuedPriority(job.priority), data, delayMs });
     } catch (error) {
       // The lock went to somebody else, or Redis was emptied: either way the ticket is no longer ours to return.
       log.warn({ ticket: job.id, err: error }, 'a ticket could not be put back');

@@ -1,11 +1,15 @@
 // Whether this process may go by its clock: by the time that the store gives to what it writes, which is the one that all processes
-// share. A process whose clock is wrong must do nothing on time that cannot be undone, as firing a schedule; it waits until it is right.
+// share. A process whose clock is wrong must do nothing on time that cannot be undone, as firing a schedule; it waits until it is right,
+// or goes by the store's.
 import { type Clock, JUMP_MS, leadMs } from '../clock.js';
+import { AppError } from '../errors.js';
 import type { Store } from './index.js';
 
 export interface ClockWatch {
   /** Looks at the store's clock where it has not lately, or where this one has jumped. @throws AppError store_unavailable, store_full */
   isSound(): Promise<boolean>;
+  /** Now; where this clock is wrong, by the store's: perhaps some seconds behind it, never ahead. @throws AppError store_unavailable, store_full */
+  sharedNow(): Promise<Date>;
 }
 
 export interface ClockWatchDeps {
@@ -25,7 +29,7 @@ const CLOCK_KEY = 'clock';
 
 export function makeClockWatch({ store, clock, log }: ClockWatchDeps): ClockWatch {
   let sound = true;
-  let looked = { atMs: -Infinity, lead: 0 };
+  let looked = { atMs: -Infinity, lead: 0, aheadMs: 0 };
   let under: Promise<boolean> | null = null;
 
   async function look(): Promise<boolean> {
@@ -41,18 +45,26 @@ export function makeClockWatch({ store, clock, log }: ClockWatchDeps): ClockWatc
     const isSound = least <= SKEW_MOST_MS && most >= -SKEW_MOST_MS;
     if (isSound !== sound) log.warn({ aheadSeconds: Math.round((least + most) / 2_000) }, isSound ? "this machine's clock is right again" : "this machine's clock is not the store's: what goes by time waits until it is set");
     sound = isSound;
-    looked = { atMs: clock.monotonicMs(), lead: before.lead };
+    looked = { atMs: clock.monotonicMs(), lead: before.lead, aheadMs: most };
     return isSound;
   }
 
+  function isSound(): Promise<boolean> {
+    const isLate = clock.monotonicMs() - looked.atMs >= (sound ? LOOK_EVERY_MS : LOOK_AGAIN_MS);
+    if (!isLate && Math.abs(leadMs(clock) - looked.lead) <= JUMP_MS) return Promise.resolve(sound);
+    under ??= look().finally(() => {
+      under = null;
+    });
+    return under;
+  }
+
   return {
-    isSound: () => {
-      const isLate = clock.monotonicMs() - looked.atMs >= (sound ? LOOK_EVERY_MS : LOOK_AGAIN_MS);
-      if (!isLate && Math.abs(leadMs(clock) - looked.lead) <= JUMP_MS) return Promise.resolve(sound);
-      under ??= look().finally(() => {
-        under = null;
-      });
-      return under;
+    isSound,
+    sharedNow: async () => {
+      if (await isSound()) return clock.now();
+      if (looked.atMs === -Infinity) throw new AppError('store_unavailable', "the store's time is not known yet: this machine's clock was set while it was asked");
+      // Whatever this clock was set to since.
+      return new Date(clock.monotonicMs() + looked.lead - looked.aheadMs);
     },
   };
 }

@@ -1,7 +1,7 @@
 // Carries a sweep on: looks at its trials' jobs, tells its log what it sees, and makes the jobs be what the log says. All of it may be
 // done twice, by anybody: a trial's job has its id from the sweep, and verbs that hold already change nothing.
 import type { Head, JobRecord } from '../contract/records.js';
-import type { JobSpecInput } from '../contract/spec.js';
+import type { JobSpec, JobSpecInput } from '../contract/spec.js';
 import type { SweepSpec } from '../contract/sweep.js';
 import type { SweepStatus } from '../contract/sweep-views.js';
 import { AppError, isAppError } from '../errors.js';
@@ -11,7 +11,7 @@ import { type ControlDeps, goOnUntil, sayVerb } from '../jobs/control.js';
 import { type HeadDeps, readHead } from '../jobs/head.js';
 import { attemptSecondsAt, isTerminal } from '../jobs/lifecycle.js';
 import { inParallel } from '../jobs/recent.js';
-import { loadRecord } from '../jobs/record.js';
+import { acknowledged, loadRecord } from '../jobs/record.js';
 import type { JobRoom } from '../jobs/room.js';
 import { submitJob } from '../jobs/submit.js';
 import { pauseAtOf } from '../jobs/verbs.js';
@@ -36,8 +36,16 @@ export interface DriveDeps extends ControlDeps {
   nudge(job: string): void;
 }
 
-/** What was last seen of each trial's job. Settled: both are over, and nothing more is to be seen or done. One a sweep, kept by who drives it. */
-export type Known = Map<number, { attemptSeconds: number; isSettled: boolean }>;
+/** Of a job's record, which never changes, what every look goes by. */
+interface TrialRecord extends Pick<JobRecord, 'pause_at_update'> {
+  samplesPerUpdate: number;
+}
+
+/**
+ * What was last seen of each trial's job. Settled: both are over, and nothing more is to be seen or done. Record: null until there was one.
+ * One a sweep, kept by who drives it.
+ */
+export type Known = Map<number, { attemptSeconds: number; isSettled: boolean; record: TrialRecord | null }>;
 
 /** HEADs read side by side. */
 const CONCURRENCY = 16;
@@ -46,7 +54,7 @@ const CONCURRENCY = 16;
 interface Seen {
   trial: TrialState;
   id: string;
-  job: { record: JobRecord; head: Head } | null;
+  job: { record: TrialRecord; head: Head } | null;
   /** Why its job cannot be read, ever; it can be carried on, or told anything, by nobody. Null: it can be. */
   damage: string | null;
 }
@@ -75,7 +83,7 @@ export async function driveSweep(deps: DriveDeps, log: SweepLog, known: Known): 
     let job: Seen['job'] = null;
     try {
       // What was promoted a moment ago was not looked at while it waited.
-      job = jobs.has(trial.number) ? (jobs.get(trial.number) ?? null) : await jobOf(deps, id);
+      job = jobs.has(trial.number) ? (jobs.get(trial.number) ?? null) : await jobOf(deps, id, known.get(trial.number)?.record);
       await act(deps, log, known, { trial, id, job, regardless: trial.number === regardless });
     } catch (error) {
       if (!isAppError(error)) throw error;
@@ -129,16 +137,16 @@ async function look(deps: DriveDeps, log: SweepLog, known: Known): Promise<Seen[
   // Of one that waits at a rung there is nothing new to see until it is promoted.
   return inParallel(log.state().trials.filter(({ number, status }) => known.get(number)?.isSettled !== true && !(status === 'paused' && known.has(number))), CONCURRENCY, async (trial) => {
     const id = trialJob(log.record.id, trial);
-    const { job, damage } = await jobOrDamage(deps, id);
-    if (damage !== null) known.set(trial.number, { attemptSeconds: 0, isSettled: isOver(trial) });
-    if (job) known.set(trial.number, { attemptSeconds: attemptSecondsAt(job.head, now), isSettled: isOver(trial) && isTerminal(job.head.state) });
+    const { job, damage } = await jobOrDamage(deps, id, known.get(trial.number)?.record);
+    if (damage !== null) known.set(trial.number, { attemptSeconds: 0, isSettled: isOver(trial), record: null });
+    if (job) known.set(trial.number, { attemptSeconds: attemptSecondsAt(job.head, now), isSettled: isOver(trial) && isTerminal(job.head.state), record: job.record });
     return { trial, id, job, damage };
   });
 }
 
-async function jobOrDamage(deps: DriveDeps, id: string): Promise<Pick<Seen, 'job' | 'damage'>> {
+async function jobOrDamage(deps: DriveDeps, id: string, known: TrialRecord | null = null): Promise<Pick<Seen, 'job' | 'damage'>> {
   try {
-    return { job: await jobOf(deps, id), damage: null };
+    return { job: await jobOf(deps, id, known), damage: null };
   } catch (error) {
     if (!isAppError(error, 'checkpoint_corrupt')) throw error;
     deps.log.warn({ job: id, code: error.code }, `a trial's job cannot be read: ${error.message}`);
@@ -146,10 +154,21 @@ async function jobOrDamage(deps: DriveDeps, id: string): Promise<Pick<Seen, 'job
   }
 }
 
-async function jobOf(deps: DriveDeps, id: string): Promise<Seen['job']> {
-  const record = await loadRecord(deps.store, id);
+async function jobOf(deps: DriveDeps, id: string, known: TrialRecord | null = null): Promise<Seen['job']> {
+  const record = known ?? (await trialRecord(deps.store, id));
   return record && { record, head: (await readHead(deps, id)).head };
 }
+
+/** Confirmed, for nobody asks again whether it is there. */
+async function trialRecord(store: Store, id: string): Promise<TrialRecord | null> {
+  const record = await loadRecord(store, id);
+  if (!record) return null;
+  const { spec, pause_at_update } = await acknowledged(store, record);
+  return { pause_at_update, samplesPerUpdate: samplesPerUpdate(spec) };
+}
+
+/** How large the data is the record does not say: every window counts as a whole one. */
+const samplesPerUpdate = ({ training: { batch_size: batchSize, accum_iters: accumIters } }: JobSpec): number => batchSize * accumIters;
 
 async function budgetEvents({ clock, isSound }: DriveDeps, { record, rules, state }: SweepLog, known: Known): Promise<SweepEvent[]> {
   const { wall_clock: wallClock, compute_seconds: computeSeconds } = rules.spec.budget;
@@ -184,18 +203,18 @@ function eventsOf({ rules }: SweepLog, { trial, job, damage }: Seen): SweepEvent
   }
 }
 
-/** The update after which a trial has got to a step of its rungs. How large the data is the record does not say: every window counts as a whole one. */
-function updateOf({ spec: { training } }: Pick<JobRecord, 'spec'>, { early_terminate: rule, pbt }: SweepSpec, upTo: number | null): number | null {
+/** The update after which a trial has got to a step of its rungs. */
+function updateOf({ samplesPerUpdate: samples }: Pick<TrialRecord, 'samplesPerUpdate'>, { early_terminate: rule, pbt }: SweepSpec, upTo: number | null): number | null {
   const resource = pbt?.resource ?? (rule.type === 'none' ? 'updates' : rule.resource);
   if (upTo === null || resource !== 'samples') return upTo;
-  return Math.ceil(upTo / (training.batch_size * training.accum_iters));
+  return Math.ceil(upTo / samples);
 }
 
 /** Makes a trial's job be what the log says. */
 async function act(deps: DriveDeps, log: SweepLog, known: Known, { trial, id, job, regardless }: Omit<Seen, 'damage'> & { regardless: boolean }): Promise<void> {
   const { verb } = log.state();
   if (!job) {
-    if (isOver(trial)) known.set(trial.number, { attemptSeconds: 0, isSettled: true });
+    if (isOver(trial)) known.set(trial.number, { attemptSeconds: 0, isSettled: true, record: null });
     if (trial.status !== 'running' || verb === 'suspend') return;
     const hasRoom = (await deps.room.take(1)) === 1;
     // Without a place it waits.
@@ -235,7 +254,7 @@ async function submit(deps: DriveDeps, log: SweepLog, trial: TrialState, id: str
     principal: `sweep ${log.record.id}`,
     key: null,
     bodySha256: '',
-    origin: { pause_at_update: updateOf({ spec: admitted.spec }, log.rules.spec, trial.upTo), sweep: { id: log.record.id, trial_id: trialId(log.record.id, trial.number) }, schedule: log.record.schedule },
+    origin: { pause_at_update: updateOf({ samplesPerUpdate: samplesPerUpdate(admitted.spec) }, log.rules.spec, trial.upTo), sweep: { id: log.record.id, trial_id: trialId(log.record.id, trial.number) }, schedule: log.record.schedule },
   });
 }
 

@@ -1,8 +1,9 @@
 // What a figure belongs to: the machine, and the commit that was measured.
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { availableParallelism, cpus, release, totalmem } from 'node:os';
+import { cpus, release, totalmem } from 'node:os';
 import { packageRoot } from '../../api/cli/package-root.js';
+import { processCores } from '../../lib/process-cores.js';
 
 export interface Machine {
   cores: number;
@@ -21,7 +22,7 @@ const INTERESTING = ['avx2', 'fma', 'avx512f', 'avx512_vnni', 'avx512_bf16', 'am
 export function describeMachine(now: Date): Machine {
   const flags = new Set(/^flags\s*:(.*)$/m.exec(readFileSync('/proc/cpuinfo', 'utf8'))?.[1]?.trim().split(' '));
   return {
-    cores: availableParallelism(),
+    cores: processCores(),
     processor: cpus()[0]?.model.trim() ?? 'unknown',
     instructions: INTERESTING.filter((name) => flags.has(name)),
     memory_gib: Math.round(totalmem() / 2 ** 30),

@@ -170,6 +170,18 @@ describe('a job survives', () => {
     await expectSameBits(system, job, head, reference);
     expect(head.counters.wasted_micro_batches).toBe(0);
   });
+
+  test('a worker told to go that has longer to save', async () => {
+    system = await startTestSystem({ env: { PAWL_SIGNAL_GRACE_SECONDS: '300' } });
+    const worker = await system.startWorker();
+    const job = await system.submit(spec);
+    await untilTraining(system, job, 40);
+    worker.kill('SIGTERM');
+    await worker.exited;
+    const leftMs = (await system.events(job)).find(({ type }) => type === 'job.preempting')?.data['deadline_ms'];
+    expect(leftMs).toBeLessThanOrEqual(300_000);
+    expect(leftMs).toBeGreaterThan(30_000);
+  });
 });
 
 test('a trainer that always dies before a commit ends as crash_loop', async () => {

@@ -15,6 +15,7 @@ import type * as ReconcileModule from '../../lib/jobs/reconcile.js';
 import type * as TicketModule from '../../lib/queue/ticket.js';
 import type { ErrorCode } from '../../lib/errors.js';
 import type { Store } from '../../lib/store/index.js';
+import { headProblem } from '../support/strict-records.js';
 import { makeXorshift } from '../support/xorshift.js';
 
 export interface Protocol {
@@ -94,6 +95,8 @@ export async function simulate(protocol: Protocol, seed: number): Promise<WorldR
 
   function checkHead(body: Buffer, writer: Proc): void {
     const head = JSON.parse(body.toString()) as Head;
+    const problem = headProblem(head);
+    if (problem !== null) violate(`HEAD is malformed: ${problem}`);
     const last = lastHead;
     if (last) {
       if (head.version !== last.version + 1) violate(`version went ${last.version} → ${head.version}`);
@@ -273,7 +276,7 @@ export async function simulate(protocol: Protocol, seed: number): Promise<WorldR
     return Promise.resolve(true);
   };
   const account = () => Promise.resolve(protocol.lifecycle.NOTHING_DONE);
-  const limits = { maxFailures: 3, maxPreemptions: null, startBefore: null };
+  const limits = { maxFailures: 3, maxPreemptions: null, startAfter: null, startBefore: null };
   const record = { id: JOB, created_at: '2026-01-01T00:00:00.000Z', spec: { name: null, training: { batch_size: 1 }, run: { priority: 0, start_after: null, start_before: null, max_failures: 3, max_preemptions: null, tags: {} } } } as unknown as JobRecord;
   const inputs = { data_sha256: '0'.repeat(64), init_sha256: null, numerics_class: 'model', engine: 'model', train_samples: 8, mixed: false };
   let checkpoints = 0;
@@ -290,7 +293,7 @@ export async function simulate(protocol: Protocol, seed: number): Promise<WorldR
       handedOver = await protocol.handover.handOver({ store, clock, tickets: issuer, log }, record, after);
     };
     try {
-      const outcome = await protocol.head.claimJob(deps, { job: JOB, worker: proc.name, ticket, limits, isLive: (owner) => isLive(JOB, owner), account });
+      const outcome = await protocol.head.claimJob(deps, { job: JOB, worker: proc.name, ticket, limits, isLive: (owner) => isLive(JOB, owner), account, sharedNow: () => Promise.resolve(clock.now()) });
       if (outcome.kind === 'finished' || outcome.kind === 'terminal') {
         await handOver(outcome.head);
         return;
@@ -391,7 +394,7 @@ export async function simulate(protocol: Protocol, seed: number): Promise<WorldR
     for await (const info of store.list('open/')) keys.push(info.key);
     for (const key of keys) {
       const gen = Number(key.split('.')[1]);
-      await protocol.reconcile.reconcileJob({ store, clock, tickets: issuer, log, name: proc.name, isLive, account }, JOB, gen);
+      await protocol.reconcile.reconcileJob({ store, clock, tickets: issuer, log, name: proc.name, isLive, account, sharedNow: () => Promise.resolve(clock.now()) }, JOB, gen);
     }
   }
 

@@ -35,7 +35,7 @@ const IDLE: Progress = { epoch: 0, position: 0, micro_batches: 0, window_positio
 export async function ownJob(store: Store, queue: JobQueue, job: string, worker: string): Promise<TestOwner> {
   const record = await requireRecord(store, job);
   const deps = { store, clock: systemClock, log: silentLog, tickets: queue.tickets };
-  const outcome = await claimJob(deps, { job, worker, ticket: null, limits: runLimits(record), isLive: () => Promise.resolve(false), account: () => Promise.resolve(NOTHING_DONE) });
+  const outcome = await claimJob(deps, { job, worker, ticket: null, limits: runLimits(record), isLive: () => Promise.resolve(false), account: () => Promise.resolve(NOTHING_DONE), sharedNow: () => Promise.resolve(new Date()) });
   if (outcome.kind !== 'claimed') throw new Error(`not claimed: ${outcome.kind}`);
   const { claim } = outcome;
   await openAttempt(store, job, { number: claim.number, attempt: claim.attempt, worker, fence: claim.fence, started_at: systemClock.now().toISOString(), detect_ms: 0, queue_ms: 5 });

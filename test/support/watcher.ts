@@ -1,11 +1,12 @@
 // Watches a job from outside while chaos goes on, as any reader of the store could: (gen, fence, seq) never falls, a terminal
 // state does not change within a gen, every newly seen commit descends from the last one seen (unless that one was
-// quarantined), and every retained commit is there with its blobs.
+// quarantined), every retained commit is there with its blobs, and nothing is written that no schema has.
 import { createHash } from 'node:crypto';
 import type { Head, Manifest } from '../../lib/contract/records.js';
 import { isTerminal } from '../../lib/jobs/lifecycle.js';
 import { readHead } from '../../lib/jobs/head.js';
 import type { Store } from '../../lib/store/index.js';
+import { headProblem, manifestProblem } from './strict-records.js';
 
 export interface Watcher {
   /** Stops watching and says what was wrong; fails if it never saw anything. */
@@ -24,6 +25,8 @@ export function watchJob(store: Store, job: string): Watcher {
     const head = await readHead({ store }, job).then((view) => view.head, () => null);
     if (!head) return;
     looks++;
+    const problem = headProblem(head);
+    if (problem !== null) problems.push(`HEAD is malformed: ${problem}`);
     const last = seen;
     seen = head;
     // A HEAD that was lost and rebuilt from its commits begins a new count, and says why.
@@ -43,6 +46,8 @@ export function watchJob(store: Store, job: string): Watcher {
       const stored: Manifest | null = await store.get(key).then((found) => (found ? (JSON.parse(found.body.toString()) as Manifest) : null)).catch(() => null);
       // The store is away, or the chain passed over what was damaged: nothing to judge.
       if (!stored || head.quarantined.includes(last.manifest!)) return true;
+      const problem = manifestProblem(stored);
+      if (problem !== null) problems.push(`manifest ${key} is malformed: ${problem}`);
       key = stored.prev?.manifest ?? null;
     }
     return head.quarantined.includes(last.manifest!);

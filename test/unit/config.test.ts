@@ -7,7 +7,7 @@ describe('the environment', () => {
     expect(readConfig({}, '/home/me')).toMatchObject({ redisUrl: null, store: 'file:/home/me/.pawl/store', dataDir: '/home/me/.pawl', dataRoots: ['/home/me'], dataMemoryBytes: null, port: 8787, host: '127.0.0.1', url: 'http://127.0.0.1:8787', apiTokens: [] });
   });
   test('reports every problem at once, by name', () => {
-    const wrong = { REDIS_URL: 'localhost:6379', PAWL_STORE: 'ftp://x', PAWL_PORT: '99999', PAWL_API_TOKEN: 'short', PAWL_ENGINE: 'caffe', PAWL_DATA_MEMORY_MIB: '1.5', PAWL_UNSAVED_SECONDS: '0', PAWL_DATA_BUCKETS: 'good,s3://bad', PAWL_LOG_LEVEL: 'loud', PAWL_QUEUE_PREFIX: 'my prefix', PAWL_URL: 'http://localhost:99999', S3_ENDPOINT: 'https://:9000' };
+    const wrong = { REDIS_URL: 'localhost:6379', PAWL_STORE: 'ftp://x', PAWL_PORT: '99999', PAWL_API_TOKEN: 'short', PAWL_ENGINE: 'caffe', PAWL_DATA_MEMORY_MIB: '1.5', PAWL_UNSAVED_SECONDS: '0', PAWL_SIGNAL_GRACE_SECONDS: '2.5', PAWL_DATA_BUCKETS: 'good,s3://bad', PAWL_LOG_LEVEL: 'loud', PAWL_QUEUE_PREFIX: 'my prefix', PAWL_URL: 'http://localhost:99999', S3_ENDPOINT: 'https://:9000' };
     try {
       readConfig(wrong, '/');
       expect.fail('accepted');
@@ -36,6 +36,13 @@ describe('the environment', () => {
   test('takes memory in MiB', () => {
     expect(readConfig({ PAWL_DATA_MEMORY_MIB: '512' }, '/').dataMemoryBytes).toBe(512 * 1024 ** 2);
     for (const wrong of ['0', '-1', 'all', '1e400']) expect(() => readConfig({ PAWL_DATA_MEMORY_MIB: wrong }, '/')).toThrow(`PAWL_DATA_MEMORY_MIB must be a positive whole number of MiB, not "${wrong}"`);
+  });
+  test('takes seconds to save in after a signal', () => {
+    expect(readConfig({}, '/').signalGraceMs).toBe(25_000);
+    expect(readConfig({ PAWL_SIGNAL_GRACE_SECONDS: '85' }, '/').signalGraceMs).toBe(85_000);
+    expect(readConfig({ PAWL_SIGNAL_GRACE_SECONDS: '86400' }, '/').signalGraceMs).toBe(86_400_000);
+    for (const wrong of ['0', '-1', 'long']) expect(() => readConfig({ PAWL_SIGNAL_GRACE_SECONDS: wrong }, '/')).toThrow(`PAWL_SIGNAL_GRACE_SECONDS must be a positive whole number, not "${wrong}"`);
+    expect(() => readConfig({ PAWL_SIGNAL_GRACE_SECONDS: '86401' }, '/')).toThrow('PAWL_SIGNAL_GRACE_SECONDS must be at most 86400');
   });
   test('takes several tokens, data roots and buckets', () => {
     expect(readConfig({ PAWL_DATA_BUCKETS: 'sets, more.sets-2' }, '/').dataBuckets).toEqual(['sets', 'more.sets-2']);

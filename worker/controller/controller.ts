@@ -19,6 +19,8 @@ export interface ControllerOptions {
   store: Store;
   queue: JobQueue;
   clock: Clock;
+  /** By the clock that all processes share. @throws AppError store_unavailable, store_full */
+  sharedNow(): Promise<Date>;
   log: Log;
   /** Looked after beside the jobs. */
   sweeps: SweepDriver;
@@ -55,10 +57,10 @@ export interface Controller {
   close(): Promise<void>;
 }
 
-export function makeController({ name, store, queue, clock, log, sweeps, schedules, timing }: ControllerOptions): Controller {
+export function makeController({ name, store, queue, clock, sharedNow, log, sweeps, schedules, timing }: ControllerOptions): Controller {
   const { tickMs, sweepMs, sweepAloneMs, againMs, settleMs } = { ...DEFAULT_TIMING, ...timing };
   const liveness = makeLiveness(queue, log);
-  const deps: ReconcileDeps = { store, clock, log, tickets: queue.tickets, name, ...liveness };
+  const deps: ReconcileDeps = { store, clock, log, tickets: queue.tickets, name, sharedNow, ...liveness };
   /** Jobs to look at in the next tick: nudged, or with an owner that nobody has heard of yet. */
   const attention = new Map<string, number>();
   /** Said to have changed, and not asked about yet. */

@@ -35,12 +35,12 @@ async function main(): Promise<void> {
   const places = await openDataPlaces({ roots: config.dataRoots, closed: ownFolders(config), buckets: config.dataBuckets, store: config.store, ...storeOptions(config), patienceMs: 0 });
   const nudge = (job: string): void => void queue.control.nudge(job).catch(() => undefined);
   const name = `ctl_${freshUlid()}`;
-  const { isSound } = makeClockWatch({ store, clock: systemClock, log });
+  const { isSound, sharedNow } = makeClockWatch({ store, clock: systemClock, log });
   const room = makeJobRoom({ store, clock: systemClock, openJobs: config.maxOpenJobs, log });
   const deps = { store, clock: systemClock, isSound, room, tickets: queue.tickets, log, nudge, admit: (spec: unknown, resolved?: ResolvedSpec) => admitSpec(spec, places, store, resolved), admitSweep: (spec: unknown, series: Series) => admitSweep(spec, places, store, series) };
   const schedules = makeScheduleDriver(deps, name);
   const sweeps = makeSweepDriver(deps, ({ schedule }) => schedule && schedules.changed(schedule.id));
-  const controller = makeController({ name, store, queue, clock: systemClock, log, sweeps, schedules });
+  const controller = makeController({ name, store, queue, clock: systemClock, sharedNow, log, sweeps, schedules });
   const leave = async (code: number): Promise<never> => {
     await controller.close();
     await queue.close();

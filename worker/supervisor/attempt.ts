@@ -32,6 +32,7 @@ export async function runAttempt(deps: AttemptDeps, ticket: TakenTicket, control
     limits: runLimits(record),
     isLive: (owner) => deps.liveness.isLive(record.id, owner),
     account: (owner, head) => deps.liveness.account(record.id, owner, head),
+    sharedNow: deps.sharedNow,
   });
   switch (outcome.kind) {
     case 'finished':
@@ -45,6 +46,8 @@ export async function runAttempt(deps: AttemptDeps, ticket: TakenTicket, control
     case 'stale':
     case 'wanted':
       return { kind: 'passed', why: outcome.kind };
+    case 'early':
+      return { kind: 'early', startsAt: outcome.startsAt };
     case 'claimed':
       controls.onClaimed(outcome.claim.attempt);
       return runClaimed(deps, record, outcome.claim, outcome.displaced, waitedOf(ticket, outcome.displaced, deps.clock.now()), controls);

@@ -1,6 +1,5 @@
 // One job run to its end without a queue, in a store of its own: what `verify` compares a finished job with. The attempt is
 // the real one; only nobody else can want the job.
-import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../../lib/clock.js';
 import type { Head, JobRecord } from '../../lib/contract/records.js';
@@ -11,6 +10,7 @@ import { isTerminal, NOTHING_DONE } from '../../lib/jobs/lifecycle.js';
 import { jobKey } from '../../lib/jobs/names.js';
 import { toJson } from '../../lib/jobs/record.js';
 import type { Log } from '../../lib/log.js';
+import { processCores } from '../../lib/process-cores.js';
 import { makeFileStore } from '../../lib/store/file.js';
 import type { Store } from '../../lib/store/index.js';
 import type { EngineChoice } from '../trainer-environment.js';
@@ -49,7 +49,7 @@ export async function runDetached(options: DetachedOptions): Promise<Head> {
     const feed = makeSilentFeed();
     const { buckets } = options.data.places;
     const deps = {
-      store, beginnings: options.beginnings ?? store, clock: systemClock, log: options.log, trainers, pace: makePace(), trainerSetup: (spec: JobSpec) => chooseTrainerSetup(spec, options.numericsClass, { cores: availableParallelism(), engine: options.engine, gpu: null }), memoryKills: () => countMemoryKills(), memoryMib: Infinity, worker: 'detached', data: options.data, copies: buckets && makeObjectCache(join(options.folder, 'objects'), buckets.objects, options.log), spoolRoot: join(options.folder, 'spool'), beatEveryMs: 500, isHeld: () => true, lookEveryMs: 3_600_000,
+      store, beginnings: options.beginnings ?? store, clock: systemClock, log: options.log, trainers, pace: makePace(), trainerSetup: (spec: JobSpec) => chooseTrainerSetup(spec, options.numericsClass, { cores: processCores(), engine: options.engine, gpu: null }), memoryKills: () => countMemoryKills(), memoryMib: Infinity, sharedNow: () => Promise.resolve(systemClock.now()), worker: 'detached', data: options.data, copies: buckets && makeObjectCache(join(options.folder, 'objects'), buckets.objects, options.log), spoolRoot: join(options.folder, 'spool'), beatEveryMs: 500, isHeld: () => true, lookEveryMs: 3_600_000,
       liveness: { isLive: () => Promise.resolve(false), account: () => Promise.resolve(NOTHING_DONE) },
       tickets: { issue: () => Promise.resolve(), withdraw: () => Promise.resolve() },
       feed: { ...feed, beat: (_stamp: unknown, _phase: unknown, progress: { percent: number } | null) => progress && options.onProgress?.(progress.percent) },

@@ -29,6 +29,8 @@ export interface AttemptDeps {
   tickets: TicketIssuer;
   feed: LiveFeed;
   liveness: Pick<Liveness, 'isLive' | 'account'>;
+  /** By the clock that all processes share. @throws AppError store_unavailable, store_full */
+  sharedNow(): Promise<Date>;
   trainers: TrainerPool;
   pace: Pace;
   /** Processes that the kernel ended for want of memory so far; null if it does not say. */
@@ -67,6 +69,8 @@ export interface AttemptControls {
 export type AttemptOutcome =
   /** The job was not ours to run: terminal, held, stale, or finished on the spot. */
   | { kind: 'passed'; why: string }
+  /** Its time has not come. */
+  | { kind: 'early'; startsAt: Date }
   /** Another kind of worker has to take it. */
   | { kind: 'unsuited'; message: string }
   | { kind: 'ended'; head: Head; executed: number; wasted: number; /** A schedule started the job. */ scheduled: boolean }

@@ -1,7 +1,7 @@
 // A worker process' own story: takes tickets, runs one attempt a slot, listens for preemptions, nudges and drains, says that
 // it lives, and on a signal lets every attempt commit before it goes. Never computes.
 import { mkdir } from 'node:fs/promises';
-import { availableParallelism, hostname } from 'node:os';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { type Clock, pause } from '../../lib/clock.js';
 import type { JobSpec } from '../../lib/contract/spec.js';
@@ -10,7 +10,9 @@ import { freshUlid } from '../../lib/fresh-id.js';
 import { makeLiveness } from '../../lib/jobs/liveness.js';
 import type { Log } from '../../lib/log.js';
 import { hasNeighbour, type JobQueue, type TakenTicket, type TicketOutcome } from '../../lib/queue/index.js';
+import { processCores } from '../../lib/process-cores.js';
 import { processMemoryBytes } from '../../lib/process-memory.js';
+import { makeClockWatch } from '../../lib/store/clock-watch.js';
 import type { Store } from '../../lib/store/index.js';
 import type { EngineChoice, TrainerSetup } from '../trainer-environment.js';
 import { runAttempt } from './attempt.js';
@@ -82,6 +84,8 @@ const BEAT_EVERY_MS = 2_000;
 /** Between two tries of a slot to claim a job while the store is away. */
 const STORE_AWAY_MS = 2_000;
 const LOOK_EVERY_MS = 5_000;
+/** Between two looks of a slot at a job that is due by this machine's clock alone. */
+const AHEAD_MS = 2_000;
 
 export async function makeSupervisor(options: SupervisorOptions): Promise<Supervisor> {
   const { queue, clock, log, slots } = options;
@@ -96,12 +100,13 @@ export async function makeSupervisor(options: SupervisorOptions): Promise<Superv
   const trainers = makeTrainerPool({ entry: options.trainerEntry, log, env: { ...options.env, TMPDIR: temporary } });
   const { buckets } = options.data.places;
   const copies = buckets && makeObjectCache(join(spool.folder, 'objects'), buckets.objects, log, spool.sweep);
-  const cores = Math.max(1, Math.floor(availableParallelism() / slots));
+  const cores = Math.max(1, Math.floor(processCores() / slots));
   if (options.gpus.length > 0 && options.gpus.length !== slots) throw new Error(`${options.gpus.length} GPUs for ${slots} slots`);
   const freeGpus = [...options.gpus];
   const memoryMib = Math.floor(processMemoryBytes() / slots / 2 ** 20);
   const feed = makeRedisFeed(queue, log);
   const liveness = makeLiveness(queue, log);
+  const { sharedNow } = makeClockWatch({ store, clock, log });
   const pace = makePace();
   const active = new Map<string, Active>();
   let facts: { engine: string; device: string } | null = null;
@@ -131,7 +136,7 @@ export async function makeSupervisor(options: SupervisorOptions): Promise<Superv
       beat();
       await spool.sweep();
       const outcome = await runAttempt(
-        { store, beginnings: store, clock, log, tickets: queue.tickets, feed, liveness, trainers, pace, trainerSetup, memoryKills: () => countMemoryKills(), memoryMib, worker: id, data: options.data, copies, spoolRoot: spool.folder, beatEveryMs: BEAT_EVERY_MS, isHeld, lookEveryMs: LOOK_EVERY_MS },
+        { store, beginnings: store, clock, log, tickets: queue.tickets, feed, liveness, sharedNow, trainers, pace, trainerSetup, memoryKills: () => countMemoryKills(), memoryMib, worker: id, data: options.data, copies, spoolRoot: spool.folder, beatEveryMs: BEAT_EVERY_MS, isHeld, lookEveryMs: LOOK_EVERY_MS },
         ticket,
         {
           notice: mine.notice,
@@ -151,6 +156,7 @@ export async function makeSupervisor(options: SupervisorOptions): Promise<Superv
       yielding.ended(ticket.job, outcome, mine.notice.facts() !== null);
       unsuited.ended(ticket, outcome);
       log.debug({ job: ticket.job, outcome: outcome.kind }, 'ticket done');
+      if (outcome.kind === 'early') return { postponeMs: await untilStartMs(outcome.startsAt, signal), behind: true };
       // Its schedule would find out by looking, somewhat later.
       if (outcome.kind === 'ended' && outcome.scheduled) void queue.control.nudge(ticket.job).catch(() => undefined);
     } catch (error) {
@@ -167,6 +173,13 @@ export async function makeSupervisor(options: SupervisorOptions): Promise<Superv
       lastBusyMs = clock.monotonicMs();
       beat();
     }
+  }
+
+  /** How long a ticket waits that came too soon, by somebody's clock that is ahead. If it is this one, others can tell better. */
+  async function untilStartMs(startsAt: Date, signal: AbortSignal): Promise<number> {
+    const leftMs = startsAt.getTime() - clock.now().getTime();
+    if (leftMs <= 0) await pause(AHEAD_MS, signal);
+    return Math.max(0, leftMs);
   }
 
   function beat(): void {

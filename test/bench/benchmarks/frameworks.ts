@@ -1,7 +1,7 @@
 // Whole Pawl jobs against Keras' and PyTorch's training loops: the same network, batch size, Adam and window, by turns. Each
 // framework is measured in the form and with the threads that are fastest here; what else it can do is told besides.
-import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { processCores } from '../../../lib/process-cores.js';
 import type { Bench, Benchmark, Claim } from '../benchmark.js';
 import { makeJobMeasurement } from '../jobs.js';
 import { digitsNetwork, type Network, normalizedNetwork, smallNetwork, specOf } from '../networks.js';
@@ -19,7 +19,7 @@ type Threads = readonly [name: string, env: Record<string, string>];
 const THREADS: Record<Framework, readonly Threads[]> = {
   keras: [
     ['', {}],
-    [', one thread an operation', { TF_NUM_INTRAOP_THREADS: '1', TF_NUM_INTEROP_THREADS: String(availableParallelism()) }],
+    [', one thread an operation', { TF_NUM_INTRAOP_THREADS: '1', TF_NUM_INTEROP_THREADS: String(processCores()) }],
   ],
   torch: [
     ['', {}],

@@ -9,6 +9,7 @@ import { isTerminal } from '../../../lib/jobs/lifecycle.js';
 import { jobFolder, openKey } from '../../../lib/jobs/names.js';
 import { parseManifest } from '../../../lib/jobs/rebuild.js';
 import { sha256Of } from '../../../lib/sha256.js';
+import { headProblem, manifestProblem } from '../../support/strict-records.js';
 import { markerProblems, strandedProblems, verbProblems, wantsAttention } from './invariants/ledger.js';
 import { silenceProblems } from './invariants/objects.js';
 import { baseProblems, ratchetProblems } from './invariants/ratchet.js';
@@ -82,6 +83,8 @@ export async function lookAtHead(run: Run, job: Tracked): Promise<Head | null> {
   const ancestors = last && head.manifest !== last.manifest ? await ancestorsOf(run, job, head.manifest, last.manifest) : null;
   if (job.head !== last) return job.head;
   job.head = head;
+  const problem = headProblem(head);
+  if (problem !== null) run.violate('ratchet', job, [`HEAD is malformed: ${problem}`]);
   const now = Date.now();
   noteHead(job.sightings, last, head, askedAt, now);
   if (head.attempt !== null) job.owners.set(head.fence, head.attempt);
@@ -130,6 +133,8 @@ export async function manifestOf(run: Run, job: Tracked, key: string): Promise<M
   }
   try {
     const manifest = parseManifest(key, stored.body);
+    const problem = manifestProblem(manifest);
+    if (problem !== null) run.violate('reachable', job, [`manifest ${key} is malformed: ${problem}`]);
     job.manifests.set(key, manifest);
     job.manifestHashes.set(key, sha256Of(stored.body));
     return manifest;

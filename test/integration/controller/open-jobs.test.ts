@@ -25,7 +25,7 @@ function controllerOf({ store: plain, queue }: TestApi, store: Store = plain): C
     admit: (spec: unknown) => admitSpec(spec, places, store), admitSweep: (spec: unknown, series: Parameters<typeof admitSweep>[3]) => admitSweep(spec, places, store, series),
   };
   const schedules = makeScheduleDriver(deps, 'ctl_test');
-  const controller = makeController({ name: 'ctl_test', store, queue, clock: systemClock, log: silentLog, sweeps: makeSweepDriver(deps, () => undefined), schedules, timing: { tickMs: 10 } });
+  const controller = makeController({ name: 'ctl_test', store, queue, clock: systemClock, sharedNow: () => Promise.resolve(systemClock.now()), log: silentLog, sweeps: makeSweepDriver(deps, () => undefined), schedules, timing: { tickMs: 10 } });
   onTestFinished(() => controller.close());
   return controller;
 }

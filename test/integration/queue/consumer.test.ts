@@ -64,6 +64,21 @@ describe('a handler', () => {
     expect((taken[1] ?? 0) - (taken[0] ?? 0)).toBeGreaterThanOrEqual(290);
   });
 
+  it('can put its ticket back behind those that wait, at its own priority', async () => {
+    const queue = testQueue(redis.url);
+    const [first, second, other, urgent] = [ticket(jobId()), ticket(jobId()), ticket(jobId()), ticket(jobId())];
+    const handled: string[] = [];
+    await queue.tickets.issueMany([{ ...first, priority: 0 }, { ...second, priority: 0 }, { ...other, priority: -1 }, { ...urgent, priority: 1 }]);
+    queue.consume({
+      handler: async ({ job }) => {
+        handled.push(job);
+        return job === first.job && handled.length === 2 ? { postponeMs: 0, behind: true } : undefined;
+      },
+    });
+    await until('all are over', () => handled.length === 5);
+    expect(handled).toEqual([urgent, first, second, first, other].map(({ job }) => job));
+  });
+
   it('may issue the next ticket of its job before it returns', async () => {
     const queue = testQueue(redis.url);
     const job = jobId();

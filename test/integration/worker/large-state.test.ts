@@ -36,8 +36,8 @@ it('a file of more than 2 GiB is committed and restored, and the result has its 
 
   const store = await makeFileStore({ root: join(folder.path, 'store') });
   const deps = { store, clock: systemClock, log: silentLog };
-  const limits = { maxFailures: 3, maxPreemptions: null, startBefore: null };
-  const outcome = await claimJob(deps, { job: JOB, worker: 'wrk_a', ticket: null, limits, isLive: () => Promise.resolve(false), account: () => Promise.resolve(NOTHING_DONE) });
+  const limits = { maxFailures: 3, maxPreemptions: null, startAfter: null, startBefore: null };
+  const outcome = await claimJob(deps, { job: JOB, worker: 'wrk_a', ticket: null, limits, isLive: () => Promise.resolve(false), account: () => Promise.resolve(NOTHING_DONE), sharedNow: () => Promise.resolve(new Date()) });
   if (outcome.kind !== 'claimed') throw new Error(outcome.kind);
   const { claim } = outcome;
   const stamp = { job: JOB, attempt: claim.attempt, number: claim.number, worker: 'wrk_a', gen: claim.gen, fence: claim.fence };

@@ -10,6 +10,7 @@ import { type Asked, type MetadataServer, type Reply, startMetadataServer } from
 
 const silent = { debug: () => undefined, info: () => undefined };
 const signal = new AbortController().signal;
+const NOBODY = 'no metadata service is listened to: notices of this machine’s end come by signal only';
 const NOTHING: Reply = { status: 404, text: 'Not Found' };
 
 async function serve(reply: (asked: Asked) => Reply | Promise<Reply>): Promise<MetadataServer> {
@@ -25,9 +26,11 @@ async function until(what: string, look: () => boolean, ms = 10_000): Promise<vo
 }
 function watch(source: NoticeSource, wanted: 'auto' | string[] = [source.name], options: { detectPauseMs?: number } = {}) {
   const told: Announced[] = [];
-  const notices = watchNotices({ wanted, urls: { aws: '', gcp: '', azure: '' }, log: silent, onAnnounced: (announced) => told.push(announced), ...options }, [source]);
+  const lines: (readonly [object, string])[] = [];
+  const log = { ...silent, info: (fields: object, message: string) => void lines.push([fields, message]) };
+  const notices = watchNotices({ wanted, urls: { aws: '', gcp: '', azure: '' }, log, onAnnounced: (announced) => told.push(announced), ...options }, [source]);
   onTestFinished(() => notices.close());
-  return { told, notices };
+  return { told, notices, lines };
 }
 
 describe('AWS', () => {
@@ -222,10 +225,30 @@ describe('which clouds are listened to', () => {
   it('and nobody else: an answer of another server is one', async () => {
     for (const make of [makeAwsSource, makeGcpSource, makeAzureSource]) {
       const server = await serve(() => NOTHING);
-      const { notices } = watch(make({ baseUrl: server.url, pauseMs: 5 }), 'auto', { detectPauseMs: 5 });
+      const source = make({ baseUrl: server.url, pauseMs: 5 });
+      const { notices, lines } = watch(source, 'auto', { detectPauseMs: 5 });
       await notices.firstLook(60_000);
       expect(server.asked.length).toBeLessThan(7);
+      expect(lines).toEqual([[{ asked: [source.name] }, NOBODY]]);
     }
+  });
+
+  it('and says so once: who it is, or that nobody is', async () => {
+    const google = await serve(({ path }) => ({ text: path.includes('preempted') ? 'FALSE' : '7', headers: { 'metadata-flavor': 'Google', etag: 'e' } }));
+    const there = watch(makeGcpSource({ baseUrl: google.url, pauseMs: 5 }), 'auto');
+    await until('it looks again', () => google.asked.filter(({ path }) => path.includes('preempted')).length > 2);
+    expect(there.lines).toEqual([[{ source: 'gcp' }, 'listening for notices of this machine’s end']]);
+
+    const lines: (readonly [object, string])[] = [];
+    const log = { ...silent, info: (fields: object, message: string) => void lines.push([fields, message]) };
+    const notices = watchNotices({ wanted: [], urls: { aws: '', gcp: '', azure: '' }, log, onAnnounced: () => undefined });
+    await notices.firstLook(60_000);
+    expect(lines).toEqual([[{ asked: [] }, NOBODY]]);
+
+    const { lines: early, notices: closed } = watch(makeGcpSource({ baseUrl: 'http://127.0.0.1:9', pauseMs: 5 }), 'auto');
+    closed.close();
+    await closed.firstLook(60_000);
+    expect(early, 'nothing was found out').toEqual([]);
   });
 
   it('those that are named, or those that answer', async () => {

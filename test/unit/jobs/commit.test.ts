@@ -33,8 +33,8 @@ async function openTestStore(): Promise<Store> {
 }
 
 async function claim(store: Store): Promise<Claim> {
-  const limits = { maxFailures: 3, maxPreemptions: null, startBefore: null };
-  const outcome = await claimJob({ store, clock: systemClock }, { job: JOB, worker: 'wrk_a', ticket: null, limits, isLive: () => Promise.resolve(false), account: () => Promise.resolve(NOTHING_DONE) });
+  const limits = { maxFailures: 3, maxPreemptions: null, startAfter: null, startBefore: null };
+  const outcome = await claimJob({ store, clock: systemClock }, { job: JOB, worker: 'wrk_a', ticket: null, limits, isLive: () => Promise.resolve(false), account: () => Promise.resolve(NOTHING_DONE), sharedNow: () => Promise.resolve(new Date()) });
   if (outcome.kind !== 'claimed') throw new Error(outcome.kind);
   return outcome.claim;
 }

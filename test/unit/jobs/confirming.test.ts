@@ -46,7 +46,7 @@ const control = (store: Store) => ({ store, clock, tickets: { issue: () => Promi
 const submit = (store: Store, id = JOB) => submitJob(control(store), { ...SENT, id, spec: specOfJob(), origin: BY_A_USER, beginning: null });
 const sweep = (store: Store, id = SWEEP) => submitSweep({ store, clock }, { ...SENT, id, spec: specOfSweep(), warm_start: null, noted: [] });
 const schedule = (store: Store) => createSchedule({ store, clock }, SCHEDULE, { spec: specOf(), paused: false });
-const claim = (store: Store) => claimJob({ store, clock }, { job: JOB, worker: 'wrk_a', ticket: null, limits: { maxFailures: 3, maxPreemptions: null, startBefore: null }, isLive: () => Promise.resolve(false), account: () => Promise.resolve(NOTHING_DONE) });
+const claim = (store: Store) => claimJob({ store, clock }, { job: JOB, worker: 'wrk_a', ticket: null, limits: { maxFailures: 3, maxPreemptions: null, startAfter: null, startBefore: null }, isLive: () => Promise.resolve(false), account: () => Promise.resolve(NOTHING_DONE), sharedNow: () => Promise.resolve(new Date()) });
 
 /** Of whoever writes this key the answer is lost, after all was done. */
 function unanswered(store: Store, key: string): Store {

@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import type { Head, HeadState, WantVerb } from '../../../lib/contract/records.js';
 import { isAppError } from '../../../lib/errors.js';
-import { attemptEnded, claimed, CRASH_LOOP_LIMIT, decideClaim, emptyHead, type Ending, EVENT_ID_STRIDE, NOTHING_DONE } from '../../../lib/jobs/lifecycle.js';
+import { attemptEnded, claimed, CRASH_LOOP_LIMIT, decideClaim, emptyHead, type Ending, EVENT_ID_STRIDE, goesByTime, NOTHING_DONE, type RunLimits } from '../../../lib/jobs/lifecycle.js';
 import { statusOf } from '../../../lib/jobs/status.js';
 import { afterVerb, retried } from '../../../lib/jobs/verbs.js';
 
 const now = new Date('2026-06-01T12:00:00Z');
-const limits = { maxFailures: 3, maxPreemptions: null, startBefore: null };
+const limits: RunLimits = { maxFailures: 3, maxPreemptions: null, startAfter: null, startBefore: null };
 const claimant = { attempt: 'a1', worker: 'wrk_x', now, displaced: NOTHING_DONE };
 const want = (verb: WantVerb): Head['want'] => ({ verb, seq: 1, cause: 'user' });
 const owned = (): Head => claimed(emptyHead(), claimant);
@@ -53,6 +53,27 @@ describe('claiming', () => {
     expect(decideClaim(emptyHead(), null, false, late, now)).toMatchObject({ kind: 'finish', state: 'expired', reason: 'start_expired' });
     expect(decideClaim({ ...emptyHead(), started_at: '2026-06-01T10:00:00.000Z' }, null, false, late, now).kind).toBe('claim');
     expect(decideClaim(retried({ ...emptyHead(), state: 'expired' }, 0, now)!, null, false, late, now).kind).toBe('claim');
+  });
+
+  test('a job whose time has not come is left, unless it has started or is not wanted any more', () => {
+    const startsAt = new Date('2026-06-01T12:00:00.001Z');
+    const early = { ...limits, startAfter: startsAt.toISOString() };
+    expect(decideClaim(emptyHead(), null, false, early, now)).toEqual({ kind: 'early', startsAt });
+    expect(decideClaim(emptyHead(), null, false, early, startsAt).kind).toBe('claim');
+    expect(decideClaim({ ...emptyHead(), started_at: '2026-06-01T10:00:00.000Z' }, null, false, early, now).kind).toBe('claim');
+    expect(decideClaim({ ...emptyHead(), want: want('cancel') }, null, false, early, now)).toMatchObject({ kind: 'finish', state: 'cancelled' });
+    expect(decideClaim(retried({ ...emptyHead(), state: 'cancelled' }, 0, now)!, null, false, early, now).kind).toBe('early');
+  });
+
+  test.each<[string, Partial<Head>, Partial<RunLimits>, boolean]>([
+    ['one that may start at any time', {}, {}, false],
+    ['one that is not to start yet', {}, { startAfter: now.toISOString() }, true],
+    ['one that may be too late', {}, { startBefore: now.toISOString() }, true],
+    ['one that has started', { started_at: now.toISOString() }, { startBefore: now.toISOString() }, false],
+    ['one that is to be cancelled', { want: want('cancel') }, { startBefore: now.toISOString() }, false],
+    ['one that is over', { state: 'expired' }, { startBefore: now.toISOString() }, false],
+  ])('whether the time decides about a job: %s', (_name, part, more, decides) => {
+    expect(goesByTime({ ...emptyHead(), ...part }, { ...limits, ...more })).toBe(decides);
   });
 });
 

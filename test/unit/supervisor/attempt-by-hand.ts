@@ -82,7 +82,7 @@ export async function makeAttemptByHand({ spec, objects = null, roots = [], memo
   let nudge = (): void => undefined;
   const copies = objects && makeObjectCache(join(spoolRoot, 'objects'), objects, silentLog);
   const deps: AttemptDeps = {
-    ...control, beginnings: store, feed: makeSilentFeed(), liveness: { isLive: () => Promise.resolve(false), account: () => Promise.resolve(NOTHING_DONE) }, trainers: { acquire: () => (acquired++, trainer), release: () => Promise.resolve(), close: () => Promise.resolve() }, pace: makePace(), memoryMib, memoryKills: () => null,
+    ...control, beginnings: store, feed: makeSilentFeed(), liveness: { isLive: () => Promise.resolve(false), account: () => Promise.resolve(NOTHING_DONE) }, sharedNow: () => Promise.resolve(new Date()), trainers: { acquire: () => (acquired++, trainer), release: () => Promise.resolve(), close: () => Promise.resolve() }, pace: makePace(), memoryMib, memoryKills: () => null,
     trainerSetup: () => ({ engine: 'wasm', intraOpThreads: 1, interOpThreads: 1, gpu: null }), worker: 'wrk_test', data: { places: { roots, buckets: objects && { names: ['data'], store: null, objects } }, memoryBytes: dataMemoryBytes }, copies, spoolRoot, beatEveryMs: 1_000, isHeld: () => true, lookEveryMs: 3_600_000,
   };
   const controls: AttemptControls = {

@@ -32,8 +32,8 @@ it('the row of the part of an epoch that max_updates left is committed with the 
   onTestFinished(folder.remove);
   const store = makeMemoryStore();
   const deps = { store, clock: systemClock, log: silentLog, onDamaged: () => expect.fail('nothing is damaged') };
-  const limits = { maxFailures: 3, maxPreemptions: null, startBefore: null };
-  const outcome = await claimJob(deps, { job: JOB, worker: 'wrk_a', ticket: null, limits, isLive: () => Promise.resolve(false), account: () => Promise.resolve(NOTHING_DONE) });
+  const limits = { maxFailures: 3, maxPreemptions: null, startAfter: null, startBefore: null };
+  const outcome = await claimJob(deps, { job: JOB, worker: 'wrk_a', ticket: null, limits, isLive: () => Promise.resolve(false), account: () => Promise.resolve(NOTHING_DONE), sharedNow: () => Promise.resolve(new Date()) });
   if (outcome.kind !== 'claimed') throw new Error(outcome.kind);
   const { claim } = outcome;
   const saver = makeSaver({

@@ -45,6 +45,24 @@ const atRung = (update: number, loss: number): Head => ({ ...emptyHead(), state:
 /** A checkpoint of its first update, for forks. */
 const RETAINED = { id: 'ckpt_00000000000000000000000000', seq: 1, manifest: 'm', manifest_sha256: '0'.repeat(64), micro_batches: 1, updates: 1, window_position: 0, committed_at: '2026-01-01T00:00:00.000Z', bytes: 1, bytes_written: 1, best: null, blobs: [] };
 
+test('the record of a trial’s job, which never changes, is read once by who drives the sweep; its HEAD at every look', async () => {
+  const { deps, store, log } = await setUp({ ...SWEEP, early_terminate: { type: 'hyperband', resource: 'samples', min_iter: 32, max_iter: 320 } });
+  const reads = new Map<string, number>();
+  const counting = Object.create(store, { get: { value: (key: string) => (reads.set(key, (reads.get(key) ?? 0) + 1), store.get(key)) } }) as typeof store;
+  const known: Known = new Map();
+  const drive = (): Promise<boolean> => driveSweep({ ...deps, store: counting }, log, known);
+  await drive();
+  const job = trialJob(log.record.id, log.state().trials[0]!);
+  reads.clear();
+  for (let look = 0; look < 4; look++) await drive();
+  expect([reads.get(jobKey(job)), reads.get(headKey(job))]).toEqual([1, 4]);
+  // and what was kept of it is gone by: where it pauses, and how many samples an update has
+  expect(pauseAtOf((await loadRecord(store, job))!, (await readHead({ store }, job)).head)).toBe(1);
+  await store.putIfAbsent(headKey(job), toJson(atRung(1, 0.5)));
+  await drive();
+  expect(log.state().trials[0]).toMatchObject({ values: [{ step: 32, value: 0.5 }] });
+});
+
 test.each([['one controller', false], ['another controller each time', true]])('time of trials that wait at a rung counts against the budget: %s', async (_, anew) => {
   const { deps, store, log } = await setUp(SWEEP);
   let known: Known = new Map();

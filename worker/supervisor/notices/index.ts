@@ -75,7 +75,11 @@ export function watchNotices(options: NoticesOptions, sources: readonly NoticeSo
     }
   }
 
-  const first = Promise.all(sources.map((source) => new Promise<void>((resolve) => void listen(source, resolve).then(resolve))));
+  /** Whether each was there, once it was asked or is not asked any more. */
+  const first = Promise.all(sources.map((source) => new Promise<boolean>((resolve) => void listen(source, () => resolve(true)).then(() => resolve(false)))));
+  void first.then((there) => {
+    if (!there.includes(true) && !signal.aborted) log.info({ asked: sources.map(({ name }) => name) }, 'no metadata service is listened to: notices of this machine’s end come by signal only');
+  });
   return {
     firstLook: async (ms) => {
       const late = new AbortController();

@@ -7,6 +7,7 @@ import { cpus } from 'node:os';
 import '@tensorflow/tfjs-node-gpu';
 import tf from '@tensorflow/tfjs-core';
 import { AppError } from '../../../lib/errors.js';
+import { processCores } from '../../../lib/process-cores.js';
 import { processMemoryBytes } from '../../../lib/process-memory.js';
 import { compileGraph } from './graph/compiled.js';
 import { alikeGpus } from './alike-gpus.js';
@@ -33,7 +34,7 @@ export function makeTensorflow(environment: NodeJS.ProcessEnv): Engine {
     numerics: numerics(onGpu, environment),
     // a GPU's is known to its driver only
     memoryBytes: onGpu ? null : processMemoryBytes(),
-    compile: (program) => compileGraph(program, { threads: Number(environment['TF_NUM_INTEROP_THREADS'] ?? cpus().length), devices }),
+    compile: (program) => compileGraph(program, { threads: Number(environment['TF_NUM_INTEROP_THREADS'] ?? processCores()), devices }),
     liveTensors: () => Math.max(tf.memory().numTensors, nodeBackend().binding.getNumOfTensors()),
   });
 }

@@ -1,8 +1,8 @@
 // The engine `wasm`: tfjs's WebAssembly backend with kernels of our own where it has none, slow ones or wrong ones. It runs
 // wherever Node does. Importing this file loads the package; making the engine proves that its kernels are right.
-import { availableParallelism } from 'node:os';
 import tf from '@tensorflow/tfjs-core';
 import { AppError } from '../../../../lib/errors.js';
+import { processCores } from '../../../../lib/process-cores.js';
 import { masksOf } from '../../masks.js';
 import { runEach } from '../each-window.js';
 import { compileEager } from '../eager.js';
@@ -52,7 +52,7 @@ export async function makeWasm(environment: NodeJS.ProcessEnv): Promise<Engine> 
 
 /** With as many lanes as the job says, or as turn out fastest of those that this process may run at a time. */
 function compileWasm(program: Program, environment: NodeJS.ProcessEnv, choose: ReturnType<typeof rememberLanes>): CompiledProgram {
-  const most = mostLanes(program, Number(environment['TF_NUM_INTEROP_THREADS'] ?? availableParallelism()));
+  const most = mostLanes(program, Number(environment['TF_NUM_INTEROP_THREADS'] ?? processCores()));
   const open = (count: number): CompiledProgram => compileGuarded(program, count > 1 ? openLanes(program, count, environment) : null);
   if (!program.lanes.measured || most === 1) return open(most);
   const tried = new Map<number, CompiledProgram>();
