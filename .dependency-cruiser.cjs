@@ -116,7 +116,7 @@ module.exports = {
     ),
 
     onlyIn('^lib/queue/', 'Every BullMQ and Redis detail is in lib/queue.', ['bullmq', 'ioredis', 'redis']),
-    onlyIn('^lib/store/s3(-client|-objects|-parts)?\\.ts$', 'The S3 SDK is in the S3 files of lib/store.', ['@aws-sdk', '@smithy']),
+    onlyIn('^lib/store/s3(-client|-conditional|-objects|-parts)?\\.ts$', 'The S3 SDK is in the S3 files of lib/store.', ['@aws-sdk', '@smithy']),
     onlyIn('^worker/trainer/', 'Tensors are in the trainer; nothing else loads TensorFlow.', ['@tensorflow']),
     onlyIn('^lib/schedules/', 'When a schedule fires is asked in lib/schedules.', ['croner']),
     onlyIn('^api/report/', 'Plots of pages are drawn in api/report.', ['echarts', 'zrender']),

@@ -30,7 +30,7 @@ export interface CheckOptions {
 }
 
 /** XRANGE with exclusive ids; BullMQ asks for no more. */
-const MINIMUM = [6, 2] as const;
+export const REDIS_MINIMUM = [6, 2] as const;
 
 export async function checkRedis(connection: FastConnection, settings: QueueSettings, options: CheckOptions = {}): Promise<QueueFacts> {
   const { info, roundTripMs } = await connection.call('check Redis', async (redis) => {
@@ -65,8 +65,8 @@ export function factsOf(info: string, redis: string, roundTripMs: number, { appe
   const problems: QueueProblem[] = [];
   // Valkey and Dragonfly both say which Redis they speak like.
   const [major = 0, minor = 0] = (fields.get('redis_version') ?? facts.version).split('.').map(Number);
-  if (!(major > MINIMUM[0] || (major === MINIMUM[0] && minor >= MINIMUM[1]))) {
-    problems.push({ level: 'error', isRefused: true, message: `Redis ${facts.version} is too old: at least ${MINIMUM.join('.')} is needed`, fix: 'install Redis 7 or Valkey' });
+  if (!(major > REDIS_MINIMUM[0] || (major === REDIS_MINIMUM[0] && minor >= REDIS_MINIMUM[1]))) {
+    problems.push({ level: 'error', isRefused: true, message: `Redis ${facts.version} is too old: at least ${REDIS_MINIMUM.join('.')} is needed`, fix: 'install Redis 7 or Valkey' });
   }
   if (facts.maxmemoryPolicy !== null && facts.maxmemoryPolicy !== 'noeviction') {
     problems.push({ level: 'error', isRefused: false, message: `maxmemory-policy is ${facts.maxmemoryPolicy}: it must be noeviction, or Redis drops tickets when memory is short`, fix: 'redis-cli CONFIG SET maxmemory-policy noeviction, and `maxmemory-policy noeviction` in redis.conf' });

@@ -4,6 +4,7 @@ import { makePatientClient, within } from './clients.js';
 import { MAX_STALLED_COUNT } from './fetcher.js';
 import { TICKET_QUEUE } from './keys.js';
 import type { QueueSettings } from './settings.js';
+import { sparingly } from './sparing-log.js';
 
 export interface StallJanitor {
   start(): void;
@@ -20,11 +21,13 @@ export function makeStallJanitor(settings: QueueSettings, onStalled?: (ticketId:
     connection: client.redis,
     prefix,
     autorun: false,
+    // As the fetcher's.
+    skipVersionCheck: true,
     lockDuration: timing.lockDurationMs,
     stalledInterval: timing.stalledIntervalMs,
     maxStalledCount: MAX_STALLED_COUNT,
   });
-  worker.on('error', (error) => log.warn({ err: error }, 'the stall check reports an error'));
+  worker.on('error', sparingly(log, 'the stall check reports an error'));
   worker.on('stalled', (id) => {
     log.warn({ ticket: id }, 'a ticket stalled');
     onStalled?.(id);

@@ -17,6 +17,9 @@ export function translateRedisError(error: unknown, what: string): unknown {
 
 const replyOf = ({ message }: Error): string => message.replace(OF_SCRIPT, '');
 
+/** A socket's, or of a look-up of its address, and no reply: the client connects again by itself. */
+export const isOfSocket = (error: Error): boolean => typeof (error as NodeJS.ErrnoException).code === 'string';
+
 /** A replica's answer, as after a failover: whoever connects anew finds the new primary. */
 export const isReadOnly = (error: Error): boolean => replyOf(error).startsWith('READONLY');
 

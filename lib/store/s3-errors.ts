@@ -44,6 +44,12 @@ export function isRefusal(error: unknown): boolean {
   return status !== null && status >= 400 && status < 500;
 }
 
+/** The server has too much to do, or takes only so many writes of a key a second (R2: one): worth another try, somewhat later. */
+export function isThrottled(error: unknown): boolean {
+  const { name, status } = readFailure(error);
+  return status === 429 || (status === 503 && name === 'SlowDown');
+}
+
 const wordsOf = ({ name, status, code }: Failure): string => [name, code, status === null ? null : `HTTP ${status}`].filter((part) => part !== null).join(', ');
 
 /** Of an object that was to be read as data; `address` for people. */

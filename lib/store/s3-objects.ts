@@ -7,7 +7,7 @@ import { AppError } from '../errors.js';
 import { withBudget } from './budget.js';
 import { withoutQuotes } from './keys.js';
 import { makeS3Client, type S3ClientOptions, timeoutsOf } from './s3-client.js';
-import { isRefusal, toDataError } from './s3-errors.js';
+import { isRefusal, isThrottled, toDataError } from './s3-errors.js';
 
 export interface S3ObjectsOptions extends S3ClientOptions {
   /** How long a server that does not answer, or breaks off, is asked again. */
@@ -49,7 +49,7 @@ export function makeS3Objects(options: S3ObjectsOptions): DataObjects {
           return part;
         } catch (error) {
           const failure = toDataError(address, error);
-          const final = error === failure || isRefusal(error) || signal?.aborted === true;
+          const final = error === failure || (isRefusal(error) && !isThrottled(error)) || signal?.aborted === true;
           if (final || performance.now() + pauseMs > until) throw failure;
           await delay(pauseMs, undefined, { signal }).catch(() => {
             throw failure;

@@ -1,15 +1,9 @@
-// The S3 driver: the seam's verbs as S3 requests with explicit limits on time.
-//
-// A conditional write is sent once, never retried: after a retry, 412 could mean "your own first try won". It carries a
-// random token as metadata, and unless it plainly succeeds, a HEAD looks for the token. Found: the write won, though
-// its answer was lost or a gateway sent it twice. Not found: a 412 is a refusal; anything else is `store_unavailable`,
-// for the write may land yet, or have landed and been replaced.
+// The S3 driver: the seam's verbs as S3 requests with explicit limits on time. Conditional writes are in s3-conditional.ts.
 //
 // A short body carries its sha256 as metadata, and is read again where it arrives as another one, or refused: HEAD and a job's
 // record have no other hash, and what was damaged on the way must not be trained by, or written back as the truth. Long bodies
 // are blobs, whose readers know their hashes.
 
-import { randomUUID } from 'node:crypto';
 import {
   DeleteObjectCommand,
   GetObjectCommand,
@@ -33,7 +27,8 @@ import {
 } from './keys.js';
 import type { CallOptions, GetOptions, ListOptions, ObjectInfo, Store, StoredObject } from './index.js';
 import { makeS3Client, type S3ClientOptions, timeoutsOf } from './s3-client.js';
-import { isConditionFailed, isMissing, isRefusal, toStoreError } from './s3-errors.js';
+import { type Condition, LONG_BODY_BYTES, putIf, TOKEN } from './s3-conditional.js';
+import { isMissing, toStoreError } from './s3-errors.js';
 import { putInParts } from './s3-parts.js';
 
 export interface S3StoreOptions extends S3ClientOptions {
@@ -44,17 +39,9 @@ export interface S3StoreOptions extends S3ClientOptions {
 
 const ATTEMPTS = 3;
 const PAGE_KEYS = 1000;
-const TOKEN = 'pawl-write';
 const DIGEST = 'pawl-sha256';
 /** Of a body that arrives otherwise than it was written. */
 const READS = 3;
-/**
- * A server that refuses before it has read a long body closes the connection, and the 412 can be lost in the reset.
- * Above this size a HEAD goes first, so that a condition that plainly fails has a plain answer.
- */
-const LONG_BODY_BYTES = 1024 * 1024;
-
-type Condition = { IfNoneMatch: '*' } | { IfMatch: string };
 
 export function makeS3Store(options: S3StoreOptions): Store {
   const timeouts = timeoutsOf(options);
@@ -88,28 +75,10 @@ export function makeS3Store(options: S3StoreOptions): Store {
     }
   }
 
-  // https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
   /** The tag of the written object, or null if the condition did not hold. */
-  async function putIf(key: string, body: Uint8Array, condition: Condition, budget: Budget): Promise<string | null> {
-    if (body.byteLength > LONG_BODY_BYTES && !holds(condition, await look(key, budget))) return null;
-    const token = randomUUID();
-    const input = { Bucket, Key: root + key, Body: toBuffer(body), Metadata: { [TOKEN]: token, ...digestOf(body) }, ...condition };
-    try {
-      return tagOf((await once.send(new PutObjectCommand(input), limits(budget, body.byteLength))).ETag);
-    } catch (error) {
-      if ('IfMatch' in condition && isMissing(error)) return null;
-      const refused = isConditionFailed(error);
-      if (!refused && (isRefusal(error) || budget.signal.aborted)) throw error;
-      const found = await look(key, budget);
-      if (found?.token !== token) {
-        if (refused) return null;
-        throw error;
-      }
-      // A server may read the token before the tag. Only a tag that the token still goes with afterwards is surely its own.
-      const again = await look(key, budget);
-      if (again?.token === token && again.info.etag === found.info.etag) return found.info.etag;
-      throw new AppError('store_unavailable', `${key} was written, and replaced since`);
-    }
+  function putOn(key: string, body: Uint8Array, condition: Condition, budget: Budget): Promise<string | null> {
+    const written = { body: toBuffer(body), metadata: digestOf(body), condition };
+    return putIf({ client: once, look: (within) => look(key, within), limits }, { Bucket, Key: root + key }, written, budget);
   }
 
   // https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html
@@ -156,7 +125,7 @@ export function makeS3Store(options: S3StoreOptions): Store {
     async putIfAbsent(key, body, callOptions = {}) {
       assertPutIfAbsent(key, body);
       const etag = await call(`putIfAbsent ${key}`, body.byteLength, callOptions, (budget) =>
-        putIf(key, body, { IfNoneMatch: '*' }, budget),
+        putOn(key, body, { IfNoneMatch: '*' }, budget),
       );
       return etag === null ? { created: false } : { created: true, etag };
     },
@@ -164,7 +133,7 @@ export function makeS3Store(options: S3StoreOptions): Store {
     async compareAndSwap(key, body, expected, callOptions = {}) {
       assertCompareAndSwap(key, body);
       const etag = await call(`compareAndSwap ${key}`, body.byteLength, callOptions, (budget) =>
-        putIf(key, body, { IfMatch: withoutQuotes(expected) }, budget),
+        putOn(key, body, { IfMatch: withoutQuotes(expected) }, budget),
       );
       return etag === null ? { swapped: false } : { swapped: true, etag };
     },
@@ -231,10 +200,6 @@ function parsePrefix(prefix: string): string {
   if (prefix === '') return '';
   if (!isKey(prefix)) throw new AppError('invalid_location', `not a folder for a store: ${JSON.stringify(prefix)}`);
   return `${prefix}/`;
-}
-
-function holds(condition: Condition, found: { info: ObjectInfo } | null): boolean {
-  return 'IfMatch' in condition ? found?.info.etag === condition.IfMatch : found === null;
 }
 
 function toRangeHeader(range: GetOptions['range']): { Range?: string } {

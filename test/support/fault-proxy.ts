@@ -21,6 +21,8 @@ export type Fault =
   | { kind: 'half-answer'; then: 'reset' | 'close' | 'silence' }
   /** The request reaches the server only when `until` resolves. */
   | { kind: 'hold'; until: Promise<unknown> }
+  /** What follows a request of the same path that the server did sooner than so is answered 429, as R2 does with writes. */
+  | { kind: 'throttle'; everyMs: number }
   /** The request reaches the server so much later. */
   | { kind: 'delay'; ms: number }
   /** One bit of the answer's body is another; `at` says which, from 0 to 1. An answer without a body stays as it is. */
@@ -52,6 +54,8 @@ interface Rule {
   left: number;
   hits: number;
   strike: () => void;
+  /** When the server last did something, by path; of throttles only. */
+  done: Map<string, number>;
 }
 
 interface Answer {
@@ -75,12 +79,17 @@ export async function startFaultProxy(upstream: string): Promise<FaultProxy> {
     methods.push(method);
     paths.push(incoming.url ?? '');
     const rule = rules.find((one) => (one.method === method || one.method === '*') && one.left > 0 && one.path?.test(incoming.url ?? '') !== false);
+    const forward = (): Promise<Answer> => ask(target, incoming, body);
+    if (rule?.fault.kind === 'throttle' && !isTooSoon(rule, rule.fault.everyMs, incoming)) {
+      const answer = await forward();
+      if (answer.status < 300) rule.done.set(incoming.url ?? '', performance.now());
+      return send(outgoing, answer);
+    }
     if (rule !== undefined) {
       rule.left -= 1;
       rule.hits += 1;
       rule.strike();
     }
-    const forward = (): Promise<Answer> => ask(target, incoming, body);
     await apply(rule?.fault ?? null, forward, incoming, outgoing);
   }
 
@@ -98,7 +107,7 @@ export async function startFaultProxy(upstream: string): Promise<FaultProxy> {
     inject: (method, fault, times = 1, path) => {
       let strike: () => void = () => undefined;
       const struck = new Promise<void>((resolve) => (strike = resolve));
-      const rule = { method, path: path ?? null, fault, left: times, hits: 0, strike };
+      const rule = { method, path: path ?? null, fault, left: times, hits: 0, strike, done: new Map<string, number>() };
       rules.push(rule);
       return { hits: () => rule.hits, struck, remove: () => void (rule.left = 0) };
     },
@@ -136,6 +145,8 @@ async function apply(
     case 'reset':
       incoming.socket.resetAndDestroy();
       return;
+    case 'throttle':
+      return send(outgoing, failure(429, 'TooManyRequests'));
     case 'black-hole':
       return;
     case 'half-answer': {
@@ -162,6 +173,8 @@ async function apply(
     }
   }
 }
+
+const isTooSoon = ({ done }: Rule, everyMs: number, { url }: IncomingMessage): boolean => performance.now() - (done.get(url ?? '') ?? -Infinity) < everyMs;
 
 async function readAll(stream: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];

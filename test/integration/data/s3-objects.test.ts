@@ -21,8 +21,8 @@ describe.skipIf(!available)('objects of a data bucket', () => {
   const closing: DataObjects[] = [];
   const bucket = 'datasets';
 
-  function objectsOn(endpoint: string, { secretKey = server.secretKey, patienceMs = 0 } = {}): DataObjects {
-    const made = makeS3Objects({ endpoint, credentials: { accessKeyId: server.accessKey, secretAccessKey: secretKey }, timeouts: { connectMs: 500, requestMs: 400, budgetMs: 1_500, minBytesPerSecond: 64 * 1024 * 1024 }, patienceMs });
+  function objectsOn(endpoint: string, { secretKey = server.secretKey, patienceMs = 0, budgetMs = 1_500 } = {}): DataObjects {
+    const made = makeS3Objects({ endpoint, credentials: { accessKeyId: server.accessKey, secretAccessKey: secretKey }, timeouts: { connectMs: 500, requestMs: 400, budgetMs, minBytesPerSecond: 64 * 1024 * 1024 }, patienceMs });
     closing.push(made);
     return made;
   }
@@ -84,7 +84,7 @@ describe.skipIf(!available)('objects of a data bucket', () => {
   });
 
   it('are read with patience where the server is away or breaks off, and without patience not', async () => {
-    const read = (patienceMs: number) => objectsOn(proxy.endpoint, { patienceMs }).read({ bucket, key: 'noise' }, 0, 1_000_000, { etag: null });
+    const read = (patienceMs: number, budgetMs?: number) => objectsOn(proxy.endpoint, { patienceMs, ...(budgetMs === undefined ? {} : { budgetMs }) }).read({ bucket, key: 'noise' }, 0, 1_000_000, { etag: null });
     for (const fault of [{ kind: 'half-answer', then: 'reset' }, { kind: 'half-answer', then: 'silence' }] as const) {
       const spoiled = proxy.inject('GET', fault, 2);
       expect(Buffer.compare((await read(20_000)).bytes, noise.subarray(0, 1_000_000))).toBe(0);
@@ -96,6 +96,10 @@ describe.skipIf(!available)('objects of a data bucket', () => {
     const away = proxy.inject('GET', { kind: 'answer', status: 503, code: 'SlowDown' }, 4);
     expect((await read(20_000)).bytes.length).toBe(1_000_000);
     expect(away.hits()).toBe(4);
+    // With time for all tries of one request, the last of which is told of.
+    const throttled = proxy.inject('GET', { kind: 'answer', status: 429, code: 'TooManyRequests' }, 4);
+    expect((await read(20_000, 20_000)).bytes.length).toBe(1_000_000);
+    expect(throttled.hits()).toBe(4);
   });
 
   it('are given up when they are not wanted any more, and asked for once where they are refused', async () => {

@@ -79,6 +79,23 @@ describe('a handler', () => {
     expect(handled).toEqual([urgent, first, second, first, other].map(({ job }) => job));
   });
 
+  it('that puts its ticket back for a moment is waited for by the moment, and not by whole seconds', async () => {
+    const queue = testQueue(redis.url);
+    const waitedSeconds: number[] = [];
+    await withRedis(redis.url, async (watched) => {
+      const monitor = await watched.monitor();
+      monitor.on('monitor', (_time: string, [command, key, seconds]: string[]) => {
+        if (command?.toLowerCase() === 'bzpopmin' && key?.startsWith(queue.prefix)) waitedSeconds.push(Number(seconds));
+      });
+      let taken = 0;
+      queue.consume({ handler: async () => (++taken === 1 ? { postponeMs: 400 } : undefined) });
+      await queue.tickets.issue({ ...ticket(jobId()), priority: 0 });
+      await until('it is taken again', () => taken === 2);
+      monitor.disconnect();
+    });
+    expect(waitedSeconds.filter((seconds) => seconds > 0 && seconds < 0.4)).not.toEqual([]);
+  });
+
   it('may issue the next ticket of its job before it returns', async () => {
     const queue = testQueue(redis.url);
     const job = jobId();

@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import type { Store } from '../../../lib/store/index.js';
+import { probeStore } from '../../../lib/store/probe.js';
 import { makeS3Store } from '../../../lib/store/s3.js';
 import type { S3Timeouts } from '../../../lib/store/s3-client.js';
 import { s3ServerAvailable, startS3Server, type S3Server } from '../../support/s3-server.js';
@@ -125,7 +126,7 @@ describe.skipIf(!(await s3ServerAvailable()))('the S3 store on a failing network
 
   describe('when a conditional write does not get through', () => {
     it.each<[string, Fault]>([
-      ['503', { kind: 'answer', status: 503, code: 'SlowDown' }],
+      ['503', { kind: 'answer', status: 503, code: 'ServiceUnavailable' }],
       ['500', { kind: 'answer', status: 500, code: 'InternalError' }],
       ['a reset', { kind: 'reset' }],
     ])('because of %s, it is store_unavailable after one try and one look', async (_, fault) => {
@@ -151,6 +152,68 @@ describe.skipIf(!(await s3ServerAvailable()))('the S3 store on a failing network
       expect((await direct.get(register))?.body.toString()).toBe('1');
       release();
       await expect.poll(async () => (await direct.get(register))?.body.toString()).toBe('late');
+    });
+  });
+
+  describe('when the server has too much to do for a conditional write', () => {
+    const throttles: [string, Fault, string[]][] = [
+      ['429', { kind: 'answer', status: 429, code: 'TooManyRequests' }, ['PUT', 'PUT', 'PUT']],
+      ['SlowDown', { kind: 'answer', status: 503, code: 'SlowDown' }, ['PUT', 'HEAD', 'PUT', 'HEAD', 'PUT']],
+    ];
+
+    it.each(throttles)('and says %s, sends it again until it is done', async (_, fault, methods) => {
+      inject('PUT', fault, 2);
+      const created = await store.putIfAbsent(register, text('1'));
+      expect(created).toEqual({ created: true, etag: (await direct.head(register))?.etag });
+      expect(proxy.takeMethods()).toEqual(methods);
+      inject('PUT', fault, 2);
+      const swapped = await store.compareAndSwap(register, text('2'), (await direct.head(register))?.etag ?? '');
+      expect(swapped).toEqual({ swapped: true, etag: (await direct.head(register))?.etag });
+      expect(proxy.takeMethods()).toEqual(methods);
+      expect((await direct.get(register))?.body.toString()).toBe('2');
+    });
+
+    it('and says 429, the next answer decides: refused is refused', async () => {
+      await createdTag(direct, key, text('theirs'));
+      inject('PUT', { kind: 'answer', status: 429, code: 'TooManyRequests' });
+      expect(await store.putIfAbsent(key, text('mine'))).toEqual({ created: false });
+    });
+
+    it('and says SlowDown of what it has done, it is never called refused because another has replaced it since', async () => {
+      const first = await createdTag(direct, register, text('1'));
+      inject('PUT', { kind: 'replace-answer', status: 503, code: 'SlowDown' });
+      let release: () => void = () => undefined;
+      const look = inject('HEAD', { kind: 'hold', until: new Promise<void>((resolve) => (release = resolve)) });
+      const outcome = codeOf(store.compareAndSwap(register, text('2'), first));
+      await look.struck;
+      const second = await direct.head(register);
+      expect((await direct.compareAndSwap(register, text('3'), second?.etag ?? '')).swapped).toBe(true);
+      release();
+      expect(await outcome).toBe('store_unavailable');
+      expect(proxy.takeMethods()).toEqual(['PUT', 'HEAD', 'PUT', 'HEAD']);
+      expect((await direct.get(register))?.body.toString()).toBe('3');
+    });
+
+    it('for long, gives up and says why', async () => {
+      const patient = openStore(proxy.endpoint, { timeouts: {} });
+      onTestFinished(() => patient.close());
+      const throttled = inject('PUT', { kind: 'answer', status: 429, code: 'TooManyRequests' }, Infinity);
+      await expect(patient.putIfAbsent(key, text('x'))).rejects.toMatchObject({ code: 'store_unavailable', message: expect.stringMatching(/TooManyRequests, HTTP 429/) });
+      expect(throttled.hits()).toBe(8);
+    });
+
+    it('or within its budget', async () => {
+      inject('PUT', { kind: 'answer', status: 503, code: 'SlowDown' }, Infinity);
+      const startedAt = performance.now();
+      expect(await codeOf(store.putIfAbsent(key, text('x')))).toBe('store_unavailable');
+      expect(performance.now() - startedAt).toBeLessThan(BUDGET_MS + 1000);
+    });
+
+    it('because it takes only so many writes of a key, passes the probe', async () => {
+      const patient = openStore(proxy.endpoint, { timeouts: {} });
+      onTestFinished(() => patient.close());
+      inject('PUT', { kind: 'throttle', everyMs: 300 }, Infinity);
+      await probeStore(patient);
     });
   });
 

@@ -1,6 +1,6 @@
 // The probe against stores that break one promise each.
 
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { AppError } from '../../../lib/errors.js';
 import { makeFileStore } from '../../../lib/store/file.js';
 import type { Store } from '../../../lib/store/index.js';
@@ -138,6 +138,27 @@ describe('the probe', () => {
     };
     await probeStore(old);
     expect(mixed).toBeGreaterThan(0);
+  });
+
+  it('swaps less often where a swap takes a second', async () => {
+    const [now, swaps] = [performance.now.bind(performance), new Map<string, number>()];
+    let passedMs = 0;
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => now() + passedMs);
+    onTestFinished(() => clock.mockRestore());
+    const slow: Store = {
+      ...store,
+      compareAndSwap: async (key, body, etag) => {
+        passedMs += 1_000;
+        const outcome = await store.compareAndSwap(key, body, etag);
+        if (outcome.swapped) swaps.set(key, (swaps.get(key) ?? 0) + 1);
+        return outcome;
+      },
+    };
+    await probeStore(slow);
+    // One with the right tag, one of those that race, and at most five under readers instead of 24.
+    const [most = NaN] = swaps.values();
+    expect(most).toBeGreaterThan(2);
+    expect(most).toBeLessThanOrEqual(2 + 5);
   });
 
   it('passes on the failure of a store that does not answer', async () => {

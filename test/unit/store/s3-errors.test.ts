@@ -2,26 +2,29 @@
 
 import { describe, expect, it } from 'vitest';
 import { AppError } from '../../../lib/errors.js';
-import { isConditionFailed, isMissing, isRefusal, toStoreError } from '../../../lib/store/s3-errors.js';
+import { isConditionFailed, isMissing, isRefusal, isThrottled, toStoreError } from '../../../lib/store/s3-errors.js';
 
 const answer = (name: string, httpStatusCode: number): Error =>
   Object.assign(new Error('signed with AKIA-SECRET'), { name, $metadata: { httpStatusCode }, $response: { headers: {} } });
 
 describe('an S3 failure', () => {
   it.each([
-    ['PreconditionFailed', 412, { failed: true, missing: false, refused: true }],
-    ['NoSuchKey', 404, { failed: false, missing: true, refused: true }],
-    ['NotFound', 404, { failed: false, missing: true, refused: true }],
-    ['NoSuchBucket', 404, { failed: false, missing: false, refused: true }],
-    ['ConditionalRequestConflict', 409, { failed: false, missing: false, refused: true }],
-    ['AccessDenied', 403, { failed: false, missing: false, refused: true }],
-    ['InternalError', 500, { failed: false, missing: false, refused: false }],
-    ['SlowDown', 503, { failed: false, missing: false, refused: false }],
-  ])('%s is read for what it says about the write', (name, status, { failed, missing, refused }) => {
+    ['PreconditionFailed', 412, { failed: true, missing: false, refused: true, throttled: false }],
+    ['NoSuchKey', 404, { failed: false, missing: true, refused: true, throttled: false }],
+    ['NotFound', 404, { failed: false, missing: true, refused: true, throttled: false }],
+    ['NoSuchBucket', 404, { failed: false, missing: false, refused: true, throttled: false }],
+    ['ConditionalRequestConflict', 409, { failed: false, missing: false, refused: true, throttled: false }],
+    ['AccessDenied', 403, { failed: false, missing: false, refused: true, throttled: false }],
+    ['InternalError', 500, { failed: false, missing: false, refused: false, throttled: false }],
+    ['SlowDown', 503, { failed: false, missing: false, refused: false, throttled: true }],
+    ['ServiceUnavailable', 503, { failed: false, missing: false, refused: false, throttled: false }],
+    ['TooManyRequests', 429, { failed: false, missing: false, refused: true, throttled: true }],
+  ])('%s is read for what it says about the write', (name, status, { failed, missing, refused, throttled }) => {
     const error = answer(name, status);
     expect(isConditionFailed(error)).toBe(failed);
     expect(isMissing(error)).toBe(missing);
     expect(isRefusal(error)).toBe(refused);
+    expect(isThrottled(error)).toBe(throttled);
   });
 
   it('without an answer says nothing about the write', () => {
