@@ -64,9 +64,10 @@ export function factsOf(info: string, redis: string, roundTripMs: number, { appe
 
   const problems: QueueProblem[] = [];
   // Valkey and Dragonfly both say which Redis they speak like.
-  const [major = 0, minor = 0] = (fields.get('redis_version') ?? facts.version).split('.').map(Number);
+  const spoken = fields.get('redis_version') ?? facts.version;
+  const [major = 0, minor = 0] = spoken.split('.').map(Number);
   if (!(major > REDIS_MINIMUM[0] || (major === REDIS_MINIMUM[0] && minor >= REDIS_MINIMUM[1]))) {
-    problems.push({ level: 'error', isRefused: true, message: `Redis ${facts.version} is too old: at least ${REDIS_MINIMUM.join('.')} is needed`, fix: 'install Redis 7 or Valkey' });
+    problems.push({ level: 'error', isRefused: true, message: `Redis ${spoken} is too old: at least ${REDIS_MINIMUM.join('.')} is needed`, fix: 'install Redis 7 or Valkey' });
   }
   if (facts.maxmemoryPolicy !== null && facts.maxmemoryPolicy !== 'noeviction') {
     problems.push({ level: 'error', isRefused: false, message: `maxmemory-policy is ${facts.maxmemoryPolicy}: it must be noeviction, or Redis drops tickets when memory is short`, fix: 'redis-cli CONFIG SET maxmemory-policy noeviction, and `maxmemory-policy noeviction` in redis.conf' });
