@@ -1,12 +1,12 @@
 // The part of docs/spec-reference.md that is about sweeps: every field as the schemas of lib/contract have it. Here are only the order
 // and what holds between fields.
-import { Budget, DISTRIBUTIONS, EarlyTerminate, Failure, IGNORED_KEYS, Metric, Parameter, REFUSED_KEYS, Sampler, SweepSpecSchema, WarmStart } from '../../lib/contract/sweep.js';
+import { Budget, DISTRIBUTIONS, EarlyTerminate, Failure, IGNORED_KEYS, Metric, Parameter, Pbt, REFUSED_KEYS, Sampler, SweepSpecSchema, WarmStart } from '../../lib/contract/sweep.js';
 import type { Schema } from '../../lib/jobs/spec/describe-schema.js';
 import { code, fieldTable, markdownTable, sharedTable } from './fields.js';
 
 const SECTIONS: Readonly<Record<string, string>> = {
   metric: '[an object](#metric)', parameters: '[parameters](#parameters) by their names', early_terminate: '[an object](#early-terminate)', budget: '[an object](#budget)', sampler: '[an object](#sampler)',
-  warm_start: '[an object](#warm-start)', failure: '[an object](#failure)', pbt: 'an object', job: '[a job spec](#the-job-spec)', distribution: '[a distribution](#distributions)', when: '`{other parameter: [values]}`',
+  warm_start: '[an object](#warm-start)', failure: '[an object](#failure)', pbt: '[an object](#population)', job: '[a job spec](#the-job-spec)', distribution: '[a distribution](#distributions)', when: '`{other parameter: [values]}`',
 };
 const see = (field: string): string | null => SECTIONS[field] ?? null;
 const fields = (schema: object, omit: readonly string[] = []): string => fieldTable(schema, { see, omit });
@@ -52,6 +52,10 @@ export function sweepReference(): string[] {
     'Trials are looked at where they pause, after a count of updates or samples that goes on where a resumed trial stood: a trial that goes on has the bits of one that never paused.',
     markdownTable(['type', ''], [...rules].map(([type, { description }]) => [code(type), description ?? ''])),
     sharedTable(new Map([...rules].filter(([type]) => type !== 'none')), { see, omit: ['type'] }),
+    '## Population',
+    'Of method `pbt`. When all trials of a population have come `interval` further, the worst end, and copies of the best, with their whole state but changed parameters, begin in their places as trials of their own.',
+    fields(Pbt),
+    'Method `pbt` needs a `metric` and a `job`. `early_terminate` is refused beside it, because it replaces the worst trials itself, and so are `when` and parameters that a copy could not go on with: only such as `training.optimizer.lr` are left. `budget.max_concurrent` and `run_cap` have to be null or at least the population: it goes on as one.',
     '## Budget',
     fields(Budget),
     '## Sampler',
