@@ -4,6 +4,8 @@ import { describeSchema, type Schema } from '../../lib/jobs/spec/describe-schema
 export interface TableOptions {
   /** What resolution makes of an object without the optional fields: its defaults where the schema has none. */
   resolved?: Readonly<Record<string, unknown>>;
+  /** Defaults that hang on other fields, in words. */
+  told?: Readonly<Record<string, string>>;
   /** Fields that are told elsewhere. */
   omit?: readonly string[];
   /** What is allowed beside null, for fields that have a section of their own; null for the others. */
@@ -43,11 +45,11 @@ interface Row {
   cells: string[];
 }
 
-function rowsOf(schema: Schema, { resolved = {}, omit = [], see }: TableOptions): Row[] {
+function rowsOf(schema: Schema, { resolved = {}, told = {}, omit = [], see }: TableOptions): Row[] {
   return Object.entries(schema.properties ?? {}).filter(([field]) => !omit.includes(field)).map(([field, property]) => {
     const elsewhere = see(field);
     const words = elsewhere === null ? allowed(property, field) : `${takesNull(property) ? '`null` or ' : ''}${elsewhere}`;
-    const fallback = schema.required?.includes(field) ? 'required' : code(property.default ?? resolved[field] ?? null);
+    const fallback = schema.required?.includes(field) ? 'required' : told[field] ?? code(property.default ?? resolved[field] ?? null);
     return { field, cells: [words, fallback, property.description ?? missing(field)] };
   });
 }

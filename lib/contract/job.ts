@@ -94,7 +94,7 @@ const Work = Type.Object(
     kept: amount('what the last checkpoint holds of it'),
     losses: countOf('attempts that ended without a last checkpoint, and unasked'),
     save_seconds: nullable(Seconds, { description: 'mean time from a snapshot to its checkpoint' }),
-    best_checkpoint_seconds: nullable(Seconds, { description: 'the interval between checkpoints that would lose least, by the measured save time and losses (Young); what `every_seconds: "auto"` goes by' }),
+    best_checkpoint_seconds: nullable(Seconds, { description: 'the interval between checkpoints that would lose least, from 5 s to 10 min, by the mean time of a save and the losses (Young); `every_seconds: "auto"` goes by the same with the time of the last save' }),
   },
   { ...closed, description: 'what was computed, and how often to save it' },
 );

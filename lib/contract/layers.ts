@@ -119,7 +119,7 @@ const pooling = {
     description: 'how far the window moves; null: as far as it is wide',
     default: null,
   })),
-  padding,
+  padding: Type.Optional(oneOf(PADDINGS, { default: 'valid', description: '`valid`: only where the window lies inside the image; `same`: also where it reaches beyond, so that with strides 1 the size stays; what lies outside is never the largest value, and in no mean' })),
 };
 const MaxPooling2dLayer = Type.Object({ type: Type.Literal('max_pooling2d'), ...pooling }, { ...closed, description: 'the largest value of each window' });
 const AveragePooling2dLayer = Type.Object({ type: Type.Literal('average_pooling2d'), ...pooling }, { ...closed, description: 'the mean of each window' });

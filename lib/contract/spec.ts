@@ -61,7 +61,7 @@ export const MIN_EVERY_SECONDS = 0.01;
 const Cadence = Type.Unsafe<number | string | null>({
   anyOf: [{ type: 'string', enum: ['auto'] }, ...seconds(MIN_EVERY_SECONDS).anyOf],
   allows: `"auto", or ${seconds(MIN_EVERY_SECONDS).allows}`,
-  description: 'the time between two; `auto`: as often as pays, by what the last one took',
+  description: 'the time between two; `auto`: as often as pays, from 5 s to 10 min, by the time that the last one took and by how often attempts of the job were lost',
 });
 
 export const KeepBestObject = Type.Object({ ...watched, n: Type.Optional(Type.Integer({ minimum: 1, maximum: 100, default: 1, description: 'how many' })) }, closed);

@@ -43,7 +43,7 @@ const limit = (schema: TSchema, description: string) => Type.Unsafe<number | nul
 const Budget = Type.Object(
   {
     spent: Type.Object({ compute_seconds: Type.Number({ minimum: 0, description: 'time in attempts, of all trials together' }), wall_clock: Type.Number({ minimum: 0, description: 'seconds since the sweep began, until its end' }), failed: countOf('trials that failed') }, closed),
-    limits: Type.Object({ compute_seconds: limit(Type.Number(), 'null: none'), wall_clock: limit(Type.Number(), 'seconds; null: none'), max_failed: limit(Count, 'null: none'), max_concurrent: limit(Count, 'null: 4, or any number of external trials') }, closed),
+    limits: Type.Object({ compute_seconds: limit(Type.Number(), 'null: none'), wall_clock: limit(Type.Number(), 'seconds; null: none'), max_failed: limit(Count, 'null: none'), max_concurrent: limit(Count, 'null: 4, any number of external trials, or the whole population of pbt') }, closed),
   },
   closed,
 );

@@ -81,7 +81,7 @@ export const Metric = Type.Object(
 );
 
 const resource = Type.Optional(oneOf(['updates', 'samples'], { default: 'updates', description: 'what the iterations count: updates, or samples, counted as updates times `batch_size` times `accum_iters` of the trial: a smaller last micro-batch of an epoch, and a window that `tail: flush` ends early, count as whole ones. Both go on where a resumed trial stood. Of external trials: the steps that are told' }));
-const eta = Type.Optional(Type.Number({ exclusiveMinimum: 1, maximum: 1000, default: 3, description: 'of so many trials one goes on' }));
+const eta = Type.Optional(Type.Number({ exclusiveMinimum: 1, maximum: 1000, default: 3, description: 'of so many trials one goes on; for asha an integer' }));
 const iterations = (description: string) => nullDefault<number>(positive(LARGEST), description);
 const Hyperband = Type.Object(
   {
@@ -101,7 +101,7 @@ const Asha = Type.Object(
     variant: Type.Optional(oneOf(['promotion', 'stopping'], { default: 'promotion', description: '`promotion`: a trial pauses at each rung and is resumed if it turns out to be among the best 1/eta; `stopping`: it goes on or ends at once' })),
     resource,
     min_iter: positive(LARGEST, { description: 'the first rung; the next ones are eta times as far' }),
-    max_iter: iterations('the last rung; null: the end of the training that `job` describes'),
+    max_iter: iterations('the last rung; null: the end of the training that `job` describes, which is refused of external trials, and where the API cannot read the data'),
     eta,
     brackets: Type.Optional(Type.Integer({ minimum: 1, maximum: 16, default: 1, description: 'with how many first rungs: each bracket begins one rung later than the one before' })),
   },

@@ -46,7 +46,7 @@ export const LossObject = Type.Object(
   {
     type: oneOf(LOSSES, { description: 'both categorical ones take class numbers and one-hot rows' }),
     label_smoothing: Type.Optional(Type.Number({ minimum: 0, exclusiveMaximum: 1, default: 0, description: 'the share of a label that is spread over all classes; only of crossentropies' })),
-    from_logits: Type.Optional(Type.Boolean({ default: false, description: 'the last layer gives logits; only of crossentropies. After a softmax or a sigmoid its logits are used anyhow' })),
+    from_logits: Type.Optional(Type.Boolean({ default: false, description: 'the last layer gives logits; only of crossentropies. A categorical one after a softmax, and the binary one after a sigmoid, use its logits anyhow' })),
   },
   closed,
 );
@@ -151,7 +151,7 @@ export const Training = Type.Object(
   {
     batch_size: Type.Optional(Type.Integer({ minimum: 1, maximum: 65536, default: 32, description: 'samples in a micro-batch: what goes through the network at a time' })),
     accum_iters: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000_000, default: 1, description: 'micro-batches in a window: what makes one update' })),
-    epochs: Type.Optional(nullable(positive(1_000_000_000), { description: 'passes over the training samples; without it and `max_updates`, 1' })),
+    epochs: Type.Optional(nullable(positive(1_000_000_000), { description: 'passes over the training samples; null: no limit' })),
     max_updates: Type.Optional(nullable(positive(Number.MAX_SAFE_INTEGER), { description: 'updates after which it ends; together with `epochs`, whichever comes first' })),
     tail: Type.Optional(oneOf(['carry', 'flush', 'drop'], { default: 'carry', description: "a window that is open at an epoch's end: `carry` goes on with it in the next epoch and drops it at the very end, `flush` makes an update of what is there, `drop` leaves it out" })),
     reduction: Type.Optional(oneOf(['sample', 'batch'], { default: 'sample', description: "a window's gradient: `sample`, the mean over its samples; `batch`, the mean over its micro-batches' means. They differ only where a micro-batch is smaller than the others; a validation weighs every sample the same" })),
@@ -169,7 +169,7 @@ export const Training = Type.Object(
     precision: Type.Optional(oneOf(['float32'], { default: 'float32', description: 'of weights and arithmetic' })),
     numerics: Type.Optional(oneOf(['strict', 'fast'], { default: 'strict', description: '`fast` lets a micro-batch that does not fit into memory be computed in slices, and a worker of another numerics class go on: other bits, and the result says so' })),
     allow_class_change: Type.Optional(Type.Boolean({ default: false, description: 'whether a worker of another numerics class may go on with the job; the result then says `mixed`' })),
-    lanes: Type.Optional(Type.Unsafe<'auto' | number>({ anyOf: [{ type: 'string', enum: ['auto'] }, { type: 'integer', minimum: 1, maximum: 64 }], allows: '"auto", or how many micro-batches of a window run side by side (1 to 64)', description: 'micro-batches of a window that are computed side by side, at most as many as fit into memory; the bits do not depend on it. `auto`: one a core', default: 'auto' })),
+    lanes: Type.Optional(Type.Unsafe<'auto' | number>({ anyOf: [{ type: 'string', enum: ['auto'] }, { type: 'integer', minimum: 1, maximum: 64 }], allows: '"auto", or how many micro-batches of a window run side by side (1 to 64)', description: 'micro-batches of a window that are computed side by side, at most as many as fit into memory; the bits do not depend on it. `auto`: the fewest that were measured to be about as fast as any, at most one a core', default: 'auto' })),
   },
   { ...closed, default: {}, description: 'how long it is trained, and how' },
 );

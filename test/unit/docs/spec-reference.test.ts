@@ -44,6 +44,21 @@ describe('the reference of the spec', () => {
     for (const { path } of NOT_SUPPORTED) expect(page).toContain(`\`${path}\``);
   });
 
+  it('tells defaults that hang on other fields', () => {
+    const defaults = (sections: object): unknown => resolveSpec({ ...SHORTEST, ...sections });
+    expect(page).toContain('| `epochs` | integer from 1 to 10⁹ or `null` | `1`, or `null` with `max_updates` |');
+    expect(defaults({ training: { max_updates: 5 } })).toMatchObject({ spec: { training: { epochs: null } } });
+    expect(page).toContain(' | `30`, or `null` with another `every_…` |');
+    for (const every of ['every_updates', 'every_micro_batches']) expect(defaults({ checkpoint: { [every]: 5 } })).toMatchObject({ spec: { checkpoint: { every_seconds: null } } });
+    expect(defaults({})).toMatchObject({ spec: { training: { epochs: 1 }, checkpoint: { every_seconds: 30 } } });
+  });
+
+  it('says of pools what `same` does there', () => {
+    const pooling = page.slice(page.indexOf('#### Pooling'), page.indexOf('#### Normalization'));
+    expect(pooling).not.toContain('zeros around it');
+    expect(pooling).toContain('what lies outside is never the largest value, and in no mean');
+  });
+
   it('leads to no section that it does not have', () => {
     const anchors = new Set([...page.matchAll(/^#+ (.*)$/gm)].map(([, title]) => title!.toLowerCase().replaceAll(' ', '-')));
     const links = [...page.matchAll(/\]\(#([^)]+)\)/g)].map(([, anchor]) => anchor!);
