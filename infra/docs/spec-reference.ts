@@ -9,6 +9,7 @@ import { fillDefaults } from '../../lib/jobs/spec/fill-defaults.js';
 import { resolveSpec } from '../../lib/jobs/spec/resolve.js';
 import { planModel } from '../../lib/model/plan-model.js';
 import { code, fieldTable, markdownTable, prettyJson, sharedTable } from './fields.js';
+import { scheduleReference } from './schedule-reference.js';
 import { sweepReference } from './sweep-reference.js';
 
 type Json = Record<string, unknown>;
@@ -47,7 +48,7 @@ function see(field: string): string | null {
 }
 
 export function specReference(): string {
-  return `${[...head(), ...dataSection(), ...modelSection(), ...trainingSection(), ...rest(), ...sweepReference()].join('\n\n')}\n`;
+  return `${[...head(), ...dataSection(), ...modelSection(), ...trainingSection(), ...rest(), ...sweepReference(), ...scheduleReference()].join('\n\n')}\n`;
 }
 
 function head(): string[] {
@@ -57,7 +58,7 @@ function head(): string[] {
     'A job is a JSON object: data, a model, and how it is trained. Two sections have to be there:',
     json(SHORTEST),
     'Names and defaults are those of Keras wherever Keras has one. A spec is resolved once, when it is submitted: every default is written into it ([as here](#what-is-stored)), so that no later default reaches the job. Fields that are not on this page are refused, and so is a value of another type: nothing is converted, nothing left out. All that is wrong is told at once, each with its field, what was given and what is allowed. `pawl submit FILE --dry-run` (`POST /v1/jobs?dry_run=true`) tells what a spec would be, its parameters, updates and memory, and stores nothing. A spec has at most 1 MiB.',
-    '[data](#data) · [model](#model): [layers](#layers), [activations](#activations), [initializers](#initializers), [regularizers](#regularizers), [constraints](#constraints), [first weights](#first-weights) · [training](#training): [optimizers](#optimizers), [schedules](#schedules), [losses](#losses), [metrics](#metrics), [moving average](#moving-average), [early stopping](#early-stopping) · [checkpoint](#checkpoint) · [resources](#resources) · [run](#run) · [not supported yet](#not-supported-yet) · [what is stored](#what-is-stored) · and, of a search that makes jobs, [the sweep spec](#the-sweep-spec)',
+    '[data](#data) · [model](#model): [layers](#layers), [activations](#activations), [initializers](#initializers), [regularizers](#regularizers), [constraints](#constraints), [first weights](#first-weights) · [training](#training): [optimizers](#optimizers), [schedules](#schedules), [losses](#losses), [metrics](#metrics), [moving average](#moving-average), [early stopping](#early-stopping) · [checkpoint](#checkpoint) · [resources](#resources) · [run](#run) · [not supported yet](#not-supported-yet) · [what is stored](#what-is-stored) · and, of a search that makes jobs, [the sweep spec](#the-sweep-spec), and of what starts them by the clock, [the schedule](#the-schedule)',
     fieldTable(JobSpecSchema as object, { see: (field) => (['spec_version', 'name'].includes(field) ? null : `[an object](#${field})`) }),
   ];
 }

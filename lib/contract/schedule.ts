@@ -17,7 +17,7 @@ export const BACKFILL_MAX = 1_000;
 const PREVIEW_MAX = 1_000;
 
 const Template = Type.Object({}, { additionalProperties: true });
-const Dst = Type.Object(
+export const Dst = Type.Object(
   {
     gap: Type.Optional(oneOf(['shift', 'skip'], { default: 'shift', description: 'a time that the clocks jump over: `shift`: the first moment after the gap; `skip`: not on that day' })),
     overlap: Type.Optional(oneOf(['first', 'both'], { default: 'first', description: 'a time that comes twice because the clocks go back: `first`: once; `both`: both times' })),

@@ -44,7 +44,7 @@ const addPut: AddCommands = (family, context) => {
       const { cron, timezone, dst } = schedule.spec;
       warn(context, await schedules.previewRule({ cron, timezone, dst, count: 1 }));
     });
-  withExamples(put, ['pawl schedule put docs/examples/nightly.yaml', 'pawl schedule put nightly.json --id SCHEDULE'], 'A replaced schedule keeps its id and its history; what runs goes on. docs/examples/nightly.yaml has the fields.');
+  withExamples(put, ['pawl schedule put docs/examples/nightly.yaml', 'pawl schedule put nightly.json --id SCHEDULE'], 'A replaced schedule keeps its id and its history; what runs goes on. docs/spec-reference.md (The schedule) has every field, docs/examples/nightly.yaml the usual ones.');
 };
 
 const addReading: AddCommands = (family, context) => {
@@ -144,7 +144,7 @@ const addFiring: AddCommands = (family, context) => {
 const addVerbs: AddCommands = (family, context) => {
   const say = (schedule: Schedule, json: boolean | undefined): void => context.out(json ? JSON.stringify(schedule) : `${schedule.id} ${schedule.status}${schedule.next_fires[0] ? ` · next ${bothTimes(schedule.next_fires[0])}` : ''}`);
 
-  const pause = command(family, 'pause <id>', 'fire no more until it is resumed; what runs goes on')
+  const pause = command(family, 'pause <id>', 'fire no more until it is resumed; what runs goes on, and what was asked for by trigger or backfill still starts')
     .option('--note <text>', 'why, for people')
     .action(async (id: string, { json, note }: Json & { note?: string }) => {
       const { schedules } = context.client();

@@ -5,12 +5,15 @@ import { describe, expect, it } from 'vitest';
 import { SHORTEST, specReference } from '../../../infra/docs/spec-reference.js';
 import { ACTIVATIONS, INITIALIZERS } from '../../../lib/contract/layers.js';
 import { NOT_SUPPORTED } from '../../../lib/contract/not-supported.js';
+import { OVERLAP_POLICIES, ScheduleInput } from '../../../lib/contract/schedule.js';
 import { JobSpecSchema } from '../../../lib/contract/spec.js';
 import { DISTRIBUTIONS, METHODS, Parameter, SweepSpecSchema } from '../../../lib/contract/sweep.js';
 import { LOSSES } from '../../../lib/contract/training.js';
 import { resolveReference, type Schema } from '../../../lib/jobs/spec/describe-schema.js';
 import { resolveSpec } from '../../../lib/jobs/spec/resolve.js';
+import { parseText } from '../../../api/cli/document-file.js';
 import { parseSweepFile } from '../../../api/cli/sweep-file.js';
+import { resolveSchedule } from '../../../lib/schedules/resolve.js';
 import { resolveSweep } from '../../../lib/sweeps/resolve.js';
 
 const FILE = fileURLToPath(new URL('../../../docs/spec-reference.md', import.meta.url));
@@ -74,12 +77,22 @@ describe('the reference of the spec', () => {
   });
 
   it('has every field of a sweep, and an example that is accepted', () => {
-    const part = page.slice(page.indexOf('# The sweep spec'));
+    const part = page.slice(page.indexOf('\n# The sweep spec'), page.indexOf('\n# The schedule'));
     for (const { properties: fields = {} } of objectsIn(SweepSpecSchema as object).concat(Parameter as object as Schema)) {
       for (const field of Object.keys(fields).filter((each) => each !== 'type')) expect([field, new RegExp(`\`${field}\``).test(part)]).toEqual([field, true]);
     }
     for (const value of [...DISTRIBUTIONS, ...METHODS]) expect(part).toContain(`\`${value}\``);
     const [, example] = /```yaml\n(.*?)\n```/s.exec(part)!;
     expect(resolveSweep(parseSweepFile(example!, 'the example'))).toMatchObject({ warnings: [], space: expect.anything() as unknown });
+  });
+
+  it('has every field of a schedule, and an example that is accepted', () => {
+    const part = page.slice(page.indexOf('\n# The schedule'));
+    const objects = objectsIn(ScheduleInput as object);
+    expect(objects.length).toBeGreaterThan(1);
+    for (const [field, { description }] of objects.flatMap(({ properties = {} }) => Object.entries(properties))) expect([field, part.includes(`| \`${field}\` | `), description]).toEqual([field, true, expect.any(String)]);
+    for (const value of OVERLAP_POLICIES) expect(part).toContain(`\`${value}\``);
+    const [, example] = /```yaml\n(.*?)\n```/s.exec(part)!;
+    expect(resolveSchedule(parseText(example!, 'the example'), new Date(0))).toMatchObject({ spec: { jitter: 300, job: expect.anything() as unknown } });
   });
 });
