@@ -31,7 +31,7 @@ export const addChaos: AddCommands = (program, context) => {
       context.out(options.json ? JSON.stringify(rehearsal) : report(rehearsal));
       context.exit(UNSUCCESSFUL.includes(rehearsal.status) || rehearsal.strikes.some(({ struck, recovered_ms: recovered }) => struck && recovered === null) ? EXIT.failed : EXIT.ok);
     });
-  withExamples(chaos, ['pawl chaos JOB --every 10s --for 5m', 'pawl chaos JOB --kinds kill --json'], 'Exit code 1 if the job failed, was cancelled or expired, or did not go on after a strike. A freeze needs a second worker to take the job over. Five kills or freezes in a row without a commit between them end the job as crash_loop: let it save more often (checkpoint.every_…), or strike less often (--every); `pawl retry` goes on from the last checkpoint.');
+  withExamples(chaos, ['pawl chaos JOB --every 10s --for 5m', 'pawl chaos JOB --kinds kill --json'], 'Exit code 1 if the job failed, was cancelled or expired, or did not go on after a strike. A freeze needs a second worker to take the job over. Five attempts in a row that die without a commit end a job as crash_loop, so after three strikes without one it waits for one: a job that saves more often (checkpoint.every_…) can be struck more often. `pawl retry` goes on from the last checkpoint.');
 };
 
 const UNSUCCESSFUL: readonly Rehearsal['status'][] = ['failed', 'cancelled', 'expired'];
