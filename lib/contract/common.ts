@@ -22,6 +22,9 @@ export const positive = (maximum: number, texts: { description?: string } = {}) 
 export const oneOf = <const T extends readonly string[]>(values: T, options: { default?: T[number]; description?: string } = {}) =>
   Type.Unsafe<T[number]>({ type: 'string', enum: values, ...options });
 
+/** Each value of a list and what it means, as a description has them. */
+export const toldOf = (told: Readonly<Record<string, string>>): string => Object.entries(told).map(([value, text]) => `\`${value}\`: ${text}`).join('; ');
+
 /** A union of objects told apart by their `type`: an error then names a field of the chosen branch. */
 export const tagged = <const T extends readonly TSchema[]>(branches: T, options: { description?: string; default?: unknown; $id?: string } = {}) =>
   Type.Unsafe<Static<T[number]>>({ type: 'object', discriminator: { propertyName: 'type' }, required: ['type'], oneOf: branches, ...options });

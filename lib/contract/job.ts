@@ -1,7 +1,7 @@
 // The job as the API shows it, and the objects inside it.
 import Type, { type Static } from 'typebox';
-import { closed, Count, countOf, idOf, nullable, oneOf, Tags, Timestamp } from './common.js';
-import { JobFailure, JobResult, ScheduleReference, STATUS_REASONS, SweepReference } from './records.js';
+import { closed, Count, countOf, idOf, nullable, oneOf, Tags, Timestamp, toldOf } from './common.js';
+import { JobFailure, JobResult, ScheduleReference, StatusReasonTold, SweepReference } from './records.js';
 import type { JobSpec } from './spec.js';
 
 export const JOB_STATUSES = [
@@ -9,6 +9,22 @@ export const JOB_STATUSES = [
 ] as const;
 export type JobStatus = (typeof JOB_STATUSES)[number];
 export const TERMINAL_STATUSES = ['succeeded', 'failed', 'cancelled', 'expired'] as const satisfies readonly JobStatus[];
+
+const STATUSES_TOLD: Readonly<Record<JobStatus, string>> = {
+  scheduled: 'waits for `run.start_after`',
+  queued: 'waits for a worker',
+  starting: 'a worker has it and loads what it needs',
+  running: 'it is trained',
+  preempting: 'its worker has been told that it ends, and saves',
+  recovering: 'its worker gives no sign of life; another one will go on with it',
+  pausing: 'it is to be paused, and its worker still has it',
+  paused: 'it waits until it is resumed',
+  cancelling: 'it is to be cancelled or killed, and its worker still has it',
+  succeeded: 'it is over, and there is a `result`',
+  failed: 'it is over, and `error` says why',
+  cancelled: 'it is over, because somebody wanted that',
+  expired: 'it is over: it had not started by `run.start_before`',
+};
 
 const Float = nullable(Type.Number());
 export const Progress = Type.Object(
@@ -103,9 +119,9 @@ const listed = {
   id: idOf('job'),
   object: Type.Literal('job'),
   name: nullable(Type.String()),
-  status: oneOf(JOB_STATUSES),
-  status_reason: nullable(oneOf(STATUS_REASONS)),
-  status_message: nullable(Type.String()),
+  status: oneOf(JOB_STATUSES, { description: toldOf(STATUSES_TOLD) }),
+  status_reason: StatusReasonTold,
+  status_message: nullable(Type.String(), { description: '`status_reason` in words' }),
   created_at: Timestamp,
   started_at: nullable(Timestamp),
   finished_at: nullable(Timestamp),

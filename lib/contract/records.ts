@@ -1,7 +1,7 @@
 // What the store holds about a job: the acknowledged spec, HEAD, manifests, attempts, results, markers.
 // Layout and rules: lib/jobs/names.ts and lib/jobs/head.ts.
 import Type, { type Static } from 'typebox';
-import { closed, Count, nullable, oneOf, Sha256, Timestamp } from './common.js';
+import { closed, Count, countOf, nullable, oneOf, Sha256, Timestamp, toldOf } from './common.js';
 import { EpochRow, JobEvent } from './rows.js';
 import type { JobSpec } from './spec.js';
 
@@ -12,6 +12,32 @@ export const STATUS_REASONS = [
 ] as const;
 export type StatusReason = (typeof STATUS_REASONS)[number];
 const Reason = oneOf(STATUS_REASONS);
+const REASONS_TOLD: Readonly<Record<StatusReason, string>> = {
+  preempted_notice: 'it was stopped by a notice: its machine was to vanish, or somebody preempted it',
+  preempted_kill: 'its trainer was killed, by a preemption without grace or from outside',
+  lease_lost: 'its worker gave no sign of life any more',
+  oom: 'it did not fit into memory',
+  nonfinite_loss: 'a loss or gradient was not finite',
+  checkpoint_corrupt: 'a checkpoint, or a record of it, is damaged',
+  data_missing: 'its data, or what it begins with, is not there or cannot be read',
+  data_changed: 'its data has other bytes than its first attempt found',
+  invalid_data: 'its data, or what it begins with, does not fit the spec',
+  engine_unavailable: 'a worker could not compute it: it lacks the engine, GPU, memory or numerics class, or its engine refused the model',
+  trainer_crashed: 'its trainer ended by itself',
+  crash_loop: 'five attempts in a row died without a commit',
+  max_duration: '`run.max_duration_seconds` is over',
+  max_failures: 'more attempts failed than `run.max_failures` allows; `error` tells the last failure',
+  max_preemptions: 'more attempts were taken away than `run.max_preemptions` allows',
+  start_expired: 'it had not started by `run.start_before`',
+  user: 'somebody asked for it: pause, cancel or kill',
+  sweep_pruned: 'its sweep ended the trial',
+  sweep_paused: 'its sweep paused the trial, at a rung or with the whole sweep',
+  server_shutdown: 'its worker was shut down or drained',
+  schedule: 'a later fire of its schedule paused or cancelled it',
+  internal_error: 'what should not happen; `status_message` says what',
+};
+/** For answers. */
+export const StatusReasonTold = nullable(oneOf(STATUS_REASONS), { description: `how its last attempt ended, or why it is paused or over; null: no reason. ${toldOf(REASONS_TOLD)}` });
 
 export const HEAD_STATES = ['open', 'paused', 'succeeded', 'failed', 'cancelled', 'expired'] as const;
 export type HeadState = (typeof HEAD_STATES)[number];
@@ -52,7 +78,8 @@ export const RetainedCommit = Type.Object(
 );
 export type RetainedCommit = Static<typeof RetainedCommit>;
 
-const Figures = Type.Unsafe<Record<string, number | null>>({ type: 'object', additionalProperties: { anyOf: [{ type: 'number' }, { type: 'null' }] } });
+type Figures = Record<string, number | null>;
+const Figures = Type.Unsafe<Figures>({ type: 'object', additionalProperties: { anyOf: [{ type: 'number' }, { type: 'null' }] } });
 /** Figures of a state that a sweep asked for: of training, over its epoch so far; and of a validation made for it. */
 export const Rung = Type.Object({ update: Count, metrics: Figures, validation: nullable(Figures) }, closed);
 export type Rung = Static<typeof Rung>;
@@ -62,20 +89,19 @@ export type JobFailure = Static<typeof JobFailure>;
 
 export const JobResult = Type.Object(
   {
-    weights_sha256: Sha256,
-    state_sha256: Sha256,
-    metrics: Figures,
-    validation: nullable(Figures),
-    updates: Count,
-    unused_micro_batches: Count,
-    /** Whose gradient was not finite (nonfinite: skip_window). */
-    skipped_windows: Count,
-    stopped_by: oneOf(['epochs', 'max_updates', 'early_stopping']),
-    engine: Type.String(),
-    numerics_class: Type.String(),
-    numerics: oneOf(['strict', 'fast', 'mixed']),
+    weights_sha256: Type.Unsafe<string>({ ...Sha256, description: 'of the file of weights that `export` gives: the moving average where the job keeps one' }),
+    state_sha256: Type.Unsafe<string>({ ...Sha256, description: 'of the whole last state: weights, slots of the optimizer, statistics' }),
+    metrics: Type.Unsafe<Figures>({ ...Figures, description: 'loss and metrics of the last epoch' }),
+    validation: nullable(Figures, { description: 'of the validation at the end, `val_loss` and the like; null without validation' }),
+    updates: countOf('updates that were made'),
+    unused_micro_batches: countOf('micro-batches that were executed and are in no update: of windows that were dropped, skipped or open at the end'),
+    skipped_windows: countOf('windows that were not applied, because their loss or gradient was not finite (`nonfinite: skip_window`)'),
+    stopped_by: oneOf(['epochs', 'max_updates', 'early_stopping'], { description: 'what ended the training; `epochs` where several limits were reached together' }),
+    engine: Type.String({ description: 'what computed it' }),
+    numerics_class: Type.String({ description: 'engine, versions, device and whatever else the bits depend on, as the first attempt had them' }),
+    numerics: oneOf(['strict', 'fast', 'mixed'], { description: '`strict`: micro-batches were computed whole, in one numerics class; `fast`: in slices; `mixed`: attempts ran in several numerics classes' }),
   },
-  closed,
+  { ...closed, description: 'of a job that succeeded' },
 );
 export type JobResult = Static<typeof JobResult>;
 

@@ -1,6 +1,8 @@
 // The OpenAPI document has the schemas' meanings, and only keywords of JSON Schema.
 import { expect, it } from 'vitest';
 import { openApiDocument } from '../../../api/openapi.js';
+import { JOB_STATUSES } from '../../../lib/contract/job.js';
+import { STATUS_REASONS } from '../../../lib/contract/records.js';
 
 interface Part {
   description?: string;
@@ -15,6 +17,16 @@ it('says what fields and parameters mean, or at least what they may be', () => {
   expect(Job!.properties!['id']!.description).toBe('an id such as job_01j…');
   expect(document.paths['/v1/jobs']!.get.parameters.find(({ name }) => name === 'status')!.description).toBe('only with one of these statuses, with commas between');
   for (const rows of ['events', 'logs', 'metrics']) expect(document.paths[`/v1/jobs/{id}/${rows}`]!.get.parameters.find(({ name }) => name === 'after')!.description).toMatch(/^those after this number: .* Beyond the end the page is empty/);
+});
+
+it('says what each status and reason of a job means, and each field of its result', () => {
+  const { status, status_reason: reason, result } = document.components.schemas['Job']!.properties!;
+  for (const value of JOB_STATUSES) expect(status!.description).toMatch(new RegExp(`\`${value}\`: \\w`));
+  for (const value of STATUS_REASONS) expect(reason!.description).toMatch(new RegExp(`\`${value}\`: \\S`));
+  const { properties } = (result as { anyOf: Part[] }).anyOf[0]!;
+  expect(Object.keys(properties!)).toContain('unused_micro_batches');
+  // `allows` would stand in for a hash
+  for (const [field, { description }] of Object.entries(properties!)) expect([field, description]).toEqual([field, expect.not.stringMatching(/^a sha256/)]);
 });
 
 it('keeps our own keywords to itself', () => {

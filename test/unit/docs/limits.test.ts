@@ -9,6 +9,7 @@ const read = (path: string): string => readFileSync(fileURLToPath(new URL(`../..
 it.each([
   ['README.md', /(\w+) attempts in a row that die without a commit end a job as `crash_loop`/],
   ['docs/spec-reference.md', /(\w+) attempts in a row that die without a commit end the job as `crash_loop`/],
+  ['lib/contract/records.ts', /(\w+) attempts in a row died without a commit/],
   ['api/cli/commands/chaos.ts', /(\w+) attempts in a row that die without a commit end a job as crash_loop/],
 ])('%s tells how many attempts end a job as a crash loop', (path, words) => {
   const [, told] = words.exec(read(path)) ?? [];
