@@ -5,7 +5,7 @@ import { BUFFER_MAX, RUNNING_MAX } from '../../lib/schedules/overlap.js';
 import { fieldTable } from './fields.js';
 
 const SECTIONS: Readonly<Record<string, string>> = { dst: '[an object](#changes-of-the-clocks)', job: '[a job spec](#the-job-spec)', sweep: '[a sweep spec](#the-sweep-spec)' };
-const see = (field: string): string | null => SECTIONS[field] ?? null;
+const fields = (schema: object, told: Readonly<Record<string, string>> = {}): string => fieldTable(schema, { see: (field) => SECTIONS[field] ?? null, told });
 const count = (value: number): string => value.toLocaleString('en-GB');
 
 const EXAMPLE = `name: nightly
@@ -23,10 +23,10 @@ export function scheduleReference(): string[] {
     '# The schedule',
     'A schedule is a YAML or JSON object, sent with `pawl schedule put FILE` (`POST /v1/schedules`, `PUT /v1/schedules/{id}`): when it fires, and the job or the sweep that each fire starts. `pawl schedule preview FILE` shows when that is, and stores nothing.',
     ['```yaml', EXAMPLE, '```'].join('\n'),
-    fieldTable(ScheduleInput, { see, told: { job: 'one of the two', sweep: 'one of the two' } }),
+    fields(ScheduleInput, { job: 'one of the two', sweep: 'one of the two' }),
     'What is to be started is checked when the schedule is sent, and again at each fire.',
     '## Changes of the clocks',
-    fieldTable(Dst, { see }),
+    fields(Dst),
     '## Limits',
     `Of one schedule at most ${count(BUFFER_MAX)} fires wait at a time: with \`buffer_all\` further ones are skipped (\`buffer_full\`), and a backfill that would make them more is refused. \`allow_all\` runs at most ${count(RUNNING_MAX)} side by side; further ones are skipped (\`too_many_running\`). One backfill takes at most ${count(BACKFILL_MAX)} nominal times.`,
   ];

@@ -168,7 +168,7 @@ function trainingSection(): string[] {
   const schedule = (type: string): Schema => branch(LrScheduleObject, type);
   return [
     '## training',
-    fieldTable(Training, { resolved: stored['training'] as Json, told: { epochs: '`1`, or `null` with `max_updates`' }, see }),
+    table(Training, stored['training'] as Json, [], { epochs: '`1`, or `null` with `max_updates`' }),
     'With N training samples an epoch has M = ⌈N / batch_size⌉ micro-batches, the last of them perhaps smaller. With k = accum_iters, `carry` makes ⌊epochs · M / k⌋ updates, `flush` epochs · ⌈M / k⌉, `drop` epochs · ⌊M / k⌋. A training that would make none is refused.',
     "An update takes the window's gradient and, in this order: adds the regularizers' gradient, looks whether all of it is finite, clips (`clip_value`, then `clip_norm`), takes off the weight decay, makes the optimizer's step, applies constraints, moves the average. Learning rate, bias correction and statistics move with updates, never with micro-batches.",
     json({ training: { batch_size: 10, accum_iters: 5, epochs: 12, optimizer: { type: 'adam', lr: 0.001, decay: 1e-5 }, seed: 42 } }),
@@ -202,7 +202,7 @@ function rest(): string[] {
   return [
     '## checkpoint',
     'Only one of the three `every_…` may be given. A notice and the end save the training as well.',
-    fieldTable(CheckpointPolicy, { resolved: stored['checkpoint'] as Json, told: { every_seconds: '`30`, or `null` with another `every_…`' }, see }),
+    table(CheckpointPolicy, stored['checkpoint'] as Json, [], { every_seconds: '`30`, or `null` with another `every_…`' }),
     '### The best epochs',
     table(KeepBestObject),
     json({ data: { type: 'builtin', name: 'digits', validation: { split: 0.2 } }, checkpoint: { every_seconds: '5m', keep_best: { metric: 'val_accuracy', n: 2 } } }),
@@ -222,7 +222,7 @@ function rest(): string[] {
 }
 
 const json = (value: Json): string => `\`\`\`json\n${prettyJson(value)}\n\`\`\``;
-const table = (schema: object, defaults: Json = {}, omit: readonly string[] = []): string => fieldTable(schema, { resolved: defaults, omit, see });
+const table = (schema: object, defaults: Json = {}, omit: readonly string[] = [], told: Readonly<Record<string, string>> = {}): string => fieldTable(schema, { resolved: defaults, omit, told, see });
 
 function resolved(sections: Json): Json {
   const result = resolveSpec({ ...SHORTEST, ...sections });

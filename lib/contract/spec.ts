@@ -89,7 +89,7 @@ const nullDefault = <T>(schema: object, description: string) => Type.Optional(Ty
 export const Run = Type.Object(
   {
     priority: Type.Optional(Type.Integer({ minimum: -100, maximum: 100, default: 0, description: 'who goes first in the queue: the higher. It stops nobody who runs' })),
-    max_failures: Type.Optional(Type.Integer({ minimum: 0, maximum: 1000, default: 3, description: 'attempts that may fail, or whose trainer may crash, before the job does. `nonfinite_loss`, `invalid_data` and `data_changed` fail it at once' })),
+    max_failures: Type.Optional(Type.Integer({ minimum: 0, maximum: 1000, default: 3, description: 'attempts that may fail, or whose trainer may crash, before the job does. `nonfinite_loss`, `invalid_data`, `data_changed` and `checkpoint_corrupt` fail it at once' })),
     max_preemptions: nullDefault<number>({ anyOf: [{ type: 'integer', minimum: 0 }, { type: 'null' }] }, 'attempts that may be taken away, by a notice or a kill of the trainer, before the job fails; null: any number. Workers that vanish, are shut down or drained do not count. Whatever is allowed here, five attempts in a row that die without a commit end the job as `crash_loop`: save more often (`checkpoint.every_…`), and `retry` goes on from the last checkpoint'),
     max_duration_seconds: nullDefault<number | string>(seconds(1), 'time in attempts, all of them together, after which the job fails; null: no limit'),
     start_after: nullDefault<string>({ anyOf: [Timestamp, { type: 'null' }] }, 'not before this time; until then it is `scheduled`'),
