@@ -1,4 +1,4 @@
-"""The network of keras-recipe.json in Keras, with the weights of a job: load_in_keras.py weights.safetensors [probabilities.csv]"""
+"""The network of keras-recipe.json in Keras 3, with the weights of a job: load_in_keras.py weights.safetensors [probabilities.csv]"""
 
 import sys
 
