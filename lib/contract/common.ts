@@ -5,7 +5,7 @@ import Type, { type Static, type TSchema } from 'typebox';
 
 /** 26 characters of Crockford's base 32, lower case: a ULID. */
 const ULID = '[0-9a-hjkmnp-tv-z]{26}';
-export const ID_PREFIXES = ['job', 'ckpt', 'swp', 'trl', 'sch', 'wrk'] as const;
+export const ID_PREFIXES = ['job', 'ckpt', 'swp', 'sch', 'wrk'] as const;
 export type IdPrefix = (typeof ID_PREFIXES)[number];
 
 export const idOf = (prefix: IdPrefix, texts: { description?: string } = {}) => Type.String({ pattern: `^${prefix}_${ULID}$`, allows: `an id such as ${prefix}_01j…`, ...texts });
