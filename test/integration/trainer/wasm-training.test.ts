@@ -38,6 +38,10 @@ describe('the engine', () => {
   test('refuses a budget that is none', async () => {
     for (const budget of ['0', '-1', 'much', '5000']) await expect(loadWasm({ PAWL_WASM_MEMORY_MIB: budget })).rejects.toMatchObject({ code: 'engine_unavailable' });
   });
+
+  test('takes an empty budget for none that is given', async () => {
+    await expect(loadWasm({ PAWL_WASM_MEMORY_MIB: '' })).resolves.toMatchObject({ name: 'wasm' });
+  });
 });
 
 const BATCH = 4;

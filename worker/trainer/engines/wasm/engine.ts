@@ -26,7 +26,7 @@ let prepared: { guard: MemoryGuard; loops: Loops } | null = null;
  * processor has to that cannot fuse
  */
 export async function makeWasm(environment: NodeJS.ProcessEnv): Promise<Engine> {
-  const budgetMib = Number(environment['PAWL_WASM_MEMORY_MIB'] ?? DEFAULT_BUDGET_MIB);
+  const budgetMib = Number(environment['PAWL_WASM_MEMORY_MIB'] || DEFAULT_BUDGET_MIB);
   if (!(budgetMib > 0 && budgetMib <= HEAP_MIB)) throw new AppError('engine_unavailable', `PAWL_WASM_MEMORY_MIB must be a number from 1 to ${HEAP_MIB}`);
   const backend = await activateWasm();
   if (!hasSimd()) throw new AppError('engine_unavailable', 'the engine wasm needs a processor with SIMD (SSE4.1 or better on x64)');
