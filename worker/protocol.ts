@@ -37,8 +37,8 @@ export type ToTrainer =
       resume: ResumeState | null;
       /** Slices that a micro-batch is computed in by the job's numerics class; 1 before its first attempt. */
       parts: number;
-      /** What the job may take of this machine's memory, its data included. */
-      memoryBytes: number;
+      /** What the job may take of this machine's memory, its data included; null: all of it. */
+      memoryBytes: number | null;
       /** How long a worker of this job may be expected to last: for checkpoints as often as "auto" takes them. */
       lifetimeMs: number;
       /** Stop after that update, with its figures; null: go on. */

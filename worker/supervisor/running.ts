@@ -95,7 +95,7 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
       initFile: restored ? null : inputs.initFile,
       resume,
       parts: partsOf(pins?.numerics_class ?? ''),
-      memoryBytes: deps.memoryMib * 2 ** 20,
+      memoryBytes: Number.isFinite(deps.memoryMib) ? deps.memoryMib * 2 ** 20 : null,
       lifetimeMs: expectedLifetimeMs(claim.head().counters),
       pauseAt: pauseAtOf(record, claim.head()),
       spoolDir: session.spoolDir,
