@@ -4,7 +4,7 @@ import { isDiskFull } from '../../lib/errors.js';
 import type { ObjectCache } from './object-cache.js';
 
 /** Of a commit, beside its tensors: headers, manifest, rows. */
-const SMALL_BYTES = 4 * 1024 ** 2;
+const SMALL_BYTES = 256 * 1024;
 
 export interface DiskNeed {
   /** Of the state that is gone on from. */

@@ -27,7 +27,7 @@ import { type ByHand, JOB, makeAttemptByHand } from './attempt-by-hand.js';
 const MIB = 2 ** 20;
 const spec: JobSpecInput = { data: { type: 'builtin', name: 'digits' }, model: { layers: [{ type: 'flatten' }, { type: 'dense', units: 10, activation: 'softmax' }] } };
 const NOTICE = { reason: 'preempted_notice', message: 'the machine goes', deadlineMs: null, immediate: false, trainOn: false } as const;
-const objects = memoryObjects({ 's3://data/old': Buffer.alloc(8 * MIB), 's3://data/older': Buffer.alloc(1000) });
+const objects = memoryObjects({ 's3://data/old': Buffer.alloc(8 * MIB) });
 
 /** A full disk for this call on these paths, until the test ends; how often it was met. */
 function refuse(call: 'mkdir' | 'writeFile', when: (path: string) => boolean): () => number {
@@ -47,10 +47,10 @@ function refuse(call: 'mkdir' | 'writeFile', when: (path: string) => boolean): (
 }
 
 let attempt: ByHand;
-/** A copy that is kept for later: of this object, and held by nobody. */
-async function idle(key = 'old'): Promise<string> {
+/** A copy that is kept for later, and held by nobody. */
+async function idle(): Promise<string> {
   const hold = attempt.copies!.hold();
-  const { path } = await hold.fetch({ bucket: 'data', key }, 'data.path', [], new AbortController().signal);
+  const { path } = await hold.fetch({ bucket: 'data', key: 'old' }, 'data.path', [], new AbortController().signal);
   hold.release();
   return path;
 }
@@ -58,15 +58,16 @@ const headOf = async () => (await readHead(attempt.control, JOB)).head;
 
 describe('before a trainer starts', () => {
   it.each([
-    [27, true],
-    [20, false],
-  ])('a disk of %i MiB has room for what has to be unpacked and a snapshot; the copy stays: %s', async (sizeMib, stays) => {
+    [20, 3, true],
+    [18, 3, false],
+    [24, 60, false], // for the snapshot's sake
+  ])('a disk of %i MiB has room for what has to be unpacked and a snapshot of %i units; the copy stays: %s', async (sizeMib, units, stays) => {
     const dir = await makeTempDir('packed');
     onTestFinished(dir.remove);
     const samples = 1_024;
     await fs.writeFile(join(dir.path, 'images.gz'), gzipSync(idxOf({ shape: [samples, 100, 100], data: new Uint8Array(samples * 10_000) }), { level: 1 }));
-    await fs.writeFile(join(dir.path, 'labels'), idxOf({ shape: [samples], data: Uint8Array.from({ length: samples }, (_, i) => i % 3) }));
-    attempt = await makeAttemptByHand({ spec: { data: { type: 'idx', images: 'images.gz', labels: 'labels' }, model: { layers: [{ type: 'flatten' }, { type: 'dense', units: 3 }] }, training: { batch_size: 5 } }, roots: [dir.path], objects, dataMemoryBytes: 0 });
+    await fs.writeFile(join(dir.path, 'labels'), idxOf({ shape: [samples], data: Uint8Array.from({ length: samples }, (_, i) => i % units) }));
+    attempt = await makeAttemptByHand({ spec: { data: { type: 'idx', images: 'images.gz', labels: 'labels' }, model: { layers: [{ type: 'flatten' }, { type: 'dense', units }] }, training: { batch_size: 5 } }, roots: [dir.path], objects, dataMemoryBytes: 0 });
     const path = await idle();
     const disk = smallDisk(attempt.spoolRoot, sizeMib * MIB);
     const running = attempt.begin();
@@ -82,7 +83,7 @@ describe('before a trainer starts', () => {
     attempt = await makeAttemptByHand({ spec, objects });
     const path = await idle();
     await fs.writeFile(join(attempt.spoolRoot, 'filler'), Buffer.alloc(8 * MIB));
-    smallDisk(attempt.spoolRoot, 17 * MIB);
+    smallDisk(attempt.spoolRoot, 16 * MIB);
     const refused = refuse('mkdir', (at) => dirname(at) === attempt.spoolRoot && at !== dirname(dirname(path)) && existsSync(path));
     const running = attempt.begin();
     await attempt.trainer.next('start');
@@ -155,7 +156,7 @@ describe('while it trains', () => {
   }
   async function fillDisk(): Promise<void> {
     await fs.writeFile(join(attempt.spoolRoot, 'filler'), Buffer.alloc(8 * MIB));
-    smallDisk(attempt.spoolRoot, 17 * MIB);
+    smallDisk(attempt.spoolRoot, 16 * MIB);
   }
 
   it('a snapshot that finds no room is settled at once and taken again, as long as a copy could go for it', async () => {
@@ -180,7 +181,9 @@ describe('while it trains', () => {
     expect([refused.length > 0, existsSync(path)]).toEqual([true, false]);
     await say(2);
     expect(await attempt.trainer.next('snapshot_settled')).toMatchObject({ number: 2, committed: true });
+    await fs.rm(join(attempt.spoolRoot, 'filler'));
     const again = await idle();
+    await fs.writeFile(join(attempt.spoolRoot, 'filler'), Buffer.alloc(8 * MIB));
     refused = [];
     refuses = () => existsSync(again);
     await stopAt(3);
@@ -201,7 +204,7 @@ describe('while it trains', () => {
   it('a state that finds no room when it is gone on from is fetched again once a copy has gone', async () => {
     await stopAt(1);
     const path = await idle();
-    smallDisk(attempt.spoolRoot, 17 * MIB);
+    smallDisk(attempt.spoolRoot, 16 * MIB);
     const failed = refuse('writeFile', (at) => {
       if (!at.includes('/resume/') || !existsSync(path)) return false;
       // until now there was room
