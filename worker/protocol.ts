@@ -37,8 +37,8 @@ export type ToTrainer =
       resume: ResumeState | null;
       /** Slices that a micro-batch is computed in by the job's numerics class; 1 before its first attempt. */
       parts: number;
-      /** What the job may take of this machine's memory, its data included. */
-      memoryBytes: number;
+      /** What the job may take of this machine's memory, its data included; null: all of it. */
+      memoryBytes: number | null;
       /** How long a worker of this job may be expected to last: for checkpoints as often as "auto" takes them. */
       lifetimeMs: number;
       /** Stop after that update, with its figures; null: go on. */
@@ -50,7 +50,7 @@ export type ToTrainer =
   | { type: 'run'; attempt: string }
   /** Take a snapshot at the next micro-batch, besides the policy's own. */
   | { type: 'snapshot'; attempt: string }
-  /** Snapshot `number` is committed, or given up: the next background snapshot may start. */
+  /** Snapshot `number` is committed, or given up: the next one may start. */
   | { type: 'snapshot_settled'; attempt: string; number: number; committed: boolean }
   /** Stop at the next micro-batch, with a last snapshot unless `discard`. `deadlineMs` is what is left, null for none. */
   | { type: 'stop'; attempt: string; deadlineMs: number | null; discard: boolean }
@@ -110,7 +110,10 @@ export type FromTrainer =
    */
   | { type: 'progress'; attempt: string; from: number; to: number; counters: StateCounters; updateRows: UpdateRow[]; epochRows: EpochRow[]; samplesPerSecond: number; trainMs: number; hearMs: number }
   | { type: 'snapshot'; attempt: string; snapshot: Snapshot }
-  /** A background snapshot could not be written (code store_full: the spool's disk is full). Training goes on; the next one starts when this one is settled. */
+  /**
+   * A snapshot could not be written (code store_full: the spool's disk is full). Training goes on; the next one starts when this one is
+   * settled, as the last one is written again then.
+   */
   | { type: 'snapshot_failed'; attempt: string; number: number; code: ErrorCode; message: string }
   /** Nothing was committed for so long that training stands still until something is. */
   | { type: 'waiting'; attempt: string; unsavedMs: number }

@@ -48,9 +48,11 @@ function assertUnpackable(array: FileArray): void {
 
 /** What placing the arrays needs to know: x, then y. */
 export const factsOf = ({ x, y, labels }: FileSet): [ArrayFacts, ArrayFacts] => [
-  { memoryBytes: arrayBytes(x), stored: x.startBytes !== null },
-  { memoryBytes: labels.memoryBytes, stored: y.startBytes !== null },
+  { memoryBytes: arrayBytes(x), unpackedBytes: unpackedBytes(x) },
+  { memoryBytes: labels.memoryBytes, unpackedBytes: unpackedBytes(y) },
 ];
+
+const unpackedBytes = (array: FileArray): number => (array.startBytes === null ? arrayBytes(array) : 0);
 
 /** Checks every label. In constant memory. AppError `invalid_data`, and what the file's reads reject with. */
 export async function describeSet(set: FileSet): Promise<DataDescription> {

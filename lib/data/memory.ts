@@ -6,8 +6,8 @@ import { MAX_ARRAY_BYTES, processMemoryBytes } from '../process-memory.js';
 export interface ArrayFacts {
   /** What it takes in memory. */
   memoryBytes: number;
-  /** Stored without compression: samples can be read one by one. */
-  stored: boolean;
+  /** What it takes of a disk before samples can be read one by one; 0: it is stored without compression. */
+  unpackedBytes: number;
 }
 
 /** A quarter of what this process may use. */
@@ -21,11 +21,17 @@ export function placeArrays(arrays: readonly ArrayFacts[], memoryBytes: number, 
   const placed = new Set<ArrayFacts>();
   let leftBytes = memoryBytes;
   // the compressed ones would have to be unpacked first; of all others the small ones are read most dearly, each piece being smaller
-  const order = [...arrays].sort((a, b) => Number(a.stored) - Number(b.stored) || a.memoryBytes - b.memoryBytes);
+  const order = [...arrays].sort((a, b) => Number(a.unpackedBytes === 0) - Number(b.unpackedBytes === 0) || a.memoryBytes - b.memoryBytes);
   for (const array of order) {
     if (array.memoryBytes > Math.min(leftBytes, largestBytes)) continue;
     placed.add(array);
     leftBytes -= array.memoryBytes;
   }
   return arrays.map((array) => placed.has(array));
+}
+
+/** What those of the arrays take of a disk that have to be unpacked. */
+export function bytesToUnpack(arrays: readonly ArrayFacts[], memoryBytes: number): number {
+  const placed = placeArrays(arrays, memoryBytes);
+  return arrays.reduce((bytes, { unpackedBytes }, i) => bytes + (placed[i] ? 0 : unpackedBytes), 0);
 }

@@ -3,10 +3,11 @@
 import { basename } from 'node:path';
 import type { DataSourceSpec } from '../contract/spec.js';
 import { makeDataFile } from './data-file.js';
-import { describeSource } from './describe.js';
+import { lookAtSource } from './describe.js';
 import { fingerprintBuiltin, joinedSha256, type Fingerprint } from './fingerprint.js';
 import { interruptible } from './interruptible.js';
 import { notNeeded, openSettled } from './locations.js';
+import type { ArrayFacts } from './memory.js';
 import { membersIn } from './npz.js';
 import { type Pin, pinFile } from './pinned-file.js';
 import type { DataDescription, ResolvedSource } from './source.js';
@@ -26,18 +27,20 @@ export type FetchFile = (location: string, param: string, members: readonly stri
 
 export interface SettledSource {
   description: DataDescription;
+  /** Of its files; none of what is built in. */
+  arrays: ArrayFacts[];
   /** What a trainer reads: those files as they were described, or nothing. */
   resolved: ResolvedSource;
   /** Its sha256 (of a set of several files: over theirs), if it was known or follows from what was hashed since; else null. */
   sha256(hashed: readonly Fingerprint[]): string | null;
 }
 
-/** `param`: `data` or `data.validation`. `signal` ends it, as `data_missing`. Errors of `fetch`, describeSource and pinFile. */
+/** `param`: `data` or `data.validation`. `signal` ends it, as `data_missing`. Errors of `fetch`, lookAtSource and pinFile. */
 export async function settleSource(source: DataSourceSpec, fetch: FetchFile, param = 'data', signal: AbortSignal | null = null): Promise<SettledSource> {
   /** By field. */
   const pins = new Map<string, Pin>();
   const members = membersIn(source);
-  const description = await describeSource(
+  const { description, arrays } = await lookAtSource(
     source,
     async (location, field) => {
       const { path, fingerprint } = await fetch(location, field, members);
@@ -53,10 +56,10 @@ export async function settleSource(source: DataSourceSpec, fetch: FetchFile, par
     },
     param,
   );
-  return { description, ...boundTo(source, (key) => pins.get(`${param}.${key}`)!) };
+  return { description, arrays, ...boundTo(source, (key) => pins.get(`${param}.${key}`)!) };
 }
 
-function boundTo(source: DataSourceSpec, pinOf: (key: string) => Pin): Omit<SettledSource, 'description'> {
+function boundTo(source: DataSourceSpec, pinOf: (key: string) => Pin): Omit<SettledSource, 'description' | 'arrays'> {
   switch (source.type) {
     case 'builtin': {
       const resolved = withoutNormalize(source);

@@ -169,6 +169,30 @@ describe.skipIf(!canMount)('on a full disk', () => {
     expect([head.state === 'open' || head.state === 'succeeded', head.counters.failures, head.error], head.message ?? '').toEqual([true, 0, null]);
   });
 
+  test.skipIf(!hasS3)('copies that are kept for later jobs make way for what a job has to unpack', async () => {
+    const disk = await smallDisk(9_216);
+    system = await startTestSystem({ store: 's3', env: { PAWL_DATA_DIR: join(disk, 'data'), PAWL_DATA_ROOTS: folder.path, PAWL_DATA_MEMORY_MIB: '1', PAWL_DATA_BUCKETS: 'datasets' } });
+    const pixels = (samples: number): Buffer => idxOf({ shape: [samples, 72, 72], data: new Uint8Array(samples * 72 * 72) });
+    const labels = (samples: number): Buffer => idxOf({ shape: [samples], data: Uint8Array.from({ length: samples }, (_, i) => i % 3) });
+    const datasets = await makeDatasets(system.s3!);
+    await datasets.put('images', pixels(768)); // 4 MB
+    await datasets.put('labels', labels(768));
+    await datasets.close();
+    writeFileSync(join(folder.path, 'images'), gzipSync(pixels(1_024))); // 5.3 MB, for which there is no room beside it
+    writeFileSync(join(folder.path, 'labels'), labels(1_024));
+    await system.startController();
+    await system.startWorker();
+    const run = async (from: string): Promise<string | null> => {
+      const head = await system.terminal(await system.submit({ data: { type: 'idx', images: `${from}images`, labels: `${from}labels` }, model: { layers: [{ type: 'flatten' }, { type: 'dense', units: 3, activation: 'softmax' }] }, training: { max_updates: 3 }, run: { max_failures: 0 } }));
+      return head.error?.message ?? head.state;
+    };
+    const copies = (): string => execFileSync('find', [disk, '-name', 'images'], { encoding: 'utf8' });
+    expect(await run('s3://datasets/')).toBe('succeeded');
+    expect(copies()).not.toBe('');
+    expect(await run('')).toBe('succeeded');
+    expect(copies()).toBe('');
+  });
+
   test.each(hasS3 ? ['unpacked', 'copied'] : ['unpacked'])('data that has no room to be %s ends the job as store_full, with the numbers and nothing left on the disk', async (how) => {
     const disk = await smallDisk(4_096);
     const env = { PAWL_DATA_DIR: join(disk, 'data'), PAWL_DATA_ROOTS: folder.path, PAWL_DATA_MEMORY_MIB: '1', PAWL_DATA_BUCKETS: 'datasets' };

@@ -14,6 +14,7 @@ import { type RestoreOutcome, restoreState, type StateExpectation } from '../../
 import type { TakenTicket } from '../../lib/queue/index.js';
 import { untilAnswered } from '../../lib/store/patience.js';
 import { makeAttemptLog } from './attempt-log.js';
+import { makeRoomForSnapshot, makeRoomToBegin, withRoom } from './disk-room.js';
 import { endWithout, failure, isUnsuited, unsuited } from './ending.js';
 import { type AttemptInputs, beginWith, causeOf, checkStateFiles, differenceOf, gatherInputs } from './inputs.js';
 import { watchForInterruption } from './interruption.js';
@@ -118,10 +119,12 @@ async function prepare(session: Session, hold: ObjectHold | null): Promise<Prepa
   try {
     const { min_memory_mib: wantedMib } = record.spec.resources;
     if (wantedMib !== null && wantedMib > deps.memoryMib) return { kind: 'over', ending: unsuited(`the job needs ${wantedMib} MiB of memory (resources.min_memory_mib), this worker has ${deps.memoryMib} MiB for a job`) };
-    await mkdir(spoolDir, { recursive: true });
+    await withRoom(() => makeRoomForSnapshot(deps.copies, 0), () => mkdir(spoolDir, { recursive: true }));
     const fromStart = claim.head().seq === 0;
     const gathered = await gatherInputs(record.spec, deps.data, { hold, signal: interruption.signal }, fromStart);
-    const inputs = fromStart ? await patiently(deps, interruption.signal, () => beginWith(gathered, record.spec, deps.beginnings, join(spoolDir, 'begin'))) : gathered;
+    const makeRoom = (): Promise<boolean> => makeRoomToBegin(deps.copies, { ...gathered.disk, resumedBytes: resumedBytesOf(session, gathered) });
+    await makeRoom();
+    const inputs = fromStart ? await patiently(deps, interruption.signal, () => withRoom(makeRoom, () => beginWith(gathered, record.spec, deps.beginnings, join(spoolDir, 'begin')))) : gathered;
     const pins = claim.head().inputs;
     // what is not known yet will be once a trainer has read it: running.ts
     const known = inputs.hashes([]);
@@ -134,7 +137,7 @@ async function prepare(session: Session, hold: ObjectHold | null): Promise<Prepa
       accumIters: record.spec.training.accum_iters,
       check: (files, windowOpen) => checkStateFiles(record.spec, inputs.plan, files, windowOpen),
     };
-    const restore = await patiently(deps, interruption.signal, () => restoreState(deps.store, claim.head(), expected, join(spoolDir, 'resume'))).catch(async (error: unknown) => {
+    const restore = await patiently(deps, interruption.signal, () => withRoom(makeRoom, () => restoreState(deps.store, claim.head(), expected, join(spoolDir, 'resume')))).catch(async (error: unknown) => {
       throw isAppError(error) ? await causeOf(error, inputs, pins, !fromStart) : error;
     });
     const final = restore.restored?.manifest.final;
@@ -149,4 +152,12 @@ async function prepare(session: Session, hold: ObjectHold | null): Promise<Prepa
   } finally {
     interruption.stop();
   }
+}
+
+/** Of the files of the state that it goes on from: its own, or at most so many of another job's. */
+function resumedBytesOf({ record, claim }: Session, { disk }: AttemptInputs): number {
+  const own = claim.head().retained.at(-1);
+  if (own) return own.bytes;
+  const { init } = record.spec.model;
+  return init !== null && 'job' in init ? disk.snapshotBytes : 0;
 }

@@ -5,8 +5,9 @@ import { handOver } from '../../lib/jobs/handover.js';
 import { type AttemptAccount, attemptEnded, chargeOf, type Ending, isTerminal, NOTHING_DONE } from '../../lib/jobs/lifecycle.js';
 import { closeAttempt } from '../../lib/jobs/record.js';
 import type { Snapshot } from '../protocol.js';
+import { makeRoomForSnapshot } from './disk-room.js';
 import type { Figures } from './figures.js';
-import type { Saver } from './saver.js';
+import { bytesOf, type Saver } from './saver.js';
 import type { AttemptOutcome, Session } from './session.js';
 
 /** How long a last commit may wait for space before the attempt ends as a failure that can be retried. */
@@ -28,6 +29,7 @@ export async function endWith(session: Session, saver: Saver, figures: Figures, 
     } catch (error) {
       if (!isAppError(error, 'store_full') && !isAppError(error, 'store_unavailable')) throw error;
       if (error.code === 'store_full' && deps.clock.monotonicMs() - from > FULL_STORE_PATIENCE_MS) return endWithout(session, saver, figures, failure('store_full', error.message, null));
+      if (error.code === 'store_full' && (await makeRoomForSnapshot(deps.copies, bytesOf(snapshot)))) continue;
       await deps.clock.sleep(500);
     }
   }

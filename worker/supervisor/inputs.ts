@@ -11,6 +11,7 @@ import { openSettled, resolveLocation } from '../../lib/data/locations.js';
 import { isObjectLocation, objectAt } from '../../lib/data/object-locations.js';
 import { naming } from '../../lib/data/naming.js';
 import { membersIn } from '../../lib/data/npz.js';
+import { bytesToUnpack } from '../../lib/data/memory.js';
 import { hashPinned, type Pin, pinFile } from '../../lib/data/pinned-file.js';
 import type { DataPlaces } from '../../lib/data/places.js';
 import { type FetchFile, type LocalFile, settleSource } from '../../lib/data/settle.js';
@@ -21,6 +22,7 @@ import { FIRST_WEIGHTS, firstWeightsProblems } from '../../lib/jobs/first-weight
 import type { Store } from '../../lib/store/index.js';
 import { checkAgainstData } from '../../lib/jobs/spec/check.js';
 import { limitProblems } from '../../lib/jobs/spec/schema-problems.js';
+import { checkpointBytes } from '../../lib/model/memory.js';
 import type { ModelPlan } from '../../lib/model/plan.js';
 import { checkState, expectedState } from '../../lib/model/slots.js';
 import { type Course, courseOf } from '../../lib/training/course.js';
@@ -55,6 +57,8 @@ export interface AttemptInputs {
   hashes(hashed: readonly Fingerprint[]): InputHashes | null;
   /** The same at once: what is not known is read, for this alone, as long as it was waited for what was brought. Errors of hashPinned. */
   readHashes(): Promise<InputHashes>;
+  /** What a trainer writes to this worker's disk: its data, where that has to be unpacked, and the largest snapshot. */
+  disk: { unpackedBytes: number; snapshotBytes: number };
   plan: ModelPlan;
   course: Course;
   totalUpdates: number;
@@ -104,6 +108,7 @@ export async function gatherInputs(spec: JobSpec, { places, memoryBytes }: DataM
       for (const { file, members } of files) hashed.push(await hashPinned(file, members, signal));
       return hashes(hashed.filter((each) => each !== null))!;
     },
+    disk: { unpackedBytes: bytesToUnpack(sets.flatMap(({ arrays }) => arrays), memoryBytes), snapshotBytes: checkpointBytes(checked.plan, spec.training) },
     plan: checked.plan,
     course: courseOf(spec.training, checked.trainSamples),
     totalUpdates: checked.totalUpdates,

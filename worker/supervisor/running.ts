@@ -1,7 +1,7 @@
 // The trainer's life within an attempt: start, pin the inputs, run, commit its snapshots as they come, stop it for a notice
 // or a verb. One loop takes what happens, one thing at a time, and says how the attempt ends.
 import type { Head, Inputs, Segment } from '../../lib/contract/records.js';
-import { isAppError, messageOf } from '../../lib/errors.js';
+import { type ErrorCode, isAppError, messageOf } from '../../lib/errors.js';
 import { collectGarbage } from '../../lib/jobs/closing.js';
 import { makeCommitter } from '../../lib/jobs/commit.js';
 import { lookForDamage } from '../../lib/jobs/history.js';
@@ -12,6 +12,7 @@ import type { Tallies } from '../../lib/queue/index.js';
 import { expectedLifetimeMs } from '../../lib/training/checkpoint-interval.js';
 import { epochsTold } from '../../lib/training/cursor.js';
 import type { FromTrainer, Snapshot } from '../protocol.js';
+import { makeRoomForSnapshot } from './disk-room.js';
 import { endWith, endWithout, failure, unsuited } from './ending.js';
 import { type Figures, makeFigures } from './figures.js';
 import { type Happening, watchHappenings } from './happenings.js';
@@ -19,7 +20,7 @@ import { type Inbox, makeInbox } from './inbox.js';
 import { type AttemptInputs, causeOf } from './inputs.js';
 import { planStop } from './pace.js';
 import { judgeReadiness } from './readiness.js';
-import { makeSaver, removeFiles, resultOf } from './saver.js';
+import { bytesOf, makeSaver, removeFiles, resultOf } from './saver.js';
 import type { AttemptOutcome, Session } from './session.js';
 import { timeIsOver } from './time-limit.js';
 import type { TrainerExit } from './trainer-process.js';
@@ -94,7 +95,7 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
       initFile: restored ? null : inputs.initFile,
       resume,
       parts: partsOf(pins?.numerics_class ?? ''),
-      memoryBytes: deps.memoryMib * 2 ** 20,
+      memoryBytes: Number.isFinite(deps.memoryMib) ? deps.memoryMib * 2 ** 20 : null,
       lifetimeMs: expectedLifetimeMs(claim.head().counters),
       pauseAt: pauseAtOf(record, claim.head()),
       spoolDir: session.spoolDir,
@@ -191,9 +192,17 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
     }
     /** The next background snapshot may be taken. */
     function settle(number: number, committed: boolean): void {
-      const say = (): void => trainer.send({ type: 'snapshot_settled', attempt: claim.attempt, number, committed });
-      if (committed) say();
-      else after(FAILED_PAUSE_MS, say);
+      trainer.send({ type: 'snapshot_settled', attempt: claim.attempt, number, committed });
+    }
+    /** The same of one that failed, in a while; where copies of data that nobody holds made room for it, at once, and then it is taken. */
+    function settleFailed(number: number, code: ErrorCode, bytes: number): void {
+      const room = code === 'store_full' ? makeRoomForSnapshot(deps.copies, bytes) : Promise.resolve(false);
+      void room.then((made) => {
+        if (over.signal.aborted) return;
+        if (!made) return after(FAILED_PAUSE_MS, () => settle(number, false));
+        settle(number, false);
+        trainer.send({ type: 'snapshot', attempt: claim.attempt });
+      });
     }
     function save(snapshot: Snapshot): void {
       saving = snapshot;
@@ -263,9 +272,9 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
           save(message.snapshot);
           return;
         case 'snapshot_failed':
-          log.error({ code: message.code }, `a snapshot could not be spooled, training goes on: ${message.message}`);
+          log.error({ code: message.code }, `a snapshot could not be spooled, another is tried: ${message.message}`);
           saver.addEvent('checkpoint.failed', message.message, { code: message.code });
-          settle(message.number, false);
+          settleFailed(message.number, message.code, inputs.disk.snapshotBytes);
           return;
         case 'waiting':
           log.warn({}, waitingFor(message.unsavedMs));
@@ -316,14 +325,17 @@ export async function runTrainer(session: Session, inputs: AttemptInputs, restor
           saving = null;
           if (isAppError(happening.error, 'fenced')) throw happening.error;
           if (happening.error === null) {
+            settle(happening.snapshot.number, true);
             figures.kept(happening.snapshot.counters.cursor.micro_batches);
             deps.feed.tally(figures.untold());
             void log.keep();
           } else {
+            const code = isAppError(happening.error) ? happening.error.code : 'internal_error';
             log.error({ err: happening.error }, 'a checkpoint was not committed, training goes on');
-            saver.addEvent('checkpoint.failed', messageOf(happening.error), { code: isAppError(happening.error) ? happening.error.code : 'internal_error' });
+            saver.addEvent('checkpoint.failed', messageOf(happening.error), { code });
+            // the next one is spooled, and then in the store
+            settleFailed(happening.snapshot.number, code, 2 * bytesOf(happening.snapshot));
           }
-          settle(happening.snapshot.number, happening.error === null);
           lookAtWant();
           break;
         case 'notice':

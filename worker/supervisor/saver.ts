@@ -30,6 +30,9 @@ export async function removeFiles({ files }: Snapshot): Promise<void> {
   for (const { path } of Object.values(files)) await rm(path, { force: true });
 }
 
+/** Of its files. */
+export const bytesOf = ({ files }: Snapshot): number => Object.values(files).reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+
 export interface SaverOptions {
   claim: Claim;
   committer: Committer;

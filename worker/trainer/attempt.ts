@@ -197,6 +197,8 @@ export function startAttempt({ start, engine, send, hooks, unsavedMs }: AttemptO
       stop = 'silent';
       go();
       unsaved.wake();
+      // the last one may wait for room
+      void snapshots?.close();
     },
   };
 }

@@ -41,7 +41,7 @@ export interface Prepared {
 
 export async function prepare(start: Start, engine: Engine): Promise<Prepared> {
   const { spec } = start;
-  const data = await loadData(spec, start.data, start.spoolDir, start.memoryBytes);
+  const data = await loadData(spec, start.data, start.spoolDir, start.memoryBytes ?? Infinity);
   try {
     return await prepareOn(data, start, engine);
   } catch (error) {
@@ -59,7 +59,7 @@ async function prepareOn(data: LoadedData, start: Start, engine: Engine): Promis
   if ('problems' in planned) throw refusal(planned.problems, 'invalid_data');
   const { batch_size: batchSize } = spec.training;
   const program = programOf(spec, planned.plan, { training: batchSizes(data.description.samples, batchSize), evaluation: batchSizes(data.validationSamples, batchSize) });
-  const memoryBytes = engineShare(engine.memoryBytes, start.memoryBytes, data.memoryBytes);
+  const memoryBytes = engineShare(engine.memoryBytes, start.memoryBytes ?? Infinity, data.memoryBytes);
   const { compiled, parts } = compileFitting({ ...engine, memoryBytes }, program, spec.training, start.parts);
   try {
     const { counters, best, hashed } = await loadState(start, compiled, planned.plan, course);

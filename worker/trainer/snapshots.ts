@@ -1,9 +1,10 @@
 // Snapshots of one attempt: takes them where the policy or a message asks, lets them be written while training goes on, and
-// reports them one at a time. A background snapshot that cannot be written is reported and forgotten; the last one may not
-// fail. What a window does not change is spooled once: inside it a snapshot holds little more than the gradient. Those of the best epochs (keep_best) are never given up for a later one: they wait until they are reported.
+// reports them one at a time. A background snapshot that cannot be written is reported and forgotten; the last one is reported
+// too, and written once more: there may be room by then. What a window does not change is spooled once: inside it a snapshot holds little more than the gradient. Those of the best epochs (keep_best) are never given up for a later one: they wait until they are reported.
 import { join } from 'node:path';
 import { makeSafetensorsWriter } from '../../lib/checkpoints/safetensors-writer.js';
 import type { CheckpointPolicySpec } from '../../lib/contract/spec.js';
+import { isDiskFull } from '../../lib/errors.js';
 import type { ExpectedTensor } from '../../lib/model/slots.js';
 import { stateFiles } from '../../lib/model/state-files.js';
 import type { StateCounters, StateRole } from '../../lib/training/state.js';
@@ -31,7 +32,7 @@ export interface Snapshots {
   last(counters: StateCounters, whole: boolean): Promise<Snapshot>;
   /** Weights, slots and averages in one file: the canonical final state. */
   stateFile(counters: StateCounters): Promise<SnapshotFile>;
-  /** Gives up what is unfinished. */
+  /** Gives up what is unfinished, or waits for room. */
   close(): Promise<void>;
 }
 
@@ -51,7 +52,7 @@ export interface SnapshotsOptions {
   nowMs(): number;
   /** A background snapshot is on the disk. */
   onReady(snapshot: Snapshot): void;
-  /** A background snapshot could not be written. */
+  /** A snapshot could not be written; it is settled when another may be tried. */
   onFailed(number: number, error: unknown): void;
 }
 
@@ -82,6 +83,9 @@ export function makeSnapshots(options: SnapshotsOptions): Snapshots {
   let committed: { counters: StateCounters; roles: readonly StateRole[] } = { counters: options.start, roles: options.committedRoles };
   /** What the last one took until it was settled; null before. */
   let saveMs: number | null = null;
+  /** What has to be written and found the disk full. */
+  let blocked: { number: number; goOn(): void } | null = null;
+  let isClosed = false;
   /** Wakes who waits for the next report. */
   let wake = (): void => undefined;
   const reported = (): Promise<void> => new Promise((resolve) => (wake = resolve));
@@ -133,6 +137,39 @@ export function makeSnapshots(options: SnapshotsOptions): Snapshots {
     await Promise.allSettled(snapshots.map(({ done }) => done));
   }
 
+  /** What may not be given up: where it finds the disk full it is written again when that is settled. */
+  async function insist<T>(number: number, written: Promise<T>, again: () => Promise<T>): Promise<T> {
+    try {
+      return await written;
+    } catch (error) {
+      if (!isDiskFull(error) || isClosed) throw error;
+      await new Promise<void>((resolve) => {
+        blocked = { number, goOn: resolve };
+        options.onFailed(number, error);
+      });
+      if (isClosed) throw error;
+      return again();
+    }
+  }
+
+  async function writeState(counters: StateCounters): Promise<SnapshotFile> {
+    const tensors = options.finalTensors;
+    const path = join(dir, 'state.safetensors');
+    const view = options.view(counters);
+    try {
+      const writer = await makeSafetensorsWriter(path, [...tensors].map(([name, { dtype, shape }]) => ({ name, dtype, shape })));
+      try {
+        for (const name of tensors.keys()) await writer.write(name, view.read(name));
+        await writer.finish();
+        return { path, sizeBytes: writer.sizeBytes };
+      } finally {
+        await writer.close();
+      }
+    } finally {
+      view.dispose();
+    }
+  }
+
   const isFree = (): boolean => queue.length === 0 && unsettled === null;
 
   function begin(counters: StateCounters): void {
@@ -155,6 +192,7 @@ export function makeSnapshots(options: SnapshotsOptions): Snapshots {
       bestValue = value;
     },
     settled(number, isCommitted) {
+      if (blocked?.number === number) return blocked.goOn();
       if (unsettled === null || number !== unsettled.number) return;
       saveMs = nowMs() - unsettled.takenAtMs;
       if (isCommitted) committed = { counters: unsettled.counters, roles: rolesOf(unsettled.counters) };
@@ -170,26 +208,19 @@ export function makeSnapshots(options: SnapshotsOptions): Snapshots {
       await giveUp(given);
       reportNext();
       while (queue.length > 0) await reported();
-      return isLast ? same.done : take(counters, whole).done;
+      const writing = isLast ? same : take(counters, whole);
+      return insist(writing.number, writing.done, () => {
+        bestValue = writing.best;
+        return take(counters, whole).done;
+      });
     },
-    async stateFile(counters) {
-      const tensors = options.finalTensors;
-      const path = join(dir, 'state.safetensors');
-      const view = options.view(counters);
-      try {
-        const writer = await makeSafetensorsWriter(path, [...tensors].map(([name, { dtype, shape }]) => ({ name, dtype, shape })));
-        try {
-          for (const name of tensors.keys()) await writer.write(name, view.read(name));
-          await writer.finish();
-          return { path, sizeBytes: writer.sizeBytes };
-        } finally {
-          await writer.close();
-        }
-      } finally {
-        view.dispose();
-      }
+    stateFile(counters) {
+      const write = (): Promise<SnapshotFile> => writeState(counters);
+      return insist(++taken, write(), write);
     },
     async close() {
+      isClosed = true;
+      blocked?.goOn();
       const left = queue;
       queue = [];
       await giveUp(left);

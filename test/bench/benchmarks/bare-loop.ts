@@ -42,7 +42,7 @@ async function makeLoop(input: JobSpecInput): Promise<(seconds: number) => { sam
   if ('problems' in resolved) throw new Error(JSON.stringify(resolved.problems));
   const { spec } = resolved;
   const { data } = await gatherInputs(spec, { places: { roots: [], buckets: null }, memoryBytes: 2 ** 30 }, { hold: null, signal: new AbortController().signal });
-  const { training } = await prepare({ type: 'start', attempt: 'bare', spec, data, initFile: null, resume: null, parts: 1, memoryBytes: Infinity, lifetimeMs: 3_600_000, pauseAt: null, spoolDir: '' }, await engine);
+  const { training } = await prepare({ type: 'start', attempt: 'bare', spec, data, initFile: null, resume: null, parts: 1, memoryBytes: null, lifetimeMs: 3_600_000, pauseAt: null, spoolDir: '' }, await engine);
   const { program } = training;
   const batches = await gather(training);
   const { accum_iters: accumIters, batch_size: batchSize } = spec.training;

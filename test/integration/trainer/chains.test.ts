@@ -129,7 +129,7 @@ test('a training in chains has the bits of one without, stopped anywhere and res
     const rows: Omit<UpdateRow, 'wall_time'>[] = [];
     let resume: { counters: StateCounters; state: ReturnType<typeof stateOf> } | null = null;
     for (const stop of [...stops, Infinity]) {
-      const { training, plan } = await prepare({ type: 'start', attempt: 'a', spec, data, initFile: null, resume: null, parts: 1, memoryBytes: Infinity, lifetimeMs: 3_600_000, pauseAt: null, spoolDir: '' }, engine);
+      const { training, plan } = await prepare({ type: 'start', attempt: 'a', spec, data, initFile: null, resume: null, parts: 1, memoryBytes: null, lifetimeMs: 3_600_000, pauseAt: null, spoolDir: '' }, engine);
       const inner = training.program;
       const program = Object.create(inner, {
         windowLimit: { get: () => (mayChain ? inner.windowLimit : 1) },

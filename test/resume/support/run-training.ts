@@ -103,7 +103,7 @@ export async function runTraining({ spec: input, dir, cuts = [], dataRoot, initF
     // every other attempt has two lanes: the bits may not show it
     const trainer = forkTrainer({ engine, interOpThreads: 1 + (number % 2), fault: { ...cut, ...(every === null ? {} : { snapshotEvery: everySnapshot && cut === undefined ? 1 : every }) } });
     try {
-      trainer.send({ type: 'start', attempt, spec, data, initFile: resume === null && initFile !== undefined ? { path: initFile } : null, resume, parts: 1, memoryBytes: Infinity, lifetimeMs: 3_600_000, pauseAt: null, spoolDir });
+      trainer.send({ type: 'start', attempt, spec, data, initFile: resume === null && initFile !== undefined ? { path: initFile } : null, resume, parts: 1, memoryBytes: null, lifetimeMs: 3_600_000, pauseAt: null, spoolDir });
       const end = await follow(trainer, attempt, record);
       if (end !== null) {
         const weights = end.snapshot.files.weights;

@@ -1,9 +1,9 @@
 import { constants } from 'node:buffer';
 import { totalmem } from 'node:os';
 import { describe, expect, it } from 'vitest';
-import { defaultDataMemoryBytes, placeArrays } from '../../../lib/data/memory.js';
+import { bytesToUnpack, defaultDataMemoryBytes, placeArrays } from '../../../lib/data/memory.js';
 
-const array = (memoryBytes: number, stored: boolean) => ({ memoryBytes, stored });
+const array = (memoryBytes: number, stored: boolean) => ({ memoryBytes, unpackedBytes: stored ? 0 : memoryBytes });
 
 describe('placeArrays', () => {
   it.each<[string, ReturnType<typeof array>[], number, boolean[]]>([
@@ -22,6 +22,15 @@ describe('placeArrays', () => {
     expect(placeArrays(arrays, 1_000, 100)).toEqual([false, true, false, true]);
     // as much as this Node.js can hold, which is what every Uint8Array of a set is held to
     expect(placeArrays([array(constants.MAX_LENGTH, true), array(constants.MAX_LENGTH + 1, true)], Infinity)).toEqual([true, false]);
+  });
+});
+
+describe('what is to be unpacked', () => {
+  it('is what is compressed and has no place in memory', () => {
+    const arrays = [array(60, false), array(50, true), array(40, false)];
+    expect([0, 40, 59, 60, 100].map((memoryBytes) => bytesToUnpack(arrays, memoryBytes))).toEqual([100, 60, 60, 60, 0]);
+    // labels that take more of memory than of a file
+    expect(bytesToUnpack([{ memoryBytes: 40, unpackedBytes: 10 }], 39)).toBe(10);
   });
 });
 

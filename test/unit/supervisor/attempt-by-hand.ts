@@ -4,6 +4,7 @@ import { expect, onTestFinished } from 'vitest';
 import { systemClock, type Clock } from '../../../lib/clock.js';
 import type { JobSpecInput } from '../../../lib/contract/spec.js';
 import type { DataObjects } from '../../../lib/data/objects.js';
+import { readHead } from '../../../lib/jobs/head.js';
 import { NOTHING_DONE } from '../../../lib/jobs/lifecycle.js';
 import { BY_A_USER, submitJob } from '../../../lib/jobs/submit.js';
 import { silentLog } from '../../../lib/log.js';
@@ -27,7 +28,8 @@ export interface ByHand {
   /** The worker's folder; copies of objects lie in `objects`. */
   spoolRoot: string;
   copies: ObjectCache | null;
-  notice: Notice;
+  /** Of the attempt that was begun last. */
+  readonly notice: Notice;
   /** HEAD may want something new. */
   nudge(): void;
   /** What a controller or an API acts with. */
@@ -53,12 +55,14 @@ export interface ByHandOptions {
   /** What its data may take of that. */
   dataMemoryBytes?: number;
   clock?: Clock;
+  /** What becomes of the store that the worker has. */
+  store?: (store: Store) => Store;
 }
 
-export async function makeAttemptByHand({ spec, objects = null, roots = [], memoryMib = Infinity, dataMemoryBytes = 2 ** 20, clock = systemClock }: ByHandOptions): Promise<ByHand> {
+export async function makeAttemptByHand({ spec, objects = null, roots = [], memoryMib = Infinity, dataMemoryBytes = 2 ** 20, clock = systemClock, store: changed = (store) => store }: ByHandOptions): Promise<ByHand> {
   const dir = await makeTempDir('by-hand');
   onTestFinished(dir.remove);
-  const store = await makeFileStore({ root: join(dir.path, 'store') });
+  const store = changed(await makeFileStore({ root: join(dir.path, 'store') }));
   const spoolRoot = join(dir.path, 'spool');
   const control = { store, clock, tickets: { issue: () => Promise.resolve(), withdraw: () => Promise.resolve() }, log: silentLog };
   await submitJob(control, { id: JOB, spec: resolved(spec), origin: BY_A_USER, beginning: null, principal: 'test', key: null, bodySha256: '' });
@@ -78,15 +82,14 @@ export async function makeAttemptByHand({ spec, objects = null, roots = [], memo
     },
     kill: () => listener?.exit({ code: null, signal: 'SIGKILL' }),
   };
-  const notice = makeNotice();
+  let notice = makeNotice();
   let nudge = (): void => undefined;
   const copies = objects && makeObjectCache(join(spoolRoot, 'objects'), objects, silentLog);
   const deps: AttemptDeps = {
     ...control, beginnings: store, feed: makeSilentFeed(), liveness: { isLive: () => Promise.resolve(false), account: () => Promise.resolve(NOTHING_DONE) }, sharedNow: () => Promise.resolve(new Date()), trainers: { acquire: () => (acquired++, trainer), release: () => Promise.resolve(), close: () => Promise.resolve() }, pace: makePace(), memoryMib, memoryKills: () => null,
     trainerSetup: () => ({ engine: 'wasm', intraOpThreads: 1, interOpThreads: 1, gpu: null }), worker: 'wrk_test', data: { places: { roots, buckets: objects && { names: ['data'], store: null, objects } }, memoryBytes: dataMemoryBytes }, copies, spoolRoot, beatEveryMs: 1_000, isHeld: () => true, lookEveryMs: 3_600_000,
   };
-  const controls: AttemptControls = {
-    notice,
+  const controls: Omit<AttemptControls, 'notice'> = {
     onClaimed: () => undefined,
     onHint: () => () => undefined,
     onNudge: (call) => {
@@ -97,9 +100,16 @@ export async function makeAttemptByHand({ spec, objects = null, roots = [], memo
     onSafe: () => undefined,
   };
   return {
-    store, spoolRoot, copies, notice, control,
+    store, spoolRoot, copies, control,
+    get notice() {
+      return notice;
+    },
     nudge: () => nudge(),
-    begin: () => runAttempt(deps, { job: JOB, gen: 0, fence: 0, sinceMs: 0 }, controls),
+    async begin() {
+      const { head } = await readHead({ store }, JOB);
+      if (head.fence > 0) notice = makeNotice();
+      return runAttempt(deps, { job: JOB, gen: head.gen, fence: head.fence, sinceMs: 0 }, { ...controls, notice });
+    },
     trainer: {
       async next(type, passing = []) {
         for (;;) {

@@ -28,7 +28,7 @@ async function failure(bytes: Uint8Array): Promise<{ said: ReturnType<typeof fai
     },
   };
   const engine: Engine = { name: 'wasm', device: 'none', numerics: 'toy', memoryBytes: null, compile: () => compiled, liveTensors: () => 0 };
-  const start = { type: 'start', attempt: 'a', spec, data: { train: { type: 'builtin', name: 'digits' }, validation: null, memoryBytes: 2 ** 20 }, initFile: { path, param: 'model.init.from' }, resume: null, parts: 1, memoryBytes: Infinity, lifetimeMs: 3_600_000, pauseAt: null, spoolDir: dir.path } as const;
+  const start = { type: 'start', attempt: 'a', spec, data: { train: { type: 'builtin', name: 'digits' }, validation: null, memoryBytes: 2 ** 20 }, initFile: { path, param: 'model.init.from' }, resume: null, parts: 1, memoryBytes: null, lifetimeMs: 3_600_000, pauseAt: null, spoolDir: dir.path } as const;
   const error: unknown = await prepare(start, engine).then(() => null, (thrown: unknown) => thrown);
   return { said: failureOf(error), loads };
 }

@@ -23,12 +23,15 @@ let dir: string;
 let state = 0;
 let clockMs = 0;
 let views = 0;
+/** So many reads find, as a write would, that the disk is full. */
+let fullFor = 0;
+let failed: number[];
 let ready: Snapshot[];
 let failures: unknown[];
 let wake = (): void => undefined;
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), 'pawl-snapshots-'));
-  [state, clockMs, views, ready, failures] = [0, 0, 0, [], []];
+  [state, clockMs, views, fullFor, failed, ready, failures] = [0, 0, 0, 0, [], [], []];
 });
 afterEach(async () => {
   expect(views, 'every view is freed').toBe(0);
@@ -48,7 +51,13 @@ function make(policy: Partial<CheckpointPolicySpec>, { into = dir, slots = true,
       views += 1;
       return {
         names: [...TENSORS(holdsWindow(cursor), slots).keys()],
-        read: (): HostTensor => ({ dtype: 'F32', shape: [FLOATS], data: new Float32Array(FLOATS).fill(value) }),
+        read: (): HostTensor => {
+          if (fullFor > 0) {
+            fullFor -= 1;
+            throw Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' });
+          }
+          return { dtype: 'F32', shape: [FLOATS], data: new Float32Array(FLOATS).fill(value) };
+        },
         dispose() {
           if (open) views -= 1;
           open = false;
@@ -62,7 +71,8 @@ function make(policy: Partial<CheckpointPolicySpec>, { into = dir, slots = true,
       ready.push(snapshot);
       wake();
     },
-    onFailed(_, error) {
+    onFailed(number, error) {
+      failed.push(number);
       failures.push(error);
       wake();
     },
@@ -236,6 +246,42 @@ describe('the last snapshot', () => {
     snapshots.boundary(at(1));
     await until(() => ready.length === 1);
     expect(await snapshots.last(at(2), false)).toMatchObject({ number: 2 });
+  });
+
+  test('that finds the disk full is told, and written again once that is settled; so is the canonical state', async () => {
+    const snapshots = make({ every_micro_batches: 1 });
+    snapshots.best(0.5);
+    fullFor = 1;
+    const last = snapshots.last(at(3), true);
+    await until(() => failures.length === 1);
+    expect(await readdir(dir), 'nothing is left of it').toEqual([]);
+    state = 3;
+    snapshots.settled(failed[0]!, false);
+    expect(await last).toMatchObject({ counters: at(3), best: 0.5, unchanged: [] });
+    expect(await valuesIn((await last).files.weights!.path)).toEqual({ 'layer/kernel': 3 });
+    fullFor = 1;
+    const file = snapshots.stateFile(at(3));
+    await until(() => failures.length === 2);
+    expect(new Set([...failed, (await last).number]).size, 'each has a number of its own').toBe(3);
+    snapshots.settled(failed[1]!, false);
+    expect(await valuesIn((await file).path)).toEqual({ 'layer/kernel': 3, 'optimizer/layer/kernel/m': 3 });
+  });
+
+  test('that finds the disk full twice fails, as does one that is given up meanwhile', async () => {
+    const snapshots = make({});
+    fullFor = 2;
+    const twice = snapshots.last(at(1), false);
+    twice.catch(() => undefined);
+    await until(() => failures.length === 1);
+    snapshots.settled(failed[0]!, false);
+    await expect(twice).rejects.toMatchObject({ code: 'ENOSPC' });
+    fullFor = 1;
+    const waiting = snapshots.last(at(2), false);
+    waiting.catch(() => undefined);
+    await until(() => failures.length === 2);
+    await snapshots.close();
+    await expect(waiting).rejects.toMatchObject({ code: 'ENOSPC' });
+    expect(await readdir(dir)).toEqual([]);
   });
 
   test('comes with the canonical state: weights and slots in one file', async () => {

@@ -120,7 +120,7 @@ export async function compute(kase: Case, folder: string, compile = engine.compi
   const weights = weightsOf(planned.plan);
   const initFile = join(folder, 'init.safetensors');
   await writeFile(initFile, encodeSafetensors(weights));
-  const { training, plan } = await prepare({ type: 'start', attempt: '', spec, data: sourcesOf(spec, folder), initFile: { path: initFile }, resume: null, parts: 1, memoryBytes: Infinity, lifetimeMs: 3_600_000, pauseAt: null, spoolDir: folder }, { ...engine, compile });
+  const { training, plan } = await prepare({ type: 'start', attempt: '', spec, data: sourcesOf(spec, folder), initFile: { path: initFile }, resume: null, parts: 1, memoryBytes: null, lifetimeMs: 3_600_000, pauseAt: null, spoolDir: folder }, { ...engine, compile });
   const { program, batches } = training;
   try {
     const [batch] = await batches.training([startCursor()]);
