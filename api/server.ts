@@ -53,6 +53,10 @@ export function buildServer(given: ServerDeps): FastifyInstance {
     streams.close();
     done();
   });
+  app.addHook('onListen', (done) => {
+    deps.listing.ahead();
+    done();
+  });
   // An answer given while the server closes is the last on its connection, or the connection would keep the server open.
   app.addHook('onSend', async (_request, reply) => {
     if (closing) void reply.header('connection', 'close');

@@ -7,7 +7,10 @@ import type { Clock } from '../clock.js';
 import { AppError, isAppError } from '../errors.js';
 import type { Store } from '../store/index.js';
 import type { JobAccess } from './access.js';
-import { CLOSED_PREFIX, closedKey, OPEN_PREFIX, openKey, parseMarkerKey } from './names.js';
+import { CLOSED_PREFIX, closedKey, openKey, parseMarkerKey } from './names.js';
+import { firstPlace, withMore } from './newest-first.js';
+import { makeOpenCount } from './open-count.js';
+import { readOpenMarkers } from './open-markers.js';
 import { inParallel, makeRecent } from './recent.js';
 import { fromJson } from './record.js';
 
@@ -36,6 +39,8 @@ export interface Page<T> {
 export interface JobListing {
   /** @throws AppError invalid_cursor (no such job), store_unavailable */
   list(query: ListQuery): Promise<Page<JobListItem>>;
+  /** Reads now what a first list would have to wait for: of all jobs that are over, which takes its time. */
+  ahead(): void;
   /** Whether so many jobs are not over. @throws AppError store_unavailable */
   isFull(openJobs: number): Promise<boolean>;
   /** This process took a job in, or started a new generation of it: the next list shows it. */
@@ -50,10 +55,10 @@ export interface ListingDeps {
 
 /** What other processes did shows after this long. */
 const REFRESH_MS = 1_000;
-/** After this long a count of what is open is made anew, beside the submission that asked: where there is room it need not wait. */
-const COUNT_MS = 10_000;
 /** Days of `closed/` that are listed again: whoever closes a job dates it by its own clock. */
 const CLOSED_DAYS_AGAIN = 2;
+/** Keys of `closed/` that are taken in at a time. */
+const CLOSED_CHUNK = 1_000;
 /** Reads for one answer, whatever the filters; then the page ends early and says that there is more. */
 const READS_MAX = 1_000;
 const SCAN_CHUNK = 50;
@@ -69,13 +74,6 @@ interface Entry {
   day: string | null;
 }
 
-interface Index {
-  entries: Map<string, Entry>;
-  /** Newest first; replaced, never changed, so that a scan under way keeps its place. */
-  ids: readonly string[];
-  /** Entries that are open. */
-  open: number;
-}
 /** Reads left for an answer. */
 interface Budget {
   reads: number;
@@ -84,49 +82,69 @@ interface Budget {
 export function makeJobListing({ store, access, clock }: ListingDeps): JobListing {
   /** Closed generations ever seen; open ones of the last look, and of this process since. */
   const closed = new Map<string, { gen: number; day: string }>();
+  let open = new Map<string, number>();
   const noted = new Map<string, { gen: number; at: number }>();
+  /** All of these, newest first. */
+  let ids: readonly string[] = [];
   const summaries = makeRecent<JobListItem>(SUMMARIES_MAX);
   const markers = makeRecent<OpenMarker>(SUMMARIES_MAX);
-  let index: (Index & { at: number }) | null = null;
+  const count = makeOpenCount({ store, clock });
+  /** When the last look began. */
+  let lookedAt: number | null = null;
   let refreshing: Promise<void> | null = null;
   let closedFrom = '';
+
+  const isKnown = (job: string): boolean => closed.has(job) || open.has(job);
+
+  function entryOf(job: string): Entry {
+    const [gen, over] = [open.get(job), closed.get(job)];
+    return over && over.gen >= (gen ?? -1) ? over : { gen: gen ?? 0, day: null };
+  }
 
   async function refresh(): Promise<void> {
     const at = clock.monotonicMs();
     // Open before closed: a job that closes in between is then in both, and never in neither.
-    const open = new Map<string, number>();
-    for await (const key of store.keys(OPEN_PREFIX)) {
-      const marker = parseMarkerKey(key);
-      if (marker) open.set(marker.job, Math.max(open.get(marker.job) ?? 0, marker.gen));
-    }
-    const since = new Date(clock.now().getTime() - CLOSED_DAYS_AGAIN * 86_400_000).toISOString().slice(0, 10);
+    const nowOpen = await readOpenMarkers(store);
+    const again = `${CLOSED_PREFIX}${new Date(clock.now().getTime() - CLOSED_DAYS_AGAIN * 86_400_000).toISOString().slice(0, 10)}`;
+    let chunk: string[] = [];
     for await (const key of store.keys(CLOSED_PREFIX, closedFrom === '' ? {} : { after: closedFrom })) {
-      const marker = parseMarkerKey(key);
-      if (marker && marker.gen >= (closed.get(marker.job)?.gen ?? 0)) closed.set(marker.job, { gen: marker.gen, day: key.slice(CLOSED_PREFIX.length).split('/')[0] ?? '' });
+      if (chunk.push(key) < CLOSED_CHUNK) continue;
+      takeClosed(chunk, again);
+      chunk = [];
     }
-    closedFrom = `${CLOSED_PREFIX}${since}`;
+    takeClosed(chunk, again);
+    closedFrom = again;
     for (const [job, note] of noted) {
       if (note.at < at) noted.delete(job);
-      else open.set(job, Math.max(open.get(job) ?? 0, note.gen));
+      else nowOpen.set(job, Math.max(nowOpen.get(job) ?? 0, note.gen));
     }
-    const entries = new Map<string, Entry>(closed);
-    for (const [job, gen] of open) if (gen > (entries.get(job)?.gen ?? -1)) entries.set(job, { gen, day: null });
-    index = { entries, ids: newestFirst(entries.keys()), open: countOpen(entries), at };
+    const fresh = [...nowOpen.keys()].filter((job) => !isKnown(job));
+    // A marker of what was never acknowledged goes without a trace.
+    const gone = new Set([...open.keys()].filter((job) => !nowOpen.has(job) && !closed.has(job)));
+    open = nowOpen;
+    ids = withMore(gone.size === 0 ? ids : ids.filter((id) => !gone.has(id)), fresh);
+    lookedAt = at;
   }
 
-  const isOlder = (ageMs: number): boolean => !index || clock.monotonicMs() - index.at >= ageMs;
+  /** Takes in what was closed, and from where to go on, at the latest from `again`: a walk that fails is not begun anew. */
+  function takeClosed(keys: readonly string[], again: string): void {
+    const fresh: string[] = [];
+    for (const key of keys) {
+      const marker = parseMarkerKey(key);
+      if (!marker) continue;
+      if (!isKnown(marker.job)) fresh.push(marker.job);
+      if (marker.gen >= (closed.get(marker.job)?.gen ?? 0)) closed.set(marker.job, { gen: marker.gen, day: key.slice(CLOSED_PREFIX.length).split('/')[0] ?? '' });
+    }
+    ids = withMore(ids, fresh);
+    const last = keys.at(-1) ?? '';
+    if (last > closedFrom && last < again) closedFrom = last;
+  }
+
   const refreshed = (): Promise<void> => (refreshing ??= refresh().finally(() => (refreshing = null)));
 
-  async function current(youngerThanMs: number): Promise<Index> {
-    if (isOlder(youngerThanMs)) await refreshed();
-    return index ?? { entries: new Map(), ids: [], open: 0 };
-  }
-
-  /** What is known of open jobs, at once; only a process's first count is waited for. A failure shows where a list is waited for. */
-  async function openAboutNow(): Promise<number> {
-    if (!index) return (await current(COUNT_MS)).open;
-    if (isOlder(COUNT_MS)) refreshed().catch(() => undefined);
-    return index.open;
+  async function current(youngerThanMs: number): Promise<readonly string[]> {
+    if (lookedAt === null || clock.monotonicMs() - lookedAt >= youngerThanMs) await refreshed();
+    return ids;
   }
 
   /** Null where it is not there or damaged: it only repeats what the job's own record and HEAD say, and those are read instead. */
@@ -164,36 +182,36 @@ export function makeJobListing({ store, access, clock }: ListingDeps): JobListin
     return matchesTags(marker, query);
   }
 
-  async function readChunk(ids: readonly string[], entries: Map<string, Entry>, query: ListQuery, budget: Budget): Promise<JobListItem[]> {
+  async function readChunk(chunk: readonly string[], query: ListQuery, budget: Budget): Promise<JobListItem[]> {
     const found = new Map<string, JobListItem>();
-    const open: string[] = [];
-    await inParallel(ids, READ_WIDTH, async (id) => {
-      const entry = entries.get(id) ?? { gen: 0, day: null };
+    const rest: string[] = [];
+    await inParallel(chunk, READ_WIDTH, async (id) => {
+      const entry = entryOf(id);
       const item = entry.day === null ? null : await summary(id, entry, budget);
       if (item) found.set(id, item);
-      else if (await mayMatch(id, entry, query, budget)) open.push(id);
+      else if (await mayMatch(id, entry, query, budget)) rest.push(id);
     });
-    budget.reads -= open.length;
-    for (const item of await access.items(open)) if (item) found.set(item.id, item);
-    return ids.flatMap((id) => found.get(id) ?? []).filter((item) => matches(item, query));
+    budget.reads -= rest.length;
+    for (const item of await access.items(rest)) if (item) found.set(item.id, item);
+    return chunk.flatMap((id) => found.get(id) ?? []).filter((item) => matches(item, query));
   }
 
   return {
     list: async (query) => {
-      let { entries, ids: all } = await current(REFRESH_MS);
+      let all = await current(REFRESH_MS);
       // Another process may just have taken it in.
-      if (query.after !== null && !entries.has(query.after)) ({ entries, ids: all } = await current(0));
-      if (query.after !== null && !entries.has(query.after)) throw new AppError('invalid_cursor', `after: there is no job ${query.after}`, { param: 'after' });
+      if (query.after !== null && !isKnown(query.after)) all = await current(0);
+      if (query.after !== null && !isKnown(query.after)) throw new AppError('invalid_cursor', `after: there is no job ${query.after}`, { param: 'after' });
       const { only, after } = query;
-      const ids = only === null ? all : all.filter((id) => only.has(id));
-      const end = endOf(ids, query.createdAfter);
+      const asked = only === null ? all : all.filter((id) => only.has(id));
+      const end = endOf(asked, query.createdAfter);
       const items: JobListItem[] = [];
       const budget: Budget = { reads: READS_MAX };
-      let at = after === null ? 0 : firstOlder(ids, after);
+      let at = after === null ? 0 : firstPlace(asked, (id) => id < after);
       // One more than asked for tells whether there is more.
       while (at < end && items.length <= query.limit && budget.reads > 0) {
-        const chunk = ids.slice(at, Math.min(end, at + Math.min(SCAN_CHUNK, query.limit + 1)));
-        items.push(...(await readChunk(chunk, entries, query, budget)));
+        const chunk = asked.slice(at, Math.min(end, at + Math.min(SCAN_CHUNK, query.limit + 1)));
+        items.push(...(await readChunk(chunk, query, budget)));
         at += chunk.length;
       }
       if (items.length > query.limit) {
@@ -201,41 +219,24 @@ export function makeJobListing({ store, access, clock }: ListingDeps): JobListin
         return { items: page, hasMore: true, lastId: page.at(-1)?.id ?? null };
       }
       const hasMore = at < end;
-      return { items, hasMore, lastId: hasMore ? (ids[at - 1] ?? null) : (items.at(-1)?.id ?? null) };
+      return { items, hasMore, lastId: hasMore ? (asked[at - 1] ?? null) : (items.at(-1)?.id ?? null) };
     },
-    isFull: async (openJobs) => (await openAboutNow()) >= openJobs && (await current(REFRESH_MS)).open >= openJobs,
+    ahead: () => void refreshed().catch(() => undefined),
+    isFull: count.isFull,
     note: (job, gen) => {
+      count.note(job);
       noted.set(job, { gen, at: clock.monotonicMs() });
-      const before = index?.entries.get(job);
-      if (!index || gen <= (before?.gen ?? -1)) return;
-      const isNew = !before;
-      index.entries.set(job, { gen, day: null });
-      if (before?.day !== null) index.open++;
-      if (isNew) index.ids = job > (index.ids[0] ?? '') ? [job, ...index.ids] : newestFirst(index.entries.keys());
+      if (!isKnown(job)) ids = withMore(ids, [job]);
+      open.set(job, Math.max(open.get(job) ?? 0, gen));
     },
   };
-}
-
-function countOpen(entries: Map<string, Entry>): number {
-  let open = 0;
-  for (const { day } of entries.values()) if (day === null) open++;
-  return open;
-}
-
-const newestFirst = (ids: Iterable<string>): string[] => [...ids].sort((a, b) => (a < b ? 1 : -1));
-
-/** The place after that job, whether it is among these or not. */
-function firstOlder(ids: readonly string[], job: string): number {
-  const at = ids.findIndex((id) => id < job);
-  return at < 0 ? ids.length : at;
 }
 
 /** The first place whose job is certainly too old. */
 function endOf(ids: readonly string[], createdAfter: string | null): number {
   if (createdAfter === null) return ids.length;
   const oldest = Date.parse(createdAfter) - ID_SLACK_MS;
-  const end = ids.findIndex((id) => decodeTime(id.slice('job_'.length).toUpperCase()) < oldest);
-  return end < 0 ? ids.length : end;
+  return firstPlace(ids, (id) => decodeTime(id.slice('job_'.length).toUpperCase()) < oldest);
 }
 
 function matchesTags({ name, tags }: { name: string | null; tags: Record<string, string> }, query: ListQuery): boolean {

@@ -1,9 +1,9 @@
-// Whether there is room for another job, for those who start jobs without being asked over HTTP (the API's own count is its list,
-// listing.ts): open markers are counted now and then, and what this process starts since is added. So the bound holds but for what several
-// processes start in the same few seconds.
+// Whether there is room for another job, for those who start jobs without being asked over HTTP (the API's own count is open-count.ts):
+// open markers are counted now and then, and what this process starts since is added. So the bound holds but for what several processes
+// start in the same few seconds.
 import type { Clock } from '../clock.js';
 import type { Store } from '../store/index.js';
-import { OPEN_PREFIX, parseMarkerKey } from './names.js';
+import { readOpenMarkers } from './open-markers.js';
 
 export interface JobRoom {
   /** Places for so many jobs, or for as many as may still be started; one that is not used after all is free again a little later. @throws AppError store_unavailable */
@@ -35,12 +35,7 @@ export function makeJobRoom({ store, clock, openJobs, log }: JobRoomOptions): Jo
   async function recount(): Promise<void> {
     const at = clock.monotonicMs();
     const before = taken;
-    const open = new Set<string>();
-    for await (const key of store.keys(OPEN_PREFIX)) {
-      const marker = parseMarkerKey(key);
-      if (marker) open.add(marker.job);
-    }
-    count = { open: open.size, at };
+    count = { open: (await readOpenMarkers(store)).size, at };
     taken -= before;
   }
   const isOlder = (ms: number): boolean => !count || clock.monotonicMs() - count.at >= ms;
