@@ -6,6 +6,8 @@ import { findRedisServer } from '../redis-server.js';
 import { type Finding, fixFor, type Look, ok, problem } from './finding.js';
 
 const OTHERWISE = 'start Redis there, or correct REDIS_URL; without REDIS_URL `pawl up` starts a Redis of its own';
+/** The user may not ask for what is looked at here; jobs need no INFO. */
+const NO_INFO = /NOPERM.*'info'/i;
 const FIXES: readonly (readonly [RegExp, string])[] = [
   [/NOAUTH|WRONGPASS|invalid password|without any password/, 'put its password into REDIS_URL: redis://:PASSWORD@HOST:6379 (or USER:PASSWORD)'],
   [/NOPERM/, 'let the user of REDIS_URL use all commands on the keys of PAWL_QUEUE_PREFIX (pawl:*)'],
@@ -26,6 +28,7 @@ export const lookAtRedis: Look = async ({ config: { redisUrl, queuePrefix }, env
     return [ok('redis', `${kind} ${version} at ${redis}, ${roundTripMs} ms away`), ...problems.map(({ level, message, fix }): Finding => ({ about: 'redis', level, message, fix }))];
   } catch (error) {
     const message = messageOf(error).replace(/^check Redis: /, '');
+    if (NO_INFO.test(message)) return [problem('redis', `it answers, but does not say which one it is and whether it forgets or evicts: ${message}`, 'let the user of REDIS_URL use INFO (redis-cli ACL SETUSER USER +info)', 'warning')];
     return [problem('redis', message, fixFor(message, FIXES, OTHERWISE))];
   } finally {
     await queue.close();

@@ -20,7 +20,7 @@ const S3_FIXES: readonly (readonly [RegExp, string])[] = [
   [/Credentials/, 'set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY'],
   [/InvalidAccessKeyId|SignatureDoesNotMatch|UserNotFound|InvalidToken|ExpiredToken|TokenRefresh/, 'the server does not know these credentials: correct AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (AWS_SESSION_TOKEN for temporary ones)'],
   [/RequestTimeTooSkewed/, 'set the clock of this machine: `timedatectl set-ntp true`'],
-  [/AccessDenied|Forbidden|HTTP 403/, 'let these credentials do s3:GetObject, s3:PutObject, s3:DeleteObject and s3:ListBucket under the prefix'],
+  [/AccessDenied|Forbidden|HTTP 403/, 'let these credentials do s3:GetObject, s3:PutObject, s3:DeleteObject, s3:AbortMultipartUpload and s3:ListBucket under the prefix'],
   [/PermanentRedirect|HTTP 301|HTTP 307|AuthorizationHeaderMalformed/, "set AWS_REGION to the bucket's region"],
   [/ECONNREFUSED|ENOTFOUND|EHOSTUNREACH|ENETUNREACH|EAI_AGAIN|Timeout|no answer in time/, 'no server answers: start it, or correct S3_ENDPOINT (https://s3.AWS_REGION.amazonaws.com without it)'],
 ];

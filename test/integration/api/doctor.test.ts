@@ -14,6 +14,7 @@ import { startApi } from '../../support/api.js';
 import { type RedisServerOptions, startRedis } from '../../support/redis.js';
 import { s3ServerAvailable, startS3Server } from '../../support/s3-server.js';
 import { makeTempDir } from '../../support/temp.js';
+import { withRedis } from '../queue/setup.js';
 
 const hasS3 = await s3ServerAvailable();
 
@@ -99,6 +100,12 @@ describe('Redis', () => {
     expect(told(await seen(lookAtRedis, { REDIS_URL: `redis://127.0.0.1:${other}` }))).toEqual(matching(/^error redis: .* → something else than this kind of Redis answers there/));
   });
 
+  it('whose user may not ask INFO', async () => {
+    const { url, port } = await redis();
+    await withRedis(url, (admin) => admin.call('ACL', 'SETUSER', 'plain', 'on', '>secret', '~*', '&*', '+@all', '-@dangerous'));
+    expect(told(await seen(lookAtRedis, { REDIS_URL: `redis://plain:secret@127.0.0.1:${port}` }))).toEqual(matching(/^warning redis: it answers, but does not say .*NOPERM.* → let the user of REDIS_URL use INFO/));
+  });
+
   it('that forgets or evicts', async () => {
     const { url } = await redis({ appendonly: false, args: ['--maxmemory-policy', 'allkeys-lru'] });
     expect(told(await seen(lookAtRedis, { REDIS_URL: url }))).toEqual(
@@ -139,6 +146,12 @@ describe('the store', () => {
     );
     expect(told(await seen(lookAtData, { ...env, AWS_SECRET_ACCESS_KEY: 'not-the-secret', PAWL_DATA_BUCKETS: 'flowers' }))[1]).toMatch(/^warning data: the bucket flowers: access to it is denied .* → let AWS_ACCESS_KEY_ID read it/);
   }, 120_000);
+
+  it('on S3, without the right to write', async () => {
+    const port = await listen((_, response) => response.writeHead(403, { 'content-type': 'application/xml' }).end('<?xml version="1.0"?><Error><Code>AccessDenied</Code><Message>no</Message></Error>'));
+    const env = { PAWL_STORE: 's3://pawl/prefix', S3_ENDPOINT: `http://127.0.0.1:${port}`, AWS_REGION: 'us-east-1', AWS_ACCESS_KEY_ID: 'somebody', AWS_SECRET_ACCESS_KEY: 'something' };
+    expect(told(await seen(lookAtStore, env))).toEqual(matching(/^error store: .*AccessDenied.* → let these credentials do .*s3:AbortMultipartUpload and s3:ListBucket under the prefix$/));
+  });
 
   it.each<[number, RegExp]>([
     [0, /^ok clock: as the clock of/],
