@@ -29,7 +29,7 @@ const X_BYTES = SAMPLES * SHAPE[0] * SHAPE[1] * SHAPE[2];
 const DATA_BYTES = X_BYTES + SAMPLES * 4;
 
 /** How many lanes a trainer settles at, or why it does not begin, with so much memory for the job and, of that, for its data. */
-async function lanes(shareBytes: number, { dataBytes = Infinity, engineBytes = Infinity } = {}): Promise<number | string> {
+async function lanes(shareBytes: number, { dataBytes = Infinity, engineBytes = Infinity }: { dataBytes?: number; engineBytes?: number | null } = {}): Promise<number | string> {
   const dir = await makeTempDir('memory-share');
   onTestFinished(dir.remove);
   const path = join(dir.path, 'set.npz');
