@@ -75,9 +75,7 @@ function rungsAmong(values: Trial['values'], ladder: readonly number[]): { step:
   return reached;
 }
 
-/**
- * Of the value at this place in the list, of the trial's rung of that number: each decision to go on was about one of them.
- */
+/** Of the value at this place in the list, at the trial's rung of that number: each decision to go on was about one of them. */
 function outcomeOf({ status, values, why }: Trial, index: number, rung: number): Outcome {
   const onwards = why.filter(({ decision }) => decision === 'go_on').length;
   if (index < values.length - 1 || onwards > rung) return 'wentOn';

@@ -40,6 +40,18 @@ function inject(method: string, fault: Fault, times?: number): Injected {
   return one;
 }
 
+/** What a swap from `first` says where another one comes while it is looked for. */
+async function codeWhereReplaced(first: string): Promise<string | null> {
+  let release: () => void = () => undefined;
+  const look = inject('HEAD', { kind: 'hold', until: new Promise<void>((resolve) => (release = resolve)) });
+  const outcome = codeOf(store.compareAndSwap(register, text('2'), first));
+  await look.struck;
+  const second = await direct.head(register);
+  expect((await direct.compareAndSwap(register, text('3'), second?.etag ?? '')).swapped).toBe(true);
+  release();
+  return outcome;
+}
+
 describe.skipIf(!(await s3ServerAvailable()))('the S3 store on a failing network', () => {
   beforeAll(async () => {
     server = await startS3Server();
@@ -106,14 +118,7 @@ describe.skipIf(!(await s3ServerAvailable()))('the S3 store on a failing network
       const first = await createdTag(direct, register, text('1'));
       inject('PUT', { kind: 'lose-answer' });
       if (looksBefore > 0) inject('HEAD', { kind: 'delay', ms: 1 }, looksBefore);
-      let release: () => void = () => undefined;
-      const look = inject('HEAD', { kind: 'hold', until: new Promise<void>((resolve) => (release = resolve)) });
-      const outcome = codeOf(store.compareAndSwap(register, text('2'), first));
-      await look.struck;
-      const second = await direct.head(register);
-      expect((await direct.compareAndSwap(register, text('3'), second?.etag ?? '')).swapped).toBe(true);
-      release();
-      expect(await outcome).toBe('store_unavailable');
+      expect(await codeWhereReplaced(first)).toBe('store_unavailable');
     });
 
     it('and it had been refused, it is store_unavailable, and the next try is refused', async () => {
@@ -182,14 +187,7 @@ describe.skipIf(!(await s3ServerAvailable()))('the S3 store on a failing network
     it('and says SlowDown of what it has done, it is never called refused because another has replaced it since', async () => {
       const first = await createdTag(direct, register, text('1'));
       inject('PUT', { kind: 'replace-answer', status: 503, code: 'SlowDown' });
-      let release: () => void = () => undefined;
-      const look = inject('HEAD', { kind: 'hold', until: new Promise<void>((resolve) => (release = resolve)) });
-      const outcome = codeOf(store.compareAndSwap(register, text('2'), first));
-      await look.struck;
-      const second = await direct.head(register);
-      expect((await direct.compareAndSwap(register, text('3'), second?.etag ?? '')).swapped).toBe(true);
-      release();
-      expect(await outcome).toBe('store_unavailable');
+      expect(await codeWhereReplaced(first)).toBe('store_unavailable');
       expect(proxy.takeMethods()).toEqual(['PUT', 'HEAD', 'PUT', 'HEAD']);
       expect((await direct.get(register))?.body.toString()).toBe('3');
     });
